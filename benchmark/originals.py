@@ -1,0 +1,82 @@
+"""What a network says about the unchanged samples: asked once per sample, used by every cell of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import log_softmax
+
+from ..datasets.base import Batch
+from ..errors import BadInput
+from ..models.base import Model
+
+
+@dataclass(frozen=True)
+class Original:
+    """One sample's label, top class, target and the scores of target and label; ``label`` is -1 where unknown."""
+
+    label: int
+    predicted: int
+    target: int
+    target_logit: float
+    target_probability: float
+    label_log_probability: float
+
+
+@dataclass
+class Originals:
+    """The originals of one model on one dataset, for one way of choosing the target.
+
+    Attributes
+    ----------
+    target
+        ``predicted`` or ``label``.
+    labels_fit
+        Whether the dataset's class numbers are the model's: where the two have different numbers of classes (one's
+        own folders on an ImageNet network), labels count as unknown instead of giving a meaningless accuracy.
+    """
+
+    target: str
+    labels_fit: bool
+    _known: dict[int, Original] = field(default_factory=dict)
+
+    def of(self, model: Model, batch: Batch) -> list[Original]:
+        """Return one original per sample of the batch.
+
+        Raises
+        ------
+        BadInput
+            If the label is the target and a sample has none.
+        """
+        if any(int(index) not in self._known for index in batch.indices):
+            logits = model.outputs(batch.x)
+            labels = batch.y if self.labels_fit else np.full_like(batch.y, -1)
+            found = _originals(logits, labels, self.target, batch.ids)
+            self._known.update(zip(map(int, batch.indices), found, strict=True))
+        return [self._known[int(index)] for index in batch.indices]
+
+
+def _originals(logits: np.ndarray, labels: np.ndarray, target: str, ids: Sequence[str]) -> list[Original]:
+    labels = np.where((labels >= 0) & (labels < logits.shape[1]), labels, -1)
+    if target == "label" and (labels < 0).any():
+        unknown = ids[int(np.flatnonzero(labels < 0)[0])]
+        raise BadInput(
+            f"The sample {unknown!r} has no label that the model knows, but the target is 'label'. "
+            'Use target = "predicted" in the suite, or a dataset with the model\'s classes.'
+        )
+    log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
+    predicted = logits.argmax(axis=1)
+    targets = labels if target == "label" else predicted
+    return [
+        Original(
+            label=int(label),
+            predicted=int(top),
+            target=int(chosen),
+            target_logit=float(logits[row, chosen]),
+            target_probability=float(np.exp(log_probabilities[row, chosen])),
+            label_log_probability=float(log_probabilities[row, label]) if label >= 0 else float("nan"),
+        )
+        for row, (label, top, chosen) in enumerate(zip(labels, predicted, targets, strict=True))
+    ]

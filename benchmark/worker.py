@@ -1,0 +1,254 @@
+"""Doing cells of one framework inside one process."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..datasets.base import Batch, Dataset
+from ..datasets.registry import load_dataset
+from ..errors import BadInput, HeatmarkError, NotApplicable
+from ..identity import digest
+from ..methods.explain import explain_batch
+from ..methods.registry import Method, method_from
+from ..metrics.evaluation import Evaluation, evaluate_batch
+from ..metrics.registry import Metric, metric_from
+from ..models.base import Model, PassCount
+from ..models.devices import device_name
+from ..models.registry import load_model
+from .cells import CellSpec, rows_schema, score_column
+from .environment import machine_facts, versions
+from .memory import PeakMemory
+from .messages import Description, Failed, Finished, Job, ModelRequest, NotMeant, Outcome
+from .originals import Original, Originals
+from .pictures import block_means, thumbnails
+
+Report = Callable[[int], None]
+"""Told how many images went through the network since it was last told."""
+
+
+@dataclass
+class _LoadedTask:
+    """The model, dataset and originals that the cells of a task share."""
+
+    request: ModelRequest
+    model: Model
+    dataset: Dataset
+    originals: Originals
+    bare_forward_seconds: float | None = None
+
+
+@dataclass
+class _Parts:
+    """Rows, pictures and times of a cell, as they come in batch by batch."""
+
+    rows: list[dict[str, Any]]
+    pictures: dict[str, np.ndarray]
+    explain: PassCount = PassCount()
+    score: PassCount = PassCount()
+
+
+class Worker:
+    """Loads models of one framework and does cells with them; keeps the last model and dataset.
+
+    Parameters
+    ----------
+    threads
+        The number of threads that the process was bound to, or None where it was left as it is.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+        self._model: tuple[ModelRequest, Model] | None = None
+        self._dataset: Dataset | None = None
+        self._task: _LoadedTask | None = None
+
+    def describe(self, request: ModelRequest) -> Description | Failed | NotMeant:
+        """Load a model and return what identifies it, or why that failed."""
+        try:
+            model = self._loaded_model(request)
+            return Description(model.weights_id(), device_name(model.framework, model.device))
+        except NotApplicable as error:
+            return NotMeant(str(error))
+        except Exception as error:
+            return failed(error)
+
+    def run(self, job: Job, report: Report) -> Outcome:
+        """Do one cell; whatever goes wrong inside becomes a failure with its traceback."""
+        try:
+            return self._run(job, report)
+        except NotApplicable as error:
+            return NotMeant(str(error))
+        except Exception as error:
+            return failed(error)
+
+    def _run(self, job: Job, report: Report) -> Outcome:
+        spec = job.spec
+        method = method_from(spec.method)
+        metrics = [metric_from(metric) for metric in spec.metrics]
+        _check_identities(spec, method, metrics)
+        task = self._loaded_task(job)
+        reason = method.why_not(task.model)
+        if reason is not None:
+            return NotMeant(reason)
+        started = datetime.now(UTC)
+        parts = _Parts([], {})
+        task.model.engine.on_rows = report
+        try:
+            with PeakMemory(task.model) as memory:
+                indices = range(spec.first, spec.last)
+                for batch in task.dataset.batches(job.batch_size, task.model, indices):
+                    _add_batch(parts, job, task, method, metrics, batch)
+                    if task.bare_forward_seconds is None:
+                        task.bare_forward_seconds = _bare_forward_seconds(task.model, batch.x)
+        finally:
+            task.model.engine.on_rows = None
+        rows = pa.Table.from_pylist(parts.rows, schema=rows_schema(spec.metrics))
+        provenance = self._provenance(task, started, parts, memory.bytes)
+        return Finished(rows, provenance, parts.pictures)
+
+    def _loaded_model(self, request: ModelRequest) -> Model:
+        if self._model is None or self._model[0] != request:
+            self._model = self._task = None  # the old model's memory is free before the new one is loaded
+            model = load_model(request.model, request.framework, device=request.device, precision=request.precision)
+            self._model = (request, model)
+        return self._model[1]
+
+    def _loaded_task(self, job: Job) -> _LoadedTask:
+        spec, kept = job.spec, self._task
+        if kept and kept.request == job.request and kept.dataset is self._dataset_named(spec.dataset):
+            if kept.originals.target == spec.target:
+                return kept
+        model = self._loaded_model(job.request)
+        if model.weights_id() != spec.model_weights:
+            raise BadInput(f"The weights of {spec.model} changed while the run was going on. Start the run again.")
+        dataset = self._dataset_named(spec.dataset)
+        if dataset.revision != spec.dataset_revision:
+            raise BadInput(f"The dataset {spec.dataset} changed while the run was going on. Start the run again.")
+        labels_fit = len(dataset.class_names) == model.num_classes
+        self._task = _LoadedTask(job.request, model, dataset, Originals(spec.target, labels_fit))
+        return self._task
+
+    def _dataset_named(self, name: str) -> Dataset:
+        if self._dataset is None or self._dataset.name != name:
+            self._dataset = load_dataset(name)
+        return self._dataset
+
+    def _provenance(self, task: _LoadedTask, started: datetime, parts: _Parts, peak: int) -> dict[str, Any]:
+        model, dataset = task.model, task.dataset
+        facts = machine_facts()
+        return {
+            "versions": versions(),
+            "platform": facts["platform"],
+            "python": facts["python"],
+            "cpu": facts["cpu"],
+            "cores": facts["cores"],
+            "threads": self._threads,
+            "device": model.device,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "passes_explain": asdict(parts.explain),
+            "passes_score": asdict(parts.score),
+            "bare_forward_seconds": task.bare_forward_seconds,
+            "chunks": model.chunks,
+            "peak_memory_bytes": peak,
+            "labels_known": task.originals.labels_fit,
+            "skipped": [asdict(file) for file in dataset.skipped],
+            "license": dataset.license,
+        }
+
+
+def failed(error: BaseException) -> Failed:
+    """Return the record of an exception."""
+    text = "".join(traceback.format_exception(error))
+    known = isinstance(error, HeatmarkError)
+    return Failed(str(error) if known else f"{type(error).__name__}: {error}", text, known)
+
+
+def _check_identities(spec: CellSpec, method: Method, metrics: Sequence[Metric]) -> None:
+    """Refuse to store numbers of one definition under the key of another."""
+    here = [method.identity(), *(metric.identity() for metric in metrics)]
+    planned = [spec.method_identity, *spec.metric_identities]
+    for name, found, wanted in zip((spec.method, *spec.metrics), here, planned, strict=True):
+        if digest(found) != digest(wanted):
+            raise BadInput(f"{name} is another version here than where the run was planned. Start the run again.")
+
+
+def _add_batch(
+    parts: _Parts, job: Job, task: _LoadedTask, method: Method, metrics: Sequence[Metric], batch: Batch
+) -> None:
+    """Explain and score one batch."""
+    model, seed = task.model, job.spec.seed
+    originals = task.originals.of(model, batch)
+    target = np.array([original.target for original in originals], dtype=np.int64)
+    model.synchronise()
+    before, clock = model.passes, perf_counter()
+    maps = explain_batch(model, method, batch.x, target, seed=seed)
+    model.synchronise()
+    between, explained = model.passes, perf_counter()
+    evaluation = evaluate_batch(model, batch.x, maps, target, metrics, seed=seed)
+    model.synchronise()
+    seconds = ((explained - clock) / len(target), (perf_counter() - explained) / len(target))
+    parts.explain += between - before
+    parts.score += model.passes - between
+    in_gallery = [int(index) < job.gallery for index in batch.indices]
+    for row, original in enumerate(originals):
+        kept = maps[row] if in_gallery[row] else None
+        parts.rows.append(_row(row, batch, original, evaluation, metrics, seconds, kept))
+    if any(in_gallery):
+        for row, picture in enumerate(thumbnails(model, batch.x)):
+            if in_gallery[row]:
+                parts.pictures[batch.ids[row]] = picture
+
+
+def _row(
+    row: int,
+    batch: Batch,
+    original: Original,
+    evaluation: Evaluation,
+    metrics: Sequence[Metric],
+    seconds: tuple[float, float],
+    heatmap: np.ndarray | None,
+) -> dict[str, Any]:
+    """Return one sample's row."""
+    bands = evaluation.bands[row]
+    small = None if heatmap is None else block_means(heatmap)
+    return {
+        "sample": batch.ids[row],
+        "index": int(batch.indices[row]),
+        **asdict(original),
+        "degenerate": evaluation.degenerate[row],
+        **{score_column(metric.id): float(evaluation.scores[metric.id][row]) for metric in metrics},
+        "band_fill": list(bands.fill),
+        "band_low": bands.low.tolist(),
+        "band_high": bands.high.tolist(),
+        "band_logit": bands.logit.tolist(),
+        "band_probability": bands.probability.tolist(),
+        "explain_seconds": seconds[0],
+        "score_seconds": seconds[1],
+        "map": None if small is None else small.ravel().tolist(),
+        "map_shape": None if small is None else list(small.shape),
+    }
+
+
+def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
+    """Return the seconds per image of plain outputs at the engine's best chunk, the least of some repeats.
+
+    Measured after a first batch was scored, by when the engine has found its chunk and compiled its graphs.
+    """
+    size = model.chunks.get("forward", 1)
+    full = model.operations.take(x, np.arange(size) % int(x.shape[0]))
+    times = []
+    for _ in range(repeats):
+        model.synchronise()
+        clock = perf_counter()
+        model.outputs(full)
+        times.append(perf_counter() - clock)
+    return min(times) / size

@@ -1,0 +1,184 @@
+"""The registry of datasets, and loading one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from ..errors import BadInput
+from ..parameters import Parameter, bound, parameters_of
+from ..registry import Entry, Reference, Registry
+from ..selection import parse_selection, select
+from .base import Dataset
+
+Kind = Literal["image", "series"]
+Loader = TypeVar("Loader", bound=Callable[..., Dataset])
+
+_PACKAGE = __name__.rpartition(".")[0]
+_ROOT = _PACKAGE.rpartition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry(Entry):
+    """A registered dataset.
+
+    Attributes
+    ----------
+    loader
+        Returns the dataset; its keyword-only parameters are the options.
+    kind
+        ``image`` or ``series``.
+    options
+        What `load_dataset` takes beside the name. With an option ``path``, ``NAME:PATH`` is a name too.
+    license
+        A note on the terms of use.
+    requires
+        The packages that carry it, beyond heatmark's own dependencies.
+    """
+
+    loader: Callable[..., Dataset]
+    kind: Kind = "image"
+    options: tuple[Parameter, ...] = ()
+    license: str = ""
+    requires: tuple[str, ...] = ()
+
+
+DATASETS: Registry[DatasetEntry] = Registry(
+    "dataset",
+    _PACKAGE,
+    ["imagenet_samples", "imagenet_sample_1000", "imagenet_1k", "image_folder", "digits", "mnist", "cifar10", "mnist_1d"],
+)
+
+
+def register_dataset(
+    name: str,
+    *,
+    family: str,
+    kind: Kind = "image",
+    summary: str = "",
+    reference: Reference | None = None,
+    license: str = "",
+    requires: tuple[str, ...] = (),
+) -> Callable[[Loader], Loader]:
+    """Return a decorator that registers a function as the loader of a dataset.
+
+    Parameters
+    ----------
+    name
+        The name users type; one that ends in a colon needs something behind it (``image-folder:PATH``).
+    family
+        The group it is listed under.
+    kind, license, requires
+        See `DatasetEntry`.
+    summary, reference
+        See `Entry`.
+
+    Raises
+    ------
+    BadInput
+        If the name is empty, has characters that mean something else, or is taken.
+    """
+    plain = name.removesuffix(":")
+    if not plain or any(character in plain for character in ":[], \t\n"):
+        raise BadInput(f"The dataset name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
+
+    def registered(loader: Loader) -> Loader:
+        module = loader.__module__
+        entry = DatasetEntry(
+            name=name,
+            family=family,
+            summary=summary,
+            reference=reference,
+            origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
+            loader=loader,
+            kind=kind,
+            options=parameters_of(loader),
+            license=license,
+            requires=requires,
+        )
+        DATASETS.add(entry)
+        return loader
+
+    return registered
+
+
+def list_datasets() -> list[DatasetEntry]:
+    """Return all registered datasets, by family and name."""
+    return list(DATASETS)
+
+
+def load_dataset(name: str | Dataset, **options: Any) -> Dataset:
+    """Return the dataset of a name.
+
+    Parameters
+    ----------
+    name
+        A registered name (``imagenet-samples``), with options in brackets (``digits[split=train]``) or with a path
+        behind a colon (``image-folder:PATH``, ``imagenet-1k:PATH``, ``imagenet-sample-1000:PATH``). A `Dataset` is
+        returned as it is.
+    options
+        The dataset's options, such as ``path`` or ``split``.
+
+    Raises
+    ------
+    UnknownName
+        For a name or an option that is not registered, with the nearest ones.
+    BadInput
+        For an option of the wrong type or out of range, or a dataset without samples.
+    MissingExtra
+        If a package that carries the data is not installed.
+    """
+    if isinstance(name, Dataset):
+        if options:
+            raise BadInput(f"The dataset {name.name} is loaded already; it takes no options ({', '.join(options)}).")
+        return name
+    if not isinstance(name, str):
+        raise BadInput(f"A dataset is given by its name or as a Dataset, not as {type(name).__name__}.")
+    entry, given = _resolved(name)
+    for option in given.keys() & options.keys():
+        raise BadInput(f"{name!r} gives {option!r} and so does {option}={options[option]!r}. Give it once.")
+    owner = f"dataset {entry.name.removesuffix(':')!r}"
+    dataset = entry.loader(**bound(entry.options, {**given, **options}, owner))
+    if not isinstance(dataset, Dataset):
+        raise BadInput(f"The loader of {owner} returned {type(dataset).__name__} instead of a Dataset.")
+    if len(dataset) == 0:
+        raise BadInput(f"The {owner} is empty. Its loader found no samples.")
+    return dataset
+
+
+def find_dataset(name: str) -> DatasetEntry:
+    """Return the entry that `load_dataset` uses for ``name``; UnknownName where there is none."""
+    return _resolved(name)[0]
+
+
+def spelt(name: str, **options: Any) -> str:
+    """Return the name that loads a dataset with these options; ``options`` hold those that differ from the default."""
+    return select(name, parameters=options).text
+
+
+def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
+    """Return the entry that a name means, and the options that stand in the name."""
+    head, colon, path = name.partition(":")
+    known = DATASETS.names()
+    if "[" in head:
+        selection = parse_selection(name)
+        if selection.variant is not None:
+            raise BadInput(f"{name!r}: options are written as {selection.name}[option=value].")
+        return DATASETS.get(selection.name), dict(selection.parameters)
+    if colon and not path and (head in known or name in known):
+        raise BadInput(f"{name!r} needs a path behind the colon.")
+    if head in known:
+        entry = DATASETS.get(head)
+        if path and not _takes_path(entry):
+            raise BadInput(f"The dataset {head!r} takes no path; leave out {colon + path!r}.")
+        return entry, {"path": path} if path else {}
+    if f"{head}:" in known and not colon:
+        # The family's entry itself: its loader says what it misses, or finds it in the options.
+        return next(entry for entry in DATASETS if entry.name == f"{head}:"), {}
+    entry, rest = DATASETS.find(name)
+    return entry, {"path": rest}
+
+
+def _takes_path(entry: DatasetEntry) -> bool:
+    return any(option.name == "path" for option in entry.options)

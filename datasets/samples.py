@@ -1,0 +1,162 @@
+"""The data that datasets hand out, and what they ask of a model to make it fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ..errors import BadInput
+
+Framing = Literal["whole", "cropped"]
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How a photograph is brought to a network's input size.
+
+    Attributes
+    ----------
+    crop
+        The share of the shorter side that the centre crop keeps (0.875 is the usual rule of ImageNet networks), or
+        None to resize the whole picture, whatever its aspect ratio. Photographs that are cropped already (a
+        dataset's framing says so) are resized whole.
+    interpolation
+        The filter: ``bicubic`` or ``bilinear``, both with antialiasing.
+
+    Raises
+    ------
+    BadInput
+        If ``crop`` is not above 0 and at most 1, or the filter is unknown.
+    """
+
+    crop: float | None = None
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and not 0 < self.crop <= 1:
+            raise BadInput(f"Sizing.crop is the kept share of the shorter side, above 0 and at most 1; got {self.crop}.")
+        if self.interpolation not in ("bicubic", "bilinear"):
+            raise BadInput(f"Sizing.interpolation is 'bicubic' or 'bilinear'; got {self.interpolation!r}.")
+
+
+class InputFormat(Protocol):
+    """What a dataset asks of a model: its native layout and input size. Every heatmark model has these."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One sample's shape in the model's native layout, without the batch axis."""
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The channel axis of a batch (1 or -1), or None for flat vectors."""
+
+    @property
+    def sizing(self) -> Sizing:
+        """The rule by which photographs get the model's input size."""
+
+    def from_numpy(self, array: np.ndarray) -> Any:
+        """Return the array as a tensor on the model's device."""
+
+
+@dataclass(frozen=True)
+class ArrayFormat:
+    """An input format without a model: batches stay NumPy arrays.
+
+    Attributes
+    ----------
+    input_shape
+        One sample's shape, without the batch axis.
+    channel_axis
+        1 (channels first), -1 (channels last), or None for flat vectors.
+    sizing
+        The rule by which photographs get the input size.
+    """
+
+    input_shape: tuple[int, ...]
+    channel_axis: int | None = -1
+    sizing: Sizing = Sizing()
+
+    def from_numpy(self, array: np.ndarray) -> np.ndarray:
+        """Return ``array`` itself."""
+        return array
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample in the canonical, framework-neutral layout.
+
+    Attributes
+    ----------
+    id
+        Stable and unique within the dataset.
+    array
+        uint8 (0 to 255) or float32 in [0, 1], spatial axes first and channels last: (height, width, channels) for
+        pictures, (length, channels) for series, (features,) for flat vectors.
+    label
+        The class id, or -1 where it is unknown.
+    mask
+        Boolean ground truth over the spatial axes, or None.
+    """
+
+    id: str
+    array: np.ndarray
+    label: int
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples, ready for one model.
+
+    Attributes
+    ----------
+    x
+        Tensor (n, *model.input_shape) on the model's device, raw domain [0, 1], float32.
+    y
+        Labels, int64 (n,), -1 where unknown.
+    ids
+        Sample ids.
+    masks
+        Boolean (n, *spatial), or None where the dataset has none.
+    indices
+        Positions in the dataset, int64 (n,).
+    """
+
+    x: Any
+    y: np.ndarray
+    ids: tuple[str, ...]
+    masks: np.ndarray | None
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that a dataset left out, and why."""
+
+    path: str
+    reason: str
+
+
+class UnreadableSample(BadInput):
+    """One sample's file is damaged or missing; a stream leaves it out and goes on.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reason
+        What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Cannot read {self.path}: {self.reason}. Replace the file or remove it."

@@ -1,0 +1,50 @@
+"""The errors that heatmark raises on purpose; each message says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HeatmarkError(Exception):
+    """Base of every error that heatmark raises on purpose."""
+
+
+class UnknownName(HeatmarkError, LookupError):
+    """A name that no registry, parameter list or folder holds."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class BadInput(HeatmarkError, ValueError):
+    """An argument, array, file or option that cannot be used as it is."""
+
+
+class NotApplicable(HeatmarkError):
+    """A method or metric that has no meaning for this model or data; the message is the reason."""
+
+
+class MissingExtra(HeatmarkError, ImportError):
+    """An optional package that is not installed; the message names the extra that installs it."""
+
+
+class StorageError(HeatmarkError, OSError):
+    """A folder or file that cannot be read or written."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class OutOfMemory(HeatmarkError, MemoryError):
+    """A single variant of a single sample did not fit into memory."""
+
+
+class Interrupted(HeatmarkError):
+    """A run that its user or executor stopped; finished cells are kept."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x' or 'y'?`` for the nearest known names, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.55)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -1,0 +1,89 @@
+"""How numbers are written, the same in every output."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+
+
+def number(value: float) -> str:
+    """Return a score with three decimals, or three significant digits where that would hide or waste digits."""
+    if not math.isfinite(value):
+        return MISSING
+    size = abs(value)
+    if size >= 1e5 or 0 < size < 5e-4:
+        return f"{value:.1e}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
+
+
+def half_width(low: float, high: float) -> str:
+    """Return half of an interval's width, short: ``±.02``."""
+    half = (high - low) / 2
+    if not math.isfinite(half):
+        return ""
+    if half >= 9.5:
+        return f"±{half:.0f}" if half < 1e5 else f"±{half:.0e}"
+    text = f"{half:.1f}" if half >= 0.995 else f"{half:.2f}" if half >= 0.0095 or half == 0 else f"{half:.3f}"
+    return "±" + text.removeprefix("0")
+
+
+def with_half_width(mean: float, low: float, high: float) -> str:
+    """Return ``0.123 ±.02``."""
+    return f"{number(mean)} {half_width(low, high)}".strip()
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return ``[0.101, 0.145]``, or nothing where there is no interval."""
+    return f"[{number(low)}, {number(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def rank(value: float) -> str:
+    """Return a rank: whole where it is whole, else with one decimal (two for thirds and the like)."""
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value:.0f}" if value == round(value) else f"{value:.2f}".rstrip("0")
+
+
+def mean_rank(value: float) -> str:
+    """Return a mean rank with two decimals."""
+    return f"{value:.2f}" if math.isfinite(value) else MISSING
+
+
+def seconds(value: float) -> str:
+    """Return a time with three significant digits and its unit."""
+    if not math.isfinite(value):
+        return MISSING
+    scaled, unit = (value, "s") if value >= 1 else (value * 1e3, "ms") if value >= 1e-3 else (value * 1e6, "µs")
+    return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {unit}"
+
+
+def count(value: float) -> str:
+    """Return a count per image: whole where it is whole."""
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value:,.0f}" if abs(value - round(value)) < 1e-9 else f"{value:,.2f}"
+
+
+def times(value: float) -> str:
+    """Return a multiple: ``3.1 ×``."""
+    return f"{value:,.{1 if value < 100 else 0}f} ×" if math.isfinite(value) else MISSING
+
+
+def memory(value: float) -> str:
+    """Return bytes in GiB or MiB."""
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
+def percent(value: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else MISSING
+
+
+def p_value(value: float) -> str:
+    """Return a p value."""
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"

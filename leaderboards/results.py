@@ -1,0 +1,200 @@
+"""A run's cells, gathered into one array of scores per task and framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..benchmark.cells import CellSpec, Task, score_column
+from ..benchmark.store import Cell, Failure, RunStore
+
+FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+
+
+class Setting(NamedTuple):
+    """What one leaderboard table holds fixed."""
+
+    task: Task
+    precision: str
+    target: str
+    framework: str
+
+    @property
+    def framework_name(self) -> str:
+        """The framework as people write it, with the precision where it is not the usual one."""
+        name = FRAMEWORK_NAMES.get(self.framework, self.framework)
+        return name if self.precision == "float32" else f"{name} ({self.precision})"
+
+    @property
+    def title(self) -> str:
+        """The table's title."""
+        return f"{self.task.model} on {self.task.dataset} · {self.framework_name}"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a method's work is done: cells and samples, there and expected."""
+
+    cells: int
+    expected_cells: int
+    samples: int
+    expected_samples: int
+    failed: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every expected cell is there."""
+        return self.cells >= self.expected_cells > 0
+
+    @property
+    def text(self) -> str:
+        """Samples there of samples expected, with the number of failed cells."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.samples}/{self.expected_samples}{failed}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image costs a method.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of explaining, per image.
+    relative
+        The same in bare forward passes of the same network in the same worker.
+    forward, backward
+        Exact passes per image.
+    score_seconds
+        Wall time of scoring, per image, all metrics together.
+    memory
+        Peak memory of the worker in bytes.
+    """
+
+    seconds: float
+    relative: float
+    forward: float
+    backward: float
+    score_seconds: float
+    memory: float
+
+
+@dataclass(frozen=True, eq=False)
+class MethodRun:
+    """One method in one setting: its rows (one per sample, of all its cells), provenances and coverage."""
+
+    method: str
+    identity: Mapping[str, Any]
+    rows: pd.DataFrame
+    provenances: tuple[Mapping[str, Any], ...]
+    coverage: Coverage
+    cost: Cost
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Everything that was measured in one setting.
+
+    Attributes
+    ----------
+    setting
+        Task, precision, target and framework.
+    methods
+        In the plan's order, without those that do not apply.
+    metrics
+        Canonical texts, in the order of first appearance, with ``metric_identities`` beside them.
+    samples
+        Sample ids, in the dataset's order.
+    scores
+        float64 (metrics, methods, samples), NaN where missing or undefined; averaged over seeds.
+    """
+
+    setting: Setting
+    methods: tuple[MethodRun, ...]
+    metrics: tuple[str, ...]
+    metric_identities: tuple[Mapping[str, Any], ...]
+    samples: tuple[str, ...]
+    scores: np.ndarray
+
+
+def open_store(run: object) -> RunStore:
+    """Return the store of ``run``: a folder, or anything with a ``path``."""
+    path = getattr(run, "path", run)
+    return RunStore(Path(str(path)))
+
+
+def gather(store: RunStore) -> list[Results]:
+    """Return the results of every setting in the run's plan, in the plan's order."""
+    cells = {cell.key: cell for cell in store.cells()}
+    failures = {failure.key: failure for failure in store.failures()}
+    inapplicable = set(store.reasons())
+    planned: dict[Setting, dict[str, list[CellSpec]]] = {}
+    for spec in store.expected:
+        methods = planned.setdefault(Setting(spec.task, spec.precision, spec.target, spec.framework), {})
+        # A method with some cells that do not apply and others that do would be a contradiction; any result counts.
+        if spec.key not in inapplicable or spec.key in cells:
+            methods.setdefault(spec.method, []).append(spec)
+    return [
+        _results(setting, [_method_run(specs, cells, failures) for specs in methods.values()], methods.values())
+        for setting, methods in planned.items()
+    ]
+
+
+def _results(setting: Setting, methods: list[MethodRun], planned: Iterable[list[CellSpec]]) -> Results:
+    identities: dict[str, Mapping[str, Any]] = {}
+    for spec in (spec for specs in planned for spec in specs):
+        identities.update(zip(spec.metrics, spec.metric_identities, strict=True))
+    metrics = tuple(identities)
+    order = pd.concat([method.rows[["index", "sample"]] for method in methods]) if methods else pd.DataFrame()
+    samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
+    scores = np.full((len(metrics), len(methods), len(samples)), np.nan)
+    for number, method in enumerate(methods):
+        columns = [score_column(metric) for metric in metrics]
+        values = method.rows.reindex(columns=["sample", *columns]).groupby("sample").mean()
+        scores[:, number] = values.reindex(list(samples))[columns].to_numpy(np.float64).T
+    return Results(setting, tuple(methods), metrics, tuple(identities.values()), samples, scores)
+
+
+def _method_run(specs: list[CellSpec], cells: Mapping[str, Cell], failures: Mapping[str, Failure]) -> MethodRun:
+    done = [cells[spec.key] for spec in specs if spec.key in cells]
+    empty = pd.DataFrame({"sample": pd.Series(dtype=object), "index": pd.Series(dtype=np.int64)})
+    rows = pd.concat([cell.table for cell in done], ignore_index=True) if done else empty
+    coverage = Coverage(
+        len(done),
+        len(specs),
+        len(rows),
+        # A dataset may skip unreadable files, which no cell can then hold.
+        sum(len(cells[s.key].table) if s.key in cells else s.last - s.first for s in specs),
+        sum(spec.key in failures for spec in specs),
+    )
+    provenances = tuple(cell.provenance for cell in done)
+    return MethodRun(specs[0].method, specs[0].method_identity, rows, provenances, coverage, _cost(done, rows))
+
+
+def _cost(cells: list[Cell], rows: pd.DataFrame) -> Cost:
+    images = len(rows)
+    if not images:
+        return Cost(*[float("nan")] * 6)
+    seconds = float(rows["explain_seconds"].mean())
+    bare = [_number(cell.provenance.get("bare_forward_seconds")) for cell in cells]
+    # Every cell is compared with the bare network as its own worker measured it.
+    spent = [float(cell.table["explain_seconds"].sum()) for cell in cells]
+    relative = sum(time / one for time, one in zip(spent, bare, strict=True) if one > 0) / images
+    passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
+    return Cost(
+        seconds,
+        relative if all(one > 0 for one in bare) else float("nan"),
+        sum(_number(one.get("forward")) for one in passes) / images,
+        sum(_number(one.get("backward")) for one in passes) / images,
+        float(rows["score_seconds"].mean()),
+        max(_number(cell.provenance.get("peak_memory_bytes")) for cell in cells),
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("nan")

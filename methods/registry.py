@@ -1,0 +1,199 @@
+"""The registry of attribution methods: what a method declares, and how one is chosen by its selection text."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import BadInput
+from ..identity import array_digest
+from ..models.tensors import Tensor
+from ..parameters import Parameter, bound, parameters_of
+from ..registry import Entry, Reference, Registry
+from ..selection import Selection, parse_selection, select
+
+Need = Literal["gradients", "layers", "relu", "positions"]
+Pooling = Literal["sum", "max_abs", "none"]
+MethodFunction = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodEntry(Entry):
+    """A registered attribution method.
+
+    Attributes
+    ----------
+    function
+        ``f(request, **parameters)``, returning (n, *input_shape) with channels, or (n, *spatial).
+    signed
+        Whether negative values speak against the class; an unsigned map is at least zero everywhere.
+    pooling
+        How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or
+        ``none`` for methods that return spatial maps.
+    needs
+        What the model must offer: ``gradients``, ``layers`` with positions, ``relu``, spatial ``positions``.
+    variants
+        The presets: name to parameters.
+    version
+        Raised whenever the numbers change; part of every result's key.
+    """
+
+    function: MethodFunction
+    signed: bool
+    pooling: Pooling = "sum"
+    needs: frozenset[Need] = frozenset()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    version: int = 1
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The keyword parameters of the function."""
+        return parameters_of(self.function)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the method is a control, which ignores the network."""
+        return self.family == "control"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method with all parameters bound.
+
+    Attributes
+    ----------
+    entry
+        The registered method.
+    selection
+        How it was chosen; its text is the method's name in tables.
+    parameters
+        Every parameter with its value.
+    """
+
+    entry: MethodEntry
+    selection: Selection
+    parameters: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The name in tables: the entry with its explicitly chosen parameters."""
+        return self.selection.text
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything that the method's numbers depend on, as plain data."""
+        identity: dict[str, Any] = {
+            "name": self.entry.name,
+            "version": self.entry.version,
+            "parameters": {
+                name: array_digest(value) if isinstance(value, np.ndarray) else value
+                for name, value in sorted(self.parameters.items())
+            },
+        }
+        if self.entry.origin != "heatmark":
+            identity["source"] = _source_digest(self.entry.function)
+        return identity
+
+
+METHODS: Registry[MethodEntry] = Registry(
+    "method",
+    "heatmark.methods",
+    ("gradients", "integrated_gradients", "smoothing", "cams", "occlusion", "rise", "controls"),
+)
+
+
+def register_method(
+    name: str,
+    *,
+    family: str,
+    signed: bool,
+    pooling: Pooling = "sum",
+    needs: Iterable[Need] = (),
+    reference: Reference | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    version: int = 1,
+) -> Callable[[MethodFunction], MethodFunction]:
+    """Register the decorated function as an attribution method.
+
+    The function takes a `Request` and keyword parameters with defaults, asks the model through the request, and
+    returns a tensor: (n, *input_shape), pooled over channels as ``pooling`` says, or (n, *spatial). The first line of
+    its docstring is its summary.
+
+    Examples
+    --------
+    >>> @register_method("my_method", family="gradient", signed=True, needs=["gradients"])
+    ... def my_method(request):
+    ...     "The gradient, twice."
+    ...     return 2 * request.gradient()
+    """
+
+    def register(function: MethodFunction) -> MethodFunction:
+        module = function.__module__
+        METHODS.add(
+            MethodEntry(
+                name=name,
+                family=family,
+                summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                reference=reference,
+                origin="heatmark" if module.startswith("heatmark.methods.") else module,
+                function=function,
+                signed=signed,
+                pooling=pooling,
+                needs=frozenset(needs),
+                variants=dict(variants or {}),
+                version=version,
+            )
+        )
+        return function
+
+    return register
+
+
+def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None = None) -> Method:
+    """Return the method that a selection names, with its parameters checked.
+
+    Parameters
+    ----------
+    selection
+        ``"integrated_gradients[steps=20]"``, or a parsed selection.
+    parameters
+        Further parameters, which may be arrays (a baseline).
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For an unknown method, variant or parameter, or a value out of range.
+    """
+    chosen = parse_selection(selection) if isinstance(selection, str) else selection
+    entry = METHODS.get(chosen.name)
+    preset: Mapping[str, Any] = {}
+    if chosen.variant is not None:
+        if chosen.variant not in entry.variants:
+            known = ", ".join(entry.variants) or "none"
+            raise BadInput(f"{entry.name} has no variant {chosen.variant!r} (it has: {known}).")
+        preset = entry.variants[chosen.variant]
+    extra = dict(parameters or {})
+    given = {**preset, **dict(chosen.parameters), **extra}
+    values = bound(entry.parameters, given, entry.name)
+    plain = {name: value for name, value in extra.items() if isinstance(value, (str, int, float, bool, type(None)))}
+    named = select(entry.name, chosen.variant, {**dict(chosen.parameters), **plain})
+    return Method(entry, named, values)
+
+
+def list_methods() -> list[MethodEntry]:
+    """Return all registered methods, by family and name."""
+    return list(METHODS)
+
+
+def _source_digest(function: MethodFunction) -> str:
+    """Return a digest of a function's source, so that editing a method of one's own makes its results stale."""
+    try:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
+    except (OSError, TypeError):
+        return "unknown"
+

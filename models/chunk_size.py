@@ -1,0 +1,113 @@
+"""Finding the chunk size and memory format at which one kind of query runs fastest per row, on the work itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+_WARM_UPS = 1
+_TIMINGS = 2
+_GAIN = 0.95
+"""A candidate must take at most this share of the best time per row to replace it."""
+
+
+@dataclass
+class ChunkTuner:
+    """Tries sizes in powers of two round a first guess, then the other memory formats at the best size.
+
+    Bigger is not better on a processor (chunks of 8 ran twice as fast per image as chunks of 32 on two cores), and
+    small networks want hundreds; so the size is climbed to, with each candidate timed on real chunks after one that
+    warms up caches and compiled graphs. No work is done twice for it.
+    """
+
+    sizes: tuple[int, ...]
+    layouts: tuple[str, ...]
+    start: int
+    settled: bool = False
+    _times: dict[tuple[int, str], list[float]] = field(default_factory=dict)
+    _warm: dict[tuple[int, str], int] = field(default_factory=dict)
+    _best: tuple[int, str] = (1, "")
+    _candidate: tuple[int, str] = (1, "")
+    _direction: int = 1
+
+    def __post_init__(self) -> None:
+        self._best = self._candidate = (self.start, self.layouts[0])
+
+    @classmethod
+    def for_input(cls, shape: tuple[int, ...], layouts: tuple[str, ...], on_accelerator: bool) -> ChunkTuner:
+        """Return a tuner whose first guess and bounds suit inputs of this shape."""
+        elements = math.prod(shape)
+        first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8, 32 * 2**20)
+        largest = max(1, min(4096, most_bytes // (4 * elements)))
+        sizes = tuple(2**power for power in range(int(math.log2(largest)) + 1))
+        # Small inputs are dominated by the cost of a call: start where a chunk has about a million values.
+        start = max(first, 2 ** int(math.log2(max(1, 2**20 // elements)))) if elements < 2**16 else first
+        return cls(sizes, layouts, min(start, sizes[-1]))
+
+    @property
+    def best_size(self) -> int:
+        """The fastest size so far."""
+        return self._best[0]
+
+    @property
+    def layout(self) -> str:
+        """The fastest memory format so far."""
+        return self._best[1]
+
+    def propose(self) -> tuple[int, str]:
+        """Return the size and memory format for the next chunk."""
+        return self._best if self.settled else self._candidate
+
+    def record(self, size: int, layout: str, seconds: float) -> None:
+        """Take note of a full chunk's time and choose what to try next."""
+        if self.settled or (size, layout) != self._candidate:
+            return
+        if self._warm.get(self._candidate, 0) < _WARM_UPS:
+            self._warm[self._candidate] = self._warm.get(self._candidate, 0) + 1
+            return
+        times = self._times.setdefault(self._candidate, [])
+        times.append(seconds / size)
+        if len(times) >= _TIMINGS:
+            self._advance()
+
+    def limit(self, largest: int) -> None:
+        """Never propose a size above ``largest`` again: a larger one ran out of memory."""
+        self.sizes = tuple(size for size in self.sizes if size <= largest) or (1,)
+        self._best = (min(self._best[0], self.sizes[-1]), self._best[1])
+        self._candidate = self._best
+        self.settled = True
+
+    def _advance(self) -> None:
+        """Move to the next candidate, or settle."""
+        improved = self._candidate == self._best or self._time(self._candidate) < _GAIN * self._time(self._best)
+        if improved:
+            self._best = self._candidate
+        following = self._next_size(improved)
+        if following is None:
+            following = next(
+                ((self._best[0], layout) for layout in self.layouts if (self._best[0], layout) not in self._times), None
+            )
+        if following is None:
+            self.settled = True
+        else:
+            self._candidate = following
+
+    def _next_size(self, improved: bool) -> tuple[int, str] | None:
+        """Climb while it gets faster; after the first step up fails, go down once from the start."""
+        if self._candidate[1] != self.layouts[0]:
+            return None
+        if not improved and self._direction == 1 and self._best[0] == self.start:
+            self._direction = -1
+        elif not improved:
+            return None
+        position = self.sizes.index(self._best[0]) + self._direction
+        if not 0 <= position < len(self.sizes):
+            if self._direction == 1 and self._best[0] == self.start:
+                self._direction, position = -1, self.sizes.index(self._best[0]) - 1
+            if not 0 <= position < len(self.sizes):
+                return None
+        following = (self.sizes[position], self.layouts[0])
+        return None if following in self._times else following
+
+    def _time(self, candidate: tuple[int, str]) -> float:
+        return min(self._times[candidate])

@@ -1,0 +1,86 @@
+"""Where a model runs: the spelling of devices, and the best one that is there."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+from ..errors import BadInput, MissingExtra
+from .base import FRAMEWORKS, Framework
+
+
+def installed_frameworks() -> tuple[Framework, ...]:
+    """Return the frameworks that are installed, without importing them."""
+    packages = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras")}
+    return tuple(name for name in FRAMEWORKS if all(find_spec(package) for package in packages[name]))
+
+
+def require_framework(framework: str) -> None:
+    """Raise MissingExtra with the command that installs a framework, unless it is there; BadInput for another name."""
+    if framework not in FRAMEWORKS:
+        raise BadInput(f"Unknown framework {framework!r}: choose one of {', '.join(FRAMEWORKS)}.")
+    if framework not in installed_frameworks():
+        title = {"torch": "PyTorch", "tensorflow": "TensorFlow"}[framework]
+        raise MissingExtra(f"{title} is not installed. Install it with: pip install 'heatmark[{framework}]'")
+
+
+def resolved_device(framework: Framework, device: str) -> str:
+    """Return the device in the framework's spelling.
+
+    Parameters
+    ----------
+    framework
+        ``torch`` or ``tensorflow``, which gets imported.
+    device
+        ``auto`` (the first GPU, else the processor), ``cpu``, ``cuda``, ``gpu`` or ``cuda:1``.
+
+    Raises
+    ------
+    BadInput
+        If there is no such device, with those that there are.
+    """
+    wanted = device.lower().replace("gpu", "cuda")
+    kind, _, index = wanted.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
+        raise BadInput(f"Unknown device {device!r}: choose auto, cpu, cuda or cuda:N.")
+    found = _torch_gpus() if framework == "torch" else _tensorflow_gpus()
+    if kind == "cpu" or (kind == "auto" and not found):
+        return "cpu" if framework == "torch" else "/CPU:0"
+    number = int(index or 0)
+    if number >= found:
+        raise BadInput(f"There is no device {device!r}: {framework} sees {found} GPU(s). Use --device cpu or auto.")
+    return f"cuda:{number}" if framework == "torch" else f"/GPU:{number}"
+
+
+def device_name(framework: Framework, device: str) -> str:
+    """Return what a leaderboard calls the device: ``cpu``, or the GPU's product name."""
+    if "cpu" in device.lower():
+        return "cpu"
+    if framework == "torch":
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+
+
+def _torch_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+@cache
+def _tensorflow_gpus() -> int:
+    """Return the number of GPUs, letting TensorFlow take their memory as it needs it rather than all at once."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            break  # already in use: whoever came first has decided
+    return len(gpus)

@@ -1,0 +1,238 @@
+"""The query engine: n samples x v variants of each, cut into chunks that suit the device.
+
+Attribution methods and metrics share one inner shape: for every sample, make several variants of it on the device
+(path points, noisy copies, masked copies, curve levels), send them forward or backward, and reduce. The engine fuses
+the (sample, variant) pairs into full chunks regardless of sample borders, so memory is bounded by a chunk, whatever
+the number of samples and variants, and results do not depend on the chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from ..errors import OutOfMemory
+from .base import Answer, Model, PassCount, Query, ScoreFunction, ScoreKind
+from .chunk_size import ChunkTuner
+from .scores import target_score
+from .tensors import Tensor, TensorOperations
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The (sample, variant) pairs of one piece of work; ragged where samples have different numbers of variants.
+
+    Attributes
+    ----------
+    samples, variants
+        int64 (pairs,): the row of ``x`` and the number of its variant.
+    """
+
+    samples: np.ndarray
+    variants: np.ndarray
+
+    @classmethod
+    def grid(cls, samples: int, variants: int) -> Pairs:
+        """Return every sample with every variant, one variant of all samples after another.
+
+        Variant by variant, so that what depends on the variant alone (a mask, a noise picture) is made once.
+        """
+        return cls(np.tile(np.arange(samples), variants), np.repeat(np.arange(variants), samples))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some consecutive pairs, as a maker of variants sees them.
+
+    Attributes
+    ----------
+    operations
+        The array namespace.
+    samples, variants
+        int64 (m,): which sample and which variant each row is.
+    rows
+        Where the chunk stands among all pairs.
+    """
+
+    operations: TensorOperations
+    samples: np.ndarray
+    variants: np.ndarray
+    rows: slice
+
+    def of_samples(self, values: Tensor | np.ndarray) -> Tensor:
+        """Return, for each row, the entry of its sample: (m, ...) from (n, ...)."""
+        return self._take(values, self.samples)
+
+    def of_variants(self, values: Tensor | np.ndarray) -> Tensor:
+        """Return, for each row, the entry of its variant: (m, ...) from (v, ...)."""
+        return self._take(values, self.variants)
+
+    def of_pairs(self, values: Tensor | np.ndarray) -> Tensor:
+        """Return, for each row, the entry of its pair: (m, ...) from (pairs, ...)."""
+        return self._take(values, np.arange(self.rows.start, self.rows.stop))
+
+    def _take(self, values: Tensor | np.ndarray, indices: np.ndarray) -> Tensor:
+        if isinstance(values, np.ndarray):
+            return self.operations.from_numpy(values[indices])
+        return self.operations.take(values, indices)
+
+
+#: Makes the variants of one chunk: (the chunk's own samples (m, *input_shape), the chunk) to (m, *input_shape).
+Maker = Callable[[Tensor, Chunk], Tensor]
+
+
+def unchanged(x: Tensor, chunk: Chunk) -> Tensor:
+    """Return the samples as they are: the maker for work without variants."""
+    return x
+
+
+class Engine:
+    """Runs queries over (sample, variant) pairs in chunks of a size that it finds out by itself.
+
+    Parameters
+    ----------
+    model
+        The model to ask.
+    chunk
+        A fixed chunk size, or None to measure the best one on the work itself.
+    """
+
+    def __init__(self, model: Model, chunk: int | None = None) -> None:
+        self.model = model
+        self.chunk = chunk
+        self.on_rows: Callable[[int], None] | None = None
+        self._tuners: dict[str, ChunkTuner] = {}
+
+    def stream(
+        self, query: Query, x: Tensor, target: Tensor | None, pairs: Pairs, make: Maker = unchanged
+    ) -> Iterator[tuple[Chunk, Answer]]:
+        """Yield the answer for every chunk of pairs, in order.
+
+        Parameters
+        ----------
+        query
+            What is asked.
+        x
+            (n, *input_shape) on the device.
+        target
+            (n,) int64 on the device, or None for a query without gradients.
+        pairs
+            The work.
+        make
+            Makes a chunk's variants.
+
+        Raises
+        ------
+        OutOfMemory
+            If not even one pair fits into memory.
+        """
+        tuner = self._tuner(query)
+        start = 0
+        while start < len(pairs):
+            size, layout = tuner.propose() if self.chunk is None else (self.chunk, tuner.layout)
+            rows = slice(start, min(start + size, len(pairs)))
+            chunk = Chunk(self.model.operations, pairs.samples[rows], pairs.variants[rows], rows)
+            measuring = self.chunk is None and not tuner.settled and rows.stop - rows.start == size
+            try:
+                if measuring:
+                    self.model.synchronise()
+                began = perf_counter()
+                answer = self._ask(query, x, target, chunk, make, layout)
+                if measuring:
+                    self.model.synchronise()
+                    tuner.record(size, layout, perf_counter() - began)
+            except Exception as error:
+                if not self.model.is_out_of_memory(error):
+                    raise
+                self._shrink(tuner, size, error)
+                continue
+            self.model.count(query, rows.stop - rows.start)
+            start = rows.stop
+            yield chunk, answer
+            if self.on_rows is not None:
+                self.on_rows(rows.stop - rows.start)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return the logits (n, classes)."""
+        answers = [answer.logits for _, answer in self.stream(Query(), x, None, Pairs.grid(_length(x), 1))]
+        return self.model.operations.concat(answers)
+
+    def scores(
+        self,
+        x: Tensor,
+        target: Tensor,
+        pairs: Pairs,
+        make: Maker = unchanged,
+        score: ScoreKind | ScoreFunction = "logit",
+    ) -> Tensor:
+        """Return the score of every pair's variant for its sample's target, shape (pairs,)."""
+        operations = self.model.operations
+        parts = [
+            target_score(operations, answer.logits, chunk.of_samples(target), score)
+            for chunk, answer in self.stream(Query(), x, None, pairs, make)
+        ]
+        return operations.concat(parts)
+
+    def summed_gradients(
+        self,
+        query: Query,
+        x: Tensor,
+        target: Tensor,
+        pairs: Pairs,
+        make: Maker = unchanged,
+        transform: Callable[[Tensor, Chunk], Tensor] | None = None,
+    ) -> Tensor:
+        """Return each sample's sum of (transformed) input gradients over its variants, shape of ``x``."""
+        operations = self.model.operations
+        total = operations.zeros(tuple(x.shape))
+        for chunk, answer in self.stream(query, x, target, pairs, make):
+            gradient = answer.input_gradient
+            if transform is not None:
+                gradient = transform(gradient, chunk)
+            total = operations.add_at_rows(total, chunk.samples, gradient)
+        return total
+
+    def measured(self, work: Callable[[], object]) -> PassCount:
+        """Do the work and return the passes that it took."""
+        before = self.model.passes
+        work()
+        return self.model.passes - before
+
+    def chunk_sizes(self) -> dict[str, int]:
+        """Return the chunk size in force for each kind of query used so far."""
+        return {kind: self.chunk or tuner.best_size for kind, tuner in self._tuners.items()}
+
+    def _ask(
+        self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str
+    ) -> Answer:
+        variants = make(chunk.of_samples(x), chunk)
+        targets = None if target is None else chunk.of_samples(target)
+        return self.model.run(query, variants, targets, layout)
+
+    def _tuner(self, query: Query) -> ChunkTuner:
+        kind = "backward" if query.backward else "forward"
+        if kind not in self._tuners:
+            on_accelerator = "cpu" not in self.model.device.lower()
+            self._tuners[kind] = ChunkTuner.for_input(self.model.input_shape, self.model.layouts, on_accelerator)
+        return self._tuners[kind]
+
+    def _shrink(self, tuner: ChunkTuner, size: int, error: BaseException) -> None:
+        """Halve the chunk after memory ran out; give up at one."""
+        if size <= 1:
+            raise OutOfMemory(
+                f"{self.model.name} on {self.model.device} ran out of memory on a single input of shape "
+                f"{self.model.input_shape}. Use a smaller input size, another device, or precision='bf16'."
+            ) from error
+        if self.chunk is not None:
+            self.chunk = size // 2
+        tuner.limit(size // 2)
+
+
+def _length(x: Tensor) -> int:
+    return int(x.shape[0])

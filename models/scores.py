@@ -1,0 +1,31 @@
+"""What is read off the logits: the score that gradients are taken of and curves are drawn of."""
+
+from __future__ import annotations
+
+from .base import ScoreFunction, ScoreKind
+from .tensors import Tensor, TensorOperations
+
+
+def target_score(
+    operations: TensorOperations, logits: Tensor, target: Tensor, score: ScoreKind | ScoreFunction
+) -> Tensor:
+    """Return each row's score for its target class, shape (m,).
+
+    Parameters
+    ----------
+    operations
+        The model's array namespace.
+    logits
+        (m, classes).
+    target
+        (m,) class numbers.
+    score
+        ``logit``, ``probability``, ``log_probability`` (softmax over all classes), or a function of one's own.
+    """
+    if callable(score):
+        return score(operations, logits, target)
+    chosen = operations.take_class(logits, target)
+    if score == "logit":
+        return chosen
+    log_probability = chosen - operations.log_sum_exp(logits, axis=1)
+    return log_probability if score == "log_probability" else operations.exp(log_probability)

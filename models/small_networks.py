@@ -1,0 +1,99 @@
+"""Small networks for small data: a CNN for tiny pictures, a VGG with seven weight layers, and a CNN for series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import BadInput
+from .architecture import (
+    INPUT,
+    Activation,
+    Architecture,
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool,
+    Node,
+    Shape,
+)
+
+
+@dataclass
+class _Chain:
+    """Nodes in a row, while they are being listed."""
+
+    nodes: list[Node]
+    last: str = INPUT
+
+    def add(self, make: Callable[[str], Node]) -> None:
+        """Append the node that ``make`` returns for the name of its input."""
+        self.nodes.append(make(self.last))
+        self.last = self.nodes[-1].name
+
+    def convolve(self, number: int, filters: int, kernel: Shape, stride: int = 1) -> None:
+        """Append a SAME convolution and a ReLU."""
+        self.add(lambda last: Convolution(f"convolution{number}", (last,), filters, kernel, stride))
+        self.add(lambda last: Activation(f"relu{number}", (last,)))
+
+    def pool(self, number: int, kernel: Shape) -> None:
+        """Append a max pool that moves by its own width."""
+        self.add(lambda last: MaxPool(f"pool{number}", (last,), kernel, kernel[0]))
+
+    def classify(self, classes: int, features: int, dropout: float) -> None:
+        """Append the flattening, one hidden dense layer, dropout, and the classifier."""
+        self.add(lambda last: Flatten("flatten", (last,)))
+        self.add(lambda last: Dense("features", (last,), features))
+        self.add(lambda last: Activation("features_relu", (last,)))
+        self.add(lambda last: Dropout("dropout", (last,), dropout))
+        self.add(lambda last: Dense("classifier", (last,), classes))
+
+
+def small_cnn(input_shape: Shape, num_classes: int) -> Architecture:
+    """Return two convolutions (three from 16 pixels on), each with a pool after it except the first."""
+    _require(input_shape, rank=3, smallest=4, network="small-cnn")
+    chain = _Chain([])
+    chain.convolve(1, 16, (3, 3))
+    chain.convolve(2, 32, (3, 3))
+    chain.pool(2, (2, 2))
+    if min(input_shape[:2]) >= 16:
+        chain.convolve(3, 32, (3, 3))
+        chain.pool(3, (2, 2))
+    chain.classify(num_classes, features=64, dropout=0.25)
+    return Architecture("small-cnn", input_shape, tuple(chain.nodes), chain.last)
+
+
+def vgg7(input_shape: Shape, num_classes: int) -> Architecture:
+    """Return five convolutions in three blocks and two dense layers: the VGG plan (arXiv 1409.1556) at a small size."""
+    _require(input_shape, rank=3, smallest=8, network="vgg7")
+    chain, number = _Chain([]), 0
+    for block, widths in enumerate(((16, 16), (32, 32), (64,)), start=1):
+        for width in widths:
+            number += 1
+            chain.convolve(number, width, (3, 3))
+        chain.pool(block, (2, 2))
+    chain.classify(num_classes, features=128, dropout=0.5)
+    return Architecture("vgg7", input_shape, tuple(chain.nodes), chain.last)
+
+
+def cnn_1d(input_shape: Shape, num_classes: int) -> Architecture:
+    """Return three convolutions over a series, two of which halve it, and two dense layers."""
+    _require(input_shape, rank=2, smallest=8, network="cnn-1d")
+    chain = _Chain([])
+    chain.convolve(1, 32, (5,))
+    chain.convolve(2, 64, (5,), stride=2)
+    chain.convolve(3, 64, (3,), stride=2)
+    chain.classify(num_classes, features=64, dropout=0.25)
+    return Architecture("cnn-1d", input_shape, tuple(chain.nodes), chain.last)
+
+
+#: What ``heatmark train`` can train.
+NETWORKS: dict[str, Callable[[Shape, int], Architecture]] = {"small-cnn": small_cnn, "vgg7": vgg7, "cnn-1d": cnn_1d}
+
+
+def _require(shape: Shape, rank: int, smallest: int, network: str) -> None:
+    """Raise BadInput unless the samples have the rank and size that the network needs."""
+    if len(shape) != rank or min(shape[:-1]) < smallest:
+        wanted = "pictures (height, width, channels)" if rank == 3 else "series (length, channels)"
+        raise BadInput(f"{network} takes {wanted} of at least {smallest} positions a side, not samples of {shape}.")

@@ -1,0 +1,129 @@
+"""The array namespace on TensorFlow tensors.
+
+Plain TensorFlow functions rather than ``tensorflow.experimental.numpy``: without that module's process-wide switches,
+a Python number turns float32 tensors into float64 there, and heatmark changes no global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from .tensors import Axes, Tensor, TensorOperations
+
+
+class TensorFlowOperations(TensorOperations):
+    """See `TensorOperations`; ``device`` is where new tensors are made."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def from_numpy(self, array: np.ndarray) -> Tensor:
+        """See `TensorOperations.from_numpy`."""
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32, copy=False)
+        elif array.dtype.kind in "iu":
+            array = array.astype(np.int64, copy=False)
+        with tf.device(self.device):
+            return tf.constant(array)
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """See `TensorOperations.to_numpy`."""
+        return np.array(tensor.numpy())
+
+    def zeros(self, shape: Sequence[int]) -> Tensor:
+        """See `TensorOperations.zeros`."""
+        with tf.device(self.device):
+            return tf.zeros(tuple(shape), tf.float32)
+
+    def to_float(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.to_float`."""
+        return tf.cast(tensor, tf.float32)
+
+    def abs(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.abs`."""
+        return tf.abs(tensor)
+
+    def exp(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.exp`."""
+        return tf.exp(tensor)
+
+    def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+        """See `TensorOperations.where`."""
+        return tf.where(condition, yes, no)
+
+    def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
+        """See `TensorOperations.maximum`."""
+        return tf.maximum(first, second)
+
+    def is_finite(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.is_finite`."""
+        return tf.math.is_finite(tensor)
+
+    def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.sum`."""
+        return tf.reduce_sum(tensor, axis=axis, keepdims=keepdims)
+
+    def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.mean`."""
+        return tf.reduce_mean(tensor, axis=axis, keepdims=keepdims)
+
+    def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.max`."""
+        return tf.reduce_max(tensor, axis=axis, keepdims=keepdims)
+
+    def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.min`."""
+        return tf.reduce_min(tensor, axis=axis, keepdims=keepdims)
+
+    def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
+        """See `TensorOperations.log_sum_exp`."""
+        return tf.reduce_logsumexp(tensor, axis=axis)
+
+    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """See `TensorOperations.reshape`."""
+        return tf.reshape(tensor, tuple(shape))
+
+    def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
+        """See `TensorOperations.transpose`."""
+        return tf.transpose(tensor, tuple(axes))
+
+    def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+        """See `TensorOperations.concat`."""
+        return tf.concat(list(tensors), axis=axis)
+
+    def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
+        """See `TensorOperations.take`."""
+        return tf.gather(tensor, indices)
+
+    def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
+        """See `TensorOperations.take_class`."""
+        return tf.gather(scores, classes, axis=1, batch_dims=1)
+
+    def rank_descending(self, values: Tensor) -> Tensor:
+        """See `TensorOperations.rank_descending`."""
+        # A stable ascending sort of the negated values; the descending one is not stable in every version.
+        order = tf.argsort(-values, axis=1, stable=True)
+        return tf.argsort(order, axis=1, stable=True)
+
+    def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
+        """See `TensorOperations.add_at_rows`."""
+        return tf.tensor_scatter_nd_add(total, np.asarray(rows)[:, None], tf.cast(values, total.dtype))
+
+    def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
+        """See `TensorOperations.einsum`."""
+        return tf.einsum(equation, *tensors)
+
+    def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
+        """See `TensorOperations.resize`."""
+        if maps.shape.rank == 3:
+            return tf.image.resize(maps[..., None], tuple(spatial), method="bilinear")[..., 0]
+        return tf.image.resize(maps[:, :, None, None], (spatial[0], 1), method="bilinear")[:, :, 0, 0]
+
+    def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
+        """See `TensorOperations.convolve`."""
+        weight = tf.constant(kernel.astype(np.float32))[..., None, None]
+        function = tf.nn.conv2d if kernel.ndim == 2 else tf.nn.conv1d
+        return function(maps[..., None], weight, 1, "SAME")[..., 0]

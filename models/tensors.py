@@ -1,0 +1,133 @@
+"""The small array namespace that methods and metrics are written on, for both frameworks.
+
+Names and meaning follow the array API standard where it has the function. Tensors stay on the model's device. Python
+operators (``+ - * / < >= & |``), slicing and ``.shape`` work on both frameworks' tensors as they are; everything else
+goes through an object of this class. All floating-point results are float32.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Tensor = Any
+Axes = int | Sequence[int] | None
+
+
+class TensorOperations(ABC):
+    """Array functions on one framework's tensors, on one device."""
+
+    # Creation and conversion
+
+    @abstractmethod
+    def from_numpy(self, array: np.ndarray) -> Tensor:
+        """Return a copy on the device: floats as float32, integers as int64, booleans as they are."""
+
+    @abstractmethod
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """Return a NumPy array that shares nothing with the tensor."""
+
+    @abstractmethod
+    def zeros(self, shape: Sequence[int]) -> Tensor:
+        """Return float32 zeros."""
+
+    @abstractmethod
+    def to_float(self, tensor: Tensor) -> Tensor:
+        """Return the tensor as float32."""
+
+    # Elementwise
+
+    @abstractmethod
+    def abs(self, tensor: Tensor) -> Tensor:
+        """Return absolute values."""
+
+    @abstractmethod
+    def exp(self, tensor: Tensor) -> Tensor:
+        """Return e to the power of each element."""
+
+    @abstractmethod
+    def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+        """Return ``yes`` where the condition holds and ``no`` elsewhere; scalars broadcast."""
+
+    @abstractmethod
+    def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
+        """Return the elementwise larger value."""
+
+    @abstractmethod
+    def is_finite(self, tensor: Tensor) -> Tensor:
+        """Return True where a value is neither NaN nor infinite."""
+
+    # Reductions
+
+    @abstractmethod
+    def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the sum over the axes."""
+
+    @abstractmethod
+    def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the mean over the axes."""
+
+    @abstractmethod
+    def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the maximum over the axes."""
+
+    @abstractmethod
+    def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Return the minimum over the axes."""
+
+    @abstractmethod
+    def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
+        """Return log(sum(exp)) over one axis, stably."""
+
+    # Shape and selection
+
+    @abstractmethod
+    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return the same elements in another shape."""
+
+    @abstractmethod
+    def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
+        """Return the tensor with its axes permuted."""
+
+    @abstractmethod
+    def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+        """Join tensors along an axis."""
+
+    @abstractmethod
+    def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
+        """Return rows (axis 0) by index."""
+
+    @abstractmethod
+    def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
+        """Return ``scores[i, classes[i]]``, shape (n,)."""
+
+    @abstractmethod
+    def rank_descending(self, values: Tensor) -> Tensor:
+        """Return each element's rank within its row: 0 for the largest; equal values in order of position.
+
+        ``values`` is (n, positions), the result int of the same shape.
+        """
+
+    @abstractmethod
+    def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
+        """Return ``total`` with ``values[i]`` added to row ``rows[i]``; the same row may occur more than once.
+
+        ``total`` may be overwritten: only the result is to be used afterwards.
+        """
+
+    @abstractmethod
+    def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
+        """Return the Einstein sum."""
+
+    # Pictures and series: spatial axes and the channel axis are the model's
+
+    @abstractmethod
+    def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
+        """Resize (n, *spatial) maps to another spatial shape, linearly, half-pixel centres, no antialiasing."""
+
+    @abstractmethod
+    def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
+        """Correlate (n, *spatial) maps with one kernel of odd sizes, zeros beyond the border."""

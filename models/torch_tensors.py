@@ -1,0 +1,133 @@
+"""The array namespace on PyTorch tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import array_api_compat.torch as xp
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .tensors import Axes, Tensor, TensorOperations
+
+
+class TorchOperations(TensorOperations):
+    """See `TensorOperations`; ``device`` is where new tensors are made."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def from_numpy(self, array: np.ndarray) -> Tensor:
+        """See `TensorOperations.from_numpy`."""
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32, copy=False)
+        elif array.dtype.kind in "iu":
+            array = array.astype(np.int64, copy=False)
+        return torch.tensor(array, device=self.device)
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """See `TensorOperations.to_numpy`."""
+        return np.array(tensor.detach().cpu().numpy())
+
+    def zeros(self, shape: Sequence[int]) -> Tensor:
+        """See `TensorOperations.zeros`."""
+        return xp.zeros(tuple(shape), dtype=xp.float32, device=self.device)
+
+    def to_float(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.to_float`."""
+        return xp.astype(tensor, xp.float32, copy=False)
+
+    def abs(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.abs`."""
+        return xp.abs(tensor)
+
+    def exp(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.exp`."""
+        return xp.exp(tensor)
+
+    def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+        """See `TensorOperations.where`."""
+        return torch.where(condition, yes, no)
+
+    def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
+        """See `TensorOperations.maximum`."""
+        return torch.clamp(first, min=second)
+
+    def is_finite(self, tensor: Tensor) -> Tensor:
+        """See `TensorOperations.is_finite`."""
+        return xp.isfinite(tensor)
+
+    def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.sum`."""
+        return xp.sum(tensor, axis=_axes(axis), keepdims=keepdims)
+
+    def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.mean`."""
+        return xp.mean(tensor, axis=_axes(axis), keepdims=keepdims)
+
+    def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.max`."""
+        return xp.max(tensor, axis=_axes(axis), keepdims=keepdims)
+
+    def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """See `TensorOperations.min`."""
+        return xp.min(tensor, axis=_axes(axis), keepdims=keepdims)
+
+    def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
+        """See `TensorOperations.log_sum_exp`."""
+        return torch.logsumexp(tensor, dim=axis)
+
+    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """See `TensorOperations.reshape`."""
+        return xp.reshape(tensor, tuple(shape))
+
+    def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
+        """See `TensorOperations.transpose`."""
+        return xp.permute_dims(tensor, tuple(axes))
+
+    def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+        """See `TensorOperations.concat`."""
+        return xp.concat(list(tensors), axis=axis)
+
+    def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
+        """See `TensorOperations.take`."""
+        return torch.index_select(tensor, 0, self._rows(indices))
+
+    def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
+        """See `TensorOperations.take_class`."""
+        return torch.gather(scores, 1, classes[:, None])[:, 0]
+
+    def rank_descending(self, values: Tensor) -> Tensor:
+        """See `TensorOperations.rank_descending`."""
+        order = torch.argsort(values, dim=1, descending=True, stable=True)
+        positions = torch.arange(values.shape[1], device=values.device).expand_as(order)
+        return torch.empty_like(order).scatter_(1, order, positions)
+
+    def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
+        """See `TensorOperations.add_at_rows`."""
+        return total.index_add_(0, self._rows(rows), values.to(total.dtype))
+
+    def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
+        """See `TensorOperations.einsum`."""
+        return torch.einsum(equation, *tensors)
+
+    def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
+        """See `TensorOperations.resize`."""
+        mode = "bilinear" if maps.ndim == 3 else "linear"
+        return functional.interpolate(maps[:, None], size=tuple(spatial), mode=mode, align_corners=False)[:, 0]
+
+    def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
+        """See `TensorOperations.convolve`."""
+        weight = self.from_numpy(kernel.astype(np.float32))[None, None]
+        function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
+        return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
+
+    def _rows(self, indices: np.ndarray | Tensor) -> torch.Tensor:
+        if isinstance(indices, np.ndarray):
+            return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
+        return indices
+
+
+def _axes(axis: Axes) -> int | tuple[int, ...] | None:
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)

@@ -1,0 +1,118 @@
+"""Putting a network of either framework behind the model interface."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..datasets.base import Sizing
+from ..errors import BadInput
+from .base import Description, Model, Precision, Preprocess
+from .devices import resolved_device
+
+def wrap(
+    net: Any,
+    preprocess: Preprocess | None = None,
+    input_shape: Sequence[int] | None = None,
+    num_classes: int | None = None,
+    device: str = "auto",
+    *,
+    precision: Precision = "float32",
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    sizing: Sizing | None = None,
+    weights_id: str | None = None,
+) -> Model:
+    """Return a model for a ``torch.nn.Module`` or a Keras model (TensorFlow backend) whose output is logits.
+
+    Parameters
+    ----------
+    net
+        The network. It is used where it is and comes back unchanged from every call: mode, hooks, gradients'
+        flags and weights. Where a Keras model ends in softmax, the logits before it are explained; where
+        probabilities come from a place that cannot be told, a warning says that their logarithm is explained.
+    preprocess
+        What the network does to raw inputs in [0, 1] first: a `Normalization` (mean and standard deviation), a
+        function from tensor to tensor in the framework's own layout, or None when it takes inputs as they are.
+    input_shape
+        One input's shape in the native layout, without the batch axis. By default the Keras model's own; a PyTorch
+        network takes that of the first input it is given.
+    num_classes
+        Checked against the network's output where given.
+    device
+        ``auto`` leaves a PyTorch network where it is and lets TensorFlow use the first GPU; another one (``cpu``,
+        ``cuda:1``) runs a copy of a PyTorch network there.
+    precision
+        ``float32``, or ``bf16`` for automatic mixed precision.
+    name, class_names, sizing, weights_id
+        What tables call it; the classes' names; how photographs get the input size; what identifies the weights.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    BadInput
+        If it is no network of either framework, or its output is not (n, classes).
+    """
+    if isinstance(net, Model):
+        return net
+    if precision not in ("float32", "bf16"):
+        raise BadInput(f"Unknown precision {precision!r}: choose float32 or bf16.")
+    framework = framework_of(net)
+    description: Description = {
+        "name": name or type(net).__name__,
+        "precision": precision,
+        "input_shape": None if input_shape is None else tuple(int(size) for size in input_shape),
+        "class_names": None if class_names is None else tuple(class_names),
+        "sizing": sizing or Sizing(),
+        "preprocess": preprocess,
+        "weights_id": weights_id,
+    }
+    model = _torch_model(net, device, description) if framework == "torch" else _keras_model(net, device, description)
+    if model.knows_shape:
+        model.probe(num_classes)
+    return model
+
+
+def framework_of(net: Any) -> str:
+    """Return ``torch`` or ``tensorflow``; BadInput for anything that is no network of either.
+
+    A framework that has not been imported cannot have made ``net``, so none is imported here.
+    """
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if torch is not None and isinstance(net, torch.nn.Module):
+        return "torch"
+    if keras is not None and isinstance(net, keras.Model):
+        if keras.backend.backend() != "tensorflow":
+            raise BadInput(
+                f"The Keras model runs on the {keras.backend.backend()!r} backend; heatmark needs TensorFlow's. "
+                "Set KERAS_BACKEND=tensorflow before importing keras."
+            )
+        return "tensorflow"
+    raise BadInput(f"Expected a torch.nn.Module or a keras.Model, got {type(net).__module__}.{type(net).__qualname__}.")
+
+
+def _torch_model(net: Any, device: str, description: Description) -> Model:
+    import copy
+
+    import torch
+
+    from .torch_model import TorchModel
+
+    home = next((tensor.device for tensor in [*net.parameters(), *net.buffers()]), torch.device("cpu"))
+    place = home if device == "auto" else torch.device(resolved_device("torch", device))
+    if place != home:
+        net = copy.deepcopy(net).to(place)
+    return TorchModel(net, device=place, **description)
+
+
+def _keras_model(net: Any, device: str, description: Description) -> Model:
+    from .tensorflow_model import TensorFlowModel
+
+    known = getattr(net, "input_shape", None)
+    if description["input_shape"] is None and isinstance(known, tuple) and all(known[1:]):
+        description["input_shape"] = tuple(int(size) for size in known[1:])
+    return TensorFlowModel(net, device=resolved_device("tensorflow", device), **description)

@@ -1,0 +1,129 @@
+"""Parameters of methods and metrics: declared once in a function's signature, checked wherever they are given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from .errors import BadInput, UnknownName, suggestion
+
+
+@dataclass(frozen=True)
+class Doc:
+    """What a parameter means: ``steps: Annotated[int, Doc("points on the path", source="...", low=1)] = 50``.
+
+    Attributes
+    ----------
+    text
+        One line.
+    source
+        Where the default comes from.
+    low, high
+        Inclusive bounds for numbers.
+    choices
+        The allowed strings; a parameter that also takes arrays or numbers may still receive those.
+    """
+
+    text: str
+    source: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One keyword parameter as introspected from a signature."""
+
+    name: str
+    default: Any
+    types: tuple[type, ...]
+    doc: Doc
+
+    def checked(self, value: Any, owner: str) -> Any:
+        """Return ``value`` in the parameter's type, or raise BadInput naming the parameter and its range."""
+        where = f"{owner}: parameter {self.name!r}"
+        if value is None and (self.default is None or type(None) in self.types):
+            return None
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, bool) and bool not in self.types:
+            raise BadInput(f"{where} expects {self._expected()}, got {value!r}.")
+        if float in self.types and isinstance(value, int) and not isinstance(value, bool) and int not in self.types:
+            value = float(value)
+        if int in self.types and float not in self.types and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if self.types and object not in self.types and not isinstance(value, self.types):
+            raise BadInput(f"{where} expects {self._expected()}, got {value!r}.")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            low, high = self.doc.low, self.doc.high
+            if (low is not None and value < low) or (high is not None and value > high) or not np.isfinite(value):
+                raise BadInput(f"{where} must be {self._range()}, got {value!r}.")
+        if isinstance(value, str) and self.doc.choices and value not in self.doc.choices:
+            raise BadInput(
+                f"{where} is one of {', '.join(self.doc.choices)}; got {value!r}.{suggestion(value, self.doc.choices)}"
+            )
+        return value
+
+    def _expected(self) -> str:
+        names = [kind.__name__ for kind in self.types if kind is not type(None)]
+        return " or ".join(names) or "a value"
+
+    def _range(self) -> str:
+        low, high = self.doc.low, self.doc.high
+        if low is not None and high is not None:
+            return f"from {low:g} to {high:g}"
+        return f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else "finite"
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """Return the keyword-only parameters of ``function`` with their documentation."""
+    hints = get_type_hints(function, include_extras=True)
+    found = []
+    for name, item in inspect.signature(function).parameters.items():
+        if item.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        hint, doc = hints.get(name, object), Doc("")
+        if get_origin(hint) is Annotated:
+            hint, *extras = get_args(hint)
+            doc = next((extra for extra in extras if isinstance(extra, Doc)), doc)
+        if item.default is inspect.Parameter.empty:
+            raise TypeError(f"{function.__name__}: the parameter {name!r} needs a default.")
+        found.append(Parameter(name, item.default, _types(hint), doc))
+    return tuple(found)
+
+
+def bound(parameters: tuple[Parameter, ...], values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Return every parameter with its value: the given one, checked, or the default.
+
+    Raises
+    ------
+    UnknownName
+        For a parameter that ``owner`` does not have.
+    BadInput
+        For a value of the wrong type or out of range.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    for name in values:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise UnknownName(f"{owner} has no parameter {name!r} (it has: {listed}).{suggestion(name, known)}")
+    return {
+        name: parameter.checked(values[name], owner) if name in values else parameter.default
+        for name, parameter in known.items()
+    }
+
+
+def _types(hint: Any) -> tuple[type, ...]:
+    """Return the plain classes that a hint admits; ``(object,)`` where it admits anything."""
+    if isinstance(hint, type):
+        return (hint,)
+    origin = get_origin(hint)
+    if isinstance(origin, type) and origin.__module__ != "types":
+        return (origin,)
+    members = tuple(kind for argument in get_args(hint) for kind in _types(argument))
+    return members or (object,)

@@ -1,0 +1,121 @@
+"""The one registry class: names to entries, loaded on first use, with suggestions for misspelt names."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .errors import BadInput, UnknownName, suggestion
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a method, metric, model or dataset comes from."""
+
+    authors: str
+    year: int
+    title: str = ""
+    arxiv: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The reference in one line."""
+        link = f", arXiv {self.arxiv}" if self.arxiv else ""
+        title = f". {self.title}" if self.title else ""
+        return f"{self.authors} {self.year}{title}{link}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What every registered thing has.
+
+    Attributes
+    ----------
+    name
+        The name users type. A name that ends in a colon stands for a family of names (``torchvision:``).
+    family
+        The group it is listed under.
+    summary
+        One line.
+    reference
+        Its source, or None.
+    origin
+        ``heatmark``, or the module that registered it.
+    """
+
+    name: str
+    family: str
+    summary: str = ""
+    reference: Reference | None = None
+    origin: str = "heatmark"
+
+
+EntryType = TypeVar("EntryType", bound=Entry)
+
+
+class Registry(Generic[EntryType]):
+    """Entries of one kind by name.
+
+    Parameters
+    ----------
+    kind
+        What an entry is called in messages (``method``).
+    package
+        The import path of the package that holds ``modules``.
+    modules
+        The built-in modules, imported at the first look-up, which register their entries when imported.
+    """
+
+    def __init__(self, kind: str, package: str, modules: Sequence[str]) -> None:
+        self.kind = kind
+        self._package = package
+        self._pending = list(modules)
+        self._entries: dict[str, EntryType] = {}
+
+    def add(self, entry: EntryType) -> EntryType:
+        """Register an entry; the same name from another origin is refused, from the same it is replaced."""
+        known = self._entries.get(entry.name)
+        if known is not None and known.origin != entry.origin:
+            raise BadInput(
+                f"The {self.kind} {entry.name!r} is already registered by {known.origin}. Choose another name."
+            )
+        self._entries[entry.name] = entry
+        return entry
+
+    def find(self, name: str) -> tuple[EntryType, str]:
+        """Return the entry for ``name`` and, for a family such as ``torchvision:vgg16``, the part after the colon.
+
+        Raises
+        ------
+        UnknownName
+            With the nearest names and the command that lists all.
+        """
+        self._load()
+        if name in self._entries and not name.endswith(":"):
+            return self._entries[name], ""
+        prefix, colon, rest = name.partition(":")
+        if colon and rest and prefix + ":" in self._entries:
+            return self._entries[prefix + ":"], rest
+        raise UnknownName(
+            f"Unknown {self.kind} {name!r}.{suggestion(name, self._entries)} See `heatmark list {self.kind}s`."
+        )
+
+    def get(self, name: str) -> EntryType:
+        """Return the entry for ``name`` (see `find`)."""
+        return self.find(name)[0]
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        self._load()
+        return sorted(self._entries)
+
+    def __iter__(self) -> Iterator[EntryType]:
+        self._load()
+        return iter(sorted(self._entries.values(), key=lambda entry: (entry.family, entry.name)))
+
+    def _load(self) -> None:
+        while self._pending:
+            importlib.import_module(f"{self._package}.{self._pending[0]}")
+            self._pending.pop(0)

@@ -1,0 +1,85 @@
+"""Where heatmark keeps files, and how a file comes to be there: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from .errors import StorageError
+
+CACHE_VARIABLE = "HEATMARK_CACHE"
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return (and make) a folder under the cache: ``$HEATMARK_CACHE``, else the user's cache folder.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be made.
+    """
+    root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("heatmark")
+    folder = Path(root).expanduser().joinpath(*parts)
+    return made_folder(folder, hint=f"Set {CACHE_VARIABLE} to a folder that you can write to.")
+
+
+def made_folder(folder: Path, hint: str = "Choose a folder that you can write to.") -> Path:
+    """Return ``folder`` after making it and its parents; a StorageError says why where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"Cannot make the folder {folder}: {error.strerror or error}. {hint}") from error
+    return folder
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on leaving without an exception, sync it and rename it to ``path``.
+
+    A reader therefore sees the old file, no file, or the whole new file, also after a crash.
+
+    Raises
+    ------
+    StorageError
+        If the folder is read-only or full. The temporary file is removed on every exception.
+    """
+    made_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write into {path.parent}: {error.strerror or error}. Free some space there or choose another folder."
+        ) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"Cannot write {path}: {error.strerror or error}. Free some space there.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read to ``NAME.corrupt[-N]`` in the same folder and return the new path."""
+    number = 0
+    while (aside := path.with_name(f"{path.name}.corrupt{f'-{number}' if number else ''}")).exists():
+        number += 1
+    path.replace(aside)
+    return aside
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
