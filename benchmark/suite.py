@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -194,8 +195,8 @@ def suite_from(values: Mapping[str, Any], name: str, where: str) -> Suite:
 
 
 def names_of(names: Names, what: str) -> tuple[str, ...]:
-    """Return names from a comma-separated string or an iterable, without repeats."""
-    items = names.split(",") if isinstance(names, str) else list(names)
+    """Return names from a comma-separated string (commas in brackets do not count) or an iterable, without repeats."""
+    items = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
     if not all(isinstance(item, str) for item in items):
         raise BadInput(f"{what} are names; got {items!r}. Pass a network itself to `heatmark.evaluate`.")
     found = tuple(dict.fromkeys(item.strip() for item in items if item.strip()))

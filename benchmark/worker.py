@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -38,7 +38,7 @@ Report = Callable[[int], None]
 class _LoadedTask:
     """The model, dataset and originals that the cells of a task share."""
 
-    request: ModelRequest
+    wanted: tuple[ModelRequest, str, str]
     model: Model
     dataset: Dataset
     originals: Originals
@@ -51,12 +51,12 @@ class _Parts:
 
     rows: list[dict[str, Any]]
     pictures: dict[str, np.ndarray]
-    explain: PassCount = PassCount()
-    score: PassCount = PassCount()
+    explain: PassCount = field(default_factory=PassCount)
+    score: PassCount = field(default_factory=PassCount)
 
 
 class Worker:
-    """Loads models of one framework and does cells with them; keeps the last model and dataset.
+    """Loads models and does cells with them; keeps the last model and dataset.
 
     Parameters
     ----------
@@ -67,7 +67,6 @@ class Worker:
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
         self._model: tuple[ModelRequest, Model] | None = None
-        self._dataset: Dataset | None = None
         self._task: _LoadedTask | None = None
 
     def describe(self, request: ModelRequest) -> Description | Failed | NotMeant:
@@ -106,8 +105,8 @@ class Worker:
                 indices = range(spec.first, spec.last)
                 for batch in task.dataset.batches(job.batch_size, task.model, indices):
                     _add_batch(parts, job, task, method, metrics, batch)
-                    if task.bare_forward_seconds is None:
-                        task.bare_forward_seconds = _bare_forward_seconds(task.model, batch.x)
+            if task.bare_forward_seconds is None:
+                task.bare_forward_seconds = _bare_forward_seconds(task.model, batch.x)
         finally:
             task.model.engine.on_rows = None
         rows = pa.Table.from_pylist(parts.rows, schema=rows_schema(spec.metrics))
@@ -123,23 +122,18 @@ class Worker:
 
     def _loaded_task(self, job: Job) -> _LoadedTask:
         spec, kept = job.spec, self._task
-        if kept and kept.request == job.request and kept.dataset is self._dataset_named(spec.dataset):
-            if kept.originals.target == spec.target:
-                return kept
+        wanted = (job.request, spec.dataset, spec.target)
+        if kept is not None and kept.wanted == wanted:
+            return kept
         model = self._loaded_model(job.request)
         if model.weights_id() != spec.model_weights:
             raise BadInput(f"The weights of {spec.model} changed while the run was going on. Start the run again.")
-        dataset = self._dataset_named(spec.dataset)
+        dataset = load_dataset(spec.dataset)
         if dataset.revision != spec.dataset_revision:
             raise BadInput(f"The dataset {spec.dataset} changed while the run was going on. Start the run again.")
         labels_fit = len(dataset.class_names) == model.num_classes
-        self._task = _LoadedTask(job.request, model, dataset, Originals(spec.target, labels_fit))
+        self._task = _LoadedTask(wanted, model, dataset, Originals(spec.target, labels_fit))
         return self._task
-
-    def _dataset_named(self, name: str) -> Dataset:
-        if self._dataset is None or self._dataset.name != name:
-            self._dataset = load_dataset(name)
-        return self._dataset
 
     def _provenance(self, task: _LoadedTask, started: datetime, parts: _Parts, peak: int) -> dict[str, Any]:
         model, dataset = task.model, task.dataset
@@ -241,7 +235,7 @@ def _row(
 def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
     """Return the seconds per image of plain outputs at the engine's best chunk, the least of some repeats.
 
-    Measured after a first batch was scored, by when the engine has found its chunk and compiled its graphs.
+    Measured after a first cell, by when the engine has found its chunk and compiled its graphs.
     """
     size = model.chunks.get("forward", 1)
     full = model.operations.take(x, np.arange(size) % int(x.shape[0]))

@@ -6,13 +6,14 @@ import functools
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .samples import UnreadableSample
 
 # The suffixes that count as pictures in a folder; what a file holds is judged by its content.
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .avif .jp2".split()
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2"}
 )
 # Named one by one because some other readers of Pillow start outside programs (Ghostscript for EPS).
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
@@ -48,7 +49,7 @@ def decoded(data: bytes, where: str) -> np.ndarray:
             array = _pixels(ImageOps.exif_transpose(image), where)
     except (UnreadableSample, MemoryError):
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableSample(where, "not a picture in a known format, or its beginning is damaged") from error
     except Exception as error:
         # Pillow's readers raise errors of many types on damaged files.

@@ -55,7 +55,9 @@ def existing_folder(path: str | Path, purpose: str) -> Path:
 
 def subfolders(folder: Path) -> list[str]:
     """Return the names of the folders directly inside, in natural order, without hidden ones."""
-    return sorted((item.name for item in folder.iterdir() if item.is_dir() and not _ignored(item.name)), key=natural_key)
+    return sorted(
+        (item.name for item in folder.iterdir() if item.is_dir() and not _ignored(item.name)), key=natural_key
+    )
 
 
 def find_pictures(folder: Path) -> Found:

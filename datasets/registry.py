@@ -47,7 +47,16 @@ class DatasetEntry(Entry):
 DATASETS: Registry[DatasetEntry] = Registry(
     "dataset",
     _PACKAGE,
-    ["imagenet_samples", "imagenet_sample_1000", "imagenet_1k", "image_folder", "digits", "mnist", "cifar10", "mnist_1d"],
+    [
+        "imagenet_samples",
+        "imagenet_sample_1000",
+        "imagenet_1k",
+        "image_folder",
+        "digits",
+        "mnist",
+        "cifar10",
+        "mnist_1d",
+    ],
 )
 
 
@@ -84,7 +93,11 @@ def register_dataset(
         raise BadInput(f"The dataset name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
 
     def registered(loader: Loader) -> Loader:
-        module = loader.__module__
+        module, options = loader.__module__, parameters_of(loader)
+        if name.endswith(":") and all(option.name != "path" for option in options):
+            raise BadInput(
+                f"The loader of {name!r} needs a keyword-only parameter 'path': what stands behind the colon."
+            )
         entry = DatasetEntry(
             name=name,
             family=family,
@@ -93,7 +106,7 @@ def register_dataset(
             origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
             loader=loader,
             kind=kind,
-            options=parameters_of(loader),
+            options=options,
             license=license,
             requires=requires,
         )
@@ -160,25 +173,21 @@ def spelt(name: str, **options: Any) -> str:
 def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
     """Return the entry that a name means, and the options that stand in the name."""
     head, colon, path = name.partition(":")
-    known = DATASETS.names()
+    given: dict[str, Any] = {}
     if "[" in head:
-        selection = parse_selection(name)
+        selection = parse_selection(head)
         if selection.variant is not None:
             raise BadInput(f"{name!r}: options are written as {selection.name}[option=value].")
-        return DATASETS.get(selection.name), dict(selection.parameters)
-    if colon and not path and (head in known or name in known):
+        head, given = selection.name, dict(selection.parameters)
+    # A family such as `image-folder:` also answers without its path: its loader says that it is missing.
+    known = {entry.name.removesuffix(":"): entry for entry in DATASETS}
+    entry = known.get(head) or DATASETS.get(head)
+    if not colon:
+        return entry, given
+    if all(option.name != "path" for option in entry.options):
+        raise BadInput(f"The dataset {head!r} takes no path; leave out {colon + path!r}.")
+    if not path:
         raise BadInput(f"{name!r} needs a path behind the colon.")
-    if head in known:
-        entry = DATASETS.get(head)
-        if path and not _takes_path(entry):
-            raise BadInput(f"The dataset {head!r} takes no path; leave out {colon + path!r}.")
-        return entry, {"path": path} if path else {}
-    if f"{head}:" in known and not colon:
-        # The family's entry itself: its loader says what it misses, or finds it in the options.
-        return next(entry for entry in DATASETS if entry.name == f"{head}:"), {}
-    entry, rest = DATASETS.find(name)
-    return entry, {"path": rest}
-
-
-def _takes_path(entry: DatasetEntry) -> bool:
-    return any(option.name == "path" for option in entry.options)
+    if "path" in given:
+        raise BadInput(f"{name!r} gives the path twice.")
+    return entry, {**given, "path": path}

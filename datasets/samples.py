@@ -36,7 +36,9 @@ class Sizing:
 
     def __post_init__(self) -> None:
         if self.crop is not None and not 0 < self.crop <= 1:
-            raise BadInput(f"Sizing.crop is the kept share of the shorter side, above 0 and at most 1; got {self.crop}.")
+            raise BadInput(
+                f"Sizing.crop is the kept share of the shorter side, above 0 and at most 1; got {self.crop}."
+            )
         if self.interpolation not in ("bicubic", "bilinear"):
             raise BadInput(f"Sizing.interpolation is 'bicubic' or 'bilinear'; got {self.interpolation!r}.")
 

@@ -13,12 +13,13 @@ import numpy as np
 
 from ..errors import BadInput
 from ..identity import array_digest
+from ..models.base import Model
 from ..models.tensors import Tensor
 from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
 
-Need = Literal["gradients", "layers", "relu", "positions"]
+Need = Literal["gradients", "layers", "relu"]
 Pooling = Literal["sum", "max_abs", "none"]
 MethodFunction = Callable[..., Tensor]
 
@@ -37,7 +38,7 @@ class MethodEntry(Entry):
         How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or
         ``none`` for methods that return spatial maps.
     needs
-        What the model must offer: ``gradients``, ``layers`` with positions, ``relu``, spatial ``positions``.
+        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``relu``.
     variants
         The presets: name to parameters.
     version
@@ -84,6 +85,18 @@ class Method:
     def id(self) -> str:
         """The name in tables: the entry with its explicitly chosen parameters."""
         return self.selection.text
+
+    def why_not(self, model: Model) -> str | None:
+        """Return why the method has no meaning for a model, or None where it has one."""
+        needs = self.entry.needs
+        if "relu" in needs and not model.has_rectifiers():
+            return f"{model.name} has no ReLU"
+        if "layers" in needs:
+            try:
+                model.layer(self.parameters.get("layer"))
+            except BadInput as error:
+                return str(error)
+        return None
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the method's numbers depend on, as plain data."""

@@ -11,7 +11,7 @@ from ..errors import BadInput, NotApplicable
 from ..models.base import BackwardRule, Layer, Model, Query, ScoreFunction, ScoreKind
 from ..models.engine import Chunk, Maker, Pairs, unchanged
 from ..models.tensors import Tensor, TensorOperations
-from .bank import RandomBank
+from .bank import LazyRows, RandomBank
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Request:
         self.x = x
         self.target = model.from_numpy(target)
         self.bank = RandomBank(seed)
+        self._streams: dict[str, LazyRows] = {}
 
     @property
     def operations(self) -> TensorOperations:

@@ -385,6 +385,10 @@ class Model(ABC):
         """
 
     @abstractmethod
+    def has_rectifiers(self) -> bool:
+        """Return whether the network computes any ReLU or ReLU6."""
+
+    @abstractmethod
     def forget_shape(self) -> None:
         """Drop everything that was worked out for the previous input shape."""
 

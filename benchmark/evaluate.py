@@ -1,0 +1,79 @@
+"""Scoring methods with metrics on a batch of one's own: the public `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..errors import BadInput, NotApplicable
+from ..methods.explain import explain_batch
+from ..methods.registry import method_from
+from ..metrics.evaluation import evaluate_batch
+from ..metrics.registry import metric_from
+from ..models.base import Model
+from ..selection import parse_selections
+from .suite import Names
+
+
+def evaluate(
+    model: Model,
+    x: Any,
+    target: Any = None,
+    *,
+    methods: Names,
+    metrics: Names,
+    seed: int = 0,
+    ids: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Explain ``x`` with every method and score every heatmap with every metric.
+
+    Parameters
+    ----------
+    model
+        What `heatmark.wrap` or `heatmark.load_model` returned.
+    x
+        Array or tensor (n, *model.input_shape), native layout, raw domain.
+    target
+        The class to explain: one, one per sample (n,), or None for the predicted class.
+    methods, metrics
+        Names with parameters, as a comma-separated string or a list.
+    seed
+        The seed of noise and masks.
+    ids
+        Names of the samples; their positions where None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per sample, method and metric, with the columns ``sample``, ``method``, ``metric`` and ``value``
+        (NaN where a metric is undefined for a sample).
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For unknown names, bad parameters, and inputs or targets that do not fit the model.
+    NotApplicable
+        If a method has no meaning for the model.
+    """
+    chosen_methods = {method.id: method for method in map(method_from, parse_selections(methods))}
+    chosen_metrics = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
+    inputs = model.inputs(x)
+    count = int(inputs.shape[0])
+    names = [str(number) for number in range(count)] if ids is None else [str(name) for name in ids]
+    if len(names) != count:
+        raise BadInput(f"There are {count} samples but {len(names)} ids. Give one id per sample.")
+    targets = model.outputs(inputs).argmax(axis=1) if target is None else model.targets(target, count)
+    frames = []
+    for method in chosen_methods.values():
+        reason = method.why_not(model)
+        if reason is not None:
+            raise NotApplicable(f"{method.id}: {reason}")
+        maps = explain_batch(model, method, inputs, targets, seed=seed)
+        scores = evaluate_batch(model, inputs, maps, targets, list(chosen_metrics.values()), seed=seed).scores
+        frames += [
+            pd.DataFrame({"sample": names, "method": method.id, "metric": metric, "value": scores[metric]})
+            for metric in chosen_metrics
+        ]
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,194 @@
+"""Showing how far a run has come: a bar in a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from .messages import Advanced, Ended, Event, Failed, Finished, Job, NotMeant, Started
+
+WINDOW_SECONDS = 15.0
+"""The rate of images is taken over this time."""
+
+QUIET_SECONDS = 10.0
+"""Without a terminal, a line on how far things are comes at most this often."""
+
+
+class Pace:
+    """Counts cells and images, and estimates the time left.
+
+    Frameworks run side by side or one after another; each one's time left is its mean time per cell times its cells
+    left.
+
+    Parameters
+    ----------
+    jobs
+        The cells to do.
+    side_by_side
+        Whether the frameworks run at the same time.
+    """
+
+    def __init__(self, jobs: Sequence[Job], side_by_side: bool) -> None:
+        self.total = len(jobs)
+        self.ended = 0
+        self.running: list[Job] = []
+        self._side_by_side = side_by_side
+        self._left: dict[str, int] = {}
+        for job in jobs:
+            self._left[job.spec.framework] = self._left.get(job.spec.framework, 0) + 1
+        self._times: dict[str, list[float]] = {framework: [] for framework in self._left}
+        self._images: deque[tuple[float, int]] = deque()
+        self._began = monotonic()
+
+    def hear(self, event: Event) -> None:
+        """Take an event into account."""
+        if isinstance(event, Started):
+            self.running.append(event.job)
+        elif isinstance(event, Advanced):
+            self._images.append((monotonic(), event.images))
+        else:
+            self.running = [job for job in self.running if job is not event.job]
+            self.ended += 1
+            framework = event.job.spec.framework
+            self._left[framework] -= 1
+            self._times[framework].append(event.seconds)
+
+    def images_per_second(self) -> float:
+        """Return the images that went through the networks per second, lately."""
+        now = monotonic()
+        while self._images and now - self._images[0][0] > WINDOW_SECONDS:
+            self._images.popleft()
+        elapsed = min(WINDOW_SECONDS, max(now - self._began, 1e-3))
+        return sum(images for _, images in self._images) / elapsed
+
+    def seconds_left(self) -> float | None:
+        """Return the estimated time left, or None before the first cell has ended."""
+        known = [seconds for times in self._times.values() for seconds in times]
+        if not known:
+            return None
+        overall = sum(known) / len(known)
+        lefts = [
+            count * (sum(self._times[framework]) / len(self._times[framework]) if self._times[framework] else overall)
+            for framework, count in self._left.items()
+        ]
+        return max(lefts) if self._side_by_side else sum(lefts)
+
+    @property
+    def text(self) -> str:
+        """Rate and time left in words."""
+        left = self.seconds_left()
+        remaining = "" if left is None else f", {timedelta(seconds=round(left))} left"
+        return f"{self.images_per_second():.0f} images/s{remaining}"
+
+
+class View(Protocol):
+    """Something that shows a run."""
+
+    def __enter__(self) -> View:
+        """Begin."""
+
+    def __exit__(self, *problem: object) -> None:
+        """End."""
+
+    def hear(self, event: Event) -> None:
+        """Show an event."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        return None
+
+    def hear(self, event: Event) -> None:
+        """Show nothing."""
+
+
+class PlainLines:
+    """One line per ended cell, and in between one now and then."""
+
+    def __init__(self, pace: Pace, console: Console) -> None:
+        self._pace = pace
+        self._console = console
+        self._said = monotonic()
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        return None
+
+    def hear(self, event: Event) -> None:
+        """Print a line where it is due."""
+        self._pace.hear(event)
+        if isinstance(event, Ended):
+            self._print(f"{_result(event)} ({self._pace.text})")
+        elif monotonic() - self._said >= QUIET_SECONDS:
+            running = "; ".join(job.spec.label for job in self._pace.running)
+            self._print(f"working on {running} ({self._pace.text})")
+
+    def _print(self, text: str) -> None:
+        self._said = monotonic()
+        line = f"[{self._pace.ended}/{self._pace.total}] {text}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Bar:
+    """A progress bar with cells, images per second and time left; failures are printed above it."""
+
+    def __init__(self, pace: Pace, console: Console) -> None:
+        self._pace = pace
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("cells"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.fields[pace]} · {task.fields[running]}"),
+            console=console,
+        )
+        self._bar = self._progress.add_task("cells", total=pace.total, pace="starting", running="")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._progress.stop()
+
+    def hear(self, event: Event) -> None:
+        """Move the bar."""
+        self._pace.hear(event)
+        if isinstance(event, Ended) and not isinstance(event.outcome, Finished):
+            self._progress.console.print(_result(event), markup=False, highlight=False, soft_wrap=True)
+        running = ", ".join(f"{job.spec.method} {job.spec.framework}" for job in self._pace.running)
+        self._progress.update(self._bar, completed=self._pace.ended, pace=self._pace.text, running=escape(running))
+
+
+def view_of(jobs: Sequence[Job], side_by_side: bool, shown: bool = True, console: Console | None = None) -> View:
+    """Return a bar where standard error is a terminal, plain lines where not, or silence."""
+    if not shown or not jobs:
+        return Silence()
+    console = console or Console(stderr=True)
+    pace = Pace(jobs, side_by_side)
+    return Bar(pace, console) if console.is_terminal else PlainLines(pace, console)
+
+
+def _result(event: Ended) -> str:
+    """Return in one line how a cell ended."""
+    label = event.job.spec.label
+    if isinstance(event.outcome, Finished):
+        return f"{label}: done in {event.seconds:.1f} s"
+    if isinstance(event.outcome, Failed):
+        return f"{label}: FAILED: {event.outcome.error}"
+    assert isinstance(event.outcome, NotMeant)
+    return f"{label}: not applicable: {event.outcome.reason}"

@@ -1,0 +1,100 @@
+"""The inside of a worker process: get ready, then answer one message after another."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter
+
+from .environment import set_threads
+from .messages import Job, ModelRequest, Outcome
+from .plugins import load_plugins
+from .worker import Worker, failed
+
+REPORT_SECONDS = 0.5
+"""A worker says how far it has come at most this often."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has imported its framework and plugins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """The outcome of a job, and the seconds that it took."""
+
+    outcome: Outcome
+    seconds: float
+
+
+def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str]) -> None:
+    """Answer requests and jobs until the connection is closed; the target of a worker process.
+
+    Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `ModelRequest` is answered
+    by what `Worker.describe` returns; a `Job` by numbers of images (how many more went through the network) and then
+    `Done`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
+    _be_killed_first()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        importlib.import_module(framework)
+        set_threads(framework, threads)
+        load_plugins(plugins)
+    except Exception as error:
+        connection.send(failed(error))
+        return
+    connection.send(Ready())
+    worker = Worker(threads)
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        if isinstance(message, ModelRequest):
+            connection.send(worker.describe(message))
+        elif isinstance(message, Job):
+            began = perf_counter()
+            outcome = worker.run(message, _Throttled(connection))
+            connection.send(Done(outcome, perf_counter() - began))
+
+
+class _Throttled:
+    """Adds up images and sends their number now and then."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._images = 0
+        self._sent = perf_counter()
+
+    def __call__(self, images: int) -> None:
+        self._images += images
+        if perf_counter() - self._sent >= REPORT_SECONDS:
+            self._connection.send(self._images)
+            self._images, self._sent = 0, perf_counter()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as its parent is gone, even if it was killed: nobody is left to take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _be_killed_first() -> None:
+    """Where memory runs out, let Linux choose this worker rather than the parent, which loses only one cell."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    except OSError:
+        return

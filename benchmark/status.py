@@ -1,0 +1,92 @@
+"""How far a run has come: what ``heatmark status`` shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from .cells import CellSpec, Task
+from .store import Failure, Inapplicable, RunStore
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The cells of one task in one framework.
+
+    Attributes
+    ----------
+    task, framework
+        Which cells these are.
+    done, failed, missing, not_applicable
+        How many are in each state.
+    seconds
+        The time that the finished ones took.
+    """
+
+    task: Task
+    framework: str
+    done: int
+    failed: int
+    missing: int
+    not_applicable: int
+    seconds: float
+
+    @property
+    def total(self) -> int:
+        """All cells."""
+        return self.done + self.failed + self.missing + self.not_applicable
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run's progress by task and framework, its failures, and what has no meaning."""
+
+    path: Path
+    suite: str
+    rows: tuple[Progress, ...]
+    failures: tuple[Failure, ...]
+    not_applicable: tuple[Inapplicable, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or failed."""
+        return not any(row.missing or row.failed for row in self.rows)
+
+
+def status(path: str | Path) -> Status:
+    """Return how far the run in a folder has come.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds no run, or one of another schema version.
+    """
+    store = RunStore(path)
+    failures = store.failures()
+    failed, reasons = {failure.key for failure in failures}, store.reasons()
+    counts: dict[tuple[Task, str], Counter[str]] = {}
+    seconds: Counter[tuple[Task, str]] = Counter()
+    for spec in store.expected:
+        group = (spec.task, spec.framework)
+        state, took = _state(spec, store, failed, reasons)
+        counts.setdefault(group, Counter())[state] += 1
+        seconds[group] += took  # type: ignore[assignment]
+    rows = tuple(
+        Progress(task, framework, found["done"], found["failed"], found["missing"], found["not applicable"], took)
+        for (task, framework), found in counts.items()
+        for took in [float(seconds[task, framework])]
+    )
+    name = str(store.run.get("name", ""))
+    return Status(store.path, name, rows, tuple(failures), tuple(store.not_applicable()))
+
+
+def _state(spec: CellSpec, store: RunStore, failed: set[str], reasons: dict[str, str]) -> tuple[str, float]:
+    cell = store.cell(spec.key)
+    if cell is not None:
+        begun, ended = (datetime.fromisoformat(cell.provenance[name]) for name in ("started", "finished"))
+        return "done", (ended - begun).total_seconds()
+    if spec.key in failed:
+        return "failed", 0.0
+    return ("not applicable" if spec.key in reasons else "missing"), 0.0

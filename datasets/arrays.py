@@ -1,0 +1,251 @@
+"""Datasets in memory: the small shipped ones and a user's own arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput
+from ..identity import array_digest, digest
+from .base import Dataset
+from .framing import target_of
+from .samples import ArrayFormat, Framing, Sample, Sizing
+from .streaming import rows
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+class ArrayDataset(Dataset):
+    """Samples in an array.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    x
+        uint8 (0 to 255) or float in [0, 1], channels last: (n, height, width, channels) for pictures,
+        (n, length, channels) for series, (n, features) for flat vectors. It is copied unless it is read-only.
+    y
+        Class ids, integers (n,), -1 where unknown; all unknown where None.
+    ids
+        One unique id per sample; the positions where None.
+    class_names
+        One name per class id; the ids themselves where None.
+    license, framing, title, folder
+        See `Dataset`. Small pictures are ``cropped``: a network's crop rule is for photographs.
+    masks
+        Boolean ground truth (n, *spatial), or None.
+    split
+        Which part of the data this is.
+    splits
+        The other parts, for training recipes: name -> (x, y).
+
+    Raises
+    ------
+    BadInput
+        If shapes, lengths, types or values do not fit together; the message says which.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        x: np.ndarray,
+        y: np.ndarray | Sequence[int] | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        license: str = "The user's own data; heatmark does not know its terms.",
+        framing: Framing = "cropped",
+        masks: np.ndarray | None = None,
+        split: str = "test",
+        splits: Mapping[str, Arrays] | None = None,
+        title: str = "",
+        folder: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.title = title or name
+        self.license = license
+        self.framing = framing
+        self.folder = folder
+        self.split = split
+        self.x = _checked_values(name, x)
+        count = len(self.x)
+        self.y = _checked_labels(name, y, count)
+        self.ids = tuple(str(index) for index in range(count)) if ids is None else tuple(ids)
+        if len(self.ids) != count or len(set(self.ids)) != count:
+            raise BadInput(f"{name}: {count} samples need {count} different ids, got {len(set(self.ids))}.")
+        self.masks = None if masks is None else _frozen(masks, np.dtype(bool))
+        if self.masks is not None and self.masks.shape != (self.x.shape[:-1] if self.x.ndim > 2 else self.x.shape):
+            raise BadInput(f"{name}: masks have shape {self.masks.shape} but the samples {self.x.shape}.")
+        top = int(self.y.max(initial=-1))
+        self.class_names = tuple(str(label) for label in range(top + 1)) if class_names is None else tuple(class_names)
+        if top >= len(self.class_names):
+            raise BadInput(f"{name}: label {top} is out of range for {len(self.class_names)} class names.")
+        self._splits = {
+            key: (
+                _checked_values(f"{name}, split {key}", part),
+                _checked_labels(f"{name}, split {key}", labels, len(part)),
+            )
+            for key, (part, labels) in (splits or {}).items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @cached_property
+    def revision(self) -> str:  # type: ignore[override]  # worked out late: it reads all values
+        """The digest of all values, labels, ids, masks and class names."""
+        return self.revision_of(range(len(self)))
+
+    def revision_of(self, indices: Sequence[int]) -> str:
+        """Return the digest of the samples at ``indices``."""
+        rows = np.asarray(indices, dtype=np.int64)
+        parts = [self.x[rows], self.y[rows], *([] if self.masks is None else [self.masks[rows]])]
+        ids = [self.ids[index] for index in indices]
+        return digest({"arrays": array_digest(*parts), "ids": ids, "classes": self.class_names})
+
+    def sample(self, index: int) -> Sample:
+        """Return one sample."""
+        mask = None if self.masks is None else self.masks[index]
+        return Sample(self.ids[index], self.x[index], int(self.y[index]), mask)
+
+    def arrays(self, split: str | None = None) -> Arrays:
+        """Return a split's values and labels, for training.
+
+        Parameters
+        ----------
+        split
+            ``train`` or ``test`` for the shipped datasets; this dataset's own samples where None.
+
+        Returns
+        -------
+        x, y
+            float32 (n, *spatial, channels) in [0, 1]; int64 (n,).
+
+        Raises
+        ------
+        BadInput
+            If there is no such split.
+        """
+        if split is None or split == self.split:
+            x, y = self.x, self.y
+        elif split in self._splits:
+            x, y = self._splits[split]
+        else:
+            known = ", ".join(sorted({self.split, *self._splits}))
+            raise BadInput(f"{self.name} has no split {split!r}; it has: {known}.")
+        values = x.astype(np.float32)
+        return (values / np.float32(255) if x.dtype == np.uint8 else values), y.copy()
+
+
+def as_arrays(dataset: Dataset, spatial: tuple[int, ...], channels: int, sizing: Sizing | None = None) -> Arrays:
+    """Return all readable samples of any dataset as arrays of one size, for training.
+
+    Parameters
+    ----------
+    dataset
+        Pictures are resized (and given grey or RGB channels); series must fit as they are.
+    spatial
+        The size wanted: (height, width) or (length,).
+    channels
+        1 or 3 for pictures.
+    sizing
+        How pictures are resized; whole and bicubic where None.
+
+    Returns
+    -------
+    x, y
+        float32 (n, *spatial, channels) in [0, 1], n x spatial x channels x 4 bytes of memory; int64 (n,), -1 where
+        unknown.
+
+    Raises
+    ------
+    BadInput
+        If the dataset is empty or its samples do not fit.
+    """
+    if len(dataset) == 0:
+        raise BadInput(f"The dataset {dataset.name} is empty.")
+    target = target_of(ArrayFormat((*spatial, channels), sizing=sizing or Sizing()))
+    x = np.empty((len(dataset), *spatial, channels), dtype=np.float32)
+    y = np.empty(len(dataset), dtype=np.int64)
+    count = 0
+    for row in rows(dataset, range(len(dataset)), target):
+        x[count], y[count] = row.array, row.label
+        count += 1
+    return x[:count], y[:count]
+
+
+def hash_order(count: int, key: str) -> np.ndarray:
+    """Return a fixed shuffled order of ``range(count)``, int64: sorted by the SHA-256 of ``key`` and position.
+
+    Unlike a random generator's, this order depends on no library version.
+    """
+    return np.array(sorted(range(count), key=lambda i: sha256(f"{key}:{i}".encode()).digest()), dtype=np.int64)
+
+
+def split_dataset(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    split: str,
+    *,
+    title: str,
+    class_names: Sequence[str],
+    license: str,
+    test_share: float = 0.2,
+) -> ArrayDataset:
+    """Return one split of data that comes as a whole: a fifth for tests, by `hash_order`; ids are source positions."""
+    order = hash_order(len(x), title)
+    tests = round(len(x) * test_share)
+    chosen = {"test": order[:tests], "train": order[tests:]}
+    other = "train" if split == "test" else "test"
+    return ArrayDataset(
+        name,
+        x[chosen[split]],
+        y[chosen[split]],
+        ids=[f"{title}-{index:05d}" for index in chosen[split]],
+        class_names=class_names,
+        license=license,
+        split=split,
+        splits={other: (x[chosen[other]], y[chosen[other]])},
+        title=title,
+    )
+
+
+def _checked_values(name: str, x: np.ndarray) -> np.ndarray:
+    """Return read-only values of type uint8 or float32."""
+    if not isinstance(x, np.ndarray) or x.ndim < 2 or x.size == 0:
+        shape = getattr(x, "shape", type(x).__name__)
+        raise BadInput(f"{name}: expected an array (n, *spatial, channels) with samples in it, got {shape}.")
+    if x.dtype == np.uint8:
+        return _frozen(x, x.dtype)
+    if x.dtype.kind != "f":
+        raise BadInput(f"{name}: values have type {x.dtype}; give uint8 (0 to 255) or floats in [0, 1].")
+    low, high = float(x.min()), float(x.max())
+    if not (low >= 0 and high <= 1):
+        raise BadInput(
+            f"{name}: values from {low:g} to {high:g}, expected finite ones in [0, 1]. Rescale them and let the "
+            "model's preprocessing undo it."
+        )
+    return _frozen(x, np.dtype(np.float32))
+
+
+def _checked_labels(name: str, y: np.ndarray | Sequence[int] | None, count: int) -> np.ndarray:
+    """Return read-only int64 labels (count,)."""
+    labels = np.full(count, -1) if y is None else np.asarray(y)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu" or (count and labels.min() < -1):
+        raise BadInput(f"{name}: labels must be {count} integers from -1 on, got {labels.dtype} {labels.shape}.")
+    return _frozen(labels, np.dtype(np.int64))
+
+
+def _frozen(array: np.ndarray, dtype: np.dtype[np.generic]) -> np.ndarray:
+    """Return a read-only array of the type, copied unless the given one is read-only already."""
+    if array.dtype == dtype and not array.flags.writeable:
+        return array
+    copied = array.astype(dtype, copy=True)
+    copied.setflags(write=False)
+    return copied

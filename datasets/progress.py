@@ -1,0 +1,122 @@
+"""Progress of long work on stderr: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts finished units and shows the rate and the time left. It may be advanced from several threads.
+
+    ``total``, `update`, `reset` and `close` are what pooch asks of a progress bar.
+
+    Parameters
+    ----------
+    label
+        What is being done.
+    total
+        Units in all; 0 where unknown.
+    unit
+        ``files``, ``samples`` or ``bytes``.
+    shown
+        False to show nothing.
+    """
+
+    def __init__(self, label: str, total: int = 0, unit: str = "files", shown: bool = True) -> None:
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._lock = threading.Lock()
+        self._start = self._last_line = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._lines = shown and not sys.stderr.isatty()
+        if shown and not self._lines:
+            self._bar = _bar(unit)
+            self._task = self._bar.add_task(label, total=total or None)
+            self._bar.start()
+        elif self._lines:
+            print(f"{label} ...", file=sys.stderr, flush=True)
+
+    def update(self, units: int) -> None:
+        """Count finished units."""
+        with self._lock:
+            self.done += units
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=self.done, total=self.total or None)
+            elif self._lines and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                print(self._line(), file=sys.stderr, flush=True)
+
+    def reset(self) -> None:
+        """Start the count again; pooch does so before it fills the bar at the end of a file."""
+        with self._lock:
+            self.done = 0
+
+    def close(self) -> None:
+        """Take the bar away, or print a last line."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+            elif self._lines and self.done:
+                print(self._line(), file=sys.stderr, flush=True)
+            self._lines = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _line(self) -> str:
+        seconds = max(time.monotonic() - self._start, 1e-3)
+        rate = self.done / seconds
+        of_total = f"/{self.total}" if self.total else ""
+        left = (
+            f", {(self.total - self.done) / rate:.0f} s left" if self.total and rate and self.done < self.total else ""
+        )
+        return f"{self.label}: {self.done}{of_total} {self.unit}, {rate:.3g} {self.unit}/s{left}"
+
+
+def _bar(unit: str) -> RichProgress:
+    """Return a bar for a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """Units per second."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:.3g} {unit}/s")
+
+    counts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), RateColumn())
+    if unit == "bytes":
+        counts = (DownloadColumn(), TransferSpeedColumn())
+    return RichProgress(
+        TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn(), console=Console(stderr=True)
+    )

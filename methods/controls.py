@@ -1,0 +1,65 @@
+"""Controls: maps that ignore the network and stand in every table as its floor."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Annotated
+
+import numpy as np
+
+from ..models.tensors import Tensor
+from ..parameters import Doc
+from .registry import register_method
+from .request import Request
+
+
+@register_method("random", family="control", signed=True, pooling="none")
+def random(request: Request) -> Tensor:
+    """Independent standard normal values; each sample's depend on the seed and on its own content."""
+    first = request.model.to_numpy(request.model.channels_first(request.x))
+    maps = [
+        request.bank.generator("random", zlib.crc32(np.ascontiguousarray(sample).tobytes())).standard_normal(
+            request.model.spatial_shape, dtype=np.float32
+        )
+        for sample in first
+    ]
+    return request.model.from_numpy(np.stack(maps))
+
+
+@register_method("sobel", family="control", signed=False, pooling="none")
+def sobel(request: Request) -> Tensor:
+    """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
+    operations = request.operations
+    grey = operations.mean(request.model.channels_first(request.x), axis=1)
+    difference, smooth = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 1.0]) / 4
+    if len(request.model.spatial_shape) == 1:
+        return operations.abs(operations.convolve(_extended(request, grey), difference)[:, 1:-1])
+    across = operations.convolve(_extended(request, grey), np.outer(smooth, difference))
+    down = operations.convolve(_extended(request, grey), np.outer(difference, smooth))
+    strength = (across * across + down * down)[:, 1:-1, 1:-1]
+    return (strength + 0.0) ** 0.5
+
+
+@register_method("center_gaussian", family="control", signed=False, pooling="none")
+def center_gaussian(
+    request: Request,
+    *,
+    width: Annotated[float, Doc("standard deviation as a share of each side", source="heatmark", low=0.001)] = 0.25,
+) -> Tensor:
+    """A Gaussian in the middle: what one gets for knowing only that photographers centre their subject."""
+    maps = np.ones((1, *request.model.spatial_shape), np.float32)
+    for axis, size in enumerate(request.model.spatial_shape):
+        place = ((np.arange(size) + 0.5) / size - 0.5) / width
+        shape = [1] * maps.ndim
+        shape[axis + 1] = size
+        maps = maps * np.exp(-0.5 * place**2).astype(np.float32).reshape(shape)
+    return request.model.from_numpy(np.repeat(maps, request.count, axis=0))
+
+
+def _extended(request: Request, maps: Tensor) -> Tensor:
+    """Repeat the border positions once, so that the frame of a picture is no edge."""
+    operations = request.operations
+    maps = operations.concat([maps[:, :1], maps, maps[:, -1:]], axis=1)
+    if len(maps.shape) == 3:
+        maps = operations.concat([maps[:, :, :1], maps, maps[:, :, -1:]], axis=2)
+    return maps

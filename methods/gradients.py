@@ -1,0 +1,54 @@
+"""Methods that need one gradient of each sample."""
+
+from __future__ import annotations
+
+from ..models.tensors import Tensor
+from ..registry import Reference
+from .registry import register_method
+from .request import Request
+
+_SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolutional Networks", "1312.6034")
+
+
+@register_method(
+    "gradient",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
+)
+def gradient(request: Request) -> Tensor:
+    """The gradient of the target's logit with respect to the input, summed over channels."""
+    return request.gradient()
+
+
+@register_method(
+    "saliency", family="gradient", signed=False, pooling="max_abs", needs=["gradients"], reference=_SIMONYAN
+)
+def saliency(request: Request) -> Tensor:
+    """The largest absolute gradient over the channels at each position."""
+    return request.gradient()
+
+
+@register_method(
+    "input_x_gradient",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
+)
+def input_x_gradient(request: Request) -> Tensor:
+    """The input times its gradient, summed over channels; the input counts from black."""
+    return request.x * request.gradient()
+
+
+@register_method(
+    "guided_backprop",
+    family="gradient",
+    signed=True,
+    needs=["gradients", "relu"],
+    reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
+)
+def guided_backprop(request: Request) -> Tensor:
+    """The gradient with negative values stopped at every ReLU on the way back, summed over channels."""
+    return request.gradient(rule="guided")

@@ -1,0 +1,70 @@
+"""Integrated Gradients."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from ..models.engine import Chunk
+from ..models.tensors import Tensor
+from ..parameters import Doc
+from ..registry import Reference
+from .baselines import BASELINES, baseline_of
+from .registry import register_method
+from .request import Request
+
+RULES = ("midpoint", "trapezoid", "left", "right")
+
+
+def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points in [0, 1] and the weights (summing to one) of a rule with ``steps`` gradients."""
+    if rule == "trapezoid":
+        if steps == 1:
+            return np.array([0.5], np.float32), np.ones(1, np.float32)
+        points = np.linspace(0, 1, steps)
+        weights = np.full(steps, 1 / (steps - 1))
+        weights[[0, -1]] /= 2
+        return points.astype(np.float32), weights.astype(np.float32)
+    offset = {"left": 0.0, "midpoint": 0.5, "right": 1.0}[rule]
+    return ((np.arange(steps) + offset) / steps).astype(np.float32), np.full(steps, 1 / steps, np.float32)
+
+
+@register_method(
+    "integrated_gradients",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
+)
+def integrated_gradients(
+    request: Request,
+    *,
+    steps: Annotated[
+        int, Doc("gradients along the path", source="Sundararajan et al. 2017: 20 to 300; Captum: 50", low=1)
+    ] = 50,
+    baseline: Annotated[
+        str | float | np.ndarray,
+        Doc("where the path begins", source="Sundararajan et al. 2017: black image", choices=BASELINES),
+    ] = "black",
+    rule: Annotated[
+        str, Doc("quadrature; the midpoints have no end-point bias", source="heatmark", choices=RULES)
+    ] = "midpoint",
+) -> Tensor:
+    """(x - baseline) times the mean gradient on the straight path from the baseline to x.
+
+    Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error.
+    """
+    start = baseline_of(request.model, request.x, baseline, request.bank)
+    points, weights = quadrature(rule, steps)
+    per_axis = (-1,) + (1,) * len(request.model.input_shape)
+    alone = int(start.shape[0]) == 1
+
+    def point(x: Tensor, chunk: Chunk) -> Tensor:
+        here = start if alone else chunk.of_samples(start)
+        return here + chunk.of_variants(points.reshape(per_axis)) * (x - here)
+
+    def weighted(gradient: Tensor, chunk: Chunk) -> Tensor:
+        return gradient * chunk.of_variants((steps * weights).reshape(per_axis))
+
+    return (request.x - start) * request.mean_gradient(point, steps, weighted)

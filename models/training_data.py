@@ -1,0 +1,108 @@
+"""The samples a small network is trained on: a dataset's own split, or a seeded one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..datasets.base import Dataset
+from ..errors import BadInput
+from .architecture import Shape
+from .training import Split
+
+# Pictures up to this many pixels a side are taken as they are; larger ones are brought to this size.
+_LARGEST_SIDE = 64
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Arrays for training and testing with what they are.
+
+    Attributes
+    ----------
+    split
+        The arrays.
+    dataset, revision
+        Where they come from.
+    class_names
+        One name per class.
+    """
+
+    split: Split
+    dataset: str
+    revision: str
+    class_names: tuple[str, ...]
+
+    @property
+    def input_shape(self) -> Shape:
+        """One sample's canonical shape."""
+        return tuple(self.split.train_x.shape[1:])
+
+
+def training_data(source: str | Dataset, seed: int, size: int | None = None) -> TrainingData:
+    """Return a dataset as training and test arrays.
+
+    Parameters
+    ----------
+    source
+        A dataset or its name. A name whose dataset has the splits ``train`` and ``test`` is trained and tested on
+        these; otherwise a fifth of every class, drawn by ``seed``, is kept for testing.
+    seed
+        Of the split.
+    size
+        The side that pictures are brought to; by default their own up to 64 pixels, else 64.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two classes, or a class has fewer than two samples to split.
+    """
+    from ..datasets.registry import find_dataset, load_dataset
+
+    if isinstance(source, str) and any(option.name == "split" for option in find_dataset(source).options):
+        train, test = load_dataset(source, split="train"), load_dataset(source, split="test")
+        shape = _input_shape(train, size)
+        split = Split(*_labelled(train, shape), *_labelled(test, shape))
+        return TrainingData(split, source, train.revision, tuple(train.class_names))
+    dataset = load_dataset(source)
+    x, y = _labelled(dataset, _input_shape(dataset, size))
+    return TrainingData(_drawn(x, y, seed, dataset), dataset.name, dataset.revision, tuple(dataset.class_names))
+
+
+def _input_shape(dataset: Dataset, size: int | None) -> Shape:
+    """Return the canonical shape that the samples get."""
+    *spatial, channels = dataset.sample(0).array.shape
+    if size is not None:
+        return (*(size for _ in spatial), channels)
+    if len(spatial) == 2 and max(spatial) > _LARGEST_SIDE:
+        return (_LARGEST_SIDE, _LARGEST_SIDE, channels)
+    return (*spatial, channels)
+
+
+def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labelled samples as float32 (n, *shape) and int64 (n,)."""
+    from ..datasets.base import as_arrays
+
+    x, y = as_arrays(dataset, shape[:-1], shape[-1])
+    known = y >= 0
+    if np.unique(y[known]).size < 2:
+        raise BadInput(
+            f"The dataset {dataset.name} has fewer than two classes to tell apart. "
+            "Sort the pictures into one folder per class."
+        )
+    return np.ascontiguousarray(x[known], np.float32), y[known].astype(np.int64)
+
+
+def _drawn(x: np.ndarray, y: np.ndarray, seed: int, dataset: Dataset) -> Split:
+    """Keep a fifth of every class (at least one sample) for testing."""
+    generator = np.random.default_rng(seed)
+    test = np.zeros(len(y), bool)
+    for label in np.unique(y):
+        rows = generator.permutation(np.flatnonzero(y == label))
+        if len(rows) < 2:
+            name = dataset.class_names[label]
+            raise BadInput(f"The class {name!r} of {dataset.name} has one sample; training and testing take two.")
+        test[rows[: max(1, round(_TEST_SHARE * len(rows)))]] = True
+    return Split(x[~test], y[~test], x[test], y[test])
