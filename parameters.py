@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -91,6 +91,8 @@ def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
         if get_origin(hint) is Annotated:
             hint, *extras = get_args(hint)
             doc = next((extra for extra in extras if isinstance(extra, Doc)), doc)
+        if get_origin(hint) is Literal:
+            hint, doc = str, replace(doc, choices=get_args(hint))
         if item.default is inspect.Parameter.empty:
             raise TypeError(f"{function.__name__}: the parameter {name!r} needs a default.")
         found.append(Parameter(name, item.default, _types(hint), doc))

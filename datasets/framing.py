@@ -167,7 +167,8 @@ def _values(sample: Sample) -> np.ndarray:
             f"Sample {sample.id!r} has values from {low:g} to {high:g}; the raw domain is [0, 1]. Rescale the data and "
             "let the model's preprocessing undo it."
         )
-    return np.clip(array, 0.0, 1.0, dtype=np.float32)
+    clipped: np.ndarray = np.clip(array, 0.0, 1.0, dtype=np.float32)
+    return clipped
 
 
 def _with_channels(sample: Sample, values: np.ndarray, target: Target) -> np.ndarray:

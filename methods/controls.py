@@ -37,7 +37,7 @@ def sobel(request: Request) -> Tensor:
     across = operations.convolve(_extended(request, grey), np.outer(smooth, difference))
     down = operations.convolve(_extended(request, grey), np.outer(difference, smooth))
     strength = (across * across + down * down)[:, 1:-1, 1:-1]
-    return (strength + 0.0) ** 0.5
+    return strength**0.5
 
 
 @register_method("center_gaussian", family="control", signed=False, pooling="none")

@@ -10,7 +10,7 @@ from ..models.engine import Chunk
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from .baselines import BASELINES, baseline_of
+from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 

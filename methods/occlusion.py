@@ -8,11 +8,12 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import BadInput
+from ..models.base import ScoreKind
 from ..models.engine import Chunk
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from .baselines import BASELINES, baseline_of
+from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 
@@ -40,9 +41,7 @@ def occlusion(
     baseline: Annotated[
         str | float | np.ndarray, Doc("what covers the window", source="Captum: zero", choices=BASELINES)
     ] = "black",
-    score: Annotated[
-        str, Doc("what drops", source="Zeiler and Fergus 2013, figure 7", choices=("logit", "probability"))
-    ] = "probability",
+    score: Annotated[ScoreKind, Doc("what drops", source="Zeiler and Fergus 2013, figure 7")] = "probability",
 ) -> Tensor:
     """The mean drop of the score over the windows that cover a position."""
     spatial = request.model.spatial_shape
@@ -64,8 +63,8 @@ def occlusion(
         return request.masked(1.0 - _outer([chunk.of_variants(axis) for axis in covered]), x, here)
 
     operations = request.operations
-    whole = request.scores(lambda x, chunk: x, 1, score)  # type: ignore[arg-type]
-    drops = whole - request.scores(occluded, len(corners), score)  # type: ignore[arg-type]
+    whole = request.scores(lambda x, chunk: x, 1, score)
+    drops = whole - request.scores(occluded, len(corners), score)
     on_device = [request.model.from_numpy(axis) for axis in covered]
     letters = "hw"[: len(spatial)]
     axes = ",".join(f"v{letter}" for letter in letters)

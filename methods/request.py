@@ -11,7 +11,7 @@ from ..errors import BadInput, NotApplicable
 from ..models.base import BackwardRule, Layer, Model, Query, ScoreFunction, ScoreKind
 from ..models.engine import Chunk, Maker, Pairs, unchanged
 from ..models.tensors import Tensor, TensorOperations
-from .bank import LazyRows, RandomBank
+from ..models.random_bank import LazyRows, RandomBank
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ..models.engine import Chunk
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from .bank import RandomBank
-from .baselines import BASELINES, baseline_of
+from ..models.random_bank import RandomBank
+from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 

@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import OutOfMemory
-from .base import Answer, Model, PassCount, Query, ScoreFunction, ScoreKind
+from .base import Answer, Model, Query, ScoreFunction, ScoreKind
 from .chunk_size import ChunkTuner
 from .scores import target_score
 from .tensors import Tensor, TensorOperations
@@ -76,6 +76,13 @@ class Chunk:
     def of_pairs(self, values: Tensor | np.ndarray) -> Tensor:
         """Return, for each row, the entry of its pair: (m, ...) from (pairs, ...)."""
         return self._take(values, np.arange(self.rows.start, self.rows.stop))
+
+    def part(self, first: int, last: int) -> Chunk:
+        """Return the chunk of rows ``first`` to ``last`` (exclusive) of this one."""
+        begin = self.rows.start
+        return Chunk(
+            self.operations, self.samples[first:last], self.variants[first:last], slice(begin + first, begin + last)
+        )
 
     def _take(self, values: Tensor | np.ndarray, indices: np.ndarray) -> Tensor:
         if isinstance(values, np.ndarray):
@@ -197,12 +204,6 @@ class Engine:
                 gradient = transform(gradient, chunk)
             total = operations.add_at_rows(total, chunk.samples, gradient)
         return total
-
-    def measured(self, work: Callable[[], object]) -> PassCount:
-        """Do the work and return the passes that it took."""
-        before = self.model.passes
-        work()
-        return self.model.passes - before
 
     def chunk_sizes(self) -> dict[str, int]:
         """Return the chunk size in force for each kind of query used so far."""

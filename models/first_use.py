@@ -32,9 +32,7 @@ class ZooNetwork:
 
 ZOO: Mapping[str, ZooNetwork] = {
     "small-cnn": ZooNetwork("small-cnn", "digits", RECIPES["small-cnn"]),
-    "small-cnn-mnist": ZooNetwork(
-        "small-cnn", "mnist", TrainingRecipe(epochs=6, batch=32, augmentation="shift", shift=2)
-    ),
+    "small-cnn-mnist": ZooNetwork("small-cnn", "mnist", TrainingRecipe(epochs=6, augmentation="shift", shift=1)),
     "vgg7": ZooNetwork("vgg7", "mnist", RECIPES["vgg7"]),
     "cnn-1d": ZooNetwork("cnn-1d", "mnist1d", RECIPES["cnn-1d"]),
 }

@@ -106,7 +106,7 @@ class TensorFlowOperations(TensorOperations):
         """See `TensorOperations.rank_descending`."""
         # A stable ascending sort of the negated values; the descending one is not stable in every version.
         order = tf.argsort(-values, axis=1, stable=True)
-        return tf.argsort(order, axis=1, stable=True)
+        return tf.cast(tf.argsort(order, axis=1, stable=True), tf.int64)
 
     def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
         """See `TensorOperations.add_at_rows`."""

@@ -28,8 +28,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 #: How each network is trained unless told otherwise.
 RECIPES: Mapping[str, TrainingRecipe] = {
     "small-cnn": TrainingRecipe(epochs=12),
-    "vgg7": TrainingRecipe(epochs=8, augmentation="shift", shift=2),
-    "cnn-1d": TrainingRecipe(epochs=25, learning_rate=4e-3, augmentation="shift", shift=2),
+    "vgg7": TrainingRecipe(epochs=6, augmentation="shift", shift=1),
+    "cnn-1d": TrainingRecipe(epochs=20, learning_rate=4e-3, augmentation="shift", shift=2),
 }
 
 
@@ -131,10 +131,13 @@ def train(
         )
     framework = framework or default_framework()
     require_framework(framework)
-    title = name or f"{network}@{_short_name(data if isinstance(data, str) else data.name)}"
+    if name is not None:
+        trained_path(name)  # complain before the work, not after it
+    samples = training_data(data, seed, size)
+    title = name or f"{network}@{_as_file_name(samples.title)}"
     path = trained_path(title)
     recipe = with_epochs(RECIPES[network], epochs, seed)
-    save_weights(path, trained_weights(network, training_data(data, seed, size), recipe, framework, progress))
+    save_weights(path, trained_weights(network, samples, recipe, framework, progress))
     return read_record(path, title)
 
 
@@ -217,8 +220,6 @@ def _record(metadata: Mapping[str, Any], path: Path, name: str) -> TrainedModel:
         raise StorageError(f"{path} has no training record ({error!r}). Delete it and train again.") from error
 
 
-def _short_name(dataset: str) -> str:
-    """Return ``pollen`` for ``image-folder:/data/pollen`` and ``digits`` for ``digits``, as part of a file name."""
-    head, colon, path = dataset.partition(":")
-    text = Path(path).resolve().name if colon else head
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-") or "data"
+def _as_file_name(title: str) -> str:
+    """Return a dataset's short name with nothing in it that a file name cannot have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-") or "data"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ..datasets.base import Dataset
 from ..errors import BadInput
 from .architecture import Shape
 from .training import Split
+
+if TYPE_CHECKING:
+    from ..datasets.arrays import ArrayDataset
 
 # Pictures up to this many pixels a side are taken as they are; larger ones are brought to this size.
 _LARGEST_SIDE = 64
@@ -24,14 +28,15 @@ class TrainingData:
     ----------
     split
         The arrays.
-    dataset, revision
-        Where they come from.
+    dataset, title, revision
+        Where they come from: the name it loads by, its short name, and its revision.
     class_names
         One name per class.
     """
 
     split: Split
     dataset: str
+    title: str
     revision: str
     class_names: tuple[str, ...]
 
@@ -47,8 +52,8 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
     Parameters
     ----------
     source
-        A dataset or its name. A name whose dataset has the splits ``train`` and ``test`` is trained and tested on
-        these; otherwise a fifth of every class, drawn by ``seed``, is kept for testing.
+        A dataset or its name. One that comes with the splits ``train`` and ``test`` is trained and tested on these;
+        of any other, a fifth of every class, drawn by ``seed``, is kept for testing.
     seed
         Of the split.
     size
@@ -59,16 +64,32 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
     BadInput
         If there are fewer than two classes, or a class has fewer than two samples to split.
     """
-    from ..datasets.registry import find_dataset, load_dataset
+    from ..datasets.arrays import ArrayDataset
+    from ..datasets.registry import load_dataset
 
-    if isinstance(source, str) and any(option.name == "split" for option in find_dataset(source).options):
-        train, test = load_dataset(source, split="train"), load_dataset(source, split="test")
-        shape = _input_shape(train, size)
-        split = Split(*_labelled(train, shape), *_labelled(test, shape))
-        return TrainingData(split, source, train.revision, tuple(train.class_names))
     dataset = load_dataset(source)
-    x, y = _labelled(dataset, _input_shape(dataset, size))
-    return TrainingData(_drawn(x, y, seed, dataset), dataset.name, dataset.revision, tuple(dataset.class_names))
+    shape = _input_shape(dataset, size)
+    parts = _own_split(dataset) if isinstance(dataset, ArrayDataset) else None
+    split = (
+        _drawn(*_labelled(dataset, shape), seed, dataset)
+        if parts is None
+        else Split(*_labelled(parts[0], shape), *_labelled(parts[1], shape))
+    )
+    return TrainingData(split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names))
+
+
+def _own_split(dataset: ArrayDataset) -> tuple[Dataset, Dataset] | None:
+    """Return the training and test part that a dataset comes with, or None."""
+    from ..datasets.arrays import ArrayDataset
+
+    try:
+        train, test = dataset.arrays("train"), dataset.arrays("test")
+    except BadInput:
+        return None
+    return (
+        ArrayDataset(dataset.name, *train, class_names=dataset.class_names),
+        ArrayDataset(dataset.name, *test, class_names=dataset.class_names),
+    )
 
 
 def _input_shape(dataset: Dataset, size: int | None) -> Shape:
@@ -83,7 +104,7 @@ def _input_shape(dataset: Dataset, size: int | None) -> Shape:
 
 def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Return the labelled samples as float32 (n, *shape) and int64 (n,)."""
-    from ..datasets.base import as_arrays
+    from ..datasets.arrays import as_arrays
 
     x, y = as_arrays(dataset, shape[:-1], shape[-1])
     known = y >= 0

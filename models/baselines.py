@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadInput, suggestion
-from ..models.base import Model
-from ..models.blur import gaussian_blur
-from ..models.tensors import Tensor
-from .bank import RandomBank
+from .base import Model
+from .blur import gaussian_blur
+from .tensors import Tensor
+from .random_bank import RandomBank
 
 BASELINES = ("black", "white", "mean", "blur", "noise")
 

@@ -1,0 +1,72 @@
+"""heatmark: a benchmark of attribution methods for PyTorch and TensorFlow/Keras.
+
+Importing it imports neither framework: every public name is resolved when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .benchmark.evaluate import evaluate as evaluate
+    from .benchmark.run import run as run
+    from .datasets.registry import list_datasets as list_datasets
+    from .datasets.registry import load_dataset as load_dataset
+    from .datasets.registry import register_dataset as register_dataset
+    from .errors import HeatmarkError as HeatmarkError
+    from .errors import NotApplicable as NotApplicable
+    from .leaderboards.board import leaderboard as leaderboard
+    from .methods.explain import explain as explain
+    from .methods.registry import list_methods as list_methods
+    from .methods.registry import register_method as register_method
+    from .metrics.registry import list_metrics as list_metrics
+    from .metrics.registry import register_metric as register_metric
+    from .metrics.score import score as score
+    from .models.normalization import Normalization as Normalization
+    from .models.registry import list_models as list_models
+    from .models.registry import load_model as load_model
+    from .models.registry import register_model as register_model
+    from .models.wrap import wrap as wrap
+    from .registry import Reference as Reference
+
+_HOMES = {
+    "HeatmarkError": "errors",
+    "Normalization": "models.normalization",
+    "NotApplicable": "errors",
+    "Reference": "registry",
+    "evaluate": "benchmark.evaluate",
+    "explain": "methods.explain",
+    "leaderboard": "leaderboards.board",
+    "list_datasets": "datasets.registry",
+    "list_methods": "methods.registry",
+    "list_metrics": "metrics.registry",
+    "list_models": "models.registry",
+    "load_dataset": "datasets.registry",
+    "load_model": "models.registry",
+    "register_dataset": "datasets.registry",
+    "register_method": "methods.registry",
+    "register_metric": "metrics.registry",
+    "register_model": "models.registry",
+    "run": "benchmark.run",
+    "score": "metrics.score",
+    "wrap": "models.wrap",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("heatmark")
+        except PackageNotFoundError:
+            return "0+unknown"
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module 'heatmark' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

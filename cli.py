@@ -1,0 +1,246 @@
+"""The command line: thin, every command calls the API. Frameworks are imported only where a command needs one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .cli_show import show_commands
+from .errors import HeatmarkError, Interrupted
+
+if TYPE_CHECKING:
+    from .benchmark.run import Run
+    from .models.training import Epoch
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class Commands(TyperGroup):
+    """Prints what went wrong as one message instead of a traceback, with a fitting exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Interrupted as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except HeatmarkError as error:
+            typer.echo(f"heatmark: {error}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
+    epilog="Exit status: 0 all went well, 1 some cells of a run failed, 2 bad input, 130 stopped by Ctrl-C.",
+)
+show_commands(app)
+
+Names = list[str] | None
+
+
+@app.callback(invoke_without_command=True)
+def version_option(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Benchmark attribution methods."""
+    if version:
+        from importlib.metadata import version as installed_version
+
+        typer.echo(installed_version("heatmark"))
+        raise typer.Exit
+
+
+@app.command("run")
+def run_command(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or the path of your own .toml file.")] = "quick",
+    models: Annotated[Names, typer.Option("--models", help="Models, comma-separated.")] = None,
+    model: Annotated[
+        Names, typer.Option("--model", help="Your own: package.module:build, file.py:build, or file:net.keras.")
+    ] = None,
+    data: Annotated[Names, typer.Option("--data", help="Datasets, such as image-folder:PATH.")] = None,
+    methods: Annotated[Names, typer.Option("--methods", help="Such as integrated_gradients[steps=20|50].")] = None,
+    metrics: Annotated[Names, typer.Option("--metrics", help="Such as deletion[steps=20],insertion.")] = None,
+    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed of noise and masks.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder of results; results/SUITE by default.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")] = None,
+    shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
+    plugin: Annotated[
+        Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")
+    ] = None,
+) -> None:
+    """Run a suite (or what is left of it) and show its leaderboard.
+
+    \b
+    heatmark run
+    heatmark run --methods "saliency,integrated_gradients[steps=20|50]" --out results/steps
+    heatmark run --model net.py:build --data image-folder:photos --frameworks torch
+    """
+    from .benchmark.run import run
+
+    named = [*(models or []), *(model or [])]
+    result = run(
+        suite,
+        models=",".join(named) or None,
+        data=_joined(data),
+        methods=_joined(methods),
+        metrics=_joined(metrics),
+        frameworks=_joined(frameworks),
+        device=device,
+        precision=precision,
+        seed=seed,
+        out=out,
+        engine=engine,
+        limit=limit,
+        shard=shard,
+        plugins=plugin or (),
+    )
+    for note in result.notes:
+        typer.echo(note, err=True)
+    _report_failures(result)
+    typer.echo(result.summary)
+    if result.finished and shard is None:
+        _show_board(result.path, None)
+    if result.failures:
+        raise typer.Exit(FAILED)
+
+
+@app.command("leaderboard")
+def leaderboard_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; the run's folder by default.")] = None,
+) -> None:
+    """Rank the methods of a run; write leaderboard.csv, leaderboard.md and report.html.
+
+    \b
+    heatmark leaderboard results/quick
+    """
+    _show_board(run, out)
+
+
+@app.command("explain")
+def explain_command(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
+    methods: Annotated[list[str], typer.Option("--methods", help="Methods, comma-separated.")] = ["saliency,grad_cam"],  # noqa: B006
+    out: Annotated[Path, typer.Option("--out", help="The file to write: png, jpg, svg, pdf or webp.")] = Path(
+        "gallery.png"
+    ),
+    model: Annotated[str, typer.Option("--model", help="The model.")] = "efficientnet-lite0",
+    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
+    view: Annotated[str, typer.Option("--view", help="overlay, map or both.")] = "overlay",
+    target: Annotated[int | None, typer.Option("--target", help="The class; the predicted one by default.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
+) -> None:
+    """Draw heatmaps over photographs.
+
+    \b
+    heatmark explain cat.jpg --methods "saliency,grad_cam,rise[masks=500]" --out gallery.png
+    """
+    from .benchmark.suite import names_of
+    from .leaderboards.explained import explain_gallery
+    from .models.devices import installed_frameworks
+
+    chosen = names_of(",".join(frameworks), "frameworks") if frameworks else installed_frameworks()[:1] or ("torch",)
+    path = explain_gallery(
+        images,
+        model,
+        methods,
+        out,
+        frameworks=chosen,
+        view=view,  # type: ignore[arg-type]
+        target=target,
+        device=device,
+        seed=seed,
+    )
+    typer.echo(f"Written: {path}")
+
+
+@app.command("prepare")
+def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such as imagenet-sample-1000.")]) -> None:
+    """Download a dataset and read every sample once.
+
+    \b
+    heatmark prepare imagenet-sample-1000
+    heatmark prepare image-folder:photos
+    """
+    from .datasets.prepare import prepare_dataset
+
+    report = prepare_dataset(dataset)
+    for file in report.skipped:
+        typer.echo(f"skipped {file.path}: {file.reason}", err=True)
+    place = f" in {report.folder}" if report.folder else ""
+    skipped = f", {len(report.skipped)} files skipped" if report.skipped else ""
+    typer.echo(f"{report.name}: {report.samples} samples{place}{skipped}, revision {report.revision[:12]}")
+
+
+@app.command("train")
+def train_command(
+    network: Annotated[str, typer.Argument(help="small-cnn, vgg7 or cnn-1d.")],
+    data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
+    framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the data.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The seed of weights and batches.")] = 0,
+    name: Annotated[str | None, typer.Option("--name", help="What to keep it under.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="The side that pictures are brought to.")] = None,
+) -> None:
+    """Train a small network and keep it under a name that --models takes.
+
+    \b
+    heatmark train small-cnn --data digits
+    heatmark train vgg7 --data image-folder:pollen --name pollen
+    """
+    from .models.trained import train
+
+    trained = train(
+        network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch
+    )
+    typer.echo(f"Kept as {trained.name!r}: heatmark run --models {trained.name} --data {data}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="heatmark")
+
+
+def _joined(texts: Names) -> str | None:
+    return ",".join(texts) if texts else None
+
+
+def _print_epoch(epoch: Epoch, epochs: int) -> None:
+    typer.echo(
+        f"epoch {epoch.epoch}/{epochs}: training accuracy {epoch.train_accuracy:.1%}, loss {epoch.train_loss:.3f}; "
+        f"test accuracy {epoch.test_accuracy:.1%}, loss {epoch.test_loss:.3f}"
+    )
+
+
+def _report_failures(result: Run) -> None:
+    """Print each distinct error once, with the number of cells and where the tracebacks are."""
+    for error, count in Counter(failure.error for failure in result.failures).items():
+        typer.echo(f"{count} cells failed: {error}", err=True)
+    if result.failures:
+        typer.echo(
+            f"Tracebacks: {result.path / 'failures'}. Running the same command again retries only these cells.",
+            err=True,
+        )
+
+
+def _show_board(run: Path, out: Path | None) -> None:
+    from .leaderboards.board import leaderboard
+
+    board = leaderboard(run)
+    written = board.write(out)
+    board.show()
+    typer.echo("Written: " + ", ".join(str(path) for path in written))

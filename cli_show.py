@@ -1,0 +1,238 @@
+"""The commands that only look: list, show, status and doctor."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .registry import Registry
+
+
+class Plural(StrEnum):
+    """What can be listed."""
+
+    METHODS = "methods"
+    METRICS = "metrics"
+    DATASETS = "datasets"
+    MODELS = "models"
+    SUITES = "suites"
+
+
+class Singular(StrEnum):
+    """What can be shown."""
+
+    METHOD = "method"
+    METRIC = "metric"
+    DATASET = "dataset"
+    MODEL = "model"
+    SUITE = "suite"
+
+
+def show_commands(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("list")(list_command)
+    app.command("show")(show_command)
+    app.command("status")(status_command)
+    app.command("doctor")(doctor_command)
+
+
+def list_command(
+    kind: Annotated[Plural, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is known.")] = False,
+) -> None:
+    """List what heatmark knows.
+
+    \b
+    heatmark list methods
+    heatmark list datasets --json
+    """
+    entries = _suite_facts() if kind is Plural.SUITES else [entry_facts(entry) for entry in _registry(kind.value[:-1])]
+    if as_json:
+        typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
+        return
+    columns = ["name", "family", "summary"] if kind is not Plural.SUITES else ["name", "description"]
+    _print_table(columns, [[str(entry.get(column) or "") for column in columns] for entry in entries])
+
+
+def show_command(
+    kind: Annotated[Singular, typer.Argument(help="What it is.")],
+    name: Annotated[str, typer.Argument(help="Its name; a selection such as deletion[rise] will do.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show one method, metric, dataset, model or suite: parameters, reference, direction, needs.
+
+    \b
+    heatmark show method integrated_gradients
+    heatmark show metric deletion
+    """
+    if kind is Singular.SUITE:
+        from .benchmark.suite import load_suite
+
+        facts = load_suite(name).plain()
+    else:
+        facts = entry_facts(_registry(kind.value).get(name.partition("[")[0]))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    parameters = facts.pop("parameters", [])
+    _print_table(None, [[key.replace("_", " "), _in_words(value)] for key, value in facts.items() if value != ""])
+    if parameters:
+        rows = [[p["name"], _in_words(p["default"]), p["allowed"], p["meaning"], p["source"]] for p in parameters]
+        typer.echo("")
+        _print_table(["parameter", "default", "allowed", "meaning", "source"], rows)
+
+
+def status_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show how far a run has come: cells done, failed, missing and not applicable.
+
+    \b
+    heatmark status results/quick
+    """
+    from .benchmark.status import status
+
+    found = status(run)
+    if as_json:
+        typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        return
+    rows = [
+        [str(row.task), row.framework, *map(str, (row.done, row.failed, row.missing, row.not_applicable)), f"{row.seconds:.0f} s"]
+        for row in found.rows
+    ]  # fmt: skip
+    _print_table(["task", "framework", "done (cached)", "failed", "missing", "not applicable", "time"], rows)
+    for skipped in found.not_applicable:
+        typer.echo(f"not applicable: {skipped.method} ({skipped.framework}, {skipped.task}): {skipped.reason}")
+    for failure in found.failures:
+        typer.echo(f"failed: {failure.spec.label}: {failure.error}")
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show versions and devices, and what is missing."""
+    from .benchmark.environment import diagnose
+
+    report = diagnose()
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False))
+        return
+    rows = [[name, version or "not installed"] for name, version in report.versions.items()]
+    machine = {**report.machine, "memory": f"{report.machine['memory_bytes'] / 2**30:.1f} GiB"}
+    rows += [[key, str(value)] for key, value in machine.items() if key != "memory_bytes"]
+    for framework in report.frameworks:
+        rows.append([f"{framework.name} runs on", framework.problem or ", ".join(framework.devices)])
+    rows.append(["cache", report.cache])
+    _print_table(None, rows)
+    for extra, names in report.missing.items():
+        typer.echo(f"Missing: {', '.join(names)}. Install with: pip install 'heatmark[{extra}]'")
+    if not report.missing:
+        typer.echo("Nothing is missing.")
+
+
+def entry_facts(entry: Any) -> dict[str, Any]:
+    """Return what a registered entry says about itself, as JSON types; functions are left out."""
+    facts: dict[str, Any] = {}
+    for item in dataclasses.fields(entry):
+        value = getattr(entry, item.name)
+        if item.name not in ("options", "parameters") and not callable(value):
+            facts[item.name] = _plain(value)
+    declared = getattr(entry, "parameters", None) or getattr(entry, "options", None) or ()
+    if declared:
+        facts["parameters"] = [_parameter_facts(parameter) for parameter in declared]
+    return facts
+
+
+def _registry(kind: str) -> Registry[Any]:
+    if kind == "method":
+        from .methods.registry import METHODS
+
+        return METHODS
+    if kind == "metric":
+        from .metrics.registry import METRICS
+
+        return METRICS
+    if kind == "dataset":
+        from .datasets.registry import DATASETS
+
+        return DATASETS
+    from .models.registry import MODELS
+
+    return MODELS
+
+
+def _suite_facts() -> list[dict[str, Any]]:
+    from .benchmark.suite import list_suites
+
+    return [suite.plain() for suite in list_suites()]
+
+
+def _parameter_facts(parameter: Any) -> dict[str, Any]:
+    doc = parameter.doc
+    if doc.choices:
+        allowed = ", ".join(doc.choices)
+    elif doc.low is not None or doc.high is not None:
+        low, high = (("" if bound is None else f"{bound:g}") for bound in (doc.low, doc.high))
+        allowed = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
+    else:
+        allowed = " or ".join(kind.__name__ for kind in parameter.types if kind not in (object, type(None)))
+    return {
+        "name": parameter.name,
+        "default": _plain(parameter.default),
+        "allowed": allowed,
+        "meaning": doc.text,
+        "source": doc.source,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON types; a reference in one line, anything unknown as its text."""
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if hasattr(value, "text") and dataclasses.is_dataclass(value):
+        return value.text
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return str(value)
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_in_words(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(_in_words(item) for item in value) or "none"
+    return str(value)
+
+
+def _print_table(columns: list[str] | None, rows: list[list[str]]) -> None:
+    """Print a table without borders; nothing in it is read as markup, and a log gets whole lines."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        *(columns or [""] * len(rows[0]) if rows else []), box=None, show_header=columns is not None, pad_edge=False
+    )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=400)
+    console.print(table)

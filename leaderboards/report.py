@@ -1,0 +1,167 @@
+"""The report: one HTML file that holds everything and asks nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from . import formatting
+from .board import Board, Table
+from .facts import MethodFacts, MetricFacts
+from .plots import curves_figure, ranks_figure, svg_uri
+from .report_gallery import galleries
+from .results import FRAMEWORK_NAMES
+from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
+
+TEMPLATES = Path(__file__).parent / "templates"
+AGREEMENT_ROWS = 12
+"""So many pairs of method and metric are listed per pair of frameworks, besides all that disagree."""
+
+
+def html_report(board: Board) -> str:
+    """Return the report as one self-contained HTML page."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        agreement_text=agreement_text,
+        format=formatting,
+        framework_names=FRAMEWORK_NAMES,
+        isfinite=math.isfinite,
+        method_name=method_name,
+        model_text=model_text,
+        parameters_text=parameters_text,
+        passes_text=passes_text,
+        place_text=place_text,
+    )
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(
+        board=board,
+        style=style,
+        suite=suite_name(board),
+        facts=_facts(board),
+        ranks=_ranks(board),
+        curves=_curves(board),
+        galleries=galleries(board),
+        metrics=_metrics(board),
+        methods=_methods(board),
+        agreement_rows=AGREEMENT_ROWS,
+        command=reproduction(board),
+        failures=_failures(board),
+        not_applicable=_not_applicable(board),
+        unplaced=[(table, row) for table in board.tables for row in table.rows if row.place is None],
+        skipped_files=_skipped_files(board),
+    )
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as ``steps = 50, baseline = black``."""
+    return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
+
+
+def reproduction(board: Board) -> str:
+    """Return the command that runs the same suite again."""
+    suite = board.run.get("suite")
+    parts = ["heatmark run", suite_name(board)]
+    if isinstance(suite, Mapping) and isinstance(suite.get("seeds"), list):
+        parts.append("--seed " + ",".join(str(seed) for seed in suite["seeds"]))
+    elif isinstance(board.run.get("seed"), int):
+        parts.append(f"--seed {board.run['seed']}")
+    return " ".join([*parts, "--out results"])
+
+
+def _facts(board: Board) -> list[tuple[str, str]]:
+    """Return what ran where and when, as (heading, words)."""
+    provenances = [p for table in board.tables for method in table.results.methods for p in method.provenances]
+
+    def each(name: str) -> str:
+        values = {str(p[name]) for p in provenances if p.get(name) not in (None, "")}
+        return ", ".join(sorted(values))
+
+    versions: dict[str, set[str]] = {}
+    for provenance in provenances:
+        for package, version in (provenance.get("versions") or {}).items():
+            versions.setdefault(str(package), set()).add(str(version))
+    devices = sorted({spec.device_class for spec in board.store.expected})
+    first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
+    last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
+    expected = len(board.store.expected) - len(board.store.reasons())
+    done = sum(method.coverage.cells for table in board.tables for method in table.results.methods)
+    facts = [
+        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in board.tables))),
+        ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in board.tables))),
+        ("cells", f"{done} of {expected} finished, {len(board.failures)} failed"),
+        ("explained class", ", ".join(sorted({table.setting.target for table in board.tables}))),
+        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in board.store.expected}))),
+        ("device", ", ".join(devices)),
+        ("processor", each("cpu")),
+        ("platform", each("platform")),
+        ("threads", each("threads")),
+        ("run", f"{first} to {last}" if first else ""),
+        ("versions", ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in sorted(versions.items()))),
+        ("intervals", f"95 %, {board.resamples} paired bootstrap resamples of the samples, seed {board.seed}"),
+    ]
+    return [(name, words) for name, words in facts if words]
+
+
+def _tasks(board: Board) -> list[list[Table]]:
+    """Return the tables of one task together, its frameworks beside one another."""
+    tasks: dict[tuple[Any, ...], list[Table]] = {}
+    for table in board.tables:
+        tasks.setdefault(tuple(table.setting[:3]), []).append(table)
+    return list(tasks.values())
+
+
+def _ranks(board: Board) -> list[tuple[str, str]]:
+    """Return the figures of mean ranks as (task, data URI)."""
+    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in _tasks(board)]
+    return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
+
+
+def _curves(board: Board) -> list[tuple[str, str]]:
+    figures = [(table.setting.title, curves_figure(table, board)) for table in board.tables]
+    return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
+
+
+def _metrics(board: Board) -> list[MetricFacts]:
+    return list({metric.id: metric for table in board.tables for metric in table.metrics}.values())
+
+
+def _methods(board: Board) -> list[MethodFacts]:
+    return list({row.method.id: row.method for table in board.tables for row in table.rows}.values())
+
+
+def _failures(board: Board) -> list[tuple[str, str, str]]:
+    return [(failure.spec.label, failure.error, failure.traceback) for failure in board.failures]
+
+
+def _not_applicable(board: Board) -> list[tuple[str, str, str, str]]:
+    return [
+        (item.method, str(item.task), FRAMEWORK_NAMES.get(item.framework, item.framework), item.reason)
+        for item in board.not_applicable
+    ]
+
+
+def _skipped_files(board: Board) -> list[str]:
+    """Return the files that datasets left out, with the reason, once each."""
+    found: dict[str, None] = {}
+    for table in board.tables:
+        for method in table.results.methods:
+            for provenance in method.provenances:
+                for item in provenance.get("skipped") or []:
+                    words = f"{item.get('path')}: {item.get('reason')}" if isinstance(item, Mapping) else str(item)
+                    found[words] = None
+    return list(found)
+
+
+def _spelt(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,71 @@
+"""What stands where a metric takes something away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import BadInput, NotApplicable, suggestion
+from ..models.base import Model
+from ..models.baselines import BASELINES, baseline_of
+from ..models.blur import correlate
+from ..models.random_bank import RandomBank
+from ..models.tensors import Tensor
+
+FILLS = (*BASELINES, "zero", "rise_blur")
+
+
+def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
+    """Return the fill for each sample, in a shape that broadcasts against ``x``.
+
+    Parameters
+    ----------
+    model
+        The model, for its layout and preprocessing.
+    x
+        (n, *input_shape), raw domain [0, 1].
+    fill
+        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``zero``, the raw value that the model's
+        normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the blurred picture of
+        RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+    seed
+        Of the noise.
+
+    Raises
+    ------
+    NotApplicable
+        If the fill needs a normalisation that the model does not state.
+    """
+    if fill in BASELINES:
+        return baseline_of(model, x, fill, RandomBank(seed))
+    if fill not in FILLS:
+        raise BadInput(f"Unknown fill {fill!r}: choose one of {', '.join(FILLS)}.{suggestion(fill, FILLS)}")
+    if model.zero is None:
+        raise NotApplicable(
+            f"The fill {fill!r} needs to know what {model.name} maps to zero: wrap the network with "
+            "preprocess=Normalization(mean, std), or use another fill."
+        )
+    zero = _native_constant(model, model.zero)
+    if fill == "zero":
+        return zero
+    # Blurring after normalisation with zeros outside is blurring the raw difference from the raw zero.
+    return zero + correlate(model, x - zero, rise_kernel(len(model.spatial_shape)))
+
+
+def rise_kernel(axes: int) -> np.ndarray:
+    """Return the blur kernel of RISE's evaluation: a delta under a Gaussian of 5 px, reflected into 11 px a side.
+
+    The reflection folds the tails back, so the kernel sums to one and is nearly a box.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    delta = np.zeros((11,) * axes)
+    delta[(5,) * axes] = 1.0
+    return np.asarray(gaussian_filter(delta, 5.0), np.float32)
+
+
+def _native_constant(model: Model, values: np.ndarray) -> Tensor:
+    """Return per-channel values (or one for all) as a tensor that broadcasts against a native batch."""
+    shape = [1] * (len(model.input_shape) + 1)
+    if model.channel_axis is not None and values.size > 1:
+        shape[model.channel_axis] = values.size
+    return model.from_numpy(np.asarray(values, np.float32).reshape(shape))

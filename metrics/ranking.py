@@ -1,0 +1,72 @@
+"""From maps to rankings: one order everywhere, and maps that give none are told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BadInput
+from ..models.base import Model
+from ..models.tensors import Tensor
+from .perturbations import MapFacts
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The rankings of a batch of maps.
+
+    Equal values rank in order of position, row by row, in both frameworks. NaN and negative infinity rank last,
+    positive infinity first. A map that is not finite or is constant is degenerate: it is scored like any other, and
+    reported.
+
+    Attributes
+    ----------
+    ranks
+        (n, *spatial) int on the device; 0 is the highest attribution.
+    soft
+        (n, *spatial) float32 on the device: each map scaled to [0, 1]; zero where it is constant or not finite.
+    facts
+        One per map.
+    degenerate
+        ``constant``, ``non-finite`` or empty, one per map.
+    """
+
+    ranks: Tensor
+    soft: Tensor
+    facts: tuple[MapFacts, ...]
+    degenerate: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: Model, maps: np.ndarray) -> Ranking:
+        """Return the rankings of (n, *spatial) maps.
+
+        Raises
+        ------
+        BadInput
+            If the maps have another shape than the model's positions.
+        """
+        if maps.shape[1:] != model.spatial_shape:
+            raise BadInput(
+                f"The attributions have shape {maps.shape}; {model.name} needs (n, "
+                f"{', '.join(map(str, model.spatial_shape))}): one value per position, without a channel axis."
+            )
+        values = np.asarray(maps, np.float32)
+        count, positions = len(values), int(np.prod(values.shape[1:]))
+        flat = values.reshape(count, positions)
+        finite = np.isfinite(flat).all(axis=1)
+        largest = np.finfo(np.float32).max
+        flat = np.nan_to_num(flat, nan=-np.inf, posinf=np.inf, neginf=-np.inf).clip(-largest, largest)
+        low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
+        constant = (low == high)[:, 0]
+        # Halved first: the range of a map with infinities would itself overflow.
+        span = np.where(low == high, np.float32(1), high / 2 - low / 2)
+        soft = np.where((constant | ~finite)[:, None], np.float32(0), (flat / 2 - low / 2) / span)
+        operations = model.operations
+        ranks = operations.rank_descending(model.from_numpy(flat))
+        return cls(
+            operations.reshape(ranks, values.shape),
+            model.from_numpy(soft.reshape(values.shape)),
+            tuple(MapFacts(positions, int(row)) for row in (flat > 0).sum(axis=1)),
+            tuple("non-finite" if not ok else "constant" if flat_map else "" for ok, flat_map in zip(finite, constant, strict=True)),
+        )

@@ -1,0 +1,61 @@
+"""Scoring attributions of one's own under a metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput
+from ..models.base import Model
+from .evaluation import evaluate_batch
+from .registry import Metric, metric_from
+
+_BATCH = 16
+"""Samples that are scored at a time, so that memory does not grow with their number."""
+
+
+def score(
+    model: Model, x: Any, attributions: Any, metric: str | Metric = "deletion", target: Any = None, *, seed: int = 0
+) -> np.ndarray:
+    """Return the metric's value for every sample.
+
+    Parameters
+    ----------
+    model
+        The model that was explained.
+    x
+        (n, *input_shape), array or tensor, native layout, raw domain.
+    attributions
+        (n, *spatial); they are neither changed nor normalised before the metric sees them.
+    metric
+        A selection such as ``"deletion[rise]"``.
+    target
+        The explained class, one for all or one per sample; by default the predicted class.
+    seed
+        Of fills with noise.
+
+    Returns
+    -------
+    ndarray
+        float64, (n,); NaN where the definition gives no value.
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For a wrong name, parameter, shape or target.
+    """
+    chosen = metric_from(metric) if isinstance(metric, str) else metric
+    inputs = model.inputs(x)
+    maps = np.asarray(model.plain(attributions))
+    count = int(inputs.shape[0])
+    if len(maps) != count:
+        raise BadInput(f"There are {len(maps)} attributions for {count} samples.")
+    logits = model.outputs(x)
+    classes = logits.argmax(axis=1) if target is None else model.targets(target, count)
+    parts = []
+    for first in range(0, count, _BATCH):
+        rows = slice(first, first + _BATCH)
+        result = evaluate_batch(model, inputs[rows], maps[rows], classes[rows], [chosen], seed, logits[rows])
+        parts.append(result.scores[chosen.id])
+    return np.concatenate(parts)

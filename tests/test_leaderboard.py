@@ -1,0 +1,395 @@
+"""The leaderboard of synthetic runs, written and read through the real store."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from heatmark.benchmark.cells import CellSpec, rows_schema, score_column
+from heatmark.benchmark.store import RunStore
+from heatmark.errors import StorageError
+from heatmark.leaderboards import board as board_module
+from heatmark.leaderboards import curves as curves_module
+from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.facts import MethodFacts, MetricFacts
+
+METRICS = ("deletion", "insertion")
+CONTROLS = ("random",)
+SAMPLES = 12
+
+
+@pytest.fixture(autouse=True)
+def known_entries(monkeypatch):
+    """Directions and families as fixed here, so that these tests rest on no registry."""
+    higher = {"deletion": False, "insertion": True}
+    monkeypatch.setattr(
+        board_module, "metric_facts", lambda text, identity: MetricFacts(text, "curve", higher.get(text))
+    )
+    monkeypatch.setattr(
+        board_module,
+        "method_facts",
+        lambda text, identity: MethodFacts(text, "control" if text in CONTROLS else "gradient", signed=text != "rise"),
+    )
+
+
+@pytest.fixture(autouse=True)
+def stored_curves(monkeypatch):
+    """Curves read straight from the bands: the probability against the share of positions that are kept."""
+
+    def read(metric, row):
+        return np.asarray(row["band_high"]) / 64.0, np.asarray(row["band_probability"], dtype=float)
+
+    monkeypatch.setattr(curves_module, "stored_curve", read)
+
+
+def specification(method, framework="torch", first=0, last=SAMPLES, metrics=METRICS, seed=0):
+    return CellSpec(
+        model="net",
+        model_weights="w",
+        dataset="photos",
+        dataset_revision="r",
+        first=first,
+        last=last,
+        method=method,
+        method_identity={"name": method, "version": 1, "parameters": {"steps": 50}},
+        metrics=metrics,
+        metric_identities=tuple({"name": metric, "version": 1, "protocol": {"fill": "black"}} for metric in metrics),
+        framework=framework,
+        seed=seed,
+    )
+
+
+def rows(spec, scores, gallery=2, degenerate=()):
+    """Return a cell's rows; ``scores`` are (metrics, samples)."""
+    made = []
+    for number, index in enumerate(range(spec.first, spec.last)):
+        shown = index < gallery
+        made.append(
+            {
+                "sample": f"s{index}",
+                "index": index,
+                "label": index % 3 if index else -1,
+                "target": 1,
+                "predicted": 1,
+                "target_logit": 2.0 + index,
+                "target_probability": 0.5,
+                "label_log_probability": np.log(0.25) if index else np.nan,
+                "degenerate": "constant" if index in degenerate else "",
+                **{score_column(m): float(scores[k][number]) for k, m in enumerate(spec.metrics)},
+                "band_fill": ["black"] * 3,
+                "band_low": [0, 0, 0],
+                "band_high": [0, 32, 64],
+                "band_logit": [0.0, 1.0, 2.0],
+                "band_probability": [0.0, 0.25, 0.5],
+                "explain_seconds": 0.2,
+                "score_seconds": 0.1,
+                "map": np.linspace(-1, 1, 64).tolist() if shown else None,
+                "map_shape": [8, 8] if shown else None,
+            }
+        )
+    return pa.Table.from_pylist(made, schema=rows_schema(spec.metrics))
+
+
+def provenance(spec):
+    return {
+        "versions": {"numpy": "2"},
+        "platform": "Linux",
+        "cpu": "a processor",
+        "started": "2026-01-01T00:00:00",
+        "finished": "2026-01-01T00:01:00",
+        "passes_explain": {"forward": 20 * (spec.last - spec.first), "backward": 5 * (spec.last - spec.first)},
+        "bare_forward_seconds": 0.05,
+        "peak_memory_bytes": 2**30,
+        "class_names": {"1": "tench"},
+    }
+
+
+def made_run(folder, scores, missing=(), failed=(), skipped=(), frameworks=("torch",), seed=0):
+    """Make a run; ``scores`` maps a method to (metrics, samples)."""
+    store = RunStore.prepared(folder)
+    specs = [specification(method, framework) for framework in frameworks for method in scores]
+    store.begin({"suite": {"name": "made", "seeds": [0]}, "seed": 0, "created": "today", "version": "0.1.0"}, specs)
+    picture = np.full((8, 8, 3), 128, np.uint8)
+    for spec in specs:
+        if spec.method in failed:
+            store.write_failure(spec, "RuntimeError: <b>boom</b>", "Traceback\n<script>alert(2)</script>")
+        elif spec.method in skipped:
+            store.write_reason(spec, "the model has no layers with positions")
+        elif spec.method not in missing:
+            store.write(spec, rows(spec, scores[spec.method]), provenance(spec))
+    for index in range(2):
+        store.write_thumbnail(specs[0].task, f"s{index}", picture)
+    return store
+
+
+def spaced(*levels, noise=0.0, seed=0):
+    """Return (metrics, samples) scores: a level per metric plus noise."""
+    generator = np.random.default_rng(seed)
+    return np.array([level + noise * generator.normal(size=SAMPLES) for level in levels])
+
+
+THREE = {
+    "good": spaced(0.1, 0.9, noise=0.01, seed=1),
+    "fair": spaced(0.3, 0.6, noise=0.01, seed=2),
+    "random": spaced(0.7, 0.2, noise=0.01, seed=3),
+}
+
+
+def test_directions_decide_the_order(tmp_path):
+    made_run(tmp_path, THREE)
+    table = leaderboard(tmp_path).tables[0]
+    assert [row.method.id for row in table.rows] == ["good", "fair", "random"]
+    assert [row.place for row in table.rows] == [1, 2, 3]
+    assert [[value.rank for value in row.values] for row in table.rows] == [[1, 1], [2, 2], [3, 3]]
+    assert [row.group for row in table.rows] == ["a", "b", "c"]
+
+
+def test_a_metric_without_known_direction_is_shown_but_not_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        board_module, "metric_facts", lambda text, identity: MetricFacts(text, "", None if text == "insertion" else False)
+    )
+    made_run(tmp_path, THREE)
+    table = leaderboard(tmp_path).tables[0]
+    assert table.counted == (True, False)
+    assert [row.mean_rank for row in table.rows] == [1, 2, 3]
+    assert np.isnan(table.rows[0].values[1].rank)
+    assert table.rows[0].values[1].mean == pytest.approx(THREE["good"][1].mean())
+
+
+@pytest.mark.parametrize("how", ["missing", "failed"])
+def test_an_incomplete_method_is_listed_but_not_ranked(tmp_path, how):
+    store = made_run(tmp_path, THREE, **{how: ("good",)})
+    table = leaderboard(store).tables[0]
+    assert [(row.method.id, row.place) for row in table.rows] == [("fair", 1), ("random", 2), ("good", None)]
+    last = table.rows[-1]
+    assert last.coverage.samples == 0
+    assert last.coverage.expected_samples == SAMPLES
+    assert last.coverage.failed == (how == "failed")
+    assert last.why_unplaced.startswith("0 of 1 cells")
+    assert np.isnan(last.mean_rank)
+
+
+def test_a_method_with_some_cells_has_means_but_no_rank(tmp_path):
+    store = RunStore.prepared(tmp_path)
+    half = SAMPLES // 2
+    specs = [specification(name, first=f, last=f + half) for name in THREE for f in (0, half)]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        if (spec.method, spec.first) != ("good", half):
+            store.write(spec, rows(spec, THREE[spec.method][:, spec.first : spec.last]), provenance(spec))
+    table = leaderboard(tmp_path).tables[0]
+    assert [(row.method.id, row.place) for row in table.rows] == [("fair", 1), ("random", 2), ("good", None)]
+    good = table.rows[-1]
+    assert good.coverage.text == f"{half}/{SAMPLES}"
+    assert good.values[0].mean == pytest.approx(THREE["good"][0, :half].mean())
+    assert good.values[0].samples == half
+    assert np.isnan(good.values[0].rank)
+    # The others are ranked on all samples: the incomplete method takes none away.
+    assert table.rows[0].values[0].samples == SAMPLES
+
+
+def test_shards_and_a_single_cell_give_the_same_board(tmp_path):
+    made_run(tmp_path / "whole", THREE)
+    store = RunStore.prepared(tmp_path / "cut")
+    specs = [specification(name, first=f, last=f + 4) for f in (8, 0, 4) for name in THREE]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        store.write(spec, rows(spec, THREE[spec.method][:, spec.first : spec.last]), provenance(spec))
+    keep = ["method", "metric", "mean", "low", "high", "rank", "mean_rank", "mean_rank_low", "place", "seconds_per_image"]
+    whole, cut = (leaderboard(tmp_path / name).frame[keep] for name in ("whole", "cut"))
+    pd.testing.assert_frame_equal(whole, cut)
+
+
+def test_seeds_are_averaged_per_sample(tmp_path):
+    store = RunStore.prepared(tmp_path)
+    specs = [specification("good", seed=seed) for seed in (0, 1)]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        store.write(spec, rows(spec, spaced(spec.seed, spec.seed)), provenance(spec))
+    row = leaderboard(tmp_path).tables[0].rows[0]
+    assert (row.values[0].mean, row.values[0].samples) == (0.5, SAMPLES)
+    assert row.coverage.text == f"{2 * SAMPLES}/{2 * SAMPLES}"
+
+
+def test_cost_and_degenerate_maps(tmp_path):
+    store = RunStore.prepared(tmp_path)
+    spec = specification("good")
+    store.begin({"suite": {"name": "made"}}, [spec])
+    store.write(spec, rows(spec, THREE["good"], degenerate=(1, 4)), provenance(spec))
+    row = leaderboard(tmp_path).tables[0].rows[0]
+    assert row.cost.seconds == pytest.approx(0.2)
+    assert row.cost.relative == pytest.approx(4.0)
+    assert (row.cost.forward, row.cost.backward, row.cost.memory) == (20, 5, 2**30)
+    assert row.degenerate == 2
+
+
+def test_model_facts(tmp_path):
+    made_run(tmp_path, THREE)
+    model = leaderboard(tmp_path).tables[0].model
+    # Samples 1, 4, 7, 10 of the 11 labelled ones carry the predicted class 1.
+    assert (model.samples, model.unknown_labels) == (SAMPLES, 1)
+    assert model.accuracy == pytest.approx(4 / 11)
+    assert model.loss == pytest.approx(np.log(4))
+
+
+def test_frameworks_that_disagree_are_named(tmp_path):
+    store = RunStore.prepared(tmp_path)
+    specs = [specification(name, framework) for framework in ("torch", "tensorflow") for name in THREE]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        scores = THREE[spec.method].copy()
+        if (spec.method, spec.framework) == ("fair", "tensorflow"):
+            scores[1, 3] += 0.5
+        store.write(spec, rows(spec, scores), provenance(spec))
+    board = leaderboard(tmp_path)
+    (agreement,) = board.agreements
+    assert agreement.frameworks == ("PyTorch", "TensorFlow")
+    assert [(row.method, row.metric) for row in agreement.differing] == [("fair", "insertion")]
+    worst = agreement.rows[0]
+    assert worst.largest == pytest.approx(0.5)
+    assert worst.means[1] - worst.means[0] == pytest.approx(0.5 / SAMPLES)
+    assert 0 < worst.rank_correlation < 1
+    assert all(row.rank_correlation == pytest.approx(1) for row in agreement.rows[1:])
+    assert agreement.largest_logit_difference == 0
+    assert "fair, insertion" in shown(board)
+
+
+def test_not_applicable_methods_have_a_reason_and_no_row(tmp_path):
+    made_run(tmp_path, {**THREE, "cam": THREE["good"]}, skipped=("cam",))
+    board = leaderboard(tmp_path)
+    assert "cam" not in [row.method.id for row in board.tables[0].rows]
+    board.write()
+    for name in ("leaderboard.md", "report.html"):
+        assert "the model has no layers with positions" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def shown(board, width=100):
+    console = Console(width=width, record=True, file=StringIO())
+    board.show(console)
+    return console.export_text()
+
+
+def test_every_output_shows_the_same_ranks(tmp_path):
+    scores = {f"method_{n}": spaced(0.1 * ((n * 3) % 7), 0.1 * ((n * 5) % 7), noise=0.05, seed=n) for n in range(7)}
+    made_run(tmp_path, scores, frameworks=("torch", "tensorflow"), missing=("method_6",))
+    board = leaderboard(tmp_path)
+    written = {path.name: path.read_text(encoding="utf-8") for path in board.write()}
+    assert sorted(written) == ["leaderboard.csv", "leaderboard.md", "report.html"]
+    expected = [
+        (row.method.id, "–" if row.place is None else str(row.place), [value.rank for value in row.values])
+        for table in board.tables
+        for row in table.rows
+    ]
+    assert len(expected) == 14
+
+    in_csv = list(csv.DictReader(StringIO(written["leaderboard.csv"])))
+    assert [
+        (line["method"], line["place"] or "–", [float(line[f"{metric}:rank"] or "nan") for metric in METRICS])
+        for line in in_csv
+    ] == pytest.approx_nan(expected) if hasattr(pytest, "approx_nan") else True
+    for line, (method, place, ranks) in zip(in_csv, expected, strict=True):
+        assert (line["method"], line["place"] or "–") == (method, place)
+        np.testing.assert_array_equal([float(line[f"{metric}:rank"] or "nan") for metric in METRICS], ranks)
+
+    lines = [line.split(" | ") for line in written["leaderboard.md"].splitlines() if "| method\\_" in line]
+    for cells, (method, place, ranks) in zip(lines, expected, strict=True):
+        assert (cells[1].replace("\\", ""), cells[0].removeprefix("| ")) == (method, place)
+        found = [re.search(r"\((\S+)\)$", cell) for cell in cells[4:6]]
+        assert [float(match[1]) if match else np.nan for match in found] == pytest.approx(ranks, nan_ok=True)
+
+    body = written["report.html"].split('id="leaderboard"')[1].split("</section>")[0]
+    table_rows = re.findall(r"<tr class.*?</tr>", body, flags=re.DOTALL)
+    for markup, (method, place, ranks) in zip(table_rows, expected, strict=True):
+        name = re.search(r'scope="row">([^<]+)', markup)[1].replace("\u200b", "")
+        assert (name, re.search(r'class="place"[^>]*>([^<]+)', markup)[1]) == (method, place)
+        found = re.findall(r"rank (\S+)</span>", markup)
+        assert [float(rank) for rank in found] == [rank for rank in ranks if np.isfinite(rank)]
+
+    printed = [line.split() for line in shown(board).splitlines() if re.match(r"\s*(\d+|–) +method_\d", line)]
+    places = {(words[1], words[0]) for words in printed}
+    assert places == {(method, place) for method, place, _ in expected}
+
+
+def test_the_frame_is_tidy(tmp_path):
+    made_run(tmp_path, THREE)
+    frame = leaderboard(tmp_path).frame
+    assert len(frame) == len(THREE) * len(METRICS)
+    assert not frame.duplicated(["framework", "method", "metric"]).any()
+    one = frame[(frame["method"] == "good") & (frame["metric"] == "deletion")].iloc[0]
+    assert one["mean"] == pytest.approx(THREE["good"][0].mean())
+    assert one["low"] < one["mean"] < one["high"]
+
+
+HOSTILE = "<script>alert(1)</script>|$x_1$"
+
+
+def test_names_from_others_are_shown_as_they_are(tmp_path):
+    scores = {**THREE, HOSTILE: THREE["fair"], "_hidden": THREE["random"]}
+    made_run(tmp_path, scores, failed=("random",))
+    board = leaderboard(tmp_path)
+    board.write()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "&lt;script&gt;alert(2)" in page
+    assert "<b>boom</b>" not in page
+    text = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert "<script>" not in text
+    widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+    assert "alert(1)" in shown(board).replace("\n", "")
+
+
+def test_the_report_asks_nothing_of_the_network(tmp_path):
+    made_run(tmp_path, THREE, frameworks=("torch", "tensorflow"))
+    leaderboard(tmp_path).write()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.findall(r"""(?:src|srcset|data|poster)\s*=\s*["']?\s*(?!data:)(?:https?:)?//""", page)
+    assert not re.findall(r"<link|@import|url\(", page)
+    sources = re.findall(r'src="([^"]{12})', page)
+    assert sources and all(source.startswith("data:image/") for source in sources)
+    # Two photographs, three methods, two frameworks, and the photographs themselves.
+    assert page.count("data:image/jpeg") == 2 * 3 * 2 + 2
+    assert "tench" in page
+
+
+def test_writing_twice_gives_the_same_bytes(tmp_path):
+    made_run(tmp_path, THREE)
+    leaderboard(tmp_path).write(tmp_path / "one")
+    leaderboard(tmp_path).write(tmp_path / "two")
+    for name in ("leaderboard.csv", "leaderboard.md", "report.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_terminal_tables_fit_100_columns(tmp_path):
+    metrics = ("average_drop", "average_increase", "deletion", "insertion", "n_ord", "s_ord", "seventh_metric")
+    store = RunStore.prepared(tmp_path)
+    specs = [replace(specification(name, metrics=metrics)) for name in (*THREE, "integrated_gradients[steps=200]")]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        store.write(spec, rows(spec, spaced(*[-123.456] * len(metrics), noise=3)), provenance(spec))
+    text = shown(leaderboard(tmp_path))
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert "(continued)" in text
+    assert "integrated_gradients[steps" in text
+
+
+def test_a_run_without_results_still_has_a_board(tmp_path):
+    made_run(tmp_path, THREE, missing=tuple(THREE))
+    board = leaderboard(tmp_path)
+    assert all(row.place is None for row in board.tables[0].rows)
+    assert len(board.write()) == 3
+    assert "No results yet" in shown(board)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(StorageError, match="no run"):
+        leaderboard(tmp_path)
