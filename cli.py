@@ -13,7 +13,7 @@ from .cli_show import show_commands
 from .errors import HeatmarkError, Interrupted
 
 if TYPE_CHECKING:
-    from .benchmark.run import Run
+    from .benchmark.carrying_out import Run
     from .models.training import Epoch
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -47,16 +47,21 @@ show_commands(app)
 Names = list[str] | None
 
 
-@app.callback(invoke_without_command=True)
-def version_option(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("heatmark"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Benchmark attribution methods."""
-    if version:
-        from importlib.metadata import version as installed_version
-
-        typer.echo(installed_version("heatmark"))
-        raise typer.Exit
 
 
 @app.command("run")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .registry import Reference
+
 if TYPE_CHECKING:
     from .registry import Registry
 
@@ -103,10 +105,10 @@ def status_command(
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
         return
-    rows = [
-        [str(row.task), row.framework, *map(str, (row.done, row.failed, row.missing, row.not_applicable)), f"{row.seconds:.0f} s"]
-        for row in found.rows
-    ]  # fmt: skip
+    rows = []
+    for row in found.rows:
+        counts = (row.done, row.failed, row.missing, row.not_applicable)
+        rows.append([str(row.task), row.framework, *map(str, counts), f"{row.seconds:.0f} s"])
     _print_table(["task", "framework", "done (cached)", "failed", "missing", "not applicable", "time"], rows)
     for skipped in found.not_applicable:
         typer.echo(f"not applicable: {skipped.method} ({skipped.framework}, {skipped.task}): {skipped.reason}")
@@ -196,7 +198,7 @@ def _plain(value: Any) -> Any:
     """Return a value as JSON types; a reference in one line, anything unknown as its text."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    if hasattr(value, "text") and dataclasses.is_dataclass(value):
+    if isinstance(value, Reference):
         return value.text
     if isinstance(value, dict) or hasattr(value, "items"):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -227,9 +229,8 @@ def _print_table(columns: list[str] | None, rows: list[list[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        *(columns or [""] * len(rows[0]) if rows else []), box=None, show_header=columns is not None, pad_edge=False
-    )
+    headers = columns or [""] * max(map(len, rows), default=0)
+    table = Table(*headers, box=None, show_header=columns is not None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ..errors import BadInput
 from ..identity import digest
+from ..models.base import Precision
 
 SCHEMA = 1
 """The version of the results folder; raised whenever the meaning of a stored number changes."""
@@ -72,7 +73,7 @@ class CellSpec:
     metrics: tuple[str, ...]
     metric_identities: tuple[Mapping[str, Any], ...] = field(repr=False)
     framework: str
-    precision: str = "float32"
+    precision: Precision = "float32"
     device_class: str = "cpu"
     seed: int = 0
     target: str = "predicted"

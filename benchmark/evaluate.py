@@ -16,6 +16,9 @@ from ..models.base import Model
 from ..selection import parse_selections
 from .suite import Names
 
+BATCH = 16
+"""Samples that are explained and scored at a time; memory does not grow with their number."""
+
 
 def evaluate(
     model: Model,
@@ -65,15 +68,19 @@ def evaluate(
     if len(names) != count:
         raise BadInput(f"There are {count} samples but {len(names)} ids. Give one id per sample.")
     targets = model.outputs(inputs).argmax(axis=1) if target is None else model.targets(target, count)
+    for method in chosen_methods.values():
+        if (reason := method.why_not(model)) is not None:
+            raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason}.")
     frames = []
     for method in chosen_methods.values():
-        reason = method.why_not(model)
-        if reason is not None:
-            raise NotApplicable(f"{method.id}: {reason}")
-        maps = explain_batch(model, method, inputs, targets, seed=seed)
-        scores = evaluate_batch(model, inputs, maps, targets, list(chosen_metrics.values()), seed=seed).scores
-        frames += [
-            pd.DataFrame({"sample": names, "method": method.id, "metric": metric, "value": scores[metric]})
-            for metric in chosen_metrics
-        ]
+        for first in range(0, count, BATCH):
+            rows = slice(first, first + BATCH)
+            maps = explain_batch(model, method, inputs[rows], targets[rows], seed=seed)
+            evaluation = evaluate_batch(
+                model, inputs[rows], maps, targets[rows], list(chosen_metrics.values()), seed=seed
+            )
+            frames += [
+                pd.DataFrame({"sample": names[rows], "method": method.id, "metric": metric, "value": scores})
+                for metric, scores in evaluation.scores.items()
+            ]
     return pd.concat(frames, ignore_index=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..models.base import Precision
 from .cells import CellSpec
 
 
@@ -18,7 +19,7 @@ class ModelRequest:
     model: str
     framework: str
     device: str
-    precision: str
+    precision: Precision
 
 
 @dataclass(frozen=True)

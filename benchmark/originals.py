@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_softmax
@@ -25,11 +25,12 @@ class Original:
     label_log_probability: float
 
 
-@dataclass
 class Originals:
     """The originals of one model on one dataset, for one way of choosing the target.
 
-    Attributes
+    Only those of the sample range in work are kept, so memory does not grow with the dataset.
+
+    Parameters
     ----------
     target
         ``predicted`` or ``label``.
@@ -38,24 +39,35 @@ class Originals:
         own folders on an ImageNet network), labels count as unknown instead of giving a meaningless accuracy.
     """
 
-    target: str
-    labels_fit: bool
-    _known: dict[int, Original] = field(default_factory=dict)
+    def __init__(self, target: str, labels_fit: bool) -> None:
+        self.target = target
+        self.labels_fit = labels_fit
+        self._range = (0, 0)
+        self._logits: dict[int, np.ndarray] = {}
 
-    def of(self, model: Model, batch: Batch) -> list[Original]:
-        """Return one original per sample of the batch.
+    def of(self, model: Model, batch: Batch, samples: tuple[int, int]) -> tuple[list[Original], np.ndarray]:
+        """Return one original per sample of a batch, and the logits (n, classes).
+
+        Parameters
+        ----------
+        model, batch
+            Who is asked, and about what.
+        samples
+            The first and last index of the range that the batch belongs to.
 
         Raises
         ------
         BadInput
             If the label is the target and a sample has none.
         """
-        if any(int(index) not in self._known for index in batch.indices):
-            logits = model.outputs(batch.x)
-            labels = batch.y if self.labels_fit else np.full_like(batch.y, -1)
-            found = _originals(logits, labels, self.target, batch.ids)
-            self._known.update(zip(map(int, batch.indices), found, strict=True))
-        return [self._known[int(index)] for index in batch.indices]
+        if samples != self._range:
+            self._range, self._logits = samples, {}
+        indices = [int(index) for index in batch.indices]
+        if any(index not in self._logits for index in indices):
+            self._logits.update(zip(indices, model.outputs(batch.x), strict=True))
+        logits = np.stack([self._logits[index] for index in indices])
+        labels = batch.y if self.labels_fit else np.full_like(batch.y, -1)
+        return _originals(logits, labels, self.target, batch.ids), logits
 
 
 def _originals(logits: np.ndarray, labels: np.ndarray, target: str, ids: Sequence[str]) -> list[Original]:

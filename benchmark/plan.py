@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from ..datasets.registry import load_dataset
+from ..datasets.registry import find_dataset, load_dataset
 from ..methods.registry import method_from
 from ..metrics.registry import metric_from
-from ..models.registry import weights_id
+from ..models.registry import find_model
 from .cells import UNKNOWN_WEIGHTS, CellSpec, Task
 from .environment import gpu_possible
 from .messages import Description, Failed, ModelRequest, NotMeant
+from .named_models import check_name, identity_without_loading, is_own
 from .store import RunStore
 from .suite import Suite
 
@@ -68,14 +70,16 @@ class Work:
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The modules outside heatmark that registered a method or metric of this work."""
-        found = {definition.origin for definition in (*self.methods, *self.metrics)}
-        return tuple(sorted(origin for origin in found if origin.partition(".")[0] != "heatmark"))
+        """The modules outside heatmark that registered something that this work names."""
+        found = [definition.origin for definition in (*self.methods, *self.metrics)]
+        found += [find_model(name)[0].origin for name in self.suite.models if not is_own(name)]
+        found += [find_dataset(name).origin for name in self.suite.datasets]
+        return tuple(sorted({name for name in found if name in sys.modules and name.partition(".")[0] != "heatmark"}))
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell and what is known about it; ``reason`` says why it failed to start or has no meaning."""
+    """A cell and what is known about it; ``reason`` says why it cannot start or has no meaning."""
 
     spec: CellSpec
     state: State
@@ -119,7 +123,7 @@ def looked_up(suite: Suite) -> tuple[tuple[Definition, ...], tuple[Definition, .
     methods = [method_from(text) for text in suite.methods]
     metrics = sorted((metric_from(text) for text in suite.metrics), key=lambda metric: metric.id)
     for model in suite.models:
-        weights_id(model)
+        check_name(model)
     return (
         _distinct([Definition(method.id, method.identity(), method.entry.origin) for method in methods]),
         _distinct([Definition(metric.id, metric.identity(), metric.entry.origin) for metric in metrics]),
@@ -143,14 +147,19 @@ def work_of(suite: Suite, device: str) -> Work:
 
 def known_without_loading(request: ModelRequest) -> Description | None:
     """Return a model's description if that needs no framework: known weights, and no GPU that it could be on."""
-    weights = weights_id(request.model)
+    if request.model.startswith("file:") and request.framework != "tensorflow":
+        return None
+    weights = identity_without_loading(request.model)
     if weights is None or not (request.device == "cpu" or (request.device == "auto" and not gpu_possible())):
         return None
     return Description(weights, "cpu")
 
 
 def planned(work: Work, answers: Mapping[ModelRequest, Answer], store: RunStore) -> Plan:
-    """Return the plan: every cell with what the store and the models' descriptions say about it."""
+    """Return the plan: every cell with what the store and the models' descriptions say about it.
+
+    A model that does not exist in a framework has no cells there.
+    """
     return Plan(tuple(_state(spec, answer, store) for spec, answer in _specs(work, answers)))
 
 
@@ -162,6 +171,8 @@ def _specs(work: Work, answers: Mapping[ModelRequest, Answer]) -> Iterator[tuple
         for first, method in product(range(0, facts.samples, suite.cell_samples), work.methods):
             for framework in suite.frameworks:
                 answer = answers[ModelRequest(task.model, framework, work.device, suite.precision)]
+                if isinstance(answer, NotMeant):
+                    continue
                 last = min(first + suite.cell_samples, facts.samples)
                 yield _spec(work, task, method, framework, (first, last), seed, answer), answer
 
@@ -169,10 +180,10 @@ def _specs(work: Work, answers: Mapping[ModelRequest, Answer]) -> Iterator[tuple
 def _spec(
     work: Work, task: Task, method: Definition, framework: str, samples: tuple[int, int], seed: int, answer: Answer
 ) -> CellSpec:
-    loaded = isinstance(answer, Description)
+    known = answer if isinstance(answer, Description) else Description(UNKNOWN_WEIGHTS, work.device)
     return CellSpec(
         model=task.model,
-        model_weights=answer.weights if loaded else UNKNOWN_WEIGHTS,
+        model_weights=known.weights,
         dataset=task.dataset,
         dataset_revision=work.datasets[task.dataset].revision,
         first=samples[0],
@@ -183,15 +194,13 @@ def _spec(
         metric_identities=tuple(metric.identity for metric in work.metrics),
         framework=framework,
         precision=work.suite.precision,
-        device_class=answer.device_class if loaded else work.device,
+        device_class=known.device_class,
         seed=seed,
         target=work.suite.target,
     )
 
 
 def _state(spec: CellSpec, answer: Answer, store: RunStore) -> PlannedCell:
-    if isinstance(answer, NotMeant):
-        return PlannedCell(spec, "not applicable", answer.reason)
     if isinstance(answer, Failed):
         return PlannedCell(spec, "failed", answer.error, answer.traceback)
     if store.is_done(spec.key):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .cells import CellSpec, Task
 from .store import Failure, Inapplicable, RunStore
@@ -54,6 +55,17 @@ class Status:
         """Whether nothing is missing or failed."""
         return not any(row.missing or row.failed for row in self.rows)
 
+    def plain(self) -> dict[str, Any]:
+        """Return everything as JSON types."""
+        return {
+            "path": str(self.path),
+            "suite": self.suite,
+            "complete": self.complete,
+            "rows": [{**asdict(row), "task": str(row.task)} for row in self.rows],
+            "failures": [{"cell": failure.spec.label, "error": failure.error} for failure in self.failures],
+            "not_applicable": [{**item._asdict(), "task": str(item.task)} for item in self.not_applicable],
+        }
+
 
 def status(path: str | Path) -> Status:
     """Return how far the run in a folder has come.
@@ -67,19 +79,25 @@ def status(path: str | Path) -> Status:
     failures = store.failures()
     failed, reasons = {failure.key for failure in failures}, store.reasons()
     counts: dict[tuple[Task, str], Counter[str]] = {}
-    seconds: Counter[tuple[Task, str]] = Counter()
+    seconds: dict[tuple[Task, str], float] = {}
     for spec in store.expected:
         group = (spec.task, spec.framework)
         state, took = _state(spec, store, failed, reasons)
         counts.setdefault(group, Counter())[state] += 1
-        seconds[group] += took  # type: ignore[assignment]
+        seconds[group] = seconds.get(group, 0.0) + took
     rows = tuple(
-        Progress(task, framework, found["done"], found["failed"], found["missing"], found["not applicable"], took)
+        Progress(
+            task=task,
+            framework=framework,
+            done=found["done"],
+            failed=found["failed"],
+            missing=found["missing"],
+            not_applicable=found["not applicable"],
+            seconds=seconds[task, framework],
+        )
         for (task, framework), found in counts.items()
-        for took in [float(seconds[task, framework])]
     )
-    name = str(store.run.get("name", ""))
-    return Status(store.path, name, rows, tuple(failures), tuple(store.not_applicable()))
+    return Status(store.path, str(store.run.get("name", "")), rows, tuple(failures), tuple(store.not_applicable()))
 
 
 def _state(spec: CellSpec, store: RunStore, failed: set[str], reasons: dict[str, str]) -> tuple[str, float]:

@@ -27,6 +27,7 @@ from PIL import Image
 from ..errors import HeatmarkError, StorageError
 from ..storage import made_folder, set_aside, written_whole
 from .cells import SCHEMA, CellSpec, Task, slug
+from .checksum import content_checksum
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
@@ -155,13 +156,15 @@ class RunStore:
         if not path.is_file():
             return None
         try:
-            table = pq.read_table(path, page_checksum_verification=True)
+            table = pq.read_table(path)
             footer = json.loads((table.schema.metadata or {})[FOOTER])
             spec = CellSpec.from_plain(footer["spec"])
             if footer["key"] != key or spec.key != key:
                 raise KeyError("the key in the footer is another cell's")
+            if footer["checksum"] != content_checksum(table, footer["provenance"]):
+                raise ValueError("the content is not what was written")
             return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
-        except (OSError, ValueError, KeyError, TypeError, HeatmarkError):
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError):
             _try_to_set_aside(path)
             return None
 
@@ -215,10 +218,11 @@ class RunStore:
         StorageError
             If the folder is read-only or full.
         """
-        footer = {"key": spec.key, "spec": spec.plain(), "provenance": dict(provenance)}
+        checksum = content_checksum(rows, provenance)
+        footer = {"key": spec.key, "spec": spec.plain(), "provenance": dict(provenance), "checksum": checksum}
         table = rows.replace_schema_metadata({FOOTER: json.dumps(footer)})
         with written_whole(self._cell_path(spec.key)) as temporary:
-            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+            pq.write_table(table, temporary, compression="zstd")
         self._failure_path(spec.key).unlink(missing_ok=True)
 
     def write_failure(self, spec: CellSpec, error: str, traceback: str) -> None:

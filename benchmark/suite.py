@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from ..errors import BadInput, StorageError, UnknownName, suggestion
-from ..models.base import FRAMEWORKS
+from ..models.base import FRAMEWORKS, Precision
 from ..selection import parse_selections
 from .cells import Task
 
@@ -59,7 +59,7 @@ class Suite:
     frameworks: tuple[str, ...] = FRAMEWORKS
     seeds: tuple[int, ...] = (0,)
     target: Literal["predicted", "label"] = "predicted"
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     limit: int | None = None
     batch_size: int = 8
     cell_samples: int = 200
@@ -123,7 +123,7 @@ class Suite:
             metrics=self.metrics if metrics is None else _selections(metrics),
             frameworks=self.frameworks if frameworks is None else names_of(frameworks, "frameworks"),
             seeds=self.seeds if seeds is None else tuple(seeds),
-            precision=self.precision if precision is None else cast(Literal["float32", "bf16"], precision),
+            precision=self.precision if precision is None else cast(Precision, precision),
             limit=self.limit if limit is None else limit,
         )
 
@@ -187,11 +187,11 @@ def suite_from(values: Mapping[str, Any], name: str, where: str) -> Suite:
                 **rest,
                 "tasks": _tasks(values, where),
                 **{key: _selections(found) if key != "frameworks" else found for key, found in listed.items()},
-                **({"seeds": tuple(values["seeds"])} if "seeds" in values else {}),
+                **({"seeds": _seeds(values["seeds"], where)} if "seeds" in values else {}),
             }
         )
-    except (BadInput, TypeError) as error:
-        raise BadInput(f"{where}: {error}") from error
+    except (BadInput, UnknownName) as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def names_of(names: Names, what: str) -> tuple[str, ...]:
@@ -233,6 +233,12 @@ def _strings(value: Any, key: str, where: str) -> tuple[str, ...]:
         value = [value]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadInput(f"{where}: {key!r} is a list of strings, got {value!r}.")
+    return tuple(value)
+
+
+def _seeds(value: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise BadInput(f"{where}: 'seeds' is a list of whole numbers, got {value!r}.")
     return tuple(value)
 
 

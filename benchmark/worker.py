@@ -22,11 +22,11 @@ from ..metrics.evaluation import Evaluation, evaluate_batch
 from ..metrics.registry import Metric, metric_from
 from ..models.base import Model, PassCount
 from ..models.devices import device_name
-from ..models.registry import load_model
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
 from .memory import PeakMemory
 from .messages import Description, Failed, Finished, Job, ModelRequest, NotMeant, Outcome
+from .named_models import identity, loaded_model
 from .originals import Original, Originals
 from .pictures import block_means, thumbnails
 
@@ -73,7 +73,7 @@ class Worker:
         """Load a model and return what identifies it, or why that failed."""
         try:
             model = self._loaded_model(request)
-            return Description(model.weights_id(), device_name(model.framework, model.device))
+            return Description(identity(model, request.model), device_name(model.framework, model.device))
         except NotApplicable as error:
             return NotMeant(str(error))
         except Exception as error:
@@ -116,8 +116,7 @@ class Worker:
     def _loaded_model(self, request: ModelRequest) -> Model:
         if self._model is None or self._model[0] != request:
             self._model = self._task = None  # the old model's memory is free before the new one is loaded
-            model = load_model(request.model, request.framework, device=request.device, precision=request.precision)
-            self._model = (request, model)
+            self._model = (request, loaded_model(request))
         return self._model[1]
 
     def _loaded_task(self, job: Job) -> _LoadedTask:
@@ -126,7 +125,7 @@ class Worker:
         if kept is not None and kept.wanted == wanted:
             return kept
         model = self._loaded_model(job.request)
-        if model.weights_id() != spec.model_weights:
+        if identity(model, spec.model) != spec.model_weights:
             raise BadInput(f"The weights of {spec.model} changed while the run was going on. Start the run again.")
         dataset = load_dataset(spec.dataset)
         if dataset.revision != spec.dataset_revision:
@@ -179,15 +178,15 @@ def _add_batch(
     parts: _Parts, job: Job, task: _LoadedTask, method: Method, metrics: Sequence[Metric], batch: Batch
 ) -> None:
     """Explain and score one batch."""
-    model, seed = task.model, job.spec.seed
-    originals = task.originals.of(model, batch)
+    model, spec = task.model, job.spec
+    originals, logits = task.originals.of(model, batch, (spec.first, spec.last))
     target = np.array([original.target for original in originals], dtype=np.int64)
     model.synchronise()
     before, clock = model.passes, perf_counter()
-    maps = explain_batch(model, method, batch.x, target, seed=seed)
+    maps = explain_batch(model, method, batch.x, target, seed=spec.seed)
     model.synchronise()
     between, explained = model.passes, perf_counter()
-    evaluation = evaluate_batch(model, batch.x, maps, target, metrics, seed=seed)
+    evaluation = evaluate_batch(model, batch.x, maps, target, metrics, seed=spec.seed, logits=logits)
     model.synchronise()
     seconds = ((explained - clock) / len(target), (perf_counter() - explained) / len(target))
     parts.explain += between - before

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import perf_counter
+from types import ModuleType
 
 from .environment import usable_cores
 from .messages import Advanced, Description, Ended, Event, Failed, Job, ModelRequest, NotMeant, Started
@@ -66,7 +68,8 @@ class WorkerProcess:
             name=f"heatmark-{self.framework}",
             daemon=True,
         )
-        process.start()
+        with _main_module_hidden():
+            process.start()
         theirs.close()
         self._running, self._ready = _Running(process, ours), False
 
@@ -116,8 +119,8 @@ class WorkerProcess:
         if ready:
             return Failed(f"The {self.framework} worker process died ({how}).")
         self.broken = Failed(
-            f"The {self.framework} worker process ended before it was ready ({how}); see its output above. If a "
-            "script of yours starts the run, put the call under `if __name__ == \"__main__\":`, or use engine='serial'."
+            f"The {self.framework} worker process ended before it was ready ({how}); see its output above. "
+            "`heatmark doctor` tells whether the framework works here."
         )
         return self.broken
 
@@ -202,6 +205,20 @@ def _event(job: Job, message: Message | None, began: float) -> Event | None:
     if isinstance(message, Failed):
         return Ended(job, message, perf_counter() - began)
     return Advanced(job, message) if isinstance(message, int) else None
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep a new process from importing the main module again, which would start an unguarded script's run anew.
+
+    What a script registers itself reaches the workers as a plugin.
+    """
+    kept = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = kept
 
 
 def _manner(exitcode: int | None) -> str:

@@ -67,7 +67,7 @@ class ArrayDataset(Dataset):
         folder: Path | None = None,
     ) -> None:
         self.name = name
-        self.title = title or name
+        self.title = title
         self.license = license
         self.framing = framing
         self.folder = folder

@@ -55,8 +55,6 @@ class Dataset(ABC):
         One name per class id; empty where there are no classes.
     framing
         ``whole`` for photographs as taken, ``cropped`` where they are framed already.
-    title
-        A short name for tables, without paths of this machine; the name where a dataset gives no other.
     folder
         Where its files lie, or None.
     """
@@ -66,7 +64,6 @@ class Dataset(ABC):
     license: str
     class_names: Sequence[str]
     framing: Framing = "whole"
-    title: str = ""
     folder: Path | None = None
 
     @abstractmethod
@@ -75,6 +72,15 @@ class Dataset(ABC):
     @abstractmethod
     def sample(self, index: int) -> Sample:
         """Read one sample; UnreadableSample where its file is damaged."""
+
+    @property
+    def title(self) -> str:
+        """A short name for tables, without paths of this machine; the name where a dataset sets no other."""
+        return str(self.__dict__.get("_title") or self.name)
+
+    @title.setter
+    def title(self, title: str) -> None:
+        self.__dict__["_title"] = title
 
     def take(self, n: int, model: InputFormat) -> Batch:
         """Return the first ``n`` readable samples (fewer where the dataset is shorter) as one batch.
@@ -146,7 +152,7 @@ class Dataset(ABC):
         parts = [f"{len(self)} samples", f"{len(self.class_names)} classes", f"revision {self.revision[:12]}"]
         if self.skipped:
             parts.append(f"{len(self.skipped)} files skipped")
-        return f"{self.title or self.name}: {', '.join(parts)}"
+        return f"{self.title}: {', '.join(parts)}"
 
     def _record(self) -> dict[str, Skipped]:
         """Return the record of skipped files, made at first use: subclasses need not call a constructor."""

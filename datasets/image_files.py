@@ -68,7 +68,7 @@ class ImageFiles(Dataset):
         skipped: Iterable[Skipped] = (),
     ) -> None:
         self.name = name
-        self.title = title or name
+        self.title = title
         self.license = license
         self.class_names = tuple(class_names)
         self.framing = framing

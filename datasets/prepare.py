@@ -56,7 +56,7 @@ def prepare_dataset(name: str | Dataset, progress: bool = True, **options: Any) 
         options = {"progress": progress, **options}
     dataset = load_dataset(name, **options)
     readable = 0
-    with Progress(f"Checking {dataset.title or dataset.name}", len(dataset), "samples", progress) as bar:
+    with Progress(f"Checking {dataset.title}", len(dataset), "samples", progress) as bar:
         for index in range(len(dataset)):
             try:
                 dataset.sample(index)

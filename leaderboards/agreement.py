@@ -92,7 +92,7 @@ def agreements_of(settings: Sequence[Results], metrics: Mapping[str, MetricFacts
 
 
 def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agreement:
-    answers = _answers(first).join(_answers(second), how="inner", lsuffix="_1", rsuffix="_2")
+    answers = _answers(first).add_suffix("_1").join(_answers(second).add_suffix("_2"), how="inner")
     same_target = answers["target_1"] == answers["target_2"]
     logits = (answers["target_logit_1"] - answers["target_logit_2"]).abs()[same_target]
     scores = [_scores(results, metrics) for results in (first, second)]

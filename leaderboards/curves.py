@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from .statistics import bootstrap_means, interval
 POINTS = 101
 SAMPLES = 500
 """Curves of so many samples are drawn; the scores in the tables rest on all."""
+
+BAND = "band_"
+"""Prefix of the stored columns that hold the fields of `metrics.perturbations.Bands`."""
 
 Curve = tuple[np.ndarray, np.ndarray]
 Reader = Callable[[str, Mapping[str, Any]], Curve | None]
@@ -61,7 +64,7 @@ def mean_curves(
 
 def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read: Reader) -> MeanCurve | None:
     grid = np.linspace(0.0, 1.0, POINTS)
-    columns = ["sample", "band_fill", "band_low", "band_high", "band_logit", "band_probability"]
+    columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
     if not len(method.rows):
         return None
     rows = method.rows[columns].drop_duplicates("sample").head(SAMPLES)
@@ -82,24 +85,17 @@ def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read:
 def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
     """Return the curve that ``metric`` reads from a stored row; None where it reads none or is not known here."""
     from ..metrics.curves import curve
-    from ..metrics.evaluation import Bands
+    from ..metrics.perturbations import Bands
     from ..metrics.registry import metric_from
 
+    columns = {item.name: row.get(BAND + item.name) for item in fields(Bands)}
+    if any(value is None for value in columns.values()):
+        return None
     try:
-        protocol = metric_from(metric)
-    except HeatmarkError:
+        found = curve(metric_from(metric), Bands(**columns))
+    except (HeatmarkError, KeyError):
+        # A plugin that is not loaded, or a definition that has changed since and asks for other perturbed images.
         return None
-    high = np.asarray(row["band_high"], dtype=np.int32)
-    if not len(high):
-        return None
-    bands = Bands(
-        fill=[str(fill) for fill in row["band_fill"]],
-        low=np.asarray(row["band_low"], dtype=np.int32),
-        high=high,
-        logit=np.asarray(row["band_logit"], dtype=np.float32),
-        probability=np.asarray(row["band_probability"], dtype=np.float32),
-    )
-    found = curve(protocol, bands, int(high.max()))
     return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))
 
 

@@ -38,6 +38,11 @@ def interval_text(low: float, high: float) -> str:
     return f"[{number(low)}, {number(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
+def mean_rank_interval(low: float, high: float) -> str:
+    """Return a mean rank's interval with two decimals, or nothing where there is none."""
+    return f"[{low:.2f}, {high:.2f}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
 def rank(value: float) -> str:
     """Return a rank: whole where it is whole, else with one decimal (two for thirds and the like)."""
     if not math.isfinite(value):

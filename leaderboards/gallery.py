@@ -58,7 +58,9 @@ def draw_gallery(
     check_view(view)
     if not pictures or len(titles) != len(pictures) or any(len(column) != len(pictures) for column in maps.values()):
         counts = {name: len(column) for name, column in maps.items()}
-        raise BadInput(f"A gallery needs a title and a map per picture: {len(pictures)} pictures, {len(titles)} titles, {counts}.")
+        raise BadInput(
+            f"A gallery needs a title and a map per picture: {len(pictures)} pictures, {len(titles)} titles, {counts}."
+        )
     views = ("overlay", "map") if view == "both" else (view,)
     columns = [(name, shown) for name in maps for shown in views]
     lines = max(1, -(-len(columns) // max(across - 1, 1)))

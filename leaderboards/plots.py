@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from .board import Board, Row, Table
 from .curves import MeanCurve, mean_curves
 from .facts import MethodFacts, MetricFacts
+from .tables import in_parts
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 CONTROL_GREYS = ("#2b2b2b", "#6f6f6f", "#a3a3a3")
@@ -29,7 +30,8 @@ CONTROL_MARKERS = ("x", "+", "1", "2", "3", "4")
 FRAMEWORK_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 FRAMEWORK_MARKERS = ("o", "s", "^", "D")
 INK = "#222222"
-PANELS_ACROSS = 3
+PANELS_ACROSS = 4
+CURVE_RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -63,44 +65,60 @@ def method_styles(methods: Sequence[MethodFacts]) -> dict[str, Style]:
     return styles
 
 
-def curves_figure(table: Table, board: Board) -> Figure | None:
-    """Return the mean curves of every curve metric of a table, or None where there is none."""
-    curves = mean_curves(table.results, board.resamples, board.seed)
-    return draw_curves(curves, [row.method for row in table.rows], table.metrics) if curves else None
+def curves_figures(tables: Sequence[Table], board: Board) -> list[Figure]:
+    """Return the mean curves of one task: metrics as columns, at most four to a figure, and frameworks as rows.
+
+    Parameters
+    ----------
+    tables
+        Tables of the same task in different frameworks.
+    """
+    curves = {table.setting.framework_name: mean_curves(table.results, CURVE_RESAMPLES, board.seed) for table in tables}
+    curves = {name: found for name, found in curves.items() if found}
+    metrics = {metric.id: metric for table in tables for metric in table.metrics}
+    methods = list({row.method.id: row.method for table in tables for row in table.rows}.values())
+    shown = [metric for metric in metrics.values() if any(metric.id in found for found in curves.values())]
+    return [draw_curves(curves, methods, part) for part in in_parts(shown, PANELS_ACROSS) if part]
 
 
 def draw_curves(
-    curves: Mapping[str, Mapping[str, MeanCurve]], methods: Sequence[MethodFacts], metrics: Sequence[MetricFacts]
+    curves: Mapping[str, Mapping[str, Mapping[str, MeanCurve]]],
+    methods: Sequence[MethodFacts],
+    metrics: Sequence[MetricFacts],
 ) -> Figure:
-    """Draw one panel per metric, with a confidence band per method and one legend beside the panels.
+    """Draw one panel per framework (rows) and metric (columns), with one legend beside them.
+
+    A method has the same colour and marker in all panels, and a band for the 95 % interval of its mean.
 
     Parameters
     ----------
     curves
-        By metric and method (see `curves.mean_curves`).
+        By framework, metric and method (see `curves.mean_curves`).
     methods
         From best to worst: the order of the legend.
     metrics
-        The metrics' facts, for titles.
+        The metrics to draw.
     """
-    facts = {metric.id: metric for metric in metrics}
     styles = method_styles(methods)
-    across = min(PANELS_ACROSS, len(curves))
-    down = -(-len(curves) // across)
-    figure = Figure(figsize=(3.3 * across + 2.5, 3.0 * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    for panel in panels[len(curves) :]:
-        panel.set_visible(False)
-    for panel, (metric, found) in zip(panels, curves.items(), strict=False):
-        for number, method in enumerate(method for method in methods if method.id in found):
-            _draw_curve(panel, found[method.id], styles[method.id], number)
-        fact = facts.get(metric)
-        write_text(panel.set_title("-", fontsize=9, color=INK, loc="left"), f"{metric} {fact.arrow if fact else ''}")
-        panel.set_xlim(0, 1)
-        panel.set_xlabel("share of positions", fontsize=8)
-        _plain(panel)
-    panels[0].set_ylabel("mean curve, 95 % interval", fontsize=8)
-    drawn = [method for method in methods if any(method.id in found for found in curves.values())]
+    across, down = len(metrics), len(curves)
+    figure = Figure(
+        figsize=(2.75 * across + 2.1, max(2.5 * down + 0.3, 0.17 * len(methods) + 0.6)), layout="constrained"
+    )
+    panels = figure.subplots(down, across, squeeze=False, sharey="col", sharex=True)
+    for row, (framework, by_metric) in enumerate(curves.items()):
+        for column, metric in enumerate(metrics):
+            panel, found = panels[row, column], by_metric.get(metric.id, {})
+            for number, method in enumerate(methods):
+                if method.id in found:
+                    _draw_curve(panel, found[method.id], styles[method.id], number)
+            if row == 0:
+                write_text(panel.set_title("-", fontsize=9, color=INK, loc="left"), f"{metric.id} {metric.arrow}")
+            if row == down - 1:
+                panel.set_xlabel("share of positions", fontsize=8)
+            panel.set_xlim(0, 1)
+            _plain(panel)
+        write_text(panels[row, 0].set_ylabel("-", fontsize=9), framework)
+    drawn = [m for m in methods if any(m.id in found for by in curves.values() for found in by.values())]
     _legend(figure, drawn, styles)
     return figure
 
@@ -132,10 +150,9 @@ def ranks_figure(tables: Sequence[Table]) -> Figure | None:
                 _draw_rank(axes, rows[name], height + offset, colour, marker)
         handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=table.setting.framework_name))
     axes.set_yticks(range(len(names)))
-    for label, name in zip(axes.set_yticklabels(["-"] * len(names), fontsize=8), names, strict=True):
-        control = known[name][0].method.control
-        write_text(label, f"{name} †" if control else name)
-        label.set_style("italic" if control else "normal")
+    labels = [f"{name} †" if known[name][0].method.control else name for name in names]
+    for label in axes.set_yticklabels(labels, fontsize=8, parse_math=False):
+        label.set_style("italic" if label.get_text().endswith("†") else "normal")
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.set_xlabel("mean rank over metrics (1 = best), 95 % interval; filled: not separable from the best", fontsize=8)
     axes.xaxis.grid(visible=True, color="#dddddd", linewidth=0.6)
@@ -149,7 +166,7 @@ def svg_uri(figure: Figure) -> str:
     """Return a figure as a data URI (SVG, the same bytes each time)."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "heatmark"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

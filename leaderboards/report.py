@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..errors import HeatmarkError
 from . import formatting
 from .board import Board, Table
 from .facts import MethodFacts, MetricFacts
-from .plots import curves_figure, ranks_figure, svg_uri
+from .plots import curves_figures, ranks_figure, svg_uri
 from .report_gallery import galleries
 from .results import FRAMEWORK_NAMES
 from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
@@ -69,14 +71,40 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 
 
 def reproduction(board: Board) -> str:
-    """Return the command that runs the same suite again."""
-    suite = board.run.get("suite")
-    parts = ["heatmark run", suite_name(board)]
-    if isinstance(suite, Mapping) and isinstance(suite.get("seeds"), list):
-        parts.append("--seed " + ",".join(str(seed) for seed in suite["seeds"]))
-    elif isinstance(board.run.get("seed"), int):
-        parts.append(f"--seed {board.run['seed']}")
-    return " ".join([*parts, "--out results"])
+    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
+    name, suite = suite_name(board), board.run.get("suite")
+    parts = ["heatmark", "run", name]
+    if isinstance(suite, Mapping):
+        packaged = _packaged(name)
+        for option, values in _options(suite).items():
+            if values and values != _options(packaged).get(option):
+                parts += [option, ",".join(dict.fromkeys(values))]
+    return shlex.join([*parts, "--out", f"results/{Path(name).stem}"])
+
+
+def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the parts of a suite by the option of ``heatmark run`` that sets them."""
+    tasks = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
+    options = {
+        "--models": [task.get("model") for task in tasks],
+        "--data": [task.get("data") for task in tasks],
+        "--methods": suite.get("methods") or [],
+        "--metrics": suite.get("metrics") or [],
+        "--frameworks": suite.get("frameworks") or [],
+        "--seed": suite.get("seeds") or [],
+        "--precision": [suite.get("precision")],
+        "--limit": [suite.get("limit")],
+    }
+    return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
+
+
+def _packaged(name: str) -> Mapping[str, Any]:
+    from ..benchmark.suite import load_suite
+
+    try:
+        return load_suite(name).plain()
+    except HeatmarkError:
+        return {}
 
 
 def _facts(board: Board) -> list[tuple[str, str]]:
@@ -128,8 +156,11 @@ def _ranks(board: Board) -> list[tuple[str, str]]:
 
 
 def _curves(board: Board) -> list[tuple[str, str]]:
-    figures = [(table.setting.title, curves_figure(table, board)) for table in board.tables]
-    return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
+    return [
+        (str(tables[0].setting.task), svg_uri(figure))
+        for tables in _tasks(board)
+        for figure in curves_figures(tables, board)
+    ]
 
 
 def _metrics(board: Board) -> list[MetricFacts]:
@@ -164,4 +195,4 @@ def _skipped_files(board: Board) -> list[str]:
 
 
 def _spelt(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -39,7 +39,7 @@ class GalleryRow:
     """One photograph and its heatmaps, per method (in the gallery's order) and framework."""
 
     title: str
-    detail: str
+    details: tuple[str, ...]
     photograph: str
     tiles: tuple[tuple[Tile, ...], ...]
 
@@ -77,14 +77,21 @@ def _gallery(board: Board, tables: Sequence[Table]) -> Gallery:
         picture = _picture(board.store.thumbnail(task, sample))
         columns = tuple(
             tuple(
-                _tile(table.setting.framework_name, method, maps.get(method, {}).get(sample), picture, signed[method], size)
+                _tile(
+                    table.setting.framework_name,
+                    method,
+                    maps.get(method, {}).get(sample),
+                    picture,
+                    signed[method],
+                    size,
+                )
                 for table, maps in zip(tables, kept, strict=True)
             )
             for method in methods
         )
-        title, detail = _words(tables, kept, sample)
+        title, details = _words(tables, kept, sample)
         photograph = _uri(picture, size, photographic=True) if picture is not None else ""
-        rows.append(GalleryRow(title, detail, photograph, columns))
+        rows.append(GalleryRow(title, details, photograph, columns))
     return Gallery(str(task), tuple(methods), tuple(table.setting.framework_name for table in tables), tuple(rows))
 
 
@@ -124,9 +131,9 @@ def _tile(
 
 def _words(
     tables: Sequence[Table], kept: Sequence[Mapping[str, Mapping[str, Mapping[str, Any]]]], sample: str
-) -> tuple[str, str]:
+) -> tuple[str, tuple[str, ...]]:
     """Return a photograph's title and what each framework predicts for it."""
-    title, details = sample, []
+    title, details = sample, list[str]()
     for table, maps in zip(tables, kept, strict=True):
         row = next((rows[sample] for rows in maps.values() if sample in rows), None)
         if row is None:
@@ -136,7 +143,7 @@ def _words(
         label = names.get(str(row["label"]), f"class {row['label']}")
         truth = "" if row["label"] < 0 else " ✓" if row["label"] == row["predicted"] else f" (label: {label})"
         details.append(f"{table.setting.framework_name} {100 * row['target_probability']:.1f} %{truth}")
-    return title, f"{sample} · {' · '.join(details)}"
+    return title, (*details, sample)
 
 
 def _class_names(table: Table) -> dict[str, str]:

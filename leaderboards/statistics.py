@@ -24,6 +24,9 @@ DIGITS = 6
 DEFINED_SHARE = 0.9
 """A method is ranked on a metric only if it has a score on this share of the samples on which any method has one."""
 
+EXACT_PAIRS = 50
+"""Up to so many pairs without ties, signed-rank tests are exact; beyond, the normal approximation is as good."""
+
 _BLOCK_NUMBERS = 1 << 22
 
 
@@ -152,8 +155,7 @@ def bootstrap_means(
         means = centre + offsets.sum(axis=1) / counts
         weights = mask.astype(np.float64)
         blocks = [
-            centre + (times @ offsets.T) / (times @ weights.T)
-            for times in _resamples(values.shape[1], resamples, seed)
+            centre + (times @ offsets.T) / (times @ weights.T) for times in _resamples(values.shape[1], resamples, seed)
         ]
     return means, np.concatenate(blocks) if blocks else np.empty((0, len(values)))
 
@@ -161,6 +163,9 @@ def bootstrap_means(
 def interval(draws: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
     """Return the percentile interval along the first axis; NaN where every draw is NaN."""
     tail = 50.0 * (1.0 - confidence)
+    if draws.size and np.isfinite(draws).all():
+        low, high = np.percentile(draws, [tail, 100.0 - tail], axis=0)
+        return low, high
     low, high = np.full((2, *draws.shape[1:]), np.nan)
     known = np.isfinite(draws).any(axis=0)
     if known.any():
@@ -181,9 +186,13 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 def wilcoxon_p(first: np.ndarray, second: np.ndarray) -> float:
     """Return the two-sided p value of the signed-rank test on paired scores; 1.0 where no pair differs."""
     differences = rounded(rounded(first) - rounded(second))
-    if len(differences) == 0 or not differences.any():
+    differences = differences[differences != 0]
+    if not len(differences):
         return 1.0
-    return float(stats.wilcoxon(differences, method="auto").pvalue)
+    tied = len(np.unique(np.abs(differences))) < len(differences)
+    # With ties SciPy would enumerate all signs of small samples, which takes a second per pair of methods.
+    exact = len(differences) <= EXACT_PAIRS and not tied
+    return float(stats.wilcoxon(differences, method="exact" if exact else "approx").pvalue)
 
 
 def friedman_p(scores: np.ndarray) -> float:
@@ -247,15 +256,12 @@ def ranking(
         Boolean (methods,): the method has all its cells; others get means but no ranks.
     """
     metrics, methods, samples = scores.shape
-    meetings = [
-        comparable(scores[m], complete & (higher_is_better[m] is not None)) if methods else None for m in range(metrics)
-    ]
     mask = np.isfinite(scores)
     ranked = np.zeros((metrics, methods), dtype=bool)
-    for m, meeting in enumerate(meetings):
-        if meeting is not None:
-            ranked[m] = meeting.methods
-            mask[m, meeting.methods] = meeting.samples
+    for m, higher in enumerate(higher_is_better):
+        meeting = comparable(scores[m], complete & (higher is not None))
+        ranked[m] = meeting.methods
+        mask[m, meeting.methods] = meeting.samples
     flat = (metrics * methods, samples)
     means, draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
     low, high = interval(draws)

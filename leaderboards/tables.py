@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,8 @@ def _markdown_row(row: Row) -> list[str]:
 
 def passes_text(row: Row) -> str:
     """Return forward and backward passes per image as ``20 + 20``."""
+    if not math.isfinite(row.cost.forward + row.cost.backward):
+        return formatting.MISSING
     return f"{formatting.count(row.cost.forward)} + {formatting.count(row.cost.backward)}"
 
 

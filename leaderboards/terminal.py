@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
@@ -10,9 +12,13 @@ from rich.text import Text
 
 from . import formatting
 from .board import Board, Row, Table
-from .facts import MetricFacts
 from .tables import agreement_text, in_parts, method_name, model_text, passes_text, place_text, suite_name
 
+WIDTH = 100
+"""Assumed where the output is no terminal, such as a log."""
+
+VALUE_WIDTH = 10
+SHORTEST_NAME, LONGEST_NAME = 20, 34
 METRICS_ACROSS = 6
 NOTES = 8
 """So many failures and reasons are printed; the files hold all."""
@@ -20,12 +26,16 @@ NOTES = 8
 
 def print_board(board: Board, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
-    console = console or Console()
+    if console is None:
+        console = Console()
+        console = console if console.is_terminal else Console(width=WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(board))}[/bold]")
     for table in board.tables:
-        for number, metrics in enumerate(in_parts(range(len(table.metrics)), METRICS_ACROSS)):
-            console.print(_scores(table, metrics, continued=number > 0))
-        console.print(_costs(table))
+        across, names = _layout(table, console.width)
+        for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):
+            console.print(_scores(table, metrics, names, continued=number > 0))
+        console.print()
+        console.print(_costs(table, names, memory=console.width >= WIDTH - 10))
         console.print(Text(model_text(table)))
         console.print()
     if any(row.method.control for table in board.tables for row in table.rows):
@@ -36,17 +46,29 @@ def print_board(board: Board, console: Console | None = None) -> None:
     _print_notes(console, board)
 
 
-def _scores(table: Table, numbers: list[int], continued: bool) -> RichTable:
+def _layout(table: Table, width: int) -> tuple[int, int]:
+    """Return how many metrics stand beside one another, and the width of the column of names."""
+    longest = max((len(method_name(row)) for row in table.rows), default=0)
+    # Place, mean rank and tie take 13 columns with their gaps; rich drops columns that do not fit, so none may be too many.
+    room = width - 14
+    across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // (VALUE_WIDTH + 1)))
+    names = min(longest, LONGEST_NAME, max(room - across * (VALUE_WIDTH + 1), SHORTEST_NAME))
+    return across, max(names, len("method"))
+
+
+def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> RichTable:
     rich = _empty(f"{table.setting.title}{' (continued)' if continued else ''}")
     rich.add_column("#", justify="right", width=2)
-    rich.add_column("method", min_width=14, max_width=28, overflow="fold")
+    rich.add_column("method", width=names)
     if not continued:
         rich.add_column("mean\nrank", justify="right", width=5)
         rich.add_column("tie", width=3)
     for number in numbers:
-        rich.add_column(_heading(table.metrics[number]), justify="right", min_width=9, max_width=11)
+        metric = table.metrics[number]
+        heading = f"{folded(metric.id, VALUE_WIDTH - 1)}{metric.arrow}"
+        rich.add_column(Text(heading), justify="right", width=VALUE_WIDTH)
     for row in table.rows:
-        start = [Text(place_text(row)), Text(method_name(row))]
+        start = [Text(place_text(row)), Text(folded(method_name(row), names))]
         if not continued:
             start += [Text(formatting.mean_rank(row.mean_rank)), Text(row.group)]
         values = [row.values[number] for number in numbers]
@@ -58,35 +80,42 @@ def _scores(table: Table, numbers: list[int], continued: bool) -> RichTable:
     return rich
 
 
-def _costs(table: Table) -> RichTable:
+def _costs(table: Table, names: int, memory: bool) -> RichTable:
     rich = _empty("cost per image, and coverage")
     rich.add_column("#", justify="right", width=2)
-    rich.add_column("method", min_width=14, max_width=30, overflow="fold")
-    for heading in ("time", "× forward", "passes\nfwd + bwd", "memory", "samples", "degen-\nerate"):
+    rich.add_column("method", width=names)
+    headings = ["time", "relative", "passes\nfwd + bwd", *(["memory"] if memory else []), "samples", "degen-\nerate"]
+    for heading in headings:
         rich.add_column(heading, justify="right", overflow="fold")
     for row in table.rows:
         cells = [
             formatting.seconds(row.cost.seconds),
             formatting.times(row.cost.relative),
             passes_text(row),
-            formatting.memory(row.cost.memory),
+            *([formatting.memory(row.cost.memory)] if memory else []),
             row.coverage.text,
             str(row.degenerate),
         ]
-        rich.add_row(
-            Text(place_text(row)), Text(method_name(row)), *(Text(cell) for cell in cells), style=_style(row)
-        )
+        name = Text(folded(method_name(row), names))
+        rich.add_row(Text(place_text(row)), name, *(Text(cell) for cell in cells), style=_style(row))
     return rich
 
 
+def folded(name: str, width: int) -> str:
+    """Return a name in lines of at most ``width``, broken after an underscore or comma or before a bracket."""
+    lines = [""]
+    for part in re.findall(r"[_,\[ ]?[^_,\[ ]*[_,]?", name):
+        while len(lines[-1] + part) > width:
+            room = 0 if lines[-1] else width
+            lines[-1] += part[:room]
+            part = part[room:]
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines if line)
+
+
 def _empty(title: str) -> RichTable:
-    return RichTable(title=escape(title), box=SIMPLE, padding=(0, 1, 0, 0), title_justify="left", pad_edge=False)
-
-
-def _heading(metric: MetricFacts) -> Text:
-    """Return a metric's name broken where it may be, with its arrow."""
-    words = metric.id.replace("[", "\n[").replace("_", "_\n").replace(",", ",\n")
-    return Text(f"{words} {metric.arrow}", overflow="fold")
+    return RichTable(title=escape(title), box=SIMPLE, padding=0, show_edge=False, title_justify="left")
 
 
 def _style(row: Row) -> str:

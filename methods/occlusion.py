@@ -49,6 +49,8 @@ def occlusion(
     stride = max(1, window // 2) if stride is None else stride
     if window > min(spatial):
         raise BadInput(f"occlusion: the window of {window} is larger than the input, {spatial}.")
+    if stride > window:
+        raise BadInput(f"occlusion: windows of {window} every {stride} positions leave gaps; choose stride <= window.")
     cover = baseline_of(request.model, request.x, baseline, request.bank)
     alone = int(cover.shape[0]) == 1
     corners = np.array(list(itertools.product(*(window_starts(size, window, stride) for size in spatial))))

@@ -32,14 +32,14 @@ def resolved_device(framework: Framework, device: str) -> str:
     framework
         ``torch`` or ``tensorflow``, which gets imported.
     device
-        ``auto`` (the first GPU, else the processor), ``cpu``, ``cuda``, ``gpu`` or ``cuda:1``.
+        ``auto`` (the first GPU, else the processor), ``cpu``, ``cuda``, ``gpu``, ``cuda:1``, or a resolved name.
 
     Raises
     ------
     BadInput
         If there is no such device, with those that there are.
     """
-    wanted = device.lower().replace("gpu", "cuda")
+    wanted = device.lower().lstrip("/").replace("gpu", "cuda")
     kind, _, index = wanted.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
         raise BadInput(f"Unknown device {device!r}: choose auto, cpu, cuda or cuda:N.")

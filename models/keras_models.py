@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def _constructed(constructor: Any, name: str, weights: str | None) -> Any:
 
 def _folder() -> Path:
     """Return the folder in which Keras looks for weights."""
-    return Path(keras.config.keras_home() if hasattr(keras.config, "keras_home") else "~/.keras").expanduser() / "models"
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
 def _draw(net: Any) -> None:

@@ -41,9 +41,7 @@ class KerasTrainer:
         self._step = tf.function(
             self._updated, input_signature=[batch, tf.TensorSpec((None,), tf.int64)], autograph=False
         )
-        self._forward = tf.function(
-            lambda x: self._model(x, training=False), input_signature=[batch], autograph=False
-        )
+        self._forward = tf.function(lambda x: self._model(x, training=False), input_signature=[batch], autograph=False)
 
     def update(self, x: np.ndarray, y: np.ndarray, learning_rate: float) -> float:
         """Take one step on a batch in the canonical layout and return its loss."""

@@ -1,4 +1,4 @@
-"""What the official weights of other libraries have in common: how they are named, and what is said without a network."""
+"""What other libraries' official weights have in common: their names, and what is said where there is no network."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..datasets.base import Sizing
@@ -43,7 +43,7 @@ class LoadedNetwork:
     preprocess: Normalization | Callable[[Any], Any] | None = None
     input_shape: tuple[int, ...] | None = None
     num_classes: int | None = None
-    sizing: Sizing = Sizing()
+    sizing: Sizing = field(default_factory=Sizing)
     class_names: Sequence[str] | None = None
     weights_id: str | None = None
 

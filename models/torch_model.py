@@ -56,7 +56,7 @@ class TorchModel(Model):
         """See `Model.as_tensor`."""
         if isinstance(x, torch.Tensor):
             return x.detach().to(self._torch_device, torch.float32, copy=True)
-        return torch.tensor(np.asarray(x, dtype=np.float32), device=self._torch_device)
+        return self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
 
     def plain(self, value: Any) -> Any:
         """See `Model.plain`."""
@@ -77,9 +77,13 @@ class TorchModel(Model):
             kept = stack.enter_context(_captured(self.net, query)) if query.layers else {}
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
                 logits = self._logits(x)
-            return self._answer(query, x, target, logits, tuple(kept[name] for name in query.layers))
+            activations = tuple(kept[name] for name in query.layers)
+            if query.backward:
+                return self._with_gradients(query, x, target, logits, activations)
+        # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
+        return Answer(logits.clone(), activations=tuple(item.float().clone() for item in activations))
 
-    def _answer(
+    def _with_gradients(
         self,
         query: Query,
         x: torch.Tensor,
@@ -87,8 +91,6 @@ class TorchModel(Model):
         logits: torch.Tensor,
         activations: tuple[torch.Tensor, ...],
     ) -> Answer:
-        if not query.backward:
-            return Answer(logits, activations=tuple(item.float() for item in activations))
         assert target is not None
         score = target_score(self.operations, logits, target, query.score).sum()
         wanted = ([x] if query.input_gradient else []) + (list(activations) if query.layer_gradients else [])
@@ -119,7 +121,8 @@ class TorchModel(Model):
         """Return the array on the device; kept, because a copy to a GPU for every chunk would stall it."""
         key = array.tobytes()
         if key not in self._constants:
-            self._constants[key] = self.operations.from_numpy(array)
+            with torch.inference_mode(False):  # it outlives this query and must serve gradients too
+                self._constants[key] = self.operations.from_numpy(array)
         return self._constants[key]
 
     def _autocast(self) -> torch.autocast:

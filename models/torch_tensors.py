@@ -24,7 +24,8 @@ class TorchOperations(TensorOperations):
             array = array.astype(np.float32, copy=False)
         elif array.dtype.kind in "iu":
             array = array.astype(np.int64, copy=False)
-        return torch.tensor(array, device=self.device)
+        # PyTorch takes no negative strides, such as those of x[::-1].
+        return torch.tensor(np.ascontiguousarray(array), device=self.device)
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         """See `TensorOperations.to_numpy`."""

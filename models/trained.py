@@ -192,9 +192,7 @@ def restore(path: Path, name: str) -> RestoredNetwork:
         build = NETWORKS[metadata["network"]]
         architecture = build(tuple(metadata["input_shape"]), len(metadata["class_names"]))
         check_weights(architecture, stored.arrays)
-        normalization = Normalization(
-            tuple(metadata["normalization"]["mean"]), tuple(metadata["normalization"]["std"])
-        )
+        normalization = Normalization(tuple(metadata["normalization"]["mean"]), tuple(metadata["normalization"]["std"]))
         names = tuple(metadata["class_names"])
         return RestoredNetwork(architecture, stored.arrays, normalization, names, metadata["digest"], record)
     except (KeyError, TypeError, BadInput) as error:

@@ -55,7 +55,9 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0:
-            raise BadInput(f"A recipe needs at least one epoch, one sample a batch and a learning rate above 0: {self}.")
+            raise BadInput(
+                f"A recipe needs at least one epoch, one sample a batch and a learning rate above 0: {self}."
+            )
 
     def learning_rates(self, steps: int) -> np.ndarray:
         """Return the learning rate of each of ``steps`` steps, float64 (steps,)."""

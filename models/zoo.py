@@ -9,8 +9,8 @@ from ..registry import Reference
 from .architecture import Architecture, Shape
 from .efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
 from .first_use import ZOO, zoo_network, zoo_weights_id
-from .normalization import Normalization
 from .library_weights import library_weights_id
+from .normalization import Normalization
 from .registry import MODELS, LoadedNetwork, ModelEntry, ModelRequest
 from .trained import RestoredNetwork
 
@@ -78,7 +78,7 @@ def _efficientnet(name: str) -> ModelEntry:
     return ModelEntry(
         name=name,
         family="ImageNet",
-        summary=f"{variant.size} pixels, ReLU6, no squeeze-and-excitation; the same ImageNet weights in both frameworks",
+        summary=f"ImageNet weights, {variant.size} pixels, ReLU6; the same weights in both frameworks",
         reference=Reference(
             "Tan and Le", 2019, "EfficientNet: rethinking model scaling for convolutional networks", "1905.11946"
         ),

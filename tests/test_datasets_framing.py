@@ -14,7 +14,10 @@ from heatmark.errors import BadInput
 RANDOM = np.random.default_rng(0)
 
 
-def frame(array, shape, axis=-1, sizing=Sizing(), framing="whole", mask=None):
+PLAIN = Sizing()
+
+
+def frame(array, shape, axis=-1, sizing=PLAIN, framing="whole", mask=None):
     return framed(Sample("s", array, 0, mask), target_of(ArrayFormat(shape, axis, sizing)), framing)
 
 
@@ -51,18 +54,27 @@ def test_geometry_of_the_usual_centre_crop(size, goal, expected):
 
 
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
-def test_the_centre_crop_of_a_ramp_is_the_ramp_at_the_right_place(interpolation):
-    # Value = position: symmetric filters leave a linear ramp linear, away from the borders.
-    height, width = 120, 200
+@pytest.mark.parametrize(
+    ("height", "width", "scaled", "corner", "tolerance"),
+    [
+        # Halved: the taps lie symmetrically about every new pixel, so a linear ramp stays exactly linear.
+        (128, 256, (64, 128), (4, 36), 1e-6),
+        # Any other ratio: the taps lie unevenly about a new pixel, which shifts it by under a tenth of an old one
+        # (a crop that is wrong by one new pixel would be off by 0.009).
+        (120, 200, (64, 106), (4, 25), 0.1 / 200),
+    ],
+)
+def test_the_centre_crop_of_a_ramp_is_the_ramp_at_the_right_place(
+    interpolation, height, width, scaled, corner, tolerance
+):
     x = np.broadcast_to((np.arange(width) + 0.5) / width, (height, width))
     y = np.broadcast_to(((np.arange(height) + 0.5) / height)[:, None], (height, width))
     ramp = np.stack([x, y, np.full((height, width), 0.25)], axis=-1).astype(np.float32)
     array, _ = frame(ramp, (56, 56, 3), sizing=Sizing(0.875, interpolation))
-    # Shorter side 120 -> 64, longer 200 -> 106; corner (4, 25).
-    expected_x = (np.arange(56) + 25 + 0.5) / 106
-    expected_y = (np.arange(56) + 4 + 0.5) / 64
-    assert np.abs(array[..., 0] - expected_x).max() < 1e-5
-    assert np.abs(array[..., 1] - expected_y[:, None])[4:-4].max() < 1e-5
+    expected_x = (np.arange(56) + corner[1] + 0.5) / scaled[1]
+    expected_y = (np.arange(56) + corner[0] + 0.5) / scaled[0]
+    assert np.abs(array[..., 0] - expected_x).max() < tolerance
+    assert np.abs(array[..., 1] - expected_y[:, None]).max() < tolerance * width / height
     assert np.abs(array[..., 2] - 0.25).max() < 1e-6
 
 

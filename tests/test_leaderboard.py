@@ -154,7 +154,9 @@ def test_directions_decide_the_order(tmp_path):
 
 def test_a_metric_without_known_direction_is_shown_but_not_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        board_module, "metric_facts", lambda text, identity: MetricFacts(text, "", None if text == "insertion" else False)
+        board_module,
+        "metric_facts",
+        lambda text, identity: MetricFacts(text, "", None if text == "insertion" else False),
     )
     made_run(tmp_path, THREE)
     table = leaderboard(tmp_path).tables[0]
@@ -203,7 +205,18 @@ def test_shards_and_a_single_cell_give_the_same_board(tmp_path):
     store.begin({"suite": {"name": "made"}}, specs)
     for spec in specs:
         store.write(spec, rows(spec, THREE[spec.method][:, spec.first : spec.last]), provenance(spec))
-    keep = ["method", "metric", "mean", "low", "high", "rank", "mean_rank", "mean_rank_low", "place", "seconds_per_image"]
+    keep = [
+        "method",
+        "metric",
+        "mean",
+        "low",
+        "high",
+        "rank",
+        "mean_rank",
+        "mean_rank_low",
+        "place",
+        "seconds_per_image",
+    ]
     whole, cut = (leaderboard(tmp_path / name).frame[keep] for name in ("whole", "cut"))
     pd.testing.assert_frame_equal(whole, cut)
 
@@ -291,10 +304,6 @@ def test_every_output_shows_the_same_ranks(tmp_path):
     assert len(expected) == 14
 
     in_csv = list(csv.DictReader(StringIO(written["leaderboard.csv"])))
-    assert [
-        (line["method"], line["place"] or "–", [float(line[f"{metric}:rank"] or "nan") for metric in METRICS])
-        for line in in_csv
-    ] == pytest.approx_nan(expected) if hasattr(pytest, "approx_nan") else True
     for line, (method, place, ranks) in zip(in_csv, expected, strict=True):
         assert (line["method"], line["place"] or "–") == (method, place)
         np.testing.assert_array_equal([float(line[f"{metric}:rank"] or "nan") for metric in METRICS], ranks)
@@ -310,7 +319,7 @@ def test_every_output_shows_the_same_ranks(tmp_path):
     for markup, (method, place, ranks) in zip(table_rows, expected, strict=True):
         name = re.search(r'scope="row">([^<]+)', markup)[1].replace("\u200b", "")
         assert (name, re.search(r'class="place"[^>]*>([^<]+)', markup)[1]) == (method, place)
-        found = re.findall(r"rank (\S+)</span>", markup)
+        found = re.findall(r'class="rank">\((\S+)\)<', markup)
         assert [float(rank) for rank in found] == [rank for rank in ranks if np.isfinite(rank)]
 
     printed = [line.split() for line in shown(board).splitlines() if re.match(r"\s*(\d+|–) +method_\d", line)]
