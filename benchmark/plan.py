@@ -124,6 +124,8 @@ def looked_up(suite: Suite) -> tuple[tuple[Definition, ...], tuple[Definition, .
     metrics = sorted((metric_from(text) for text in suite.metrics), key=lambda metric: metric.id)
     for model in suite.models:
         check_name(model)
+    for dataset in suite.datasets:
+        find_dataset(dataset)
     return (
         _distinct([Definition(method.id, method.identity(), method.entry.origin) for method in methods]),
         _distinct([Definition(metric.id, metric.identity(), metric.entry.origin) for metric in metrics]),

@@ -164,7 +164,10 @@ class Dataset(ABC):
         source = prefetched(lambda stop: grouped(rows(self, positions, target), size, stop))
         with closing(source) as groups:
             for group in groups:
-                yield batch_of(group, model)
+                batch = batch_of(group, model)
+                group.clear()  # its rows are in the batch now; keeping them while the caller works would double them
+                yield batch
+                del batch
 
     def _check(self, number: int, what: str) -> None:
         if number < 1:

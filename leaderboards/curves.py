@@ -88,7 +88,7 @@ def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
     from ..metrics.perturbations import Bands
     from ..metrics.registry import metric_from
 
-    columns = {item.name: row.get(BAND + item.name) for item in fields(Bands)}
+    columns: dict[str, Any] = {item.name: row.get(BAND + item.name) for item in fields(Bands)}
     if any(value is None for value in columns.values()):
         return None
     try:

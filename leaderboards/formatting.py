@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-MISSING = "–"
+MISSING = "-"
 
 
 def number(value: float) -> str:
@@ -71,8 +71,8 @@ def count(value: float) -> str:
 
 
 def times(value: float) -> str:
-    """Return a multiple: ``3.1 ×``."""
-    return f"{value:,.{1 if value < 100 else 0}f} ×" if math.isfinite(value) else MISSING
+    """Return a multiple: ``3.1x``."""
+    return f"{value:,.{1 if value < 100 else 0}f}x" if math.isfinite(value) else MISSING
 
 
 def memory(value: float) -> str:

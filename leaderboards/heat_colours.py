@@ -75,7 +75,7 @@ def grey_picture(picture: np.ndarray) -> np.ndarray:
     values = picture.astype(np.float64) / (255.0 if picture.dtype == np.uint8 else 1.0)
     if values.ndim == 3:
         values = values @ np.array([0.299, 0.587, 0.114]) if values.shape[-1] == 3 else values.mean(axis=-1)
-    return np.clip(values, 0.0, 1.0)
+    return np.asarray(np.clip(values, 0.0, 1.0))
 
 
 def _colours(scaled: np.ndarray, signed: bool) -> np.ndarray:

@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import seaborn as sns
@@ -40,7 +40,7 @@ class Style:
 
     colour: Any
     marker: str
-    line: str
+    line: Literal["-", "--"]
 
 
 def method_styles(methods: Sequence[MethodFacts]) -> dict[str, Style]:
@@ -152,7 +152,7 @@ def ranks_figure(tables: Sequence[Table]) -> Figure | None:
     axes.set_yticks(range(len(names)))
     labels = [f"{name} †" if known[name][0].method.control else name for name in names]
     for label in axes.set_yticklabels(labels, fontsize=8, parse_math=False):
-        label.set_style("italic" if label.get_text().endswith("†") else "normal")
+        label.set_fontstyle("italic" if label.get_text().endswith("†") else "normal")
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.set_xlabel("mean rank over metrics (1 = best), 95 % interval; filled: not separable from the best", fontsize=8)
     axes.xaxis.grid(visible=True, color="#dddddd", linewidth=0.6)

@@ -103,7 +103,9 @@ def _kept_maps(table: Table) -> dict[str, dict[str, Mapping[str, Any]]]:
             continue
         rows = method.rows[method.rows["map"].notna()].drop_duplicates("sample").sort_values("index")
         if len(rows):
-            found[method.method] = {str(record["sample"]): dict(record) for record in rows.to_dict("records")}
+            found[method.method] = {
+                str(record["sample"]): {str(k): v for k, v in record.items()} for record in rows.to_dict("records")
+            }
     return found
 
 

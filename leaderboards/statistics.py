@@ -318,7 +318,7 @@ def sample_ranks(
 ) -> np.ndarray:
     """Return every placed method's rank on each sample, averaged over the counted metrics: (placed, samples kept)."""
     layers = []
-    for m in np.flatnonzero(counted):
+    for m in np.flatnonzero(counted).tolist():
         common = mask[m][placed].all(axis=0)
         order = ranks(scores[m][placed].T, bool(higher_is_better[m])).T
         layers.append(np.where(common, order, np.nan))

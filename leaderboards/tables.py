@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
-    "Mean rank: the mean over metrics of a method's ranks (1 = best). Intervals: 95 % percentiles of a paired bootstrap "
-    "over samples. Methods that share a letter in the column “tie” cannot be told apart from the best of their group "
-    "(Friedman test, then Wilcoxon signed-rank tests with Holm's correction, level 0.05)."
+    "Mean rank: the mean over metrics of a method's ranks (1 = best). Intervals: 95 % percentiles of a paired "
+    "bootstrap over samples. Methods that share a letter in the column “tie” cannot be told apart from the best "
+    "of their group (Friedman test, then Wilcoxon signed-rank tests with Holm's correction, level 0.05)."
 )
 
 

@@ -49,7 +49,7 @@ def print_board(board: Board, console: Console | None = None) -> None:
 def _layout(table: Table, width: int) -> tuple[int, int]:
     """Return how many metrics stand beside one another, and the width of the column of names."""
     longest = max((len(method_name(row)) for row in table.rows), default=0)
-    # Place, mean rank and tie take 13 columns with their gaps; rich drops columns that do not fit, so none may be too many.
+    # Place, mean rank and tie take 13 columns with their gaps. Rich drops columns that do not fit.
     room = width - 14
     across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // (VALUE_WIDTH + 1)))
     names = min(longest, LONGEST_NAME, max(room - across * (VALUE_WIDTH + 1), SHORTEST_NAME))

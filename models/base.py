@@ -204,7 +204,7 @@ class Model(ABC):
     def zero(self) -> np.ndarray | None:
         """The raw value (scalar or per channel) that the preprocessing maps to zero; None where that is unknown."""
         if isinstance(self._preprocess, Normalization):
-            return self._preprocess.zero
+            return np.asarray(self._preprocess.zero, np.float32)
         return np.zeros(1, np.float32) if self._preprocess is None else None
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
 from ..registry import Entry, Reference, Registry
-from .base import FRAMEWORKS, Model, Precision
+from .base import FRAMEWORKS, Framework, Model, Precision
 from .devices import installed_frameworks, require_framework, resolved_device
 from .normalization import Normalization
 
@@ -251,7 +251,7 @@ def weights_id(name: str) -> str | None:
     return entry.identify(rest)
 
 
-def _framework_for(entry: ModelEntry, framework: str | None) -> str:
+def _framework_for(entry: ModelEntry, framework: str | None) -> Framework:
     """Return the framework to build in: the one asked for, checked, or the first that is installed."""
     if framework is None:
         here = [found for found in installed_frameworks() if found in entry.frameworks]
@@ -263,7 +263,7 @@ def _framework_for(entry: ModelEntry, framework: str | None) -> str:
     if framework not in entry.frameworks:
         raise NotApplicable(f"{entry.name} exists only in {' and '.join(entry.frameworks)}, not in {framework}.")
     require_framework(framework)
-    return framework
+    return "torch" if framework == "torch" else "tensorflow"
 
 
 def _trained_entry(name: str) -> ModelEntry:
@@ -273,18 +273,19 @@ def _trained_entry(name: str) -> ModelEntry:
     from .zoo import built_small_network
 
     path = trained_path(name)
+    datasets: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
     try:
         record = read_record(path, name)
         summary = f"trained on {record.dataset}: {record.test_accuracy:.1%} right, loss {record.test_loss:.3f}"
         datasets = (record.dataset,)
         shape = tuple(load_metadata(path)["input_shape"])
     except (HeatmarkError, KeyError) as error:
-        summary, datasets, shape = f"cannot be read: {error}", (), None
+        summary = f"cannot be read: {error}"
     return ModelEntry(
         name=name,
         family="own",
         summary=summary,
-        origin=str(path),
         build=lambda request: built_small_network(_restored(name), request.framework),
         identify=lambda rest: str(load_metadata(path)["digest"]),
         datasets=datasets,

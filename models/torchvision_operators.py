@@ -49,7 +49,8 @@ def _imported() -> ModuleType:
 @cache
 def _declared() -> Any:
     """Declare the missing operators; the cache keeps the library, without which they would vanish again."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    make_library: Any = torch.library.Library  # PyTorch does not say its types
+    library = make_library("torchvision", "FRAGMENT")
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
             library.define(schema)

@@ -196,7 +196,8 @@ def test_drawing_leaves_no_figure_behind():
 
     code = (
         "import sys, numpy as np; from heatmark.leaderboards.gallery import draw_gallery;"
-        "draw_gallery([np.zeros((4, 4, 3))], {'m': [np.eye(4)]}, {'m': True}, ['t']).savefig('/dev/null', format='png');"
+        "draw_gallery([np.zeros((4, 4, 3))], {'m': [np.eye(4)]}, {'m': True}, ['t'])"
+        ".savefig('/dev/null', format='png');"
         "print([m for m in ('torch', 'tensorflow', 'keras') if m in sys.modules],"
         " sys.modules['matplotlib.pyplot'].get_fignums() if 'matplotlib.pyplot' in sys.modules else [])"
     )

@@ -297,7 +297,7 @@ def test_every_output_shows_the_same_ranks(tmp_path):
     written = {path.name: path.read_text(encoding="utf-8") for path in board.write()}
     assert sorted(written) == ["leaderboard.csv", "leaderboard.md", "report.html"]
     expected = [
-        (row.method.id, "–" if row.place is None else str(row.place), [value.rank for value in row.values])
+        (row.method.id, "-" if row.place is None else str(row.place), [value.rank for value in row.values])
         for table in board.tables
         for row in table.rows
     ]
@@ -305,7 +305,7 @@ def test_every_output_shows_the_same_ranks(tmp_path):
 
     in_csv = list(csv.DictReader(StringIO(written["leaderboard.csv"])))
     for line, (method, place, ranks) in zip(in_csv, expected, strict=True):
-        assert (line["method"], line["place"] or "–") == (method, place)
+        assert (line["method"], line["place"] or "-") == (method, place)
         np.testing.assert_array_equal([float(line[f"{metric}:rank"] or "nan") for metric in METRICS], ranks)
 
     lines = [line.split(" | ") for line in written["leaderboard.md"].splitlines() if "| method\\_" in line]
@@ -322,7 +322,7 @@ def test_every_output_shows_the_same_ranks(tmp_path):
         found = re.findall(r'class="rank">\((\S+)\)<', markup)
         assert [float(rank) for rank in found] == [rank for rank in ranks if np.isfinite(rank)]
 
-    printed = [line.split() for line in shown(board).splitlines() if re.match(r"\s*(\d+|–) +method_\d", line)]
+    printed = [line.split() for line in shown(board).splitlines() if re.match(r"\s*(\d+|-) +method_\d", line)]
     places = {(words[1], words[0]) for words in printed}
     assert places == {(method, place) for method, place, _ in expected}
 

@@ -1,0 +1,211 @@
+"""The command line: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from heatmark.cli import app
+
+PLUGIN = str(Path(__file__).with_name("tiny_plugin.py"))
+
+
+@pytest.fixture(autouse=True)
+def tiny_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    monkeypatch.setenv("TINY_FOLDER", str(folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def called(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def run_tiny(methods: str, *more: str) -> Result:
+    pytest.importorskip("torch")
+    options = ["--models", "tiny", "--data", "tiny-pictures", "--metrics", "average_drop,deletion[steps=4]"]
+    options += ["--frameworks", "torch", "--device", "cpu", "--engine", "serial", "--out", "run", "--plugin", PLUGIN]
+    return called("run", "--methods", methods, *options, *more)
+
+
+def test_help_is_there_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from heatmark.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'tensorflow', 'keras', 'pandas', 'pyarrow', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert answer.returncode == 0, answer.stderr
+    for command in ("run", "leaderboard", "list", "show", "status", "explain", "doctor", "prepare", "train"):
+        assert f"\n  {command} " in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "leaderboard", "list", "show", "status", "explain", "prepare", "train"])
+def test_every_command_shows_an_example(command: str) -> None:
+    result = called(command, "--help")
+    assert result.exit_code == 0 and f"heatmark {command}" in result.stdout
+
+
+def test_the_version_is_printed() -> None:
+    from importlib.metadata import version
+
+    assert called("--version").stdout.strip() == version("heatmark")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("methods", "integrated_gradients"),
+        ("metrics", "deletion"),
+        ("datasets", "imagenet-samples"),
+        ("models", "efficientnet-lite0"),
+        ("suites", "quick"),
+    ],
+)
+def test_lists(kind: str, name: str) -> None:
+    assert name in called("list", kind).stdout
+    entries = json.loads(called("list", kind, "--json").stdout)
+    entry = next(entry for entry in entries if entry["name"] == name)
+    assert len(entry) > 4
+
+
+def test_a_method_is_shown_with_parameters_and_reference() -> None:
+    text = called("show", "method", "integrated_gradients[steps=5]").stdout
+    for part in ("Sundararajan", "steps", "baseline", "signed", "yes"):
+        assert part in text
+    facts = json.loads(called("show", "metric", "deletion", "--json").stdout)
+    assert facts["higher_is_better"] is False
+    assert {"name", "default", "allowed", "meaning", "source"} == set(facts["parameters"][0])
+
+
+def test_a_suite_is_shown() -> None:
+    assert json.loads(called("show", "suite", "quick", "--json").stdout)["target"] == "predicted"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "method", "salency"], "Did you mean 'saliency'"),
+        (["show", "dataset", "digit"], "Did you mean 'digits'"),
+        (["run", "quik"], "Did you mean 'quick'"),
+        (["run", "--methods", "salency"], "Did you mean 'saliency'"),
+        (["run", "--methods", "rise[masks=0]"], "rise"),
+        (["run", "--frameworks", "jax"], "Unknown framework 'jax'"),
+        (["status", "nowhere"], "holds no run"),
+        (["leaderboard", "nowhere"], "holds no run"),
+        (["prepare", "imagenet-sampels"], "Did you mean 'imagenet-samples'"),
+        (["train", "small-cn", "--data", "digits"], "Did you mean 'small-cnn'"),
+        (["explain", "none.png", "--methods", "salency"], "Did you mean 'saliency'"),
+    ],
+)
+def test_mistakes_get_one_clear_message(words: list[str], message: str) -> None:
+    result = called(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_option_is_refused() -> None:
+    result = called("run", "--metods", "saliency")
+    assert result.exit_code == 2 and "--metods" in result.stderr
+
+
+def test_a_run_writes_its_leaderboard(tmp_path: Path) -> None:
+    result = run_tiny("counted,random", "--limit", "3")
+    assert result.exit_code == 0, result.stderr
+    assert "2 of 2 cells done" in result.stdout and "counted" in result.stdout
+    for name in ("leaderboard.csv", "leaderboard.md", "report.html"):
+        assert (tmp_path / "run" / name).stat().st_size > 100
+    again = called("leaderboard", "run", "--out", "elsewhere")
+    assert again.exit_code == 0 and (tmp_path / "elsewhere" / "leaderboard.csv").is_file()
+    assert (tmp_path / "elsewhere" / "leaderboard.csv").read_bytes() == (
+        tmp_path / "run" / "leaderboard.csv"
+    ).read_bytes()
+
+
+def test_without_a_terminal_progress_is_plain_lines() -> None:
+    result = run_tiny("counted,random", "--limit", "3")
+    lines = [line for line in result.stderr.splitlines() if line.startswith("[")]
+    assert lines[0].startswith("[1/2] tiny on tiny-pictures") and "done in" in lines[0]
+    assert lines[-1].startswith("[2/2]") and "images/s" in lines[-1]
+    assert "\x1b" not in result.stderr
+
+
+def test_failed_cells_show_in_output_status_and_exit_code(tiny_folder: Path) -> None:
+    (tiny_folder / "broken").touch()
+    result = run_tiny("breaking,counted,rectified")
+    assert result.exit_code == 1
+    assert "1 cells failed: ValueError: broken on purpose" in result.stderr
+    text = called("status", "run").stdout
+    assert "broken on purpose" in text and "not applicable: rectified" in text
+    facts = json.loads(called("status", "run", "--json").stdout)
+    (row,) = facts["rows"]
+    assert (row["done"], row["failed"], row["missing"], row["not_applicable"]) == (1, 1, 0, 1)
+    assert facts["complete"] is False
+    (tiny_folder / "broken").unlink()
+    assert run_tiny("breaking,counted,rectified").exit_code == 0
+
+
+def test_ctrl_c_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from heatmark.benchmark.worker import Worker
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "run", stop)
+    result = run_tiny("counted")
+    assert result.exit_code == 130
+    assert "Resume with: heatmark run quick --models tiny" in result.stderr
+
+
+def test_prepare_reports_a_dataset() -> None:
+    result = called("prepare", "digits")
+    assert result.exit_code == 0 and "1797 samples" in result.stdout
+
+
+def test_doctor_tells_versions_devices_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from heatmark.benchmark import environment
+
+    monkeypatch.setattr(
+        environment,
+        "_framework_report",
+        lambda name: environment.FrameworkReport(name, "1.0", ("cpu",)),
+    )
+    monkeypatch.setitem(environment.EXTRAS, "samples", ("no-such-package",))
+    text = called("doctor").stdout
+    assert "torch runs on" in text and "cores" in text
+    assert "Missing: no-such-package. Install with: pip install 'heatmark[samples]'" in text
+
+
+def test_doctor_looks_into_a_framework_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from heatmark.benchmark.environment import _framework_report
+
+    assert _framework_report("torch").devices[0] == "cpu"
+
+
+def test_training_prints_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from heatmark.models import trained
+    from heatmark.models.training import Epoch
+
+    def train(network: str, data: str, **options: object) -> trained.TrainedModel:
+        epoch = Epoch(1, 0.5, 1.25, 0.25, 2.5)
+        options["progress"](epoch, 1)  # type: ignore[operator]
+        return trained.TrainedModel("small-cnn@digits", tmp_path / "w", 0.25, 2.5, (epoch,), data, "torch")
+
+    monkeypatch.setattr(trained, "train", train)
+    result = called("train", "small-cnn", "--data", "digits", "--epochs", "1")
+    assert "epoch 1/1: training accuracy 50.0%, loss 1.250; test accuracy 25.0%, loss 2.500" in result.stdout
+    assert "--models small-cnn@digits" in result.stdout
