@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BadInput, HeatmarkError, NotApplicable, StorageError
+from ..errors import BadInput, NotApplicable, StorageError
 from ..storage import written_whole
 from .gallery import View, check_view, draw_gallery
 from .results import FRAMEWORK_NAMES
@@ -78,6 +78,7 @@ def explain_gallery(
     files = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
     if not files:
         raise BadInput("No image to explain. Give at least one picture file.")
+    arrays = [_array(file) for file in files]
     wanted = [method_from(selection) for selection in parse_selections(methods)]
     names = [frameworks] if isinstance(frameworks, str) else list(frameworks)
     maps: dict[str, list[np.ndarray | str]] = {}
@@ -90,7 +91,7 @@ def explain_gallery(
         maps[column] = []
     for name in names:
         loaded = load_model(model, framework=name, device=device)
-        x = _framed(files, loaded)
+        x = _framed(files, arrays, loaded)
         logits = np.asarray(loaded.outputs(x), dtype=np.float64)
         chosen = logits.argmax(axis=1) if target is None else np.full(len(files), _checked(target, logits.shape[1]))
         if not pictures:
@@ -115,23 +116,23 @@ def _maps(model: Model, method: Any, x: Any, target: np.ndarray, seed: int) -> l
         return [f"not applicable: {reason}"] * len(target)
 
 
-def _framed(files: Sequence[Path], model: Model) -> Any:
-    """Return the photographs as one batch in the model's native layout."""
+def _array(file: Path) -> np.ndarray:
+    """Return a picture file's pixels."""
     from ..datasets.decoding import decoded
+
+    try:
+        return decoded(file.read_bytes(), str(file))
+    except OSError as error:
+        raise StorageError(f"Cannot read {file}: {error.strerror or error}. Check the path.") from error
+
+
+def _framed(files: Sequence[Path], arrays: Sequence[np.ndarray], model: Model) -> Any:
+    """Return the photographs as one batch in the model's native layout."""
     from ..datasets.framing import framed, target_of
     from ..datasets.samples import Sample
 
-    goal, rows = target_of(model), []
-    for file in files:
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise StorageError(f"Cannot read {file}: {error.strerror or error}. Check the path.") from error
-        try:
-            array = decoded(content, str(file))
-        except HeatmarkError as error:
-            raise BadInput(str(error)) from error
-        rows.append(framed(Sample(file.name, array, -1), goal)[0])
+    goal = target_of(model)
+    rows = [framed(Sample(file.name, array, -1), goal)[0] for file, array in zip(files, arrays, strict=True)]
     return model.from_numpy(np.stack(rows))
 
 

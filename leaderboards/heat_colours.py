@@ -63,10 +63,12 @@ def overlaid(picture: np.ndarray, heatmap: np.ndarray, signed: bool) -> np.ndarr
     """
     grey = grey_picture(picture)
     scaled = _resized(unit_scale(heatmap, signed), (grey.shape[0], grey.shape[1]))
-    opacity = np.where(np.isnan(scaled), STRONGEST, STRONGEST * np.sqrt(np.abs(np.nan_to_num(scaled))))[..., None]
+    # Signed maps are often spiky, so their middle values need more weight to be seen at all.
+    strength = np.abs(np.nan_to_num(scaled, nan=1.0)) ** (0.5 if signed else 1.0)
+    opacity = STRONGEST * strength[..., None]
     # The photograph keeps to the light half of the scale, so that dark colours stand out on it.
     base = 255.0 * (0.25 + 0.75 * grey[..., None])
-    blended = (1.0 - opacity) * base + opacity * _colours(scaled, signed)
+    blended: np.ndarray = (1.0 - opacity) * base + opacity * _colours(scaled, signed)
     return np.round(blended).astype(np.uint8)
 
 

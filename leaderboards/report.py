@@ -21,6 +21,7 @@ from .results import FRAMEWORK_NAMES
 from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
 
 TEMPLATES = Path(__file__).parent / "templates"
+LONGEST_UNBROKEN = 10
 AGREEMENT_ROWS = 12
 """So many pairs of method and metric are listed per pair of frameworks, besides all that disagree."""
 
@@ -34,10 +35,10 @@ def html_report(board: Board) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
     environment.globals.update(
         agreement_text=agreement_text,
         format=formatting,
-        framework_names=FRAMEWORK_NAMES,
         isfinite=math.isfinite,
         method_name=method_name,
         model_text=model_text,
@@ -68,6 +69,14 @@ def html_report(board: Board) -> str:
 def parameters_text(parameters: Mapping[str, Any]) -> str:
     """Return parameters as ``steps = 50, baseline = black``."""
     return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
+
+
+def breakable(name: str) -> str:
+    """Return a name with invisible places where a narrow column may break it."""
+    head, bracket, rest = name.partition("[")
+    if len(head) > LONGEST_UNBROKEN:
+        head = head.replace("_", "_\u200b")
+    return head + ("\u200b[" + rest.replace(",", ",\u200b") if bracket else "")
 
 
 def reproduction(board: Board) -> str:

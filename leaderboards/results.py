@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +66,13 @@ class Cost:
     Attributes
     ----------
     seconds
-        Wall time of explaining, per image.
+        Wall time of explaining, per image: the median over images, each with its share of its batch's time.
     relative
         The same in bare forward passes of the same network in the same worker.
     forward, backward
         Exact passes per image.
     score_seconds
-        Wall time of scoring, per image, all metrics together.
+        Wall time of scoring, per image, all metrics together; the median as well.
     memory
         Peak memory of the worker in bytes.
     """
@@ -180,18 +181,17 @@ def _cost(cells: list[Cell], rows: pd.DataFrame) -> Cost:
     images = len(rows)
     if not images:
         return Cost(*[float("nan")] * 6)
-    seconds = float(rows["explain_seconds"].mean())
-    bare = [_number(cell.provenance.get("bare_forward_seconds")) for cell in cells]
     # Every cell is compared with the bare network as its own worker measured it.
-    spent = [float(cell.table["explain_seconds"].sum()) for cell in cells]
-    relative = sum(time / one for time, one in zip(spent, bare, strict=True) if one > 0) / images
+    bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
+    relative = np.concatenate([cell.table["explain_seconds"] / one for cell, one in zip(cells, bare, strict=True)])
     passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
     return Cost(
-        seconds,
-        relative if all(one > 0 for one in bare) else float("nan"),
+        # Medians, because the first batch of a worker also pays for compiling graphs and finding chunk sizes.
+        float(rows["explain_seconds"].median()),
+        float(np.median(relative)),
         sum(_number(one.get("forward")) for one in passes) / images,
         sum(_number(one.get("backward")) for one in passes) / images,
-        float(rows["score_seconds"].mean()),
+        float(rows["score_seconds"].median()),
         max(_number(cell.provenance.get("peak_memory_bytes")) for cell in cells),
     )
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmark.errors import BadInput
+from heatmark.errors import BadInput, StorageError, UnknownName
+from heatmark.leaderboards import explained
+from heatmark.leaderboards.explained import explain_gallery
 from heatmark.leaderboards.facts import MethodFacts
 from heatmark.leaderboards.gallery import draw_gallery
 from heatmark.leaderboards.heat_colours import (
@@ -203,3 +205,74 @@ def test_drawing_leaves_no_figure_behind():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] []"
+
+
+@pytest.fixture
+def tiny_models(monkeypatch, model):
+    """Every model name is the same tiny network, in both frameworks."""
+    monkeypatch.setattr(
+        "heatmark.models.registry.load_model", lambda name, framework, device="auto": model("plain", framework)
+    )
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    made = []
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        made.append(tmp_path / f"photo_{number}.png")
+        Image.fromarray(pixels).save(made[-1])
+    return made
+
+
+def test_explaining_files_draws_frameworks_beside_one_another(tmp_path, tiny_models, photographs, monkeypatch, model):
+    drawn = {}
+
+    def kept(pictures, maps, signed, titles, view):
+        drawn.update(pictures=pictures, maps=maps, signed=signed, titles=titles)
+        return draw_gallery(pictures, maps, signed, titles, view=view)
+
+    monkeypatch.setattr(explained, "draw_gallery", kept)
+    out = explain_gallery(
+        photographs, "tiny", "saliency,gradient", tmp_path / "gallery.png", frameworks=("torch", "tensorflow")
+    )
+    assert Image.open(out).format == "PNG"
+    assert list(drawn["maps"]) == [
+        f"{method}\n{name}" for method in ("saliency", "gradient") for name in ("PyTorch", "TensorFlow")
+    ]
+    assert [drawn["signed"][column] for column in drawn["maps"]] == [False, False, True, True]
+    assert [picture.shape for picture in drawn["pictures"]] == [(12, 12, 3)] * 2
+    for method in ("saliency", "gradient"):
+        first, second = (np.stack(drawn["maps"][f"{method}\n{name}"]) for name in ("PyTorch", "TensorFlow"))
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+    x = np.moveaxis(np.stack(drawn["pictures"]), -1, 1)
+    logits = model("plain", "torch").outputs(x)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for number, title in enumerate(drawn["titles"]):
+        assert title == f"photo_{number}\nclass {logits[number].argmax()}, {100 * shares[number].max():.1f} %"
+
+
+def test_a_chosen_target_is_the_one_explained(tmp_path, tiny_models, photographs, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        explained, "draw_gallery", lambda *parts, view: titles.extend(parts[3]) or draw_gallery(*parts, view=view)
+    )
+    explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=2)
+    assert "class 2," in titles[0]
+    with pytest.raises(BadInput, match="target 9 is out of range"):
+        explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=9)
+
+
+def test_explaining_refuses_what_it_cannot_use_before_loading_a_model(tmp_path, photographs):
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    for images, methods, out, error, words in (
+        (text, "saliency", "gallery.png", BadInput, "notes.jpg"),
+        (tmp_path / "absent.png", "saliency", "gallery.png", StorageError, "absent.png"),
+        (photographs, "salience", "gallery.png", UnknownName, "saliency"),
+        (photographs, "saliency", "gallery.bmp2", BadInput, "format is one of"),
+        ([], "saliency", "gallery.png", BadInput, "No image"),
+    ):
+        with pytest.raises(error, match=words):
+            explain_gallery(images, "no such model", methods, tmp_path / out)
+    assert not list(tmp_path.glob("gallery*"))

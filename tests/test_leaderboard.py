@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -20,6 +19,7 @@ from heatmark.leaderboards import board as board_module
 from heatmark.leaderboards import curves as curves_module
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.facts import MethodFacts, MetricFacts
+from heatmark.leaderboards.terminal import folded
 
 METRICS = ("deletion", "insertion")
 CONTROLS = ("random",)
@@ -378,17 +378,32 @@ def test_writing_twice_gives_the_same_bytes(tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_terminal_tables_fit_100_columns(tmp_path):
+@pytest.mark.parametrize("width", [72, 100, 140])
+def test_terminal_tables_fit_and_drop_nothing(tmp_path, width):
     metrics = ("average_drop", "average_increase", "deletion", "insertion", "n_ord", "s_ord", "seventh_metric")
+    names = (*THREE, "integrated_gradients[steps=200,baseline=white]")
     store = RunStore.prepared(tmp_path)
-    specs = [replace(specification(name, metrics=metrics)) for name in (*THREE, "integrated_gradients[steps=200]")]
+    specs = [specification(name, metrics=metrics) for name in names]
     store.begin({"suite": {"name": "made"}}, specs)
     for spec in specs:
         store.write(spec, rows(spec, spaced(*[-123.456] * len(metrics), noise=3)), provenance(spec))
-    text = shown(leaderboard(tmp_path))
-    assert max(len(line) for line in text.splitlines()) <= 100
+    text = shown(leaderboard(tmp_path), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
     assert "(continued)" in text
-    assert "integrated_gradients[steps" in text
+    # One interval per method and metric, and one in the legend below.
+    assert text.count("±") == len(names) * len(metrics) + 1
+    for part in ("integrated_gradients", "[steps=200,", "baseline=white]", "insertion↑", "seventh_"):
+        assert part in text
+
+
+def test_names_are_folded_where_they_may_be():
+    assert folded("integrated_gradients[steps=20,baseline=white]", 20) == (
+        "integrated_gradients\n[steps=20,\nbaseline=white]"
+    )
+    assert folded("a" * 25, 10) == "aaaaaaaaaa\naaaaaaaaaa\naaaaa"
+    assert folded("random †", 8) == "random †"
+    assert folded("average_increase", 9) == "average_\nincrease"
 
 
 def test_a_run_without_results_still_has_a_board(tmp_path):

@@ -321,6 +321,17 @@ def test_a_missing_framework_is_left_out_unless_it_was_asked_for(start: Start, m
 
 def test_a_model_of_ones_own_from_a_file(start: Start, tmp_path: Path) -> None:
     net = tmp_path / "own_net.py"
+    net.write_text(
+        "import torch\n"
+        "from heatmark.models.registry import LoadedNetwork\n"
+        "def build():\n"
+        "    torch.manual_seed(1)\n"
+        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
+        "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=3)\n"
+    )
+    result = start("counted", models="own_net.py:build", engine="processes")
+    assert result.complete and result.finished == 1
+    assert start("counted", models="own_net.py:build").cached == 1
     net.write_text(net.read_text().replace("torch.nn.Linear(64, 3))", "torch.nn.Linear(64, 3), torch.nn.Tanh())"))
     assert start("counted", models="own_net.py:build").cached == 0  # same weights, another network
 
