@@ -40,5 +40,6 @@ def _flat(column: pa.Array) -> Iterator[pa.Array]:
 def _bytes(column: pa.Array) -> bytes:
     if pa.types.is_string(column.type):
         return json.dumps(column.to_pylist()).encode()
-    nulls = column.is_null().to_numpy(zero_copy_only=False).tobytes()
-    return nulls + column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+    nulls: bytes = column.is_null().to_numpy(zero_copy_only=False).tobytes()
+    values: bytes = column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+    return nulls + values

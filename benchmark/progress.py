@@ -38,7 +38,7 @@ class Pace:
     def __init__(self, jobs: Sequence[Job], side_by_side: bool) -> None:
         self.total = len(jobs)
         self.ended = 0
-        self.running: list[Job] = []
+        self._running: list[tuple[Job, float]] = []
         self._side_by_side = side_by_side
         self._left: dict[str, int] = {}
         for job in jobs:
@@ -50,11 +50,11 @@ class Pace:
     def hear(self, event: Event) -> None:
         """Take an event into account."""
         if isinstance(event, Started):
-            self.running.append(event.job)
+            self._running.append((event.job, monotonic()))
         elif isinstance(event, Advanced):
             self._images.append((monotonic(), event.images))
         else:
-            self.running = [job for job in self.running if job is not event.job]
+            self._running = [(job, began) for job, began in self._running if job is not event.job]
             self.ended += 1
             framework = event.job.spec.framework
             self._left[framework] -= 1
@@ -73,12 +73,21 @@ class Pace:
         known = [seconds for times in self._times.values() for seconds in times]
         if not known:
             return None
-        overall = sum(known) / len(known)
-        lefts = [
-            count * (sum(self._times[framework]) / len(self._times[framework]) if self._times[framework] else overall)
-            for framework, count in self._left.items()
-        ]
+        lefts = [self._framework_left(framework, sum(known) / len(known)) for framework in self._left]
         return max(lefts) if self._side_by_side else sum(lefts)
+
+    def _framework_left(self, framework: str, otherwise: float) -> float:
+        """Return the time left for one framework's cells; ``otherwise`` is the time per cell where none has ended."""
+        times = self._times[framework]
+        mean = sum(times) / len(times) if times else otherwise
+        now = monotonic()
+        elapsed = [now - began for job, began in self._running if job.spec.framework == framework]
+        return mean * self._left[framework] - sum(min(mean, spent) for spent in elapsed)
+
+    @property
+    def running(self) -> str:
+        """What is being worked on, in words."""
+        return ", ".join(f"{job.spec.method} {job.spec.framework}" for job, _ in self._running)
 
     @property
     def text(self) -> str:
@@ -134,8 +143,7 @@ class PlainLines:
         if isinstance(event, Ended):
             self._print(f"{_result(event)} ({self._pace.text})")
         elif monotonic() - self._said >= QUIET_SECONDS:
-            running = "; ".join(job.spec.label for job in self._pace.running)
-            self._print(f"working on {running} ({self._pace.text})")
+            self._print(f"working on {self._pace.running} ({self._pace.text})")
 
     def _print(self, text: str) -> None:
         self._said = monotonic()
@@ -170,8 +178,8 @@ class Bar:
         self._pace.hear(event)
         if isinstance(event, Ended) and not isinstance(event.outcome, Finished):
             self._progress.console.print(_result(event), markup=False, highlight=False, soft_wrap=True)
-        running = ", ".join(f"{job.spec.method} {job.spec.framework}" for job in self._pace.running)
-        self._progress.update(self._bar, completed=self._pace.ended, pace=self._pace.text, running=escape(running))
+        running = escape(self._pace.running)
+        self._progress.update(self._bar, completed=self._pace.ended, pace=self._pace.text, running=running)
 
 
 def view_of(jobs: Sequence[Job], side_by_side: bool, shown: bool = True, console: Console | None = None) -> View:

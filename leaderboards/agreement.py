@@ -11,8 +11,8 @@ import pandas as pd
 
 from ..benchmark.cells import Task
 from .facts import MetricFacts
+from .ranks import spearman
 from .results import FRAMEWORK_NAMES, Results
-from .statistics import spearman
 
 DIFFERS = 0.05
 """Frameworks differ on a metric where a sample's scores are further apart than this share of all scores' spread."""

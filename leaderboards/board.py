@@ -13,9 +13,10 @@ import pandas as pd
 
 from ..benchmark.store import Failure, Inapplicable, RunStore
 from .agreement import Agreement, agreements_of
+from .bootstrap import RESAMPLES
 from .facts import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Cost, Coverage, MethodRun, Results, Setting, gather, open_store
-from .statistics import RESAMPLES, Ranking, ranking
+from .statistics import Ranking, ranking
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import HeatmarkError
+from .bootstrap import bootstrap_means, interval
 from .results import MethodRun, Results
-from .statistics import bootstrap_means, interval
 
 POINTS = 101
 SAMPLES = 500

@@ -157,5 +157,5 @@ def _checked(target: int, classes: int) -> int:
     return target
 
 
-def _shortened(text: str, length: int = 28) -> str:
+def _shortened(text: str, length: int = 24) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

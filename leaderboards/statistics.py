@@ -9,25 +9,18 @@ best; ties share their average rank.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-RESAMPLES = 2000
-CONFIDENCE = 0.95
-LEVEL = 0.05
-DIGITS = 6
-"""Values are rounded to so many significant digits before they are ranked, so that rounding noise breaks no tie."""
+from .bootstrap import RESAMPLES, bootstrap_means, interval
+from .ranks import ranks, rounded
+from .significance import friedman_p, tie_groups
 
 DEFINED_SHARE = 0.9
 """A method is ranked on a metric only if it has a score on this share of the samples on which any method has one."""
-
-EXACT_PAIRS = 50
-"""Up to so many pairs without ties, signed-rank tests are exact; beyond, the normal approximation is as good."""
-
-_BLOCK_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -92,23 +85,6 @@ class Ranking:
     friedman: float
 
 
-def rounded(values: np.ndarray, digits: int = DIGITS) -> np.ndarray:
-    """Return ``values`` rounded to ``digits`` significant digits; zeros and non-finite values stay as they are."""
-    values = np.asarray(values, dtype=np.float64)
-    usable = np.isfinite(values) & (values != 0)
-    exponent = np.floor(np.log10(np.abs(np.where(usable, values, 1.0))))
-    scale = 10.0 ** np.clip(digits - 1 - exponent, -300, 300)
-    return np.where(usable, np.round(np.where(usable, values, 0.0) * scale) / scale, values)
-
-
-def ranks(values: np.ndarray, higher_is_better: bool) -> np.ndarray:
-    """Return the average ranks (1 = best) along the last axis; NaN and infinite values get NaN and disturb no rank."""
-    keys = rounded(values)
-    usable = np.isfinite(keys)
-    keys = np.where(usable, -keys if higher_is_better else keys, np.inf)
-    return np.where(usable, stats.rankdata(keys, axis=-1), np.nan)
-
-
 def comparable(scores: np.ndarray, complete: np.ndarray) -> Comparable:
     """Decide which methods meet on one metric, and where.
 
@@ -127,114 +103,6 @@ def comparable(scores: np.ndarray, complete: np.ndarray) -> Comparable:
     if not samples.any():
         methods = np.zeros_like(methods)
     return Comparable(methods, samples, int(anywhere.sum() - samples.sum()))
-
-
-def bootstrap_means(
-    values: np.ndarray, mask: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of every row and its means under resampled samples, one resample for all rows.
-
-    Parameters
-    ----------
-    values, mask
-        (rows, samples); only values where ``mask`` is true count.
-
-    Returns
-    -------
-    means
-        (rows,), NaN where a row has no value.
-    draws
-        (resamples, rows), NaN where a resample met none of the row's values.
-    """
-    kept = np.where(mask, values, np.nan)
-    counts = mask.sum(axis=1)
-    # Sums are taken about a typical value, so that a constant row has its constant as mean and interval exactly.
-    centre = np.array([np.median(row[used]) if used.any() else np.nan for row, used in zip(kept, mask, strict=True)])
-    offsets = np.where(mask, values - centre[:, None], 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = centre + offsets.sum(axis=1) / counts
-        weights = mask.astype(np.float64)
-        blocks = [
-            centre + (times @ offsets.T) / (times @ weights.T) for times in _resamples(values.shape[1], resamples, seed)
-        ]
-    return means, np.concatenate(blocks) if blocks else np.empty((0, len(values)))
-
-
-def interval(draws: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentile interval along the first axis; NaN where every draw is NaN."""
-    tail = 50.0 * (1.0 - confidence)
-    if draws.size and np.isfinite(draws).all():
-        low, high = np.percentile(draws, [tail, 100.0 - tail], axis=0)
-        return low, high
-    low, high = np.full((2, *draws.shape[1:]), np.nan)
-    known = np.isfinite(draws).any(axis=0)
-    if known.any():
-        low[known], high[known] = np.nanpercentile(draws[:, known], [tail, 100.0 - tail], axis=0)
-    return low, high
-
-
-def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return Holm's adjusted p values, in the order given."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
-
-
-def wilcoxon_p(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the two-sided p value of the signed-rank test on paired scores; 1.0 where no pair differs."""
-    differences = rounded(rounded(first) - rounded(second))
-    differences = differences[differences != 0]
-    if not len(differences):
-        return 1.0
-    tied = len(np.unique(np.abs(differences))) < len(differences)
-    # With ties SciPy would enumerate all signs of small samples, which takes a second per pair of methods.
-    exact = len(differences) <= EXACT_PAIRS and not tied
-    return float(stats.wilcoxon(differences, method="exact" if exact else "approx").pvalue)
-
-
-def friedman_p(scores: np.ndarray) -> float:
-    """Return the Friedman test's p value for (methods, samples); NaN for fewer than three methods or two samples."""
-    methods, samples = scores.shape
-    if methods < 3 or samples < 2:
-        return float("nan")
-    values = rounded(scores)
-    if (values == values[:1]).all():
-        return 1.0
-    return float(stats.friedmanchisquare(*values).pvalue)
-
-
-def tie_groups(scores: np.ndarray, order: Sequence[int], level: float = LEVEL) -> tuple[str, ...]:
-    """Return a letter per method: methods that cannot be told apart from the best of their group share it.
-
-    If the Friedman test sees no difference between the methods, all are one group. Else the best method and all that
-    Wilcoxon signed-rank tests against it, adjusted by Holm, do not separate from it are group ``a``; the best of the
-    rest opens group ``b``, and so on.
-
-    Parameters
-    ----------
-    scores
-        (methods, samples), without NaN.
-    order
-        The methods from best to worst.
-    """
-    letters = [""] * len(scores)
-    remaining = list(order)
-    overall = friedman_p(scores)
-    number = 0
-    while remaining:
-        best, *others = remaining
-        group = [best, *others]
-        if others and not overall > level:
-            adjusted = holm([wilcoxon_p(scores[best], scores[other]) for other in others])
-            group = [best, *(other for other, p in zip(others, adjusted, strict=True) if p > level)]
-        for method in group:
-            letters[method] = _letter(number)
-        remaining = [method for method in others if method not in group]
-        number += 1
-    return tuple(letters)
 
 
 def ranking(
@@ -329,14 +197,6 @@ def sample_ranks(
     return np.asarray(totals / known.sum(axis=0)[used])
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the rank correlation of paired scores; NaN where either is constant or there are fewer than three."""
-    first, second = rounded(first), rounded(second)
-    if len(first) < 3 or (first == first[0]).all() or (second == second[0]).all():
-        return float("nan")
-    return float(stats.spearmanr(first, second).statistic)
-
-
 def _ranks_of(means: np.ndarray, ranked: np.ndarray, higher_is_better: Sequence[bool | None]) -> np.ndarray:
     """Return ranks over the last axis of (..., metrics, methods), each metric in its own direction."""
     usable = np.where(ranked, means, np.nan)
@@ -347,23 +207,7 @@ def _ranks_of(means: np.ndarray, ranked: np.ndarray, higher_is_better: Sequence[
     return found
 
 
-def _resamples(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield blocks (some resamples, samples): how often each sample was drawn."""
-    generator = np.random.default_rng(seed)
-    block = max(1, min(resamples, _BLOCK_NUMBERS // max(samples, 1)))
-    for first in range(0, resamples if samples else 0, block):
-        rows = min(block, resamples - first)
-        drawn = generator.integers(0, samples, size=(rows, samples)) + samples * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * samples).reshape(rows, samples).astype(np.float64)
-
-
 def _spread(letters: Sequence[str], where: np.ndarray) -> tuple[str, ...]:
     """Return one letter per method, empty for the methods that were not tested."""
     remaining = iter(letters)
     return tuple(next(remaining) if tested else "" for tested in where)
-
-
-def _letter(number: int) -> str:
-    """Return a, b, ..., z, aa, ab, ..."""
-    prefix, last = divmod(number, 26)
-    return (_letter(prefix - 1) if prefix else "") + chr(ord("a") + last)

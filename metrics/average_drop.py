@@ -20,7 +20,7 @@ _PRESETS = {
 }
 Mask = Annotated[
     Literal["soft", "top", "positive"],
-    Doc("the map scaled to [0, 1]; its top share; or where it is positive", source="torch-cam, ADCC: soft"),
+    Doc("its positive part scaled to [0, 1]; its top share; or where it is positive", source="torch-cam, ADCC: soft"),
 ]
 Share = Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)]
 Fill = Annotated[str, Doc("what the masked positions show", source="raw pixels times the mask", choices=FILLS)]
@@ -37,7 +37,7 @@ class MaskedScore(Measure):
         ``drop``: 100 max(0, Y - O) / Y, for Y the whole's score and O the masked one's (NaN where Y <= 0, which only
         logits can be); ``increase``: 100 where O > Y, else 0.
     mask
-        ``soft``: the map scaled to [0, 1] (a constant map highlights nothing); ``top``: the ``share`` of positions
+        ``soft``: the map's positive part scaled to [0, 1] (a constant map highlights nothing); ``top``: the ``share`` of positions
         ranked highest; ``positive``: those with an attribution above zero.
     share
         For ``top``.

@@ -15,7 +15,7 @@ import numpy as np
 from ..models.base import ScoreKind
 
 SOFT = "soft:"
-"""Prefix of the fill of a soft perturbation: the whole map, scaled to [0, 1], is the mask."""
+"""Prefix of the fill of a soft perturbation: the map's positive part, scaled to [0, 1], is the mask."""
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +26,7 @@ class Perturbation:
     ----------
     fill
         What stands where nothing is kept (see `metrics/fills.py`); empty when everything is kept; with the prefix
-        ``soft:`` each position fades to the fill as its attribution, scaled to [0, 1], falls.
+        ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls.
     low, high
         The ranks kept: low <= rank < high; -1 for soft perturbations.
     """

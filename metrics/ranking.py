@@ -25,7 +25,9 @@ class Ranking:
     ranks
         (n, *spatial) int on the device; 0 is the highest attribution.
     soft
-        (n, *spatial) float32 on the device: each map scaled to [0, 1]; zero where it is constant or not finite.
+        (n, *spatial) float32 on the device: each map's positive part scaled to [0, 1]; zero where that is constant
+        or the map is not finite. Scaling a signed map as a whole would turn "no effect" into a half-transparent mask,
+        under which noise hides nothing and scores best.
     facts
         One per map.
     degenerate
@@ -57,11 +59,11 @@ class Ranking:
         finite = np.isfinite(flat).all(axis=1)
         largest = np.finfo(np.float32).max
         flat = np.nan_to_num(flat, nan=-np.inf, posinf=np.inf, neginf=-np.inf).clip(-largest, largest)
-        low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
-        constant = (low == high)[:, 0]
-        # Halved first: the range of a map with infinities would itself overflow.
-        span = np.where(low == high, np.float32(1), high / 2 - low / 2)
-        soft = np.where((constant | ~finite)[:, None], np.float32(0), (flat / 2 - low / 2) / span)
+        constant = flat.min(axis=1) == flat.max(axis=1)
+        positive = np.maximum(flat, np.float32(0))
+        low, high = positive.min(axis=1, keepdims=True), positive.max(axis=1, keepdims=True)
+        visible = (low < high) & finite[:, None]
+        soft = np.where(visible, (positive - low) / np.where(visible, high - low, np.float32(1)), np.float32(0))
         operations = model.operations
         ranks = operations.rank_descending(model.from_numpy(flat))
         return cls(

@@ -66,7 +66,7 @@ def keras_weights(architecture: Architecture, model: Any) -> dict[str, np.ndarra
     found = {}
     for name, variable, order, shape in _variables(architecture, model):
         permuted = [shape[axis] for axis in order]
-        value = np.array(keras.ops.convert_to_numpy(variable), np.float32).reshape(permuted)
+        value = np.array(variable.numpy(), np.float32).reshape(permuted)
         found[name] = value.transpose(np.argsort(order)).reshape(architecture.parameter_shapes()[name])
     return found
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from .architecture import Architecture
 from .keras_builder import build_keras, keras_weights
+from .training import ADAM_EPSILON
 
 
 class KerasTrainer:
@@ -34,7 +35,7 @@ class KerasTrainer:
         self._architecture = architecture
         self._model = build_keras(architecture, weights, seed=seed)
         self._optimizer = keras.optimizers.AdamW(
-            learning_rate=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=weight_decay
+            learning_rate=0.0, beta_1=0.9, beta_2=0.999, epsilon=ADAM_EPSILON, weight_decay=weight_decay
         )
         self._optimizer.build(self._model.trainable_variables)
         batch = tf.TensorSpec((None, *architecture.input_shape), tf.float32)

@@ -30,9 +30,9 @@ def library_weights_id(library: str, text: str) -> str | None:
 
 
 def not_fetched(model: str, url: str, folder: Path, reason: object) -> HeatmarkError:
-    """Return the error for weights that could not be downloaded: which file, from where, and where to put it."""
+    """Return the error for weights that could not be had: which file, from where, and where to put it."""
     file = Path(urlsplit(url).path).name
     return HeatmarkError(
-        f"Cannot fetch the weights of {model} ({reason}). Download {file} from {url} on a machine with a network "
+        f"Cannot fetch the weights of {model}: {reason}. Download {file} from {url} on a machine with a network "
         f"and put it into {folder}"
     )

@@ -9,6 +9,7 @@ import torch
 
 from .architecture import Architecture
 from .torch_builder import build_torch, torch_weights
+from .training import ADAM_EPSILON
 
 
 class TorchTrainer:
@@ -31,7 +32,7 @@ class TorchTrainer:
     ) -> None:
         self._network = build_torch(architecture, weights)
         self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=0.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay
+            self._network.parameters(), lr=0.0, betas=(0.9, 0.999), eps=ADAM_EPSILON, weight_decay=weight_decay
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

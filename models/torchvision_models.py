@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,16 +89,16 @@ def _pretrained(library: ModuleType, name: str, weights: Any) -> torch.nn.Module
     cached = file.exists()
     try:
         return _built(library, name, weights)
-    except (URLError, ConnectionError, TimeoutError) as error:
-        raise not_fetched(f"torchvision's {name}", weights.url, folder, error) from error
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        if not (cached and file.exists()):
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file may raise nearly anything, no network several things
+        if not (cached and file.exists()) or isinstance(error, URLError):
             raise not_fetched(f"torchvision's {name}", weights.url, folder, error) from error
         aside = set_aside(file)
         warnings.warn(f"{file} is damaged ({error}); moved to {aside} and fetched again.", RuntimeWarning, stacklevel=2)
     try:
         return _built(library, name, weights)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except Exception as error:
         raise not_fetched(f"torchvision's {name}", weights.url, folder, error) from error
 
 

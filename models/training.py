@@ -20,6 +20,8 @@ from .normalization import Normalization
 # How many training samples the accuracy and loss of an epoch are measured on.
 _MEASURED = 2000
 _CHUNK = 256
+# PyTorch adds it after the correction of the second moment and Keras before; this small, the two agree.
+ADAM_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)

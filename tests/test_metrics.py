@@ -95,6 +95,13 @@ class TestByHand:
         assert result == pytest.approx(100 * (whole - left) / whole, rel=1e-4)
         assert self.value(framework, "average_increase") == 0
 
+    def test_what_speaks_against_the_class_is_masked_by_a_soft_mask(self, framework):
+        maps = np.array([[2.0, -5.0, 1.0, 0.0]], np.float32)  # the mask is (1, 0, 1/2, 0): logit 4 + 1
+        whole, left = sigmoid(10), sigmoid(5)
+        result = self.value(framework, "average_drop", maps)
+        assert result == pytest.approx(100 * (whole - left) / whole, rel=1e-4)
+        assert self.value(framework, "average_drop[score=logit]", -np.abs(maps)) == 100  # nothing is highlighted
+
     def test_average_drop_with_the_top_share(self, framework):
         whole, left = sigmoid(10), sigmoid(7)
         result = self.value(framework, "average_drop[mask=top,share=0.5]")

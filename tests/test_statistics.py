@@ -8,19 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from heatmark.leaderboards.statistics import (
-    bootstrap_means,
-    comparable,
-    friedman_p,
-    holm,
-    interval,
-    ranking,
-    ranks,
-    rounded,
-    spearman,
-    tie_groups,
-    wilcoxon_p,
-)
+from heatmark.leaderboards.bootstrap import bootstrap_means, interval
+from heatmark.leaderboards.ranks import ranks, rounded, spearman
+from heatmark.leaderboards.significance import friedman_p, holm, tie_groups, wilcoxon_p
+from heatmark.leaderboards.statistics import comparable, ranking
 
 NAN = float("nan")
 

@@ -134,7 +134,7 @@ def test_nodes_have_the_same_names_in_both_frameworks() -> None:
     layers = {layer.name for layer in in_keras.layers}  # type: ignore[attr-defined]
     names = {node.name for node in EVERYTHING.nodes}
     assert names <= modules and names <= layers
-    assert {name for name in modules - names} == {"stem_padding", "even_padding", "max_padding"}
+    assert modules - names == {"stem_padding", "even_padding", "max_padding"}
 
 
 def test_a_convolution_by_hand() -> None:
@@ -169,7 +169,7 @@ def test_initial_weights_are_seeded_and_scaled() -> None:
     [
         ((Dense("a", (INPUT,), 2),), "a", "put a Flatten before"),
         ((Flatten("a", (INPUT,)), Dense("a", ("a",), 2)), "a", "used twice"),
-        ((Flatten("a.b", (INPUT,)),), "a.b", "signs other"),
+        ((Flatten("a.b", (INPUT,)),), "a.b", "other signs"),
         ((Flatten("a", ("later",)),), "a", "list nodes after their inputs"),
         ((Flatten("a", (INPUT,)),), "b", "no output node"),
         ((Activation("a", (INPUT,)),), "a", "does not give a vector"),
@@ -202,9 +202,9 @@ def test_building_leaves_the_random_state_alone() -> None:
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_small_networks_say_which_samples_they_take(name: str) -> None:
-    with pytest.raises(BadInput, match="takes (pictures|series)"):
+    with pytest.raises(BadInput, match=r"takes (pictures|series)"):
         NETWORKS[name]((3, 1) if name == "cnn-1d" else (3, 3, 1), 2)
-    with pytest.raises(BadInput, match="takes (pictures|series)"):
+    with pytest.raises(BadInput, match=r"takes (pictures|series)"):
         NETWORKS[name]((20, 20, 1) if name == "cnn-1d" else (40, 1), 2)
 
 

@@ -1,4 +1,4 @@
-"""Weights: the restricted checkpoint reader, files that repair themselves, and EfficientNet-Lite on real photographs."""
+"""Weights: the restricted checkpoint reader, files that repair themselves, EfficientNet-Lite on real photographs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path, position: i
     parts[position] = _Malicious(f"touch {trace}")
     path = tmp_path / "malicious.pth"
     path.write_bytes(b"".join(pickle.dumps(part, protocol=2) for part in parts))
-    with pytest.raises(BadInput, match="asks for (posix|nt).system"):
+    with pytest.raises(BadInput, match=r"asks for (posix|nt)\.system"):
         read_torch_checkpoint(path)
     assert not trace.exists()
 

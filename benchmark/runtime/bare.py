@@ -43,9 +43,7 @@ def _torch_loops(model: Any, backward: bool) -> dict[str, Callable[[Any], None]]
         return run
 
     layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-    return {
-        f"{size} {name}": loop(size, layout) for size, (name, layout) in itertools.product(CHUNKS, layouts.items())
-    }
+    return {f"{size} {name}": loop(size, layout) for size, (name, layout) in itertools.product(CHUNKS, layouts.items())}
 
 
 def _tensorflow_loops(model: Any, backward: bool) -> dict[str, Callable[[Any], None]]:

@@ -1,0 +1,99 @@
+"""How a run shows itself: the estimate of the time left, the bar, and plain lines."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from heatmark.benchmark import progress
+from heatmark.benchmark.cells import CellSpec
+from heatmark.benchmark.messages import Advanced, Ended, Failed, Finished, Job, NotMeant, Started
+from heatmark.benchmark.progress import Bar, Pace, PlainLines, Silence, view_of
+
+
+def job(framework: str, method: str = "saliency[a=1]") -> Job:
+    spec = CellSpec("m", "w", "d", "r", 0, 2, method, {}, ("deletion",), ({},), framework)
+    return Job(spec, "cpu", 1, 1)
+
+
+JOBS = [job("torch"), job("torch"), job("tensorflow"), job("tensorflow"), job("tensorflow")]
+DONE = Finished(pa.table({}), {})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stop the clock; ``clock(5)`` moves it by five seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+
+    def forward(seconds: float) -> None:
+        now[0] += seconds
+
+    return forward
+
+
+@pytest.mark.parametrize(("side_by_side", "left"), [(True, 3 * 4.0), (False, 1 * 10.0 + 3 * 4.0)])
+def test_time_left_is_each_frameworks_mean_times_its_cells(clock: Any, side_by_side: bool, left: float) -> None:
+    pace = Pace([*JOBS, job("tensorflow")], side_by_side)
+    assert pace.seconds_left() is None
+    for first in (JOBS[0], JOBS[2]):
+        pace.hear(Started(first))
+    pace.hear(Ended(JOBS[0], DONE, 10.0))
+    pace.hear(Ended(JOBS[2], DONE, 4.0))
+    assert pace.seconds_left() == pytest.approx(left)
+    pace.hear(Started(JOBS[3]))
+    clock(1.0)
+    assert pace.seconds_left() == pytest.approx(left - 1.0)
+    clock(100.0)  # a cell that takes longer than the mean does not make the rest shorter
+    assert pace.seconds_left() == pytest.approx(max(left - 4.0, 10.0 if side_by_side else 0.0))
+
+
+def test_the_rate_is_that_of_the_last_seconds(clock: Any) -> None:
+    pace = Pace(JOBS, True)
+    clock(5.0)
+    pace.hear(Advanced(JOBS[0], 100))
+    assert pace.images_per_second() == pytest.approx(20.0)
+    clock(100.0)
+    pace.hear(Advanced(JOBS[0], 30))
+    assert pace.images_per_second() == pytest.approx(2.0)
+
+
+def test_plain_lines_are_rare_and_say_how_cells_ended(clock: Any) -> None:
+    out = io.StringIO()
+    view = PlainLines(Pace(JOBS, True), Console(file=out, width=500))
+    with view:
+        view.hear(Started(JOBS[0]))
+        for _ in range(50):
+            clock(0.5)
+            view.hear(Advanced(JOBS[0], 10))
+        view.hear(Ended(JOBS[0], DONE, 25.0))
+        view.hear(Ended(JOBS[1], Failed("ValueError: no [red]good[/red]"), 1.0))
+        view.hear(Ended(JOBS[2], NotMeant("no ReLU"), 1.0))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2 + 3
+    assert lines[0].startswith("[0/5] working on saliency[a=1] torch (") and "20 images/s" in lines[0]
+    assert lines[2].startswith("[1/5] m on d · saliency[a=1] · torch · samples 0 to 1: done in 25.0 s")
+    assert "FAILED: ValueError: no [red]good[/red]" in lines[3]
+    assert "not applicable: no ReLU" in lines[4] and "left)" in lines[4]
+
+
+def test_a_terminal_gets_a_bar_with_failures_above_it() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120)
+    view = view_of(JOBS, True, console=console)
+    assert isinstance(view, Bar)
+    with view:
+        view.hear(Started(JOBS[0]))
+        view.hear(Advanced(JOBS[0], 10))
+        view.hear(Ended(JOBS[0], Failed("broken"), 2.0))
+    text = out.getvalue()
+    assert "1/5" in text and "images/s" in text and "FAILED: broken" in text
+
+
+def test_nothing_is_shown_where_nothing_is_wanted_or_to_do() -> None:
+    assert isinstance(view_of(JOBS, True, shown=False), Silence)
+    assert isinstance(view_of([], True), Silence)

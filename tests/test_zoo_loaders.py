@@ -1,0 +1,366 @@
+"""Loading models by name: the registry, torchvision's and Keras' collections, and a user's own network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+
+import networks
+import numpy as np
+import pytest
+
+from heatmark.errors import BadInput, HeatmarkError, MissingExtra, NotApplicable, UnknownName
+from heatmark.models import devices
+from heatmark.models import registry as model_registry
+from heatmark.models.architecture import initial_weights
+from heatmark.models.registry import (
+    LoadedNetwork,
+    find_model,
+    list_models,
+    load_model,
+    register_model,
+    weights_id,
+)
+from heatmark.models.user_models import model_from_text, user_weights_id
+
+
+def test_the_zoo_is_listed_in_both_frameworks() -> None:
+    entries = {entry.name: entry for entry in list_models()}
+    for name in ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "small-cnn", "cnn-1d", "vgg7"):
+        assert entries[name].frameworks == ("torch", "tensorflow")
+        assert entries[name].datasets and entries[name].license and entries[name].weights
+    assert entries["torchvision:"].frameworks == ("torch",)
+    assert entries["keras:"].frameworks == ("tensorflow",)
+
+
+def test_listing_imports_no_framework() -> None:
+    script = "import sys, heatmark as hm; hm.list_models(); print({'torch', 'tensorflow', 'keras'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "error", "message"),
+    [
+        ("efficientnet-lite", None, UnknownName, "Did you mean 'efficientnet-lite"),
+        ("pkg.module:build", None, UnknownName, "--model"),
+        ("torchvision:", None, BadInput, "torchvision:vgg16"),
+        ("torchvision", None, BadInput, "torchvision:vgg16"),
+        ("small-cnn", "tensorflw", BadInput, "Did you mean 'tensorflow'"),
+        ("torchvision:vgg16", "tensorflow", NotApplicable, "only in torch"),
+        ("keras:VGG16", "torch", NotApplicable, "only in tensorflow"),
+        ("torchvision:vgg1", None, UnknownName, "Did you mean 'vgg1"),
+        ("torchvision:vgg16@NONE", None, UnknownName, "IMAGENET1K_V1"),
+        ("keras:VG16", None, UnknownName, "Did you mean 'VGG16'"),
+        ("keras:VGG16@other", None, UnknownName, "imagenet and random"),
+    ],
+)
+def test_wrong_names_say_what_there_is(
+    name: str, framework: str | None, error: type[HeatmarkError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        load_model(name, framework)
+
+
+def test_a_missing_framework_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "installed_frameworks", lambda: ("torch",))
+    with pytest.raises(MissingExtra, match=r"heatmark\[tensorflow\]"):
+        load_model("efficientnet-lite0", "tensorflow")
+
+
+@pytest.fixture
+def registered() -> Iterator[str]:
+    name = "registered-for-a-test"
+
+    @register_model(name, datasets=["digits"], summary="a test", input_shape=(6, 6, 2))
+    def build(framework: str) -> LoadedNetwork:
+        architecture = networks.plain((6, 6, 2), 3)
+        network = networks.built(architecture, framework, initial_weights(architecture, 0))
+        return LoadedNetwork(network, input_shape=(2, 6, 6) if framework == "torch" else (6, 6, 2), weights_id="seed 0")
+
+    yield name
+    del model_registry.MODELS._entries[name]
+
+
+@pytest.mark.parametrize("framework", networks.FRAMEWORKS)
+def test_a_registered_model_loads(registered: str, framework: str) -> None:
+    model = load_model(registered, framework)
+    assert (model.name, model.num_classes, model.weights_id()) == (registered, 3, "seed 0")
+    assert find_model(registered)[0].family == "own" and find_model(registered)[0].origin == __name__
+    assert weights_id(registered) is None
+
+
+def test_names_and_frameworks_are_checked_when_registering() -> None:
+    with pytest.raises(BadInput, match="Choose another"):
+        register_model("with:colon")
+    with pytest.raises(BadInput, match="jax"):
+        register_model("fine", frameworks=["jax"])
+
+
+def test_torchvision_imports_beside_a_cpu_build() -> None:
+    script = (
+        "from heatmark.models.torchvision_operators import import_torchvision; tv = import_torchvision()\n"
+        "import gc, torch; gc.collect(); assert import_torchvision() is tv\n"
+        "assert hasattr(torch.ops.torchvision, 'nms')\n"
+        "print(tuple(tv.models.squeezenet1_1().eval()(torch.zeros(1, 3, 64, 64)).shape))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "(1, 1000)", done.stderr
+
+
+def test_torchvision_brings_its_own_preprocessing() -> None:
+    model = load_model("torchvision:squeezenet1_1@random")
+    assert model.input_shape == (3, 224, 224) and model.num_classes == 1000
+    assert model.class_names is not None and model.class_names[0] == "tench"
+    assert model.sizing.crop == pytest.approx(224 / 256) and model.sizing.interpolation == "bilinear"
+    np.testing.assert_allclose(np.ravel(model.zero), [0.485, 0.456, 0.406])
+    x = np.random.default_rng(0).random((1, 3, 224, 224), dtype=np.float32)
+    again = load_model("torchvision:squeezenet1_1@random")
+    np.testing.assert_array_equal(model.outputs(x), again.outputs(x))
+    assert model.weights_id() == weights_id("torchvision:squeezenet1_1@random")
+    assert weights_id("torchvision:squeezenet1_1@random") != weights_id("torchvision:squeezenet1_1")
+
+
+def test_torchvision_without_a_network_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+
+    def closed(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", closed)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(HeatmarkError) as caught:
+        load_model("torchvision:squeezenet1_1")
+    for part in ("squeezenet1_1-b8a52dc0.pth", "https://download.pytorch.org/models/", str(tmp_path / "checkpoints")):
+        assert part in str(caught.value)
+
+
+def test_a_damaged_torchvision_file_is_set_aside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from heatmark.models.torchvision_operators import import_torchvision
+
+    good = import_torchvision().models.squeezenet1_1().state_dict()
+
+    def download(url: str, destination: str, *_: object, **__: object) -> None:
+        torch.save(good, destination)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    file = tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    file.parent.mkdir()
+    file.write_bytes(b"half a download")
+    with pytest.warns(RuntimeWarning, match="fetched again"):
+        model = load_model("torchvision:squeezenet1_1")
+    assert model.num_classes == 1000
+    assert file.with_name(f"{file.name}.corrupt").read_bytes() == b"half a download"
+
+
+def test_code_in_a_torchvision_file_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    trace = tmp_path / "it-ran"
+
+    class Malicious:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (trace,)  # type: ignore[return-value]
+
+    def download(url: str, destination: str, *_: object, **__: object) -> None:
+        torch.save({"weight": Malicious()}, destination)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(HeatmarkError, match="squeezenet"):
+        load_model("torchvision:squeezenet1_1")
+    assert not trace.exists()
+
+
+def test_keras_preprocessing_is_the_applications_own() -> None:
+    import keras
+
+    from heatmark.models.keras_models import PREPROCESSING
+
+    raw = np.random.default_rng(0).random((2, 4, 5, 3), dtype=np.float32)
+    for module, rule in PREPROCESSING.items():
+        expected = getattr(keras.applications, module).preprocess_input(raw * 255)
+        np.testing.assert_allclose(rule.apply(raw, 3), expected, atol=2e-4, err_msg=module)
+    makers = [getattr(keras.applications, name) for name in dir(keras.applications)]
+    assert {item.__module__.rpartition(".")[2] for item in makers if callable(item)} <= PREPROCESSING.keys()
+
+
+def test_keras_applications_give_logits() -> None:
+    model = load_model("keras:MobileNetV2@random")
+    assert model.input_shape == (224, 224, 3) and model.num_classes == 1000
+    scores = model.outputs(np.random.default_rng(0).random((2, 224, 224, 3), dtype=np.float32))
+    assert np.ptp(scores) > 0 and not np.allclose(scores.sum(1), 1)
+
+
+def test_keras_without_a_network_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from keras.src.utils import file_utils
+
+    def closed(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr(file_utils, "urlretrieve", closed)
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(HeatmarkError) as caught:
+        load_model("keras:MobileNetV2")
+    for part in ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", "https://", str(tmp_path / "models")):
+        assert part in str(caught.value)
+
+
+BUILDER = """
+from dataclasses import dataclass
+import torch
+import sibling
+
+@dataclass
+class Options:
+    classes: int = 3
+
+def build():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(1), torch.nn.Linear(1, sibling.CLASSES))
+
+def flat():
+    from heatmark.models.registry import LoadedNetwork
+    return LoadedNetwork(torch.nn.Linear(5, Options().classes), input_shape=(5,))
+
+def wrong():
+    return "no network"
+
+def failing():
+    raise RuntimeError("weights not found")
+
+number = 3
+"""
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Path:
+    (tmp_path / "sibling.py").write_text("CLASSES = 4\n")
+    path = tmp_path / "networks_of_mine.py"
+    path.write_text(BUILDER)
+    return path
+
+
+def test_a_builder_in_a_file(builder: Path) -> None:
+    before = list(sys.path)
+    model = model_from_text(f"{builder}:flat")
+    assert (model.framework, model.num_classes, model.input_shape) == ("torch", 3, (5,))
+    assert model_from_text(f"{builder}:build").framework == "torch"
+    assert sys.path == before
+
+
+def test_a_builder_in_a_module(builder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(builder.parent)
+    assert model_from_text("networks_of_mine:flat").num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("{file}", BadInput, "Write pkg.module:build"),
+        ("{file}:", BadInput, "Write pkg.module:build"),
+        ("{file}:missing", BadInput, "has no function 'missing'"),
+        ("{file}:number", BadInput, "cannot be called"),
+        ("{file}:wrong", BadInput, "no network"),
+        ("{file}:failing", HeatmarkError, r"RuntimeError: weights not found \(.*networks_of_mine.py, line \d+"),
+        ("{folder}/none.py:build", BadInput, "There is no file"),
+        ("no_such_package.module:build", BadInput, "no module 'no_such_package'"),
+        ("file:{folder}/none.keras", BadInput, "There is no file"),
+        ("file:{file}", BadInput, "has to end in .keras"),
+    ],
+)
+def test_what_is_wrong_with_an_own_model_is_said(
+    builder: Path, text: str, error: type[HeatmarkError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        model_from_text(text.format(file=builder, folder=builder.parent))
+
+
+def test_an_import_that_fails_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("import a_package_that_is_not_there\n")
+    with pytest.raises(HeatmarkError, match="ModuleNotFoundError.*broken.py, line 1"):
+        model_from_text(f"{path}:build")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same network as .keras and .h5."""
+    architecture = networks.residual((8, 8, 3), 3)
+    network = networks.built(architecture, "tensorflow", initial_weights(architecture, 0))
+    folder = tmp_path_factory.mktemp("saved")
+    for suffix in ("keras", "h5"):
+        network.save(folder / f"net.{suffix}")  # type: ignore[attr-defined]
+    return {suffix: folder / f"net.{suffix}" for suffix in ("keras", "h5")}
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_saved_keras_models_load(saved: dict[str, Path], suffix: str) -> None:
+    model = model_from_text(f"file:{saved[suffix]}")
+    architecture = networks.residual((8, 8, 3), 3)
+    x = networks.pictures(2, (8, 8, 3))
+    expected = networks.built(architecture, "tensorflow", initial_weights(architecture, 0))(x, training=False)  # type: ignore[operator]
+    np.testing.assert_allclose(model.outputs(x), expected, atol=1e-6)
+    assert model.weights_id() == user_weights_id(f"file:{saved[suffix]}")
+
+
+def with_layer(source: Path, target: Path, layer: dict[str, object]) -> Path:
+    """Copy a .keras file with another layer's description put into its network."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                configuration = json.loads(content)
+                configuration["config"]["layers"].append(layer)
+                content = json.dumps(configuration).encode()
+            new.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"module": "keras.layers", "class_name": "Lambda", "config": {}}, "Lambda layer"),
+        ({"module": "builtins", "class_name": "function", "config": "eval"}, "calls the function builtins.eval"),
+        ({"module": "keras.utils", "class_name": "function", "config": "get_file"}, "keras.utils.get_file"),
+        ({"module": "os", "class_name": "system", "config": {}}, "os.system, which is not part of Keras"),
+        ({"class_name": "Mine", "registered_name": "pkg>Mine", "config": {}}, "pkg>Mine"),
+        ({"class_name": "Dense", "config": {"activation": {"class_name": "__lambda__"}}}, "contains a function"),
+    ],
+)
+def test_saved_models_that_need_code_are_refused(
+    saved: dict[str, Path], tmp_path: Path, layer: dict[str, object], message: str
+) -> None:
+    path = with_layer(saved["keras"], tmp_path / "code.keras", layer)
+    with pytest.raises(BadInput, match=message) as caught:
+        model_from_text(f"file:{path}")
+    assert "--model pkg.module:build" in str(caught.value)
+
+
+def test_an_h5_file_with_a_lambda_layer_is_refused(tmp_path: Path) -> None:
+    import keras
+
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Dense(2)])
+    network.save(tmp_path / "lambda.h5")
+    with pytest.raises(BadInput, match="Lambda layer"):
+        model_from_text(f"file:{tmp_path / 'lambda.h5'}")
+
+
+def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
+    import keras
+
+    for suffix in ("keras", "h5"):
+        path = tmp_path / f"text.{suffix}"
+        path.write_text("not a model")
+        with pytest.raises(BadInput, match="no readable Keras model|Cannot read"):
+            model_from_text(f"file:{path}")
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    network.save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(BadInput, match="weights only"):
+        model_from_text(f"file:{tmp_path / 'only.weights.h5'}")
