@@ -54,7 +54,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise StorageError(
-            f"Cannot write into {path.parent}: {error.strerror or error}. Free some space there or choose another folder."
+            f"Cannot write into {path.parent}: {error.strerror or error}. Free some space or choose another folder."
         ) from error
     temporary = Path(name)
     try:

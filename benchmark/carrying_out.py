@@ -155,7 +155,7 @@ def _write_failed(plan: Plan, store: RunStore) -> None:
 
 def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], seconds: float) -> Run:
     reasons = store.reasons()
-    finished = sum(store.is_done(spec.key) for spec in plan.specs)
+    finished = sum(store.has(spec.key) for spec in plan.specs)
     cached = len(plan.of("done"))
     return Run(
         store.path, store, len(plan.cells), finished, cached, len(reasons), tuple(store.failures()), seconds, notes

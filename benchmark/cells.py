@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..errors import BadInput
 from ..identity import digest
-from ..models.base import Precision
+from ..models.queries import Precision
 
 SCHEMA = 1
 """The version of the results folder; raised whenever the meaning of a stored number changes."""

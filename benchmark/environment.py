@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from ..errors import BadInput, HeatmarkError, MissingExtra
-from ..models.base import FRAMEWORKS
 from ..models.devices import require_framework
+from ..models.queries import FRAMEWORKS
 from ..storage import cache_folder
 
 PACKAGES = ("heatmark", "numpy", "scipy", "pandas", "pyarrow", "torch", "torchvision", "tensorflow", "keras")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..models.base import Precision
+from ..models.queries import Precision
 from .cells import CellSpec
 
 

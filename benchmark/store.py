@@ -172,6 +172,10 @@ class RunStore:
         """Whether the cell's file is there and readable to its last page."""
         return self.cell(key) is not None
 
+    def has(self, key: str) -> bool:
+        """Whether the cell's file is there, readable or not: cheap, for counting."""
+        return self._cell_path(key).is_file()
+
     def cells(self) -> list[Cell]:
         """Return the finished cells of the last run's plan, in its order.
 
@@ -186,7 +190,7 @@ class RunStore:
         found = []
         for spec in self.expected:
             record = _read_json(self._failure_path(spec.key))
-            if isinstance(record, dict) and not self._cell_path(spec.key).is_file():
+            if isinstance(record, dict) and not self.has(spec.key):
                 found.append(Failure(spec.key, spec, str(record.get("error")), str(record.get("traceback"))))
         return found
 

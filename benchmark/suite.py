@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from ..errors import BadInput, StorageError, UnknownName, suggestion
-from ..models.base import FRAMEWORKS, Precision
+from ..models.queries import FRAMEWORKS, Precision
 from ..selection import parse_selections
 from .cells import Task
 

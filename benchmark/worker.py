@@ -20,8 +20,9 @@ from ..methods.explain import explain_batch
 from ..methods.registry import Method, method_from
 from ..metrics.evaluation import Evaluation, evaluate_batch
 from ..metrics.registry import Metric, metric_from
-from ..models.base import Model, PassCount
+from ..models.base import Model
 from ..models.devices import device_name
+from ..models.queries import PassCount
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
 from .memory import PeakMemory

@@ -60,10 +60,7 @@ def explain(
     chosen = method_from(method, parameters) if isinstance(method, str) else method
     inputs = model.inputs(x)
     count = int(inputs.shape[0])
-    if target is None:
-        classes = model.outputs(x).argmax(axis=1)
-    else:
-        classes = model.targets(target, count)
+    classes = model.outputs(x).argmax(axis=1) if target is None else model.targets(target, count)
     rows = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
     parts = []
     for row in rows:

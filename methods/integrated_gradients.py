@@ -6,11 +6,11 @@ from typing import Annotated
 
 import numpy as np
 
+from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 

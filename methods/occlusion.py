@@ -8,12 +8,12 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import BadInput
-from ..models.base import ScoreKind
+from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk
+from ..models.queries import ScoreKind
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 

@@ -209,4 +209,3 @@ def _source_digest(function: MethodFunction) -> str:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
     except (OSError, TypeError):
         return "unknown"
-

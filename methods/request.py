@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
-from ..models.base import BackwardRule, Layer, Model, Query, ScoreFunction, ScoreKind
+from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs, unchanged
-from ..models.tensors import Tensor, TensorOperations
+from ..models.queries import BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
+from ..models.tensors import Tensor, TensorOperations
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ class Request:
         except BadInput as error:
             raise NotApplicable(str(error)) from error
         if len(layer.shape) != len(self.model.input_shape) or self.model.channel_axis is None:
-            raise NotApplicable(f"The layer {layer.name!r} of {self.model.name} has no spatial positions: {layer.shape}.")
+            raise NotApplicable(
+                f"The layer {layer.name!r} of {self.model.name} has no spatial positions: {layer.shape}."
+            )
         return layer
 
     def at_layer(self, name: str | None, score: ScoreKind | ScoreFunction = "logit") -> LayerAnswer:

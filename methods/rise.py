@@ -7,12 +7,12 @@ from typing import Annotated
 
 import numpy as np
 
+from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk
+from ..models.random_bank import RandomBank
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from ..models.random_bank import RandomBank
-from ..models.baselines import BASELINES, baseline_of
 from .registry import register_method
 from .request import Request
 
@@ -55,7 +55,8 @@ class SmoothMasks:
         place = (np.arange(size)[None] + begin + 0.5) * self._cells / ((self._cells + 1) * cell) - 0.5
         place = np.clip(place, 0, self._cells - 1)
         distance = np.abs(place[:, :, None] - np.arange(self._cells))
-        return np.maximum(0, 1 - distance).astype(np.float32)
+        weights: np.ndarray = np.maximum(0, 1 - distance).astype(np.float32)
+        return weights
 
 
 @register_method(
@@ -70,9 +71,7 @@ def rise(
     *,
     masks: Annotated[int, Doc("random masks", source="Petsiuk et al. 2018: 4000 for VGG16", low=1)] = 4000,
     cells: Annotated[int, Doc("cells of the coarse grid along each axis", source="Petsiuk et al. 2018", low=1)] = 7,
-    probability: Annotated[
-        float, Doc("of a cell to be kept", source="Petsiuk et al. 2018", low=0.001, high=1)
-    ] = 0.5,
+    probability: Annotated[float, Doc("of a cell to be kept", source="Petsiuk et al. 2018", low=0.001, high=1)] = 0.5,
     baseline: Annotated[
         str | float | np.ndarray, Doc("what shows where the mask is zero", source="heatmark", choices=BASELINES)
     ] = "black",
@@ -93,7 +92,5 @@ def rise(
     total = operations.zeros((request.count, *request.model.spatial_shape))
     for first in range(0, masks, _BLOCK):
         numbers = np.arange(first, min(first + _BLOCK, masks))
-        total = total + operations.einsum(
-            f"vn,v{letters}->n{letters}", scores[first : first + _BLOCK], smooth[numbers]
-        )
+        total = total + operations.einsum(f"vn,v{letters}->n{letters}", scores[first : first + _BLOCK], smooth[numbers])
     return total / (masks * probability)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from ..models.base import ScoreKind
+from ..models.queries import ScoreKind
 from ..parameters import Doc
 from ..registry import Reference
 from .fills import FILLS
@@ -13,7 +13,7 @@ from .perturbations import ORIGINAL, MapFacts, Perturbation, Reading, fading, ke
 from .registry import Measure, register_metric
 
 _CHATTOPADHYAY = Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063")
-_PRESETS = {
+_PRESETS: dict[str, dict[str, Any]] = {
     "gradcampp": {"mask": "soft", "fill": "black"},
     "scorecam": {"mask": "top", "share": 0.5, "fill": "zero"},
     "torchcam": {"mask": "soft", "fill": "zero"},
@@ -37,8 +37,8 @@ class MaskedScore(Measure):
         ``drop``: 100 max(0, Y - O) / Y, for Y the whole's score and O the masked one's (NaN where Y <= 0, which only
         logits can be); ``increase``: 100 where O > Y, else 0.
     mask
-        ``soft``: the map's positive part scaled to [0, 1] (a constant map highlights nothing); ``top``: the ``share`` of positions
-        ranked highest; ``positive``: those with an attribution above zero.
+        ``soft``: the map's positive part scaled to [0, 1] (a constant map highlights nothing); ``top``: the ``share``
+        of positions ranked highest; ``positive``: those with an attribution above zero.
     share
         For ``top``.
     fill

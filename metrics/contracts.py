@@ -61,8 +61,8 @@ def violations(model: Model, x: Any, attributions: np.ndarray, metric: str | Met
         others["the reverse order"] = values(slice(None, None, -1))[::-1]
     finally:
         model.engine.chunk = chunk
-    size = max(1.0, float(np.nanmax(np.abs(first), initial=0.0)))
+    scale = max(1.0, float(np.nanmax(np.abs(first), initial=0.0)))
     for how, other in others.items():
-        if not np.allclose(first, other, rtol=0, atol=_TOLERANCE * size, equal_nan=True):
+        if not np.allclose(first, other, rtol=0, atol=_TOLERANCE * scale, equal_nan=True):
             found.append(f"other values with {how} (by {float(np.nanmax(np.abs(first - other))):.3g})")
     return found

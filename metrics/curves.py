@@ -15,9 +15,7 @@ def curve(metric: Metric, bands: Bands) -> tuple[np.ndarray, np.ndarray] | None:
     return metric.measure.curve(bands.reading())
 
 
-def curves_on_grid(
-    metric: Metric, bands: Sequence[Bands], points: int = 101
-) -> tuple[np.ndarray, np.ndarray] | None:
+def curves_on_grid(metric: Metric, bands: Sequence[Bands], points: int = 101) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the curves of several samples on one grid: x (points,) and y (samples, points), or None without any.
 
     Between levels the curves are straight; samples whose curve is undefined are left out.

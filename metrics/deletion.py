@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..models.base import ScoreKind
+from ..models.queries import ScoreKind
 from ..parameters import Doc
 from ..registry import Reference
 from .fills import FILLS

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ..errors import BadInput
-from ..models.base import Model, Query
+from ..models.base import Model
 from ..models.engine import Chunk, Pairs
+from ..models.queries import Query
 from ..models.tensors import Tensor
 from .fills import fill_of
 from .perturbations import ORIGINAL, SOFT, Bands, MapFacts, Perturbation, Reading
@@ -84,9 +86,7 @@ def evaluate_batch(
         for row, scores in enumerate(_target_scores(logits, np.asarray(target))):
             known[row][ORIGINAL] = scores
     # Sorted by perturbation, so that a chunk has one fill (rarely two) and samples stand side by side.
-    work = sorted(
-        (item, row) for row, items in enumerate(wanted) for item in items if item not in known[row]
-    )
+    work = sorted((item, row) for row, items in enumerate(wanted) for item in items if item not in known[row])
     for (item, row), scores in zip(work, _evaluated(model, x, target, ranking, work, seed), strict=True):
         known[row][item] = scores
     readings = [
@@ -134,7 +134,7 @@ def _evaluated(
     def perturbed(rows: Tensor, chunk: Chunk) -> Tensor:
         names = [items[number].fill for number in chunk.variants]
         cuts = [0, *(place for place in range(1, len(names)) if names[place] != names[place - 1]), len(names)]
-        runs = [(slice(first, last), chunk.part(first, last)) for first, last in zip(cuts, cuts[1:], strict=False)]
+        runs = [(slice(first, last), chunk.part(first, last)) for first, last in pairwise(cuts)]
         parts = [shown(rows[place], part, names[place.start]) for place, part in runs]
         return parts[0] if len(parts) == 1 else operations.concat(parts)
 

@@ -24,9 +24,9 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
     x
         (n, *input_shape), raw domain [0, 1].
     fill
-        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``zero``, the raw value that the model's
-        normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the blurred picture of
-        RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``zero``, the raw value that the
+        model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the blurred
+        picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
     seed
         Of the noise.
 

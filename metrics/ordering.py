@@ -16,7 +16,9 @@ from .registry import Measure, register_metric
 
 _WANG = Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985")
 _REFERENCE_CODE = {"step": 500, "extent": "positive"}
-Steps = Annotated[int, Doc("equal steps of the ranking", source="as deletion, so that the two share their inputs", low=1)]
+Steps = Annotated[
+    int, Doc("equal steps of the ranking", source="as deletion, so that the two share their inputs", low=1)
+]
 Step = Annotated[int | None, Doc("positions a step instead", source="500 in the code of Wang et al.", low=1)]
 Extent = Annotated[
     Literal["all", "positive"], Doc("the ranked positions", source="the code of Wang et al.: only positive ones")

@@ -7,12 +7,13 @@ least relevant 30 % is keeping the top 70 %, so metrics that ask for the same pe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.base import ScoreKind
+from ..models.queries import ScoreKind
 
 SOFT = "soft:"
 """Prefix of the fill of a soft perturbation: the map's positive part, scaled to [0, 1], is the mask."""
@@ -93,7 +94,7 @@ class Reading:
         """Return the score of one perturbed input."""
         logit, probability = self.scores[perturbation]
         if kind == "log_probability":
-            return float(np.log(max(probability, np.finfo(np.float32).tiny)))
+            return math.log(max(probability, float(np.finfo(np.float32).tiny)))
         return logit if kind == "logit" else probability
 
     def curve(self, perturbations: Iterable[Perturbation], kind: ScoreKind) -> np.ndarray:
@@ -126,7 +127,8 @@ class Bands:
     def reading(self) -> Reading:
         """Return the reading that these columns hold."""
         keys = [
-            Perturbation(fill, int(low), int(high)) for fill, low, high in zip(self.fill, self.low, self.high, strict=True)
+            Perturbation(fill, int(low), int(high))
+            for fill, low, high in zip(self.fill, self.low, self.high, strict=True)
         ]
         scores = zip(map(float, self.logit), map(float, self.probability), strict=True)
         return Reading(MapFacts(self.positions, self.positives), dict(zip(keys, scores, strict=True)))

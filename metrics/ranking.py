@@ -56,10 +56,10 @@ class Ranking:
         values = np.asarray(maps, np.float32)
         count, positions = len(values), int(np.prod(values.shape[1:]))
         flat = values.reshape(count, positions)
-        finite = np.isfinite(flat).all(axis=1)
+        finite: np.ndarray = np.isfinite(flat).all(axis=1)
         largest = np.finfo(np.float32).max
         flat = np.nan_to_num(flat, nan=-np.inf, posinf=np.inf, neginf=-np.inf).clip(-largest, largest)
-        constant = flat.min(axis=1) == flat.max(axis=1)
+        constant = np.ptp(flat, axis=1) == 0
         positive = np.maximum(flat, np.float32(0))
         low, high = positive.min(axis=1, keepdims=True), positive.max(axis=1, keepdims=True)
         visible = (low < high) & finite[:, None]
@@ -70,5 +70,8 @@ class Ranking:
             operations.reshape(ranks, values.shape),
             model.from_numpy(soft.reshape(values.shape)),
             tuple(MapFacts(positions, int(row)) for row in (flat > 0).sum(axis=1)),
-            tuple("non-finite" if not ok else "constant" if flat_map else "" for ok, flat_map in zip(finite, constant, strict=True)),
+            tuple(
+                "non-finite" if not ok else "constant" if flat_map else ""
+                for ok, flat_map in zip(finite, constant, strict=True)
+            ),
         )

@@ -7,8 +7,8 @@ import numpy as np
 from ..errors import BadInput, suggestion
 from .base import Model
 from .blur import gaussian_blur
-from .tensors import Tensor
 from .random_bank import RandomBank
+from .tensors import Tensor
 
 BASELINES = ("black", "white", "mean", "blur", "noise")
 

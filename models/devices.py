@@ -6,7 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from ..errors import BadInput, MissingExtra
-from .base import FRAMEWORKS, Framework
+from .queries import FRAMEWORKS, Framework
 
 
 def installed_frameworks() -> tuple[Framework, ...]:

@@ -15,8 +15,9 @@ from time import perf_counter
 import numpy as np
 
 from ..errors import OutOfMemory
-from .base import Answer, Model, Query, ScoreFunction, ScoreKind
+from .base import Model
 from .chunk_size import ChunkTuner
+from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
 from .tensors import Tensor, TensorOperations
 
@@ -209,9 +210,7 @@ class Engine:
         """Return the chunk size in force for each kind of query used so far."""
         return {kind: self.chunk or tuner.best_size for kind, tuner in self._tuners.items()}
 
-    def _ask(
-        self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str
-    ) -> Answer:
+    def _ask(self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str) -> Answer:
         variants = make(chunk.of_samples(x), chunk)
         targets = None if target is None else chunk.of_samples(target)
         return self.model.run(query, variants, targets, layout)

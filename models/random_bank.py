@@ -26,7 +26,9 @@ class RandomBank:
 
     def generator(self, stream: str, number: int = 0) -> np.random.Generator:
         """Return the generator of one numbered draw of a named stream."""
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, zlib.crc32(stream.encode()), number])))
+        return np.random.Generator(
+            np.random.Philox(np.random.SeedSequence([self.seed, zlib.crc32(stream.encode()), number]))
+        )
 
     def rows(self, stream: str, draw: Callable[[np.random.Generator], np.ndarray]) -> LazyRows:
         """Return an endless array of draws, each made when it is first asked for and kept for a while."""

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
 from ..registry import Entry, Reference, Registry
-from .base import FRAMEWORKS, Framework, Model, Precision
+from .base import Model
 from .devices import installed_frameworks, require_framework, resolved_device
 from .normalization import Normalization
+from .queries import FRAMEWORKS, Framework, Precision
 
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOT = _PACKAGE.rpartition(".")[0]

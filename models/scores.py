@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import ScoreFunction, ScoreKind
+from .queries import ScoreFunction, ScoreKind
 from .tensors import Tensor, TensorOperations
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Unpack
 
 import keras
@@ -12,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import BadInput, NotApplicable
-from .base import Answer, Description, Layer, Model, Query
+from .base import Description, Model
 from .normalization import Normalization
+from .queries import Answer, Layer, Query
 from .scores import target_score
 from .tensorflow_rules import has_rectifier, rectifier_rule
 from .tensorflow_tensors import TensorFlowOperations
@@ -114,7 +116,7 @@ class TensorFlowModel(Model):
         kept: dict[str, tf.Tensor] = {}
         with ExitStack() as stack:
             for name in names:
-                stack.enter_context(_watched(layers[name], lambda output, name=name: kept.__setitem__(name, output)))
+                stack.enter_context(_watched(layers[name], partial(kept.__setitem__, name)))
             yield kept
 
     def has_rectifiers(self) -> bool:
@@ -200,7 +202,9 @@ def _watched(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator
 
 
 @contextmanager
-def _replaced_call(layer: keras.layers.Layer, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def _replaced_call(
+    layer: keras.layers.Layer, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
     """Replace a layer's ``call`` by a wrapped one, on the instance, past Keras's attribute tracking."""
     previous = layer.__dict__.get("call")
     layer.__dict__["call"] = wrap(layer.call)

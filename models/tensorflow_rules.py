@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from .base import BackwardRule
+from .queries import BackwardRule
 
 _RECTIFIERS = ("Relu", "Relu6")
 

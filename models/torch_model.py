@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from ..errors import BadInput, NotApplicable
-from .base import Answer, Description, Layer, Model, Query
+from .base import Description, Model
 from .normalization import Normalization
+from .queries import Answer, Layer, Query
 from .scores import target_score
 from .torch_rules import RectifierRule, has_rectifier
 from .torch_tensors import TorchOperations
@@ -56,15 +57,14 @@ class TorchModel(Model):
         """See `Model.as_tensor`."""
         if isinstance(x, torch.Tensor):
             return x.detach().to(self._torch_device, torch.float32, copy=True)
-        return self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
+        tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
+        return tensor
 
     def plain(self, value: Any) -> Any:
         """See `Model.plain`."""
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
-    def run(
-        self, query: Query, x: torch.Tensor, target: torch.Tensor | None, layout: str | None = None
-    ) -> Answer:
+    def run(self, query: Query, x: torch.Tensor, target: torch.Tensor | None, layout: str | None = None) -> Answer:
         """See `Model.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
@@ -113,9 +113,12 @@ class TorchModel(Model):
         return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
 
     def _prepared(self, x: torch.Tensor) -> torch.Tensor:
+        prepared: torch.Tensor = x
         if isinstance(self._preprocess, Normalization):
-            return self._preprocess.apply(x, self.channel_axis, self._constant, lambda t, axis: t.flip(axis))
-        return x if self._preprocess is None else self._preprocess(x)
+            prepared = self._preprocess.apply(x, self.channel_axis, self._constant, lambda t, axis: t.flip(axis))
+        elif self._preprocess is not None:
+            prepared = self._preprocess(x)
+        return prepared
 
     def _constant(self, array: np.ndarray) -> torch.Tensor:
         """Return the array on the device; kept, because a copy to a GPU for every chunk would stall it."""

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from .base import BackwardRule
+from .queries import BackwardRule
 
 
 class _GuidedRectifier(torch.autograd.Function):
@@ -55,21 +55,22 @@ class RectifierRule(TorchFunctionMode):
 
     def __init__(self, rule: BackwardRule) -> None:
         super().__init__()
-        self._rectifier = _GuidedRectifier if rule == "guided" else _DeconvnetRectifier
+        rectifier = _GuidedRectifier if rule == "guided" else _DeconvnetRectifier
+        self._rectify: Callable[[torch.Tensor, float], torch.Tensor] = rectifier.apply
 
     def __torch_function__(
         self, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if function in _PLAIN:
-            return self._rectifier.apply(args[0] if args else kwargs["input"], float("inf"))
+            return self._rectify(args[0] if args else kwargs["input"], float("inf"))
         if function in _SIX:
-            return self._rectifier.apply(args[0] if args else kwargs["input"], 6.0)
+            return self._rectify(args[0] if args else kwargs["input"], 6.0)
         if function in _BETWEEN:
             low = args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)
             high = args[2] if len(args) > 2 else kwargs.get("max_val", 1.0)
             if low == 0.0:  # nn.ReLU6 is a hardtanh from 0 to 6
-                return self._rectifier.apply(args[0] if args else kwargs["input"], float(high))
+                return self._rectify(args[0] if args else kwargs["input"], float(high))
         return function(*args, **kwargs)
 
 

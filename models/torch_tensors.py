@@ -127,7 +127,8 @@ class TorchOperations(TensorOperations):
     def _rows(self, indices: np.ndarray | Tensor) -> torch.Tensor:
         if isinstance(indices, np.ndarray):
             return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
-        return indices
+        rows: torch.Tensor = indices
+        return rows
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

@@ -14,9 +14,9 @@ from ..datasets.base import Dataset
 from ..errors import BadInput, StorageError, UnknownName, suggestion
 from ..storage import cache_folder
 from .architecture import Architecture, check_weights
-from .base import FRAMEWORKS
 from .devices import installed_frameworks, require_framework
 from .normalization import Normalization
+from .queries import FRAMEWORKS
 from .small_networks import NETWORKS
 from .training import Epoch, Progress, TrainingRecipe, fit, measured_normalization, with_epochs
 from .training_data import TrainingData, training_data

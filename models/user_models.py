@@ -13,8 +13,9 @@ from typing import Any
 
 from ..errors import BadInput, HeatmarkError
 from ..identity import digest, file_digest
-from .base import Framework, Model, Precision
+from .base import Model
 from .devices import require_framework, resolved_device
+from .queries import Framework, Precision
 from .registry import LoadedNetwork, wrapped
 
 _FORMS = "Write pkg.module:build, file.py:build, file:net.keras or file:net.h5."

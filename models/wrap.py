@@ -8,8 +8,10 @@ from typing import Any
 
 from ..datasets.base import Sizing
 from ..errors import BadInput
-from .base import Description, Model, Precision, Preprocess
+from .base import Description, Model, Preprocess
 from .devices import resolved_device
+from .queries import Precision
+
 
 def wrap(
     net: Any,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from heatmark.models.architecture import (
     INPUT,
     Activation,
@@ -86,7 +87,9 @@ def built(architecture: Architecture, framework: str, weights: dict[str, np.ndar
 
 def model_of(architecture: Architecture, framework: str, seed: int = 0) -> Model:
     """Return the architecture with random weights (larger than usual, so that classes differ) behind the interface."""
-    weights = {name: 2 * value if "weight" in name else value for name, value in initial_weights(architecture, seed).items()}
+    weights = {
+        name: 2 * value if "weight" in name else value for name, value in initial_weights(architecture, seed).items()
+    }
     shape = architecture.input_shape
     native = (shape[-1], *shape[:-1]) if framework == "torch" and len(shape) > 1 else shape
     channels = shape[-1] if len(shape) > 1 else 1

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from heatmark.errors import BadInput, StorageError, UnknownName
 from heatmark.identity import array_digest, canonical_json, digest, file_digest
 from heatmark.parameters import Doc, bound, parameters_of
 from heatmark.registry import Entry, Reference, Registry
 from heatmark.selection import Selection, parse_selection, parse_selections, select
 from heatmark.storage import CACHE_VARIABLE, cache_folder, set_aside, written_whole
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_:./-]{0,12}", fullmatch=True)
 KEYS = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
@@ -94,7 +94,7 @@ def test_a_registry_suggests_and_resolves_families():
     registry.add(Entry(name="saliency", family="x", reference=Reference("A", 2000, "T", "1.2")))
     registry.add(Entry(name="folder:", family="x"))
     assert registry.find("folder:a/b")[1] == "a/b" and registry.get("saliency").reference.text == "A 2000. T, arXiv 1.2"
-    with pytest.raises(UnknownName, match="Did you mean 'saliency'.*heatmark list things"):
+    with pytest.raises(UnknownName, match=r"Did you mean 'saliency'.*heatmark list things"):
         registry.get("salency")
     with pytest.raises(UnknownName):
         registry.get("folder:")
@@ -126,7 +126,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError), written_whole(path) as temporary:
         temporary.write_text("second")
         raise RuntimeError
-    assert path.read_text() == "first" and os.listdir(path.parent) == ["file.txt"]
+    assert path.read_text() == "first" and list(path.parent.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):

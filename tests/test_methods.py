@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import heatmark as hm
 import networks
 import numpy as np
 import pytest
+from networks import FRAMEWORKS, native, pictures
+from scipy.stats import spearmanr
+
+import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.contracts import violations
 from heatmark.methods.integrated_gradients import RULES, quadrature
 from heatmark.methods.occlusion import window_starts
 from heatmark.methods.registry import METHODS, method_from
-from heatmark.models.base import PassCount
+from heatmark.models.queries import PassCount
 from heatmark.models.wrap import wrap
-from networks import FRAMEWORKS, native, pictures
-from scipy.stats import spearmanr
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -269,11 +270,13 @@ def test_pass_counts(model, method):
 def test_random_numbers_depend_on_the_seed_and_on_nothing_else(model):
     subject = model("plain", "torch")
     x = native(subject, pictures(4))
-    state = np.random.get_state()[1].copy()
+    np.random.seed(7)  # noqa: NPY002 -- the global generator is what must not be touched
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(7)  # noqa: NPY002
     for method in ("random", "smoothgrad[samples=3]", "rise[masks=10]"):
         first, again, other = (hm.explain(subject, x, method, 0, seed=seed) for seed in (0, 0, 1))
         assert np.array_equal(first, again) and not np.allclose(first, other)
-    assert np.array_equal(state, np.random.get_state()[1])
+    assert np.random.random() == expected  # noqa: NPY002
     maps = hm.explain(subject, x, "random")
     assert abs(np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1]) < 0.5
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import heatmark as hm
 import networks
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import FRAMEWORKS, native, pictures
+
+import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.metrics.contracts import violations
 from heatmark.metrics.curves import curve, curves_on_grid
@@ -16,17 +20,10 @@ from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, kee
 from heatmark.metrics.ranking import Ranking
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.wrap import wrap
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from networks import FRAMEWORKS, native, pictures
 
 torch = pytest.importorskip("torch")
 
-ALL = [
-    f"{entry.name}[{preset}]" if preset else entry.name
-    for entry in METRICS
-    for preset in (None, *entry.presets)
-]
+ALL = [f"{entry.name}[{preset}]" if preset else entry.name for entry in METRICS for preset in (None, *entry.presets)]
 FAMILY = ["average_drop", "average_increase", "n_ord", "s_ord", "deletion", "insertion"]
 WEIGHT = np.array([[4.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
 
@@ -126,7 +123,11 @@ def test_the_exact_order_wins_and_the_direction_is_right(metric):
     steps = ",".join(["steps=4"] if "wang" not in metric else ["step=1"])
     metric = f"{metric[:-1]},{steps}]" if metric.endswith("]") else f"{metric}[{steps}]"
     if metric.startswith("insertion"):
-        metric = metric.replace("[", "[fill=black,", 1) if "rise" not in metric else metric.replace("rise", "rise,fill=black")
+        metric = (
+            metric.replace("[", "[fill=black,", 1)
+            if "rise" not in metric
+            else metric.replace("rise", "rise,fill=black")
+        )
     best, worst = (hm.score(linear(), ONES, maps, metric, 0)[0] for maps in (EXACT, REVERSED))
     assert best > worst if metric_from(metric).entry.higher_is_better else best < worst
 
@@ -286,8 +287,9 @@ def test_scores_that_are_undefined_are_nan():
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_fills_of_rise_live_in_normalised_space(model, framework):
-    from heatmark.metrics.fills import fill_of
     from scipy.signal import convolve2d
+
+    from heatmark.metrics.fills import fill_of
 
     subject = model("plain", framework)
     x = pictures(2)

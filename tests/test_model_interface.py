@@ -8,11 +8,12 @@ import warnings
 import networks
 import numpy as np
 import pytest
-from heatmark.errors import BadInput, NotApplicable, OutOfMemory, UnknownName
-from heatmark.models.base import Query
-from heatmark.models.engine import Engine, Pairs
-from heatmark.models.wrap import wrap
 from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
+
+from heatmark.errors import BadInput, NotApplicable, OutOfMemory, UnknownName
+from heatmark.models.engine import Engine, Pairs
+from heatmark.models.queries import Query
+from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")

@@ -10,8 +10,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import heatmark
 import pytest
+
+import heatmark
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -61,7 +62,9 @@ def test_the_wheel_holds_what_the_list_says():
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable"):
         pytest.skip("heatmark is installed from the checkout, not from a wheel")
-    held = {str(path) for path in distribution.files or () if str(path).startswith("heatmark/") and path.suffix != ".pyc"}
+    held = {
+        str(path) for path in distribution.files or () if str(path).startswith("heatmark/") and path.suffix != ".pyc"
+    }
     expected = {f"heatmark/{path.name}" for path in ROOT.glob("*.py")} | {"heatmark/py.typed"}
     expected |= {f"heatmark/{folder}/{path.name}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
     for package, patterns in PROJECT["tool"]["setuptools"]["package-data"].items():

@@ -336,6 +336,27 @@ def test_a_model_of_ones_own_from_a_file(start: Start, tmp_path: Path) -> None:
     assert start("counted", models="own_net.py:build").cached == 0  # same weights, another network
 
 
+def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(start: Start, tmp_path: Path) -> None:
+    net = tmp_path / "late_net.py"
+    net.write_text("def build():\n    raise RuntimeError('weights are on the other disk')\n")
+    with pytest.raises(HeatmarkError, match="weights are on the other disk"):
+        start("counted", models="late_net.py:build")
+    result = start("counted", models="tiny,late_net.py:build")
+    (failure,) = result.failures
+    assert result.finished == 1 and "weights are on the other disk" in failure.error
+    assert failure.spec.model == "late_net.py:build"
+    net.write_text(
+        "import torch\n"
+        "from heatmark.models.registry import LoadedNetwork\n"
+        "def build():\n"
+        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
+        "    torch.nn.init.ones_(net[1].weight)\n"
+        "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=3)\n"
+    )
+    repaired = start("counted", models="tiny,late_net.py:build")
+    assert repaired.complete and repaired.cached == 1 and not repaired.failures
+
+
 def test_a_model_that_exists_in_one_framework_has_no_cells_in_the_other(start: Start) -> None:
     pytest.importorskip("tensorflow")
     result = start("counted", frameworks="torch,tensorflow")

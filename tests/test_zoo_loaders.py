@@ -285,7 +285,7 @@ def test_what_is_wrong_with_an_own_model_is_said(
 def test_an_import_that_fails_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("import a_package_that_is_not_there\n")
-    with pytest.raises(HeatmarkError, match="ModuleNotFoundError.*broken.py, line 1"):
+    with pytest.raises(HeatmarkError, match=r"ModuleNotFoundError.*broken\.py, line 1"):
         model_from_text(f"{path}:build")
 
 
@@ -358,7 +358,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     for suffix in ("keras", "h5"):
         path = tmp_path / f"text.{suffix}"
         path.write_text("not a model")
-        with pytest.raises(BadInput, match="no readable Keras model|Cannot read"):
+        with pytest.raises(BadInput, match="no readable Keras model"):
             model_from_text(f"file:{path}")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     network.save_weights(tmp_path / "only.weights.h5")

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+
 from heatmark.models.base import Model
 
 CHUNKS = (4, 8, 16, 32)

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import heatmark as hm
 import numpy as np
 import pytest
-from heatmark.models.base import Query
+
+import heatmark as hm
 from heatmark.models.engine import Pairs
+from heatmark.models.queries import Query
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bare import bare_loops, interleaved

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from heatmark.models.devices import installed_frameworks
 
 SCRIPT = """

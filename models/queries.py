@@ -1,0 +1,103 @@
+"""What is asked of a network, and what it answers, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .tensors import Tensor, TensorOperations
+
+Framework = Literal["torch", "tensorflow"]
+Precision = Literal["float32", "bf16"]
+ScoreKind = Literal["logit", "probability", "log_probability"]
+#: A score of one's own: (array namespace, logits (m, classes), targets (m,)) to (m,).
+ScoreFunction = Callable[[TensorOperations, Tensor, Tensor], Tensor]
+BackwardRule = Literal["guided", "deconvnet"]
+
+FRAMEWORKS: tuple[Framework, ...] = ("torch", "tensorflow")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of the network, whatever the inputs.
+
+    Attributes
+    ----------
+    score
+        The scalar of each row that gradients are taken of: the target's logit, probability or log-probability, or a
+        function of one's own.
+    input_gradient
+        Whether the score's gradient with respect to the raw input is wanted.
+    layers
+        The layers whose outputs are wanted.
+    layer_gradients
+        Whether the score's gradients at those layers are wanted.
+    rule
+        How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only
+        positive gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
+    """
+
+    score: ScoreKind | ScoreFunction = "logit"
+    input_gradient: bool = False
+    layers: tuple[str, ...] = ()
+    layer_gradients: bool = False
+    rule: BackwardRule | None = None
+
+    @property
+    def backward(self) -> bool:
+        """Whether the query needs a backward pass."""
+        return self.input_gradient or self.layer_gradients
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network said for m rows.
+
+    Attributes
+    ----------
+    logits
+        (m, classes), float32.
+    input_gradient
+        (m, *input_shape), or None.
+    activations, layer_gradients
+        One tensor per queried layer, in the query's order and the framework's native layout.
+    """
+
+    logits: Tensor
+    input_gradient: Tensor | None = None
+    activations: tuple[Tensor, ...] = ()
+    layer_gradients: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class PassCount:
+    """Rows sent forward and backward through the network."""
+
+    forward: int = 0
+    backward: int = 0
+
+    def __add__(self, other: PassCount) -> PassCount:
+        return PassCount(self.forward + other.forward, self.backward + other.backward)
+
+    def __sub__(self, other: PassCount) -> PassCount:
+        return PassCount(self.forward - other.forward, self.backward - other.backward)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A place in the network whose output can be queried.
+
+    Attributes
+    ----------
+    name
+        What `Query.layers` takes.
+    kind
+        The class of the module or layer.
+    shape
+        One sample's output shape in the native layout, without the batch axis.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
