@@ -115,7 +115,7 @@ def _executor(engine: str, work: Work, plugins: tuple[str, ...]) -> Executor:
 
 def _answers(work: Work, executor: Executor) -> dict[ModelRequest, Answer]:
     """Return what every model is; HeatmarkError where not one of them can be used."""
-    known = {request: known_without_loading(request) for request in work.requests}
+    known: dict[ModelRequest, Answer | None] = {r: known_without_loading(r) for r in work.requests}
     answers: dict[ModelRequest, Answer] = {request: answer for request, answer in known.items() if answer is not None}
     answers |= executor.describe([request for request, answer in known.items() if answer is None])
     if all(isinstance(answer, (Failed, NotMeant)) for answer in answers.values()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import BadInput, NotApplicable
 from ..identity import digest, file_digest
 from ..models.base import Model
+from ..models.queries import FRAMEWORKS
 from ..models.registry import MODELS, find_model, load_model, weights_id
 from ..models.user_models import model_from_text, user_weights_id
 from .messages import ModelRequest
@@ -30,6 +31,13 @@ def check_name(name: str) -> None:
         raise BadInput(f"There is no file {path} for the model {name!r}.")
 
 
+def possible_frameworks(name: str) -> tuple[str, ...]:
+    """Return the frameworks that a model may exist in; what one's own code builds is known only once it is built."""
+    if not is_own(name):
+        return find_model(name)[0].frameworks
+    return ("tensorflow",) if name.startswith("file:") else FRAMEWORKS
+
+
 def identity_without_loading(name: str) -> str | None:
     """Return what `identity` would, where that takes no framework, else None."""
     return user_weights_id(name) if is_own(name) else weights_id(name)
@@ -45,8 +53,6 @@ def loaded_model(request: ModelRequest) -> Model:
     """
     if not is_own(request.model):
         return load_model(request.model, request.framework, device=request.device, precision=request.precision)
-    if request.model.startswith("file:") and request.framework != "tensorflow":
-        raise NotApplicable(f"{request.model} is a saved Keras model, which runs only in tensorflow")
     model = model_from_text(request.model, request.device, request.precision)
     if model.framework != request.framework:
         raise NotApplicable(

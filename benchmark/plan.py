@@ -15,7 +15,7 @@ from ..models.registry import find_model
 from .cells import UNKNOWN_WEIGHTS, CellSpec, Task
 from .environment import gpu_possible
 from .messages import Description, Failed, ModelRequest, NotMeant
-from .named_models import check_name, identity_without_loading, is_own
+from .named_models import check_name, identity_without_loading, is_own, possible_frameworks
 from .store import RunStore
 from .suite import Suite
 
@@ -147,10 +147,10 @@ def work_of(suite: Suite, device: str) -> Work:
     return Work(suite, device, datasets, methods, metrics)
 
 
-def known_without_loading(request: ModelRequest) -> Description | None:
+def known_without_loading(request: ModelRequest) -> Description | NotMeant | None:
     """Return a model's description if that needs no framework: known weights, and no GPU that it could be on."""
-    if request.model.startswith("file:") and request.framework != "tensorflow":
-        return None
+    if request.framework not in possible_frameworks(request.model):
+        return NotMeant(f"{request.model} does not exist in {request.framework}")
     weights = identity_without_loading(request.model)
     if weights is None or not (request.device == "cpu" or (request.device == "auto" and not gpu_possible())):
         return None

@@ -6,8 +6,10 @@ import importlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -48,7 +50,8 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
-        importlib.import_module(framework)
+        with _chatter_held_back():
+            importlib.import_module(framework)
         set_threads(framework, threads)
         load_plugins(plugins)
     except Exception as error:
@@ -82,6 +85,26 @@ class _Throttled:
         if perf_counter() - self._sent >= REPORT_SECONDS:
             self._connection.send(self._images)
             self._images, self._sent = 0, perf_counter()
+
+
+@contextmanager
+def _chatter_held_back() -> Iterator[None]:
+    """Keep what native code writes to standard error to itself, and pass it on only if the block fails.
+
+    TensorFlow reports on processors and drivers at import, whatever its log level says.
+    """
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
 
 
 def _end_with_parent() -> None:

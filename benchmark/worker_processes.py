@@ -119,7 +119,7 @@ class WorkerProcess:
         if ready:
             return Failed(f"The {self.framework} worker process died ({how}).")
         self.broken = Failed(
-            f"The {self.framework} worker process ended before it was ready ({how}); see its output above. "
+            f"The {self.framework} worker process ended before it was ready ({how}). "
             "`heatmark doctor` tells whether the framework works here."
         )
         return self.broken

@@ -56,10 +56,10 @@ class Ranking:
         values = np.asarray(maps, np.float32)
         count, positions = len(values), int(np.prod(values.shape[1:]))
         flat = values.reshape(count, positions)
-        finite: np.ndarray = np.isfinite(flat).all(axis=1)
+        finite: np.ndarray = np.logical_and.reduce(np.isfinite(flat), axis=1)
         largest = np.finfo(np.float32).max
         flat = np.nan_to_num(flat, nan=-np.inf, posinf=np.inf, neginf=-np.inf).clip(-largest, largest)
-        constant = np.ptp(flat, axis=1) == 0
+        constant = np.equal(flat.min(axis=1), flat.max(axis=1))
         positive = np.maximum(flat, np.float32(0))
         low, high = positive.min(axis=1, keepdims=True), positive.max(axis=1, keepdims=True)
         visible = (low < high) & finite[:, None]

@@ -358,7 +358,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     for suffix in ("keras", "h5"):
         path = tmp_path / f"text.{suffix}"
         path.write_text("not a model")
-        with pytest.raises(BadInput, match="no readable Keras model"):
+        with pytest.raises(BadInput, match="as a saved Keras model"):
             model_from_text(f"file:{path}")
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     network.save_weights(tmp_path / "only.weights.h5")
