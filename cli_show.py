@@ -6,14 +6,11 @@ import dataclasses
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from .registry import Reference
-
-if TYPE_CHECKING:
-    from .registry import Registry
 
 
 class Plural(StrEnum):
@@ -54,7 +51,7 @@ def list_command(
     heatmark list methods
     heatmark list datasets --json
     """
-    entries = _suite_facts() if kind is Plural.SUITES else [entry_facts(entry) for entry in _registry(kind.value[:-1])]
+    entries = _suite_facts() if kind is Plural.SUITES else [entry_facts(entry) for entry in _entries(kind)]
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
@@ -78,7 +75,7 @@ def show_command(
 
         facts = load_suite(name).plain()
     else:
-        facts = entry_facts(_registry(kind.value).get(name.partition("[")[0]))
+        facts = entry_facts(_entry(kind, name))
     if as_json:
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
@@ -146,28 +143,51 @@ def entry_facts(entry: Any) -> dict[str, Any]:
         value = getattr(entry, item.name)
         if item.name not in ("options", "parameters") and not callable(value):
             facts[item.name] = _plain(value)
+    if cost := getattr(entry, "cost", None):
+        facts["cost"] = cost
     declared = getattr(entry, "parameters", None) or getattr(entry, "options", None) or ()
     if declared:
         facts["parameters"] = [_parameter_facts(parameter) for parameter in declared]
     return facts
 
 
-def _registry(kind: str) -> Registry[Any]:
-    if kind == "method":
+def _entries(kind: Plural) -> list[Any]:
+    """Return all entries of a kind; models include the networks trained on this machine."""
+    if kind is Plural.METHODS:
+        from .methods.registry import list_methods
+
+        return list(list_methods())
+    if kind is Plural.METRICS:
+        from .metrics.registry import list_metrics
+
+        return list(list_metrics())
+    if kind is Plural.DATASETS:
+        from .datasets.registry import list_datasets
+
+        return list(list_datasets())
+    from .models.registry import list_models
+
+    return list(list_models())
+
+
+def _entry(kind: Singular, name: str) -> Any:
+    """Return one entry; what stands in brackets behind its name does not matter."""
+    plain = name.partition("[")[0]
+    if kind is Singular.METHOD:
         from .methods.registry import METHODS
 
-        return METHODS
-    if kind == "metric":
+        return METHODS.get(plain)
+    if kind is Singular.METRIC:
         from .metrics.registry import METRICS
 
-        return METRICS
-    if kind == "dataset":
-        from .datasets.registry import DATASETS
+        return METRICS.get(plain)
+    if kind is Singular.DATASET:
+        from .datasets.registry import find_dataset
 
-        return DATASETS
-    from .models.registry import MODELS
+        return find_dataset(plain)
+    from .models.registry import find_model
 
-    return MODELS
+    return find_model(plain)[0]
 
 
 def _suite_facts() -> list[dict[str, Any]]:

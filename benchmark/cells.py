@@ -137,6 +137,8 @@ def rows_schema(metrics: Sequence[str]) -> pa.Schema:
         ("band_high", pa.list_(pa.int32())),
         ("band_logit", pa.list_(pa.float32())),
         ("band_probability", pa.list_(pa.float32())),
+        ("band_positions", pa.int64()),
+        ("band_positives", pa.int64()),
         ("explain_seconds", pa.float64()),
         ("score_seconds", pa.float64()),
         ("map", pa.list_(pa.float32())),

@@ -32,6 +32,7 @@ from .checksum import content_checksum
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
 OWN_FOLDERS = ("cells", "failures", "skipped", "thumbnails")
+OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ class RunStore:
         run = _read_json(folder / "run.json") if "run.json" in present else None
         if isinstance(run, dict):
             _check_schema(folder, run)
-        elif foreign := sorted(present - {"run.json", "plan.json", *OWN_FOLDERS}):
+        elif foreign := sorted(present - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}):
             raise StorageError(
                 f"{folder} is not the folder of a run: it holds {', '.join(foreign[:3])}. "
                 "Choose a new or empty folder with --out."

@@ -93,7 +93,8 @@ class Suite:
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON types; tasks become ``{"model": ..., "data": ...}``."""
         tasks = [{"model": task.model, "data": task.dataset} for task in self.tasks]
-        return {**asdict(self), "tasks": tasks}
+        found = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {**found, "tasks": tasks}
 
     def changed(
         self,

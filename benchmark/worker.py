@@ -112,6 +112,7 @@ class Worker:
             task.model.engine.on_rows = None
         rows = pa.Table.from_pylist(parts.rows, schema=rows_schema(spec.metrics))
         provenance = self._provenance(task, started, parts, memory.bytes)
+        provenance["class_names"] = _names_that_occur(task, rows)
         return Finished(rows, provenance, parts.pictures)
 
     def _loaded_model(self, request: ModelRequest) -> Model:
@@ -225,11 +226,20 @@ def _row(
         "band_high": bands.high.tolist(),
         "band_logit": bands.logit.tolist(),
         "band_probability": bands.probability.tolist(),
+        "band_positions": bands.positions,
+        "band_positives": bands.positives,
         "explain_seconds": seconds[0],
         "score_seconds": seconds[1],
         "map": None if small is None else small.ravel().tolist(),
         "map_shape": None if small is None else list(small.shape),
     }
+
+
+def _names_that_occur(task: _LoadedTask, rows: pa.Table) -> dict[str, str]:
+    """Return the names of the classes that a cell's samples have, are explained for, or are taken for."""
+    names = task.model.class_names or (task.dataset.class_names if task.originals.labels_fit else ())
+    classes = {int(value) for name in ("label", "target", "predicted") for value in rows.column(name).to_pylist()}
+    return {str(number): names[number] for number in sorted(classes) if 0 <= number < len(names)}
 
 
 def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
@@ -243,6 +253,7 @@ def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
     for _ in range(repeats):
         model.synchronise()
         clock = perf_counter()
-        model.outputs(full)
+        model.engine.outputs(full)
+        model.synchronise()
         times.append(perf_counter() - clock)
     return min(times) / size

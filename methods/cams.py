@@ -21,6 +21,7 @@ LayerName = Annotated[
     signed=False,
     pooling="none",
     needs=["gradients", "layers"],
+    cost="1 forward pass, and 1 backward pass down to the layer",
     reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"),
 )
 def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
@@ -37,6 +38,7 @@ def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     signed=False,
     pooling="none",
     needs=["gradients", "layers"],
+    cost="1 forward pass, and 1 backward pass down to the layer",
     reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
 )
 def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:

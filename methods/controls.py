@@ -13,7 +13,7 @@ from .registry import register_method
 from .request import Request
 
 
-@register_method("random", family="control", signed=True, pooling="none")
+@register_method("random", family="control", signed=True, pooling="none", cost="no pass")
 def random(request: Request) -> Tensor:
     """Independent standard normal values; each sample's depend on the seed and on its own content."""
     first = request.model.to_numpy(request.model.channels_first(request.x))
@@ -26,7 +26,7 @@ def random(request: Request) -> Tensor:
     return request.model.from_numpy(np.stack(maps))
 
 
-@register_method("sobel", family="control", signed=False, pooling="none")
+@register_method("sobel", family="control", signed=False, pooling="none", cost="no pass")
 def sobel(request: Request) -> Tensor:
     """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
     operations = request.operations
@@ -40,7 +40,7 @@ def sobel(request: Request) -> Tensor:
     return strength**0.5
 
 
-@register_method("center_gaussian", family="control", signed=False, pooling="none")
+@register_method("center_gaussian", family="control", signed=False, pooling="none", cost="no pass")
 def center_gaussian(
     request: Request,
     *,

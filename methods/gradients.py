@@ -7,6 +7,7 @@ from ..registry import Reference
 from .registry import register_method
 from .request import Request
 
+_ONE = "1 forward and 1 backward pass"
 _SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolutional Networks", "1312.6034")
 
 
@@ -15,6 +16,7 @@ _SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolu
     family="gradient",
     signed=True,
     needs=["gradients"],
+    cost=_ONE,
     reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
 )
 def gradient(request: Request) -> Tensor:
@@ -23,7 +25,7 @@ def gradient(request: Request) -> Tensor:
 
 
 @register_method(
-    "saliency", family="gradient", signed=False, pooling="max_abs", needs=["gradients"], reference=_SIMONYAN
+    "saliency", family="gradient", signed=False, pooling="max_abs", needs=["gradients"], cost=_ONE, reference=_SIMONYAN
 )
 def saliency(request: Request) -> Tensor:
     """The largest absolute gradient over the channels at each position."""
@@ -35,6 +37,7 @@ def saliency(request: Request) -> Tensor:
     family="gradient",
     signed=True,
     needs=["gradients"],
+    cost=_ONE,
     reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
 )
 def input_x_gradient(request: Request) -> Tensor:
@@ -47,6 +50,7 @@ def input_x_gradient(request: Request) -> Tensor:
     family="gradient",
     signed=True,
     needs=["gradients", "relu"],
+    cost=_ONE,
     reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
 )
 def guided_backprop(request: Request) -> Tensor:

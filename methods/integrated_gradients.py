@@ -35,6 +35,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     family="gradient",
     signed=True,
     needs=["gradients"],
+    cost="`steps` forward and backward passes",
     reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
 )
 def integrated_gradients(

@@ -29,6 +29,7 @@ def window_starts(size: int, window: int, stride: int) -> np.ndarray:
     family="perturbation",
     signed=True,
     pooling="none",
+    cost="1 forward pass, and 1 for each window",
     reference=Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901"),
 )
 def occlusion(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import BadInput
-from ..identity import array_digest
+from ..identity import array_digest, source_digest
 from ..models.base import Model
 from ..models.tensors import Tensor
 from ..parameters import Parameter, bound, parameters_of
@@ -39,6 +38,8 @@ class MethodEntry(Entry):
         ``none`` for methods that return spatial maps.
     needs
         What the model must offer: ``gradients``, ``layers`` with spatial positions, ``relu``.
+    cost
+        The passes that a sample takes.
     variants
         The presets: name to parameters.
     version
@@ -49,6 +50,7 @@ class MethodEntry(Entry):
     signed: bool
     pooling: Pooling = "sum"
     needs: frozenset[Need] = frozenset()
+    cost: str = ""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     version: int = 1
 
@@ -109,7 +111,7 @@ class Method:
             },
         }
         if self.entry.origin != "heatmark":
-            identity["source"] = _source_digest(self.entry.function)
+            identity["source"] = source_digest(self.entry.function)
         return identity
 
 
@@ -127,6 +129,7 @@ def register_method(
     signed: bool,
     pooling: Pooling = "sum",
     needs: Iterable[Need] = (),
+    cost: str = "",
     reference: Reference | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
@@ -158,6 +161,7 @@ def register_method(
                 signed=signed,
                 pooling=pooling,
                 needs=frozenset(needs),
+                cost=cost,
                 variants=dict(variants or {}),
                 version=version,
             )
@@ -201,11 +205,3 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
 def list_methods() -> list[MethodEntry]:
     """Return all registered methods, by family and name."""
     return list(METHODS)
-
-
-def _source_digest(function: MethodFunction) -> str:
-    """Return a digest of a function's source, so that editing a method of one's own makes its results stale."""
-    try:
-        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
-    except (OSError, TypeError):
-        return "unknown"

@@ -64,6 +64,7 @@ class SmoothMasks:
     family="perturbation",
     signed=False,
     pooling="none",
+    cost="`masks` forward passes",
     reference=Reference("Petsiuk, Das, Saenko", 2018, "RISE: Randomized Input Sampling", "1806.07421"),
 )
 def rise(

@@ -17,6 +17,7 @@ from .request import Request
     family="gradient",
     signed=True,
     needs=["gradients"],
+    cost="`samples` forward and backward passes",
     reference=Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825"),
 )
 def smoothgrad(

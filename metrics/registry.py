@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, suggestion
+from ..identity import source_digest
 from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
@@ -78,6 +79,13 @@ class MetricEntry(Entry):
         return parameters_of(self.factory)
 
     @property
+    def cost(self) -> str:
+        """The passes that a sample takes at the default protocol."""
+        values = bound(self.parameters, {}, self.name)
+        pictures = len(set(self.factory(**values).needs(MapFacts(224 * 224, 224 * 112))))
+        return f"{pictures} forward passes at 224 x 224 positions; metrics evaluated together share pictures"
+
+    @property
     def arrow(self) -> str:
         """The direction as an arrow."""
         return "↑" if self.higher_is_better else "↓"
@@ -116,7 +124,10 @@ class Metric:
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the metric's numbers depend on, as plain data."""
-        return {"name": self.entry.name, "version": self.entry.version, "protocol": self.protocol}
+        identity = {"name": self.entry.name, "version": self.entry.version, "protocol": self.protocol}
+        if self.entry.origin != "heatmark":
+            identity["source"] = [source_digest(self.entry.factory), source_digest(type(self.measure))]
+        return identity
 
 
 METRICS: Registry[MetricEntry] = Registry("metric", "heatmark.metrics", ("average_drop", "ordering", "deletion"))

@@ -34,10 +34,16 @@ class ChunkTuner:
         self._best = self._candidate = (self.start, self.layouts[0])
 
     @classmethod
-    def for_input(cls, shape: tuple[int, ...], layouts: tuple[str, ...], on_accelerator: bool) -> ChunkTuner:
-        """Return a tuner whose first guess and bounds suit inputs of this shape."""
+    def for_input(
+        cls, shape: tuple[int, ...], layouts: tuple[str, ...], *, on_accelerator: bool, backward: bool
+    ) -> ChunkTuner:
+        """Return a tuner whose first guess and bounds suit inputs of this shape.
+
+        A backward pass keeps every layer's outputs, some hundred times the input, so its chunks are bounded at half.
+        """
         elements = math.prod(shape)
         first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8, 32 * 2**20)
+        most_bytes //= 2 if backward else 1
         largest = max(1, min(4096, most_bytes // (4 * elements)))
         sizes = tuple(2**power for power in range(int(math.log2(largest)) + 1))
         # Small inputs are dominated by the cost of a call: start where a chunk has about a million values.

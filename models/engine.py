@@ -219,7 +219,9 @@ class Engine:
         kind = "backward" if query.backward else "forward"
         if kind not in self._tuners:
             on_accelerator = "cpu" not in self.model.device.lower()
-            self._tuners[kind] = ChunkTuner.for_input(self.model.input_shape, self.model.layouts, on_accelerator)
+            self._tuners[kind] = ChunkTuner.for_input(
+                self.model.input_shape, self.model.layouts, on_accelerator=on_accelerator, backward=query.backward
+            )
         return self._tuners[kind]
 
     def _shrink(self, tuner: ChunkTuner, size: int, error: BaseException) -> None:

@@ -106,7 +106,8 @@ def test_a_suite_is_shown() -> None:
         (["leaderboard", "nowhere"], "holds no run"),
         (["prepare", "imagenet-sampels"], "Did you mean 'imagenet-samples'"),
         (["train", "small-cn", "--data", "digits"], "Did you mean 'small-cnn'"),
-        (["explain", "none.png", "--methods", "salency"], "Did you mean 'saliency'"),
+        (["explain", "none.png"], "Cannot read none.png"),
+        (["show", "model", "smal-cnn"], "Did you mean 'small-cnn'"),
     ],
 )
 def test_mistakes_get_one_clear_message(words: list[str], message: str) -> None:

@@ -122,7 +122,9 @@ def test_a_second_run_does_only_what_is_missing(start: Start, tiny_folder: Path)
     first = start("counted[shade=1|2]")
     before = scores(first.path)
     assert calls(tiny_folder) == ["1", "2"]
+    created = (first.path / "run.json").stat().st_mtime_ns
     again = start("counted[shade=1|2]")
+    assert (first.path / "run.json").stat().st_mtime_ns == created  # the same run, so it keeps its date
     assert (again.finished, again.cached) == (2, 2) and calls(tiny_folder) == ["1", "2"]
     assert_same_scores(before, scores(again.path))
     (first.path / "cells" / f"{first.store.expected[1].key}.parquet").write_bytes(b"PAR1")

@@ -129,6 +129,7 @@ def test_a_suite_is_plain_data() -> None:
     import json
 
     suite: Suite = load_suite("quick")
-    plain = json.loads(json.dumps(suite.plain()))
+    plain = suite.plain()
+    assert plain == json.loads(json.dumps(plain))
     assert plain["tasks"] == [{"model": "efficientnet-lite0", "data": "imagenet-samples"}]
     assert plain["metrics"] == list(suite.metrics)
