@@ -17,7 +17,7 @@ import numpy as np
 from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, UnknownName, suggestion
 from .normalization import Normalization
-from .queries import Answer, Framework, Layer, PassCount, Precision, Query
+from .queries import Answer, Framework, Layer, LayerBias, PassCount, Precision, Query
 from .tensors import Tensor, TensorOperations
 
 if TYPE_CHECKING:
@@ -284,11 +284,23 @@ class Model(ABC):
         """Return a framework tensor as a NumPy array, anything else as it is."""
 
     @abstractmethod
-    def run(self, query: Query, x: Tensor, target: Tensor | None, layout: str | None = None) -> Answer:
+    def run(
+        self,
+        query: Query,
+        x: Tensor,
+        target: Tensor | None,
+        layout: str | None = None,
+        replacement: Tensor | None = None,
+    ) -> Answer:
         """Answer a query for one chunk (m, *input_shape), leaving the network as it was.
 
-        ``target`` (m,) int64 may be None for a query without gradients; ``layout`` is one of `layouts`.
+        ``target`` (m,) int64 may be None for a query without gradients; ``layout`` is one of `layouts`;
+        ``replacement`` (m, *layer's shape) is what `Query.replaced` asks for.
         """
+
+    @abstractmethod
+    def biases(self) -> tuple[LayerBias, ...]:
+        """Return the layers that add a constant to each channel, with it: what FullGrad calls biases."""
 
     @abstractmethod
     def has_rectifiers(self) -> bool:

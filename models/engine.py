@@ -91,8 +91,9 @@ class Chunk:
         return self.operations.take(values, indices)
 
 
-#: Makes the variants of one chunk: (the chunk's own samples (m, *input_shape), the chunk) to (m, *input_shape).
-Maker = Callable[[Tensor, Chunk], Tensor]
+#: Makes the variants of one chunk: (the chunk's own samples (m, *input_shape), the chunk) to (m, *input_shape); for a
+#: query with a replaced layer, to a pair of the inputs and that layer's output.
+Maker = Callable[[Tensor, Chunk], Tensor | tuple[Tensor, Tensor]]
 
 
 def unchanged(x: Tensor, chunk: Chunk) -> Tensor:
@@ -178,12 +179,13 @@ class Engine:
         pairs: Pairs,
         make: Maker = unchanged,
         score: ScoreKind | ScoreFunction = "logit",
+        replaced: str | None = None,
     ) -> Tensor:
         """Return the score of every pair's variant for its sample's target, shape (pairs,)."""
         operations = self.model.operations
         parts = [
             target_score(operations, answer.logits, chunk.of_samples(target), score)
-            for chunk, answer in self.stream(Query(), x, None, pairs, make)
+            for chunk, answer in self.stream(Query(replaced=replaced), x, None, pairs, make)
         ]
         return operations.concat(parts)
 
@@ -211,9 +213,10 @@ class Engine:
         return {kind: self.chunk or tuner.best_size for kind, tuner in self._tuners.items()}
 
     def _ask(self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str) -> Answer:
-        variants = make(chunk.of_samples(x), chunk)
+        made = make(chunk.of_samples(x), chunk)
+        variants, replacement = (made, None) if query.replaced is None else made
         targets = None if target is None else chunk.of_samples(target)
-        return self.model.run(query, variants, targets, layout)
+        return self.model.run(query, variants, targets, layout, replacement)
 
     def _tuner(self, query: Query) -> ChunkTuner:
         kind = "backward" if query.backward else "forward"

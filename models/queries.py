@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from .tensors import Tensor, TensorOperations
 
 Framework = Literal["torch", "tensorflow"]
 Precision = Literal["float32", "bf16"]
 ScoreKind = Literal["logit", "probability", "log_probability"]
-#: A score of one's own: (array namespace, logits (m, classes), targets (m,)) to (m,).
+#: A score of one's own: (array namespace, logits (m, classes) or a layer's output, targets (m,)) to (m,).
 ScoreFunction = Callable[[TensorOperations, Tensor, Tensor], Tensor]
 BackwardRule = Literal["guided", "deconvnet"]
 
@@ -36,6 +38,10 @@ class Query:
     rule
         How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only
         positive gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
+    output
+        The layer that a score of one's own reads, in the native layout, instead of the logits.
+    replaced
+        The layer whose output is replaced by what is given with each chunk, for answers from that layer onward.
     """
 
     score: ScoreKind | ScoreFunction = "logit"
@@ -43,6 +49,8 @@ class Query:
     layers: tuple[str, ...] = ()
     layer_gradients: bool = False
     rule: BackwardRule | None = None
+    output: str | None = None
+    replaced: str | None = None
 
     @property
     def backward(self) -> bool:
@@ -101,3 +109,19 @@ class Layer:
     name: str
     kind: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerBias:
+    """A constant that a layer adds to each channel of its output.
+
+    Attributes
+    ----------
+    name
+        What `Query.layers` takes: the layer, before its activation where the two are one.
+    values
+        (channels,): a convolution's or dense layer's bias; shift - scale mean / deviation of a batch normalisation.
+    """
+
+    name: str
+    values: np.ndarray

@@ -15,10 +15,13 @@ import tensorflow as tf
 from ..errors import BadInput, NotApplicable
 from .base import Description, Model
 from .normalization import Normalization
-from .queries import Answer, Layer, Query
+from .queries import Answer, Layer, LayerBias, Query
 from .scores import target_score
 from .tensorflow_rules import has_rectifier, rectifier_rule
 from .tensorflow_tensors import TensorFlowOperations
+
+_BEFORE = "@before_activation"
+"""Suffix of a layer's name for what it gives to its own activation."""
 
 
 class TensorFlowModel(Model):
@@ -61,7 +64,14 @@ class TensorFlowModel(Model):
         """See `Model.plain`."""
         return value.numpy() if isinstance(value, tf.Tensor | tf.Variable) else value
 
-    def run(self, query: Query, x: tf.Tensor, target: tf.Tensor | None, layout: str | None = None) -> Answer:
+    def run(
+        self,
+        query: Query,
+        x: tf.Tensor,
+        target: tf.Tensor | None,
+        layout: str | None = None,
+        replacement: tf.Tensor | None = None,
+    ) -> Answer:
         """See `Model.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
@@ -70,19 +80,29 @@ class TensorFlowModel(Model):
             if function is None:
                 function = self._functions[query] = self._traced(query)
             target = tf.zeros((x.shape[0],), tf.int64) if target is None else target
-            logits, gradient, activations, layer_gradients = function(x, target)
+            replacement = tf.zeros((0,)) if replacement is None else replacement
+            logits, gradient, activations, layer_gradients = function(x, target, replacement)
         return Answer(logits, gradient, activations, layer_gradients)
 
     def _traced(self, query: Query) -> Any:
         """Return the graph function of a query, traced."""
 
-        def ask(x: tf.Tensor, target: tf.Tensor) -> tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]:
-            with rectifier_rule(query.rule), self._captured(query.layers) as kept:
+        names = query.layers if query.output is None else (*query.layers, query.output)
+
+        def ask(
+            x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor
+        ) -> tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]:
+            with rectifier_rule(query.rule), ExitStack() as stack:
+                if query.replaced is not None:
+                    layer = _named_layers(self._running)[query.replaced]
+                    stack.enter_context(_replaced_call(layer, lambda call: lambda *rest, **options: replacement))
+                kept = stack.enter_context(self._captured(names))
                 logits = self._logits(x)
             activations = tuple(kept[name] for name in query.layers)
             gradient, layer_gradients = None, ()
             if query.backward:
-                score = tf.reduce_sum(target_score(self.operations, logits, target, query.score))
+                scored = logits if query.output is None else tf.cast(kept[query.output], tf.float32)
+                score = tf.reduce_sum(target_score(self.operations, scored, target, query.score))
                 wanted = ([x] if query.input_gradient else []) + (list(activations) if query.layer_gradients else [])
                 # tf.gradients, not a tape: it honours overridden gradients and stops at the tensors wanted.
                 found = tf.gradients(score, wanted, unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -91,7 +111,12 @@ class TensorFlowModel(Model):
                 layer_gradients = tuple(gradients)
             return logits, gradient, tuple(tf.cast(item, tf.float32) for item in activations), layer_gradients
 
-        signature = [tf.TensorSpec((None, *self.input_shape), tf.float32), tf.TensorSpec((None,), tf.int64)]
+        shape = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
+        signature = [
+            tf.TensorSpec((None, *self.input_shape), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec(shape, tf.float32),
+        ]
         return tf.function(ask, input_signature=signature, autograph=False).get_concrete_function()
 
     def _logits(self, x: tf.Tensor) -> tf.Tensor:
@@ -115,9 +140,25 @@ class TensorFlowModel(Model):
         layers = _named_layers(self._running)
         kept: dict[str, tf.Tensor] = {}
         with ExitStack() as stack:
-            for name in names:
-                stack.enter_context(_watched(layers[name], partial(kept.__setitem__, name)))
+            for name in dict.fromkeys(names):
+                layer, before = layers[name.removesuffix(_BEFORE)], name.endswith(_BEFORE)
+                watch = _watched_activation if before else _watched
+                stack.enter_context(watch(layer, partial(kept.__setitem__, name)))
             yield kept
+
+    def biases(self) -> tuple[LayerBias, ...]:
+        """See `Model.biases`."""
+        found = []
+        for name, layer in _named_layers(self._running).items():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
+                scale = scale * np.asarray(layer.gamma) if layer.scale else scale
+                shift = np.asarray(layer.beta) if layer.center else 0.0
+                found.append(LayerBias(name, shift - scale * np.asarray(layer.moving_mean)))
+            elif getattr(layer, "use_bias", False) and hasattr(layer, "activation") and layer.bias.shape.rank == 1:
+                linear = layer.activation in (None, keras.activations.linear)
+                found.append(LayerBias(name if linear else name + _BEFORE, np.asarray(layer.bias)))
+        return tuple(found)
 
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU."""
@@ -199,6 +240,22 @@ def _watched(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator
 
     with _replaced_call(layer, watch):
         yield
+
+
+@contextmanager
+def _watched_activation(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator[None]:
+    """Hand what a layer gives to its own activation to ``keep`` while active."""
+    activation = layer.activation
+
+    def watched(inputs: Any) -> Any:
+        keep(inputs)
+        return activation(inputs)
+
+    layer.activation = watched
+    try:
+        yield
+    finally:
+        layer.activation = activation
 
 
 @contextmanager

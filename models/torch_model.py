@@ -13,10 +13,12 @@ import torch
 from ..errors import BadInput, NotApplicable
 from .base import Description, Model
 from .normalization import Normalization
-from .queries import Answer, Layer, Query
+from .queries import Answer, Layer, LayerBias, Query
 from .scores import target_score
 from .torch_rules import RectifierRule, has_rectifier
 from .torch_tensors import TorchOperations
+
+_LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
 
 
 class TorchModel(Model):
@@ -64,7 +66,14 @@ class TorchModel(Model):
         """See `Model.plain`."""
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
-    def run(self, query: Query, x: torch.Tensor, target: torch.Tensor | None, layout: str | None = None) -> Answer:
+    def run(
+        self,
+        query: Query,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        layout: str | None = None,
+        replacement: torch.Tensor | None = None,
+    ) -> Answer:
         """See `Model.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
@@ -74,14 +83,16 @@ class TorchModel(Model):
             stack.enter_context(torch.enable_grad() if query.backward else torch.inference_mode())
             if query.input_gradient:
                 x = x.detach().requires_grad_()
-            kept = stack.enter_context(_captured(self.net, query)) if query.layers else {}
+            if query.replaced is not None:
+                assert replacement is not None
+                stack.enter_context(_replaced_output(self.net, query.replaced, replacement))
+            kept = stack.enter_context(_captured(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
                 logits = self._logits(x)
-            activations = tuple(kept[name] for name in query.layers)
             if query.backward:
-                return self._with_gradients(query, x, target, logits, activations)
+                return self._with_gradients(query, x, target, logits, kept)
         # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
-        return Answer(logits.clone(), activations=tuple(item.float().clone() for item in activations))
+        return Answer(logits.clone(), activations=tuple(kept[name].float().clone() for name in query.layers))
 
     def _with_gradients(
         self,
@@ -89,13 +100,15 @@ class TorchModel(Model):
         x: torch.Tensor,
         target: torch.Tensor | None,
         logits: torch.Tensor,
-        activations: tuple[torch.Tensor, ...],
+        kept: dict[str, torch.Tensor],
     ) -> Answer:
         assert target is not None
-        score = target_score(self.operations, logits, target, query.score).sum()
+        activations = tuple(kept[name] for name in query.layers)
+        scored = logits if query.output is None else kept[query.output].float()
+        score = target_score(self.operations, scored, target, query.score).sum()
         wanted = ([x] if query.input_gradient else []) + (list(activations) if query.layer_gradients else [])
         gradients = [
-            torch.zeros_like(tensor) if gradient is None else gradient.float()
+            torch.zeros_like(tensor, dtype=torch.float32) if gradient is None else gradient.float()
             for tensor, gradient in zip(wanted, torch.autograd.grad(score, wanted, allow_unused=True), strict=True)
         ]
         return Answer(
@@ -130,6 +143,21 @@ class TorchModel(Model):
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def biases(self) -> tuple[LayerBias, ...]:
+        """See `Model.biases`."""
+        found = []
+        for name, module in self.net.named_modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+                assert module.running_var is not None
+                scale = torch.rsqrt(module.running_var + module.eps)
+                shift = torch.zeros_like(scale)
+                if module.affine:
+                    scale, shift = scale * module.weight, module.bias
+                found.append(LayerBias(name, self.plain(shift - scale * module.running_mean)))
+            elif isinstance(module, _LINEAR) and module.bias is not None:
+                found.append(LayerBias(name, self.plain(module.bias)))
+        return tuple(found)
 
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU."""
@@ -214,6 +242,16 @@ def at_rest(net: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def _replaced_output(net: torch.nn.Module, name: str, replacement: torch.Tensor) -> Iterator[None]:
+    """While active, let a layer return the replacement instead of its output."""
+    handle = net.get_submodule(name).register_forward_hook(lambda module, arguments, output: replacement.clone())
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Tensor]]:
     """Yield a dictionary that a forward pass fills with the queried layers' (last) outputs.
 
@@ -226,15 +264,16 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
-            if query.layer_gradients and not output.requires_grad:
+            if query.layer_gradients and name in query.layers and not output.requires_grad:
                 output = output.detach().requires_grad_()
             kept[name] = output
             return output.clone()
 
         return hook
 
+    names = dict.fromkeys(query.layers if query.output is None else (*query.layers, query.output))
     try:
-        for name in query.layers:
+        for name in names:
             handles.append(net.get_submodule(name).register_forward_hook(keep(name)))
         yield kept
     finally:

@@ -45,7 +45,8 @@ def test_all_shipped_datasets_are_listed_with_license_and_summary():
         *("imagenet-samples", "imagenet-sample-1000", "imagenet-1k", "image-folder:", "digits", "mnist", "cifar10"),
         *("fashion-mnist", "mnist1d"),
     }
-    for entry in entries:
+    # Other tests register datasets of their own in the same process.
+    for entry in (item for item in entries if not item.origin.startswith("heatmark_plugin")):
         assert entry.license and entry.summary and entry.family and entry.origin == "heatmark"
         assert all(option.doc.text for option in entry.options)
     assert {entry.kind for entry in entries} == {"image", "series"}
