@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .metrics.registry import list_metrics as list_metrics
     from .metrics.registry import register_metric as register_metric
     from .metrics.score import score as score
+    from .models.catalogue import register_model as register_model
     from .models.normalization import Normalization as Normalization
     from .models.registry import list_models as list_models
     from .models.registry import load_model as load_model
-    from .models.registry import register_model as register_model
     from .models.wrap import wrap as wrap
     from .registry import Reference as Reference
 
@@ -48,7 +48,7 @@ _HOMES = {
     "register_dataset": "datasets.registry",
     "register_method": "methods.registry",
     "register_metric": "metrics.registry",
-    "register_model": "models.registry",
+    "register_model": "models.catalogue",
     "run": "benchmark.run",
     "score": "metrics.score",
     "wrap": "models.wrap",

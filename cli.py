@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .cli_draw import draw_commands
 from .cli_show import show_commands
 from .errors import HeatmarkError, Interrupted
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from .models.training import Epoch
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+NAMED_FILES = 8
+"""So many files that could not be used are named; the report lists all."""
 
 
 class Commands(TyperGroup):
@@ -43,6 +47,7 @@ app = typer.Typer(
     epilog="Exit status: 0 all went well, 1 some cells of a run failed, 2 bad input, 130 stopped by Ctrl-C.",
 )
 show_commands(app)
+draw_commands(app)
 
 Names = list[str] | None
 
@@ -112,8 +117,7 @@ def run_command(
         shard=shard,
         plugins=plugin or (),
     )
-    for note in result.notes:
-        typer.echo(note, err=True)
+    _report_left_out(result)
     _report_failures(result)
     typer.echo(result.summary)
     if result.finished and shard is None:
@@ -133,44 +137,6 @@ def leaderboard_command(
     heatmark leaderboard results/quick
     """
     _show_board(run, out)
-
-
-@app.command("explain")
-def explain_command(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
-    methods: Annotated[list[str], typer.Option("--methods", help="Methods, comma-separated.")] = ["saliency,grad_cam"],  # noqa: B006
-    out: Annotated[Path, typer.Option("--out", help="The file to write: png, jpg, svg, pdf or webp.")] = Path(
-        "gallery.png"
-    ),
-    model: Annotated[str, typer.Option("--model", help="The model.")] = "efficientnet-lite0",
-    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
-    view: Annotated[str, typer.Option("--view", help="overlay, map or both.")] = "overlay",
-    target: Annotated[int | None, typer.Option("--target", help="The class; the predicted one by default.")] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
-) -> None:
-    """Draw heatmaps over photographs.
-
-    \b
-    heatmark explain cat.jpg --methods "saliency,grad_cam,rise[masks=500]" --out gallery.png
-    """
-    from .benchmark.suite import names_of
-    from .leaderboards.explained import explain_gallery
-    from .models.devices import installed_frameworks
-
-    chosen = names_of(",".join(frameworks), "frameworks") if frameworks else installed_frameworks()[:1] or ("torch",)
-    path = explain_gallery(
-        images,
-        model,
-        methods,
-        out,
-        frameworks=chosen,
-        view=view,  # type: ignore[arg-type]
-        target=target,
-        device=device,
-        seed=seed,
-    )
-    typer.echo(f"Written: {path}")
 
 
 @app.command("prepare")
@@ -193,10 +159,12 @@ def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such
 
 @app.command("train")
 def train_command(
-    network: Annotated[str, typer.Argument(help="small-cnn, vgg7 or cnn-1d.")],
+    network: Annotated[str, typer.Argument(help="small-cnn, vgg7, cnn-1d or vit-tiny.")],
     data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
     framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the data.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the data; more by default where there are few samples.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The seed of weights and batches.")] = 0,
     name: Annotated[str | None, typer.Option("--name", help="What to keep it under.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="The side that pictures are brought to.")] = None,
@@ -217,6 +185,10 @@ def train_command(
 
 def main() -> None:
     """Run the command line."""
+    from .benchmark.notices import show_notices
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    show_notices()
     app(prog_name="heatmark")
 
 
@@ -231,10 +203,18 @@ def _print_epoch(epoch: Epoch, epochs: int) -> None:
     )
 
 
+def _report_left_out(result: Run) -> None:
+    """Print the files that could not be used, the first ones by name."""
+    for file in result.left_out[:NAMED_FILES]:
+        typer.echo(f"left out {file}", err=True)
+    if len(result.left_out) > NAMED_FILES:
+        typer.echo(f"... and {len(result.left_out) - NAMED_FILES} more files; report.html lists all", err=True)
+
+
 def _report_failures(result: Run) -> None:
     """Print each distinct error once, with the number of cells and where the tracebacks are."""
     for error, count in Counter(failure.error for failure in result.failures).items():
-        typer.echo(f"{count} cells failed: {error}", err=True)
+        typer.echo(f"{count} cell{'' if count == 1 else 's'} failed: {error}", err=True)
     if result.failures:
         typer.echo(
             f"Tracebacks: {result.path / 'failures'}. Running the same command again retries only these cells.",

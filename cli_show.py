@@ -56,6 +56,9 @@ def list_command(
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
     columns = ["name", "family", "summary"] if kind is not Plural.SUITES else ["name", "description"]
+    for entry in entries:
+        if entry.get("missing"):
+            entry["summary"] = entry["missing"]
     _print_table(columns, [[str(entry.get(column) or "") for column in columns] for entry in entries])
 
 
@@ -145,6 +148,8 @@ def entry_facts(entry: Any) -> dict[str, Any]:
             facts[item.name] = _plain(value)
     if cost := getattr(entry, "cost", None):
         facts["cost"] = cost
+    if missing := getattr(entry, "missing", None):
+        facts["missing"] = missing
     declared = getattr(entry, "parameters", None) or getattr(entry, "options", None) or ()
     if declared:
         facts["parameters"] = [_parameter_facts(parameter) for parameter in declared]

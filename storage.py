@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,9 +55,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise StorageError(
-            f"Cannot write into {path.parent}: {error.strerror or error}. Free some space or choose another folder."
-        ) from error
+        raise StorageError(f"Cannot write into {path.parent}: {error.strerror or error}. {_remedy(error)}") from error
     temporary = Path(name)
     try:
         yield temporary
@@ -64,9 +64,15 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(f"Cannot write {path}: {error.strerror or error}. Free some space there.") from error
+        raise StorageError(f"Cannot write {path}: {error.strerror or error}. {_remedy(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "Free some space there, or choose another folder."
+    return "Choose a folder that you can write to."
 
 
 def set_aside(path: Path) -> Path:
@@ -75,6 +81,13 @@ def set_aside(path: Path) -> Path:
     while (aside := path.with_name(f"{path.name}.corrupt{f'-{number}' if number else ''}")).exists():
         number += 1
     path.replace(aside)
+    return aside
+
+
+def set_aside_aloud(path: Path, reason: str) -> Path:
+    """Set a damaged cache file aside and warn of it, as making it again may take a while."""
+    aside = set_aside(path)
+    warnings.warn(f"{reason} It was moved to {aside} and is being made again.", RuntimeWarning, stacklevel=4)
     return aside
 
 

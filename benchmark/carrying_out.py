@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,11 +12,13 @@ from typing import Any
 from ..errors import HeatmarkError, NotApplicable
 from .environment import versions
 from .executors import Executor, SerialExecutor
-from .messages import Ended, Failed, Finished, Job, ModelRequest, NotMeant
+from .input_shapes import PHOTOGRAPH
+from .messages import Description, Ended, Failed, Finished, Job, ModelRequest, NotMeant
 from .plan import Answer, Plan, PlannedCell, Work, known_without_loading, planned
 from .plugins import main_plugin, plugin_module
 from .progress import View, view_of
 from .store import Failure, RunStore
+from .suite import Suite, load_suite
 from .worker_processes import ProcessExecutor
 
 
@@ -43,7 +45,9 @@ class Run:
     seconds
         How long this call took.
     notes
-        What the user should know, such as a framework that is not installed.
+        What the user should know, such as a framework that is not installed; shown with the progress.
+    left_out
+        The files of datasets that this call could not use, each with the reason.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Run:
     failures: tuple[Failure, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -91,17 +96,18 @@ def carried_out(
     executor = _executor(engine, work, plugins)
     try:
         answers = _answers(work, executor)
+        notes = (*notes, *_notes(work, answers))
         plan = planned(work, answers, store)
         store.begin(_record(work), plan.specs)
         mine = plan.part(part)
         _write_failed(mine, store)
         jobs = [_job(cell, work) for cell in mine.of("to do")]
-        with view_of(jobs, side_by_side=engine == "processes", shown=progress) as view:
-            _execute(jobs, executor, store, view)
+        left_out: dict[str, str] = {}
+        with view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes) as view:
+            _execute(jobs, executor, store, view, left_out)
     finally:
         executor.close()
-    absent = sorted({answer.reason for answer in answers.values() if isinstance(answer, NotMeant)})
-    return _ended(store, plan, (*notes, *absent), monotonic() - began)
+    return _ended(store, plan, notes, left_out, monotonic() - began)
 
 
 def _executor(engine: str, work: Work, plugins: tuple[str, ...]) -> Executor:
@@ -126,12 +132,29 @@ def _answers(work: Work, executor: Executor) -> dict[ModelRequest, Answer]:
     return answers
 
 
-def _execute(jobs: Sequence[Job], executor: Executor, store: RunStore, view: View) -> None:
-    """Do the jobs, keeping every outcome as soon as it is there."""
+def _notes(work: Work, answers: Mapping[ModelRequest, Answer]) -> tuple[str, ...]:
+    """Return in which frameworks models do not exist, and what is assumed about their inputs."""
+    absent = {answer.reason for answer in answers.values() if isinstance(answer, NotMeant)}
+    height, width = PHOTOGRAPH
+    open_shapes = {r.model for r, a in answers.items() if isinstance(a, Description) and not a.knows_shape}
+    assumed = {
+        f"{task.model} does not say which inputs it takes: the photographs of {task.dataset} are brought to "
+        f"{height} x {width} pixels. Return heatmark.wrap(net, input_shape=(3, height, width)) from the function that "
+        "builds it for another size."
+        for task in work.suite.tasks
+        if task.model in open_shapes and work.datasets[task.dataset].framing == "whole"
+    }
+    return (*sorted(absent), *sorted(assumed))
+
+
+def _execute(jobs: Sequence[Job], executor: Executor, store: RunStore, view: View, left_out: dict[str, str]) -> None:
+    """Do the jobs, keeping every outcome as soon as it is there; files left out are added to ``left_out``."""
     with view:
         for event in executor.execute(jobs):
             if isinstance(event, Ended):
                 _keep(event, store)
+                if isinstance(event.outcome, Finished):
+                    left_out |= {file["path"]: file["reason"] for file in event.outcome.provenance["skipped"]}
             view.hear(event)
 
 
@@ -153,12 +176,18 @@ def _write_failed(plan: Plan, store: RunStore) -> None:
         store.write_failure(cell.spec, cell.reason, cell.traceback)
 
 
-def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], seconds: float) -> Run:
-    reasons = store.reasons()
-    finished = sum(store.has(spec.key) for spec in plan.specs)
-    cached = len(plan.of("done"))
+def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], left_out: Mapping[str, str], seconds: float) -> Run:
     return Run(
-        store.path, store, len(plan.cells), finished, cached, len(reasons), tuple(store.failures()), seconds, notes
+        path=store.path,
+        store=store,
+        expected=len(plan.cells),
+        finished=sum(store.has(spec.key) for spec in plan.specs),
+        cached=len(plan.of("done")),
+        not_applicable=len(store.reasons()),
+        failures=tuple(store.failures()),
+        seconds=seconds,
+        notes=notes,
+        left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
     )
 
 
@@ -170,9 +199,19 @@ def _record(work: Work) -> dict[str, Any]:
     """Return what ``run.json`` says."""
     return {
         "suite": work.suite.plain(),
-        "name": work.suite.name,
+        "name": _title(work.suite),
         "seeds": list(work.suite.seeds),
         "device": work.device,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": versions()["heatmark"],
     }
+
+
+def _title(suite: Suite) -> str:
+    """Return what a leaderboard is headed with: a packaged suite that was changed by options is not that suite."""
+    try:
+        packaged = load_suite(suite.name)
+    except HeatmarkError:
+        return suite.name
+    same = replace(suite, frameworks=packaged.frameworks) == packaged
+    return suite.name if same else f"{suite.name}, changed by options"

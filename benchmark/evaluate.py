@@ -13,6 +13,7 @@ from ..methods.registry import method_from
 from ..metrics.evaluation import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.base import Model
+from ..models.wrap import require_model
 from ..selection import parse_selections
 from .suite import Names
 
@@ -62,7 +63,9 @@ def evaluate(
     """
     chosen_methods = {method.id: method for method in map(method_from, parse_selections(methods))}
     chosen_metrics = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
-    inputs = model.inputs(x)
+    if not chosen_methods or not chosen_metrics:
+        raise BadInput("Name at least one method and one metric.")
+    inputs = require_model(model).inputs(x)
     count = int(inputs.shape[0])
     names = [str(number) for number in range(count)] if ids is None else [str(name) for name in ids]
     if len(names) != count:

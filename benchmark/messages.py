@@ -32,10 +32,13 @@ class Description:
         The SHA-256 of its weights.
     device_class
         ``cpu``, or the name of the GPU.
+    knows_shape
+        Whether it says which inputs it takes.
     """
 
     weights: str
     device_class: str
+    knows_shape: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,11 @@ from pathlib import Path
 from ..errors import BadInput, NotApplicable
 from ..identity import digest, file_digest
 from ..models.base import Model
+from ..models.devices import require_framework
+from ..models.importing import imported
 from ..models.queries import FRAMEWORKS
 from ..models.registry import MODELS, find_model, load_model, weights_id
+from ..models.saved_keras import check_saved_keras
 from ..models.user_models import model_from_text, user_weights_id
 from .messages import ModelRequest
 
@@ -21,7 +24,7 @@ def is_own(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raise UnknownName for a model that is not registered, BadInput for a file of one's own that is not there."""
+    """Raise UnknownName for a model that is not registered, BadInput for a file of one's own that cannot be used."""
     if not is_own(name):
         find_model(name)
         return
@@ -29,6 +32,8 @@ def check_name(name: str) -> None:
     path = Path(tail if head == "file" else head).expanduser()
     if (head == "file" or head.endswith(".py")) and not path.is_file():
         raise BadInput(f"There is no file {path} for the model {name!r}.")
+    if head == "file":
+        check_saved_keras(path)
 
 
 def possible_frameworks(name: str) -> tuple[str, ...]:
@@ -50,9 +55,13 @@ def loaded_model(request: ModelRequest) -> Model:
     ------
     NotApplicable
         If it cannot be had in the framework asked for.
+    MissingExtra
+        If that framework is not installed.
     """
     if not is_own(request.model):
         return load_model(request.model, request.framework, device=request.device, precision=request.precision)
+    require_framework(request.framework)
+    imported(request.framework)  # before the user's code does, and quietly
     model = model_from_text(request.model, request.device, request.precision)
     if model.framework != request.framework:
         raise NotApplicable(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
+from ..datasets.base import Framing
 from ..datasets.registry import find_dataset, load_dataset
 from ..methods.registry import method_from
 from ..metrics.registry import metric_from
@@ -25,10 +26,11 @@ Answer = Description | Failed | NotMeant
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What a plan needs of a dataset: its revision and how many samples are used."""
+    """What a plan needs of a dataset: its revision, how many samples are used, and how they are framed."""
 
     revision: str
     samples: int
+    framing: Framing
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _state(spec: CellSpec, answer: Answer, store: RunStore) -> PlannedCell:
 
 def _facts(name: str, limit: int | None) -> DatasetFacts:
     dataset = load_dataset(name)
-    return DatasetFacts(dataset.revision, min(len(dataset), limit or len(dataset)))
+    return DatasetFacts(dataset.revision, min(len(dataset), limit or len(dataset)), dataset.framing)
 
 
 def _distinct(definitions: Sequence[Definition]) -> tuple[Definition, ...]:

@@ -130,6 +130,7 @@ class PlainLines:
         self._pace = pace
         self._console = console
         self._said = monotonic()
+        self._errors: set[str] = set()
 
     def __enter__(self) -> PlainLines:
         return self
@@ -141,7 +142,7 @@ class PlainLines:
         """Print a line where it is due."""
         self._pace.hear(event)
         if isinstance(event, Ended):
-            self._print(f"{_result(event)} ({self._pace.text})")
+            self._print(f"{_result(event, self._errors)} ({self._pace.text})")
         elif monotonic() - self._said >= QUIET_SECONDS:
             self._print(f"working on {self._pace.running} ({self._pace.text})")
 
@@ -161,10 +162,11 @@ class Bar:
             TextColumn("cells"),
             MofNCompleteColumn(),
             BarColumn(),
-            TextColumn("{task.fields[pace]} · {task.fields[running]}"),
+            TextColumn("{task.fields[shown]}"),
             console=console,
         )
-        self._bar = self._progress.add_task("cells", total=pace.total, pace="starting", running="")
+        self._bar = self._progress.add_task("cells", total=pace.total, shown="starting")
+        self._errors: set[str] = set()
 
     def __enter__(self) -> Bar:
         self._progress.start()
@@ -177,26 +179,40 @@ class Bar:
         """Move the bar."""
         self._pace.hear(event)
         if isinstance(event, Ended) and not isinstance(event.outcome, Finished):
-            self._progress.console.print(_result(event), markup=False, highlight=False, soft_wrap=True)
-        running = escape(self._pace.running)
-        self._progress.update(self._bar, completed=self._pace.ended, pace=self._pace.text, running=running)
+            line = _result(event, self._errors)
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        running = f" · {escape(self._pace.running)}" if self._pace.running else ""
+        self._progress.update(self._bar, completed=self._pace.ended, shown=f"{self._pace.text}{running}")
 
 
-def view_of(jobs: Sequence[Job], side_by_side: bool, shown: bool = True, console: Console | None = None) -> View:
-    """Return a bar where standard error is a terminal, plain lines where not, or silence."""
-    if not shown or not jobs:
+def view_of(
+    jobs: Sequence[Job],
+    side_by_side: bool,
+    shown: bool = True,
+    console: Console | None = None,
+    notes: Sequence[str] = (),
+) -> View:
+    """Return a bar where standard error is a terminal, plain lines where not, or silence; notes are printed first."""
+    if not shown:
         return Silence()
     console = console or Console(stderr=True)
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    if not jobs:
+        return Silence()
     pace = Pace(jobs, side_by_side)
     return Bar(pace, console) if console.is_terminal else PlainLines(pace, console)
 
 
-def _result(event: Ended) -> str:
-    """Return in one line how a cell ended."""
+def _result(event: Ended, errors: set[str]) -> str:
+    """Return in one line how a cell ended; an error is written out once and added to ``errors``."""
     label = event.job.spec.label
     if isinstance(event.outcome, Finished):
         return f"{label}: done in {event.seconds:.1f} s"
     if isinstance(event.outcome, Failed):
-        return f"{label}: FAILED: {event.outcome.error}"
+        error = event.outcome.error
+        text = "the same error" if error in errors else error
+        errors.add(error)
+        return f"{label}: FAILED: {text}"
     assert isinstance(event.outcome, NotMeant)
     return f"{label}: not applicable: {event.outcome.reason}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ..errors import BadInput, Interrupted, UnknownName, suggestion
+from ..errors import BadInput, Interrupted, StorageError, UnknownName, suggestion
 from ..models.devices import installed_frameworks, require_framework
 from .carrying_out import Run, carried_out
 from .executors import ENGINES
@@ -165,10 +165,16 @@ def _command(suite: str, options: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _resumable(store: RunStore, command: str | None) -> Iterator[None]:
-    """Turn Ctrl-C into `Interrupted`, whose message says what is kept and how to go on."""
+    """Turn Ctrl-C into `Interrupted`, and say then and when a disk is full what is kept and how to go on."""
+    how = "Call heatmark.run again with the same arguments." if command is None else f"Resume with: {command}"
     try:
         yield
     except KeyboardInterrupt as error:
-        how = "Call heatmark.run again with the same arguments." if command is None else f"Resume with: {command}"
-        done = sum(1 for _ in (store.path / "cells").glob("*.parquet"))
-        raise Interrupted(f"Stopped. {done} finished cells are kept in {store.path}. {how}") from error
+        raise Interrupted(f"Stopped. {_kept(store)} {how}") from error
+    except StorageError as error:
+        raise StorageError(f"{error} {_kept(store)} {how}") from error
+
+
+def _kept(store: RunStore) -> str:
+    done = sum(1 for _ in (store.path / "cells").glob("*.parquet"))
+    return f"{done} finished cell{'' if done == 1 else 's'} {'is' if done == 1 else 'are'} kept in {store.path}."

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
 
+from ..models.importing import imported
 from .environment import set_threads
 from .messages import Job, ModelRequest, Outcome
+from .notices import show_notices
 from .plugins import load_plugins
 from .worker import Worker, failed
 
@@ -48,10 +47,10 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
     threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
     _be_killed_first()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    show_notices()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
-        with _chatter_held_back():
-            importlib.import_module(framework)
+        imported(framework)
         set_threads(framework, threads)
         load_plugins(plugins)
     except Exception as error:
@@ -68,7 +67,9 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             connection.send(worker.describe(message))
         elif isinstance(message, Job):
             began = perf_counter()
-            outcome = worker.run(message, _Throttled(connection))
+            report = _Throttled(connection)
+            outcome = worker.run(message, report)
+            report.flush()
             connection.send(Done(outcome, perf_counter() - began))
 
 
@@ -83,28 +84,13 @@ class _Throttled:
     def __call__(self, images: int) -> None:
         self._images += images
         if perf_counter() - self._sent >= REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the images that were not sent yet, so that short cells count as well."""
+        if self._images:
             self._connection.send(self._images)
             self._images, self._sent = 0, perf_counter()
-
-
-@contextmanager
-def _chatter_held_back() -> Iterator[None]:
-    """Keep what native code writes to standard error to itself, and pass it on only if the block fails.
-
-    TensorFlow reports on processors and drivers at import, whatever its log level says.
-    """
-    original = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(original, held.read())
-            raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
 
 
 def _end_with_parent() -> None:

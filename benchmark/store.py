@@ -32,7 +32,7 @@ from .checksum import content_checksum
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
 OWN_FOLDERS = ("cells", "failures", "skipped", "thumbnails")
-OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html")
+OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from ..models.devices import device_name
 from ..models.queries import PassCount
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
+from .input_shapes import settle_input_shape
 from .memory import PeakMemory
 from .messages import Description, Failed, Finished, Job, ModelRequest, NotMeant, Outcome
 from .named_models import identity, loaded_model
@@ -68,13 +69,16 @@ class Worker:
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
         self._model: tuple[ModelRequest, Model] | None = None
+        self._shape_open = False
         self._task: _LoadedTask | None = None
+        self._unusable: dict[ModelRequest, Failed | NotMeant] = {}
 
     def describe(self, request: ModelRequest) -> Description | Failed | NotMeant:
         """Load a model and return what identifies it, or why that failed."""
         try:
             model = self._loaded_model(request)
-            return Description(identity(model, request.model), device_name(model.framework, model.device))
+            device = device_name(model.framework, model.device)
+            return Description(identity(model, request.model), device, not self._shape_open)
         except NotApplicable as error:
             return NotMeant(str(error))
         except Exception as error:
@@ -82,6 +86,8 @@ class Worker:
 
     def run(self, job: Job, report: Report) -> Outcome:
         """Do one cell; whatever goes wrong inside becomes a failure with its traceback."""
+        if job.request in self._unusable:
+            return self._unusable[job.request]
         try:
             return self._run(job, report)
         except NotApplicable as error:
@@ -118,7 +124,13 @@ class Worker:
     def _loaded_model(self, request: ModelRequest) -> Model:
         if self._model is None or self._model[0] != request:
             self._model = self._task = None  # the old model's memory is free before the new one is loaded
-            self._model = (request, loaded_model(request))
+            try:
+                model = loaded_model(request)
+            except Exception as error:
+                # Its other cells would fail in the same way, perhaps after another long wait for a download.
+                self._unusable[request] = NotMeant(str(error)) if isinstance(error, NotApplicable) else failed(error)
+                raise
+            self._model, self._shape_open = (request, model), not model.knows_shape
         return self._model[1]
 
     def _loaded_task(self, job: Job) -> _LoadedTask:
@@ -132,6 +144,8 @@ class Worker:
         dataset = load_dataset(spec.dataset)
         if dataset.revision != spec.dataset_revision:
             raise BadInput(f"The dataset {spec.dataset} changed while the run was going on. Start the run again.")
+        if self._shape_open:
+            settle_input_shape(model, dataset.first_readable(), dataset.framing)
         labels_fit = len(dataset.class_names) == model.num_classes
         self._task = _LoadedTask(wanted, model, dataset, Originals(spec.target, labels_fit))
         return self._task
@@ -185,7 +199,7 @@ def _add_batch(
     target = np.array([original.target for original in originals], dtype=np.int64)
     model.synchronise()
     before, clock = model.passes, perf_counter()
-    maps = explain_batch(model, method, batch.x, target, seed=spec.seed)
+    maps = explain_batch(model, method, batch.x, target, seed=spec.seed, ground_truth=batch.masks)
     model.synchronise()
     between, explained = model.passes, perf_counter()
     evaluation = evaluate_batch(model, batch.x, maps, target, metrics, seed=spec.seed, logits=logits)

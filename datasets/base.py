@@ -82,6 +82,21 @@ class Dataset(ABC):
     def title(self, title: str) -> None:
         self.__dict__["_title"] = title
 
+    def first_readable(self) -> Sample:
+        """Return the first sample that can be read; damaged ones before it are recorded in `skipped`.
+
+        Raises
+        ------
+        BadInput
+            If there is none.
+        """
+        for index in range(len(self)):
+            try:
+                return self.sample(index)
+            except UnreadableSample as error:
+                self.note_skipped(error.path, error.reason)
+        raise BadInput(f"No sample of {self.name} can be read{_because(self.skipped)}.")
+
     def take(self, n: int, model: InputFormat) -> Batch:
         """Return the first ``n`` readable samples (fewer where the dataset is shorter) as one batch.
 

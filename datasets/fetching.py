@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ..errors import HeatmarkError
 from ..identity import file_digest
-from ..storage import made_folder, set_aside, written_whole
+from ..storage import made_folder, set_aside_aloud, written_whole
 from .progress import Progress
 
 ATTEMPTS = 3
@@ -117,7 +117,7 @@ def _verified(remote: RemoteFile, folder: Path) -> bool:
         return False
     if file_digest(path) == remote.sha256:
         return True
-    set_aside(path)
+    set_aside_aloud(path, f"The file {path} is damaged (another SHA-256).")
     return False
 
 

@@ -52,8 +52,13 @@ def target_of(model: InputFormat) -> Target:
     Raises
     ------
     BadInput
-        If the input shape is empty or not positive, or the channel axis is neither 1 nor -1.
+        If the input shape is empty or not positive, or the channel axis is neither 1 nor -1, or there is neither.
     """
+    if not hasattr(model, "input_shape") or not hasattr(model, "channel_axis"):
+        raise BadInput(
+            f"Expected a heatmark model (or an ArrayFormat), got {type(model).__name__}. Make one with "
+            "heatmark.wrap(net) or heatmark.load_model(name)."
+        )
     shape = tuple(model.input_shape)
     if not shape or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape):
         raise BadInput(f"The model's input shape {shape} must hold positive sizes. Give input_shape=... to wrap().")

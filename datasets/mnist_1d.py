@@ -17,7 +17,7 @@ from ..errors import MissingExtra
 from ..identity import array_digest, digest
 from ..parameters import Doc
 from ..registry import Reference
-from ..storage import cache_folder, set_aside, written_whole
+from ..storage import cache_folder, set_aside_aloud, written_whole
 from .arrays import ArrayDataset
 from .base import Dataset
 from .digits import DIGIT_NAMES
@@ -112,7 +112,7 @@ def _cached(path: Path) -> dict[str, np.ndarray] | None:
                 return arrays
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass
-    set_aside(path)
+    set_aside_aloud(path, f"The file {path} is damaged.")
     return None
 
 

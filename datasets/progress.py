@@ -37,6 +37,7 @@ class Progress:
         self.total = total
         self.unit = unit
         self.done = 0
+        self._what = ""
         self._lock = threading.Lock()
         self._start = self._last_line = time.monotonic()
         self._bar: RichProgress | None = None
@@ -55,6 +56,16 @@ class Progress:
             self.done += units
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, completed=self.done, total=self.total or None)
+            elif self._lines and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                print(self._line(), file=sys.stderr, flush=True)
+
+    def working_on(self, what: str) -> None:
+        """Say what is being done now, beside the label."""
+        with self._lock:
+            self._what = what
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, description=f"{self.label}: {what}")
             elif self._lines and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()
                 print(self._line(), file=sys.stderr, flush=True)
@@ -89,7 +100,8 @@ class Progress:
         left = (
             f", {(self.total - self.done) / rate:.0f} s left" if self.total and rate and self.done < self.total else ""
         )
-        return f"{self.label}: {self.done}{of_total} {self.unit}, {rate:.3g} {self.unit}/s{left}"
+        what = f", working on {self._what}" if self._what and self.done < self.total else ""
+        return f"{self.label}: {self.done}{of_total} {self.unit}, {rate:.3g} {self.unit}/s{left}{what}"
 
 
 def _bar(unit: str) -> RichProgress:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..datasets.progress import Progress
 from ..errors import BadInput, NotApplicable, StorageError
-from ..storage import written_whole
-from .gallery import View, check_view, draw_gallery
-from .results import FRAMEWORK_NAMES
+from .figure_files import Drawn, checked_file, write_figure
+from .formatting import shortened
+from .gallery import draw_gallery
+from .heat_colours import check_percentile
+from .views import views_of
+from .wanted import LeftOut, channels_last, columns_of, in_words, loaded_model, maps_of, signs_of, wanted_methods
 
 if TYPE_CHECKING:
     from ..models.base import Model
-
-DOTS_PER_INCH = 200
-FORMATS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 
 
 def explain_gallery(
@@ -27,11 +28,13 @@ def explain_gallery(
     out: str | Path,
     *,
     frameworks: str | Sequence[str] = "torch",
-    view: View = "overlay",
+    view: str | Iterable[str] = "overlay",
+    cap: float | None = None,
     target: int | None = None,
     device: str = "auto",
     seed: int = 0,
-) -> Path:
+    progress: bool = False,
+) -> Drawn:
     """Explain photographs and write the gallery of their heatmaps.
 
     Parameters
@@ -39,26 +42,31 @@ def explain_gallery(
     images
         Picture files. Each is framed as the model frames photographs as taken.
     model
-        The name of a registered model.
+        A registered model, or ``package.module:build``, ``file.py:build`` or ``file:net.keras``.
     methods
-        Selections (``"saliency,integrated_gradients[steps=20|50]"``).
+        Selections (``"saliency,integrated_gradients[steps=20|50]"``); ``all`` stands for every registered method at
+        its default parameters, of which those that do not apply or fail are left out, with the reason.
     out
         The file to write; its suffix says the format: png, jpg, svg, pdf or webp.
     frameworks
         ``torch``, ``tensorflow``, or both, drawn beside one another.
     view
-        ``overlay`` on the grey photograph, the bare ``map``, or ``both``.
+        One or several of ``overlay``, ``map``, ``capped``, ``points`` and ``mask``; see `views`.
+    cap
+        The percentile at which scales end; see `views.seen`.
     target
         The class to explain; by default each photograph's predicted class.
     device
         As `load_model` takes it.
     seed
         The seed of noise and masks.
+    progress
+        Whether to show progress on standard error.
 
     Returns
     -------
-    path
-        The written file.
+    drawn
+        The written file, and what is not in it.
 
     Raises
     ------
@@ -67,53 +75,51 @@ def explain_gallery(
     UnknownName, MissingExtra, StorageError
         For an unknown model or method, a framework that is not installed, a folder that cannot be written.
     """
-    from ..methods.registry import method_from
-    from ..models.registry import load_model
-    from ..selection import parse_selections
-
-    check_view(view)
-    path = Path(out)
-    if path.suffix.lower() not in FORMATS:
-        raise BadInput(f"{path.name}: the gallery's format is one of {', '.join(FORMATS)}. Name a file that ends so.")
+    path = checked_file(out)
+    views_of(view)
+    if cap is not None:
+        check_percentile(cap)
     files = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
     if not files:
         raise BadInput("No image to explain. Give at least one picture file.")
     arrays = [_array(file) for file in files]
-    wanted = [method_from(selection) for selection in parse_selections(methods)]
+    wanted = wanted_methods(methods)
     names = [frameworks] if isinstance(frameworks, str) else list(frameworks)
+    columns = columns_of(wanted.methods, names)
     maps: dict[str, list[np.ndarray | str]] = {}
-    signed: dict[str, bool] = {}
     pictures: list[np.ndarray] = []
     titles: list[str] = []
-    # Methods as the outer order of the columns: the frameworks stand beside one another.
-    columns = {(method.id, name): _column(method.id, name, names) for method in wanted for name in names}
-    for column in columns.values():
-        maps[column] = []
-    for name in names:
-        loaded = load_model(model, framework=name, device=device)
-        x = _framed(files, arrays, loaded)
-        logits = np.asarray(loaded.outputs(x), dtype=np.float64)
-        chosen = logits.argmax(axis=1) if target is None else np.full(len(files), _checked(target, logits.shape[1]))
-        if not pictures:
-            pictures = list(_channels_last(loaded, x))
-            titles = [_title(file, loaded, row, c) for file, row, c in zip(files, logits, chosen, strict=True)]
-        for method in wanted:
-            column = columns[method.id, name]
-            signed[column] = method.entry.signed
-            maps[column] = _maps(loaded, method, x, chosen, seed)
-    figure = draw_gallery(pictures, maps, signed, titles, view=view)
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
-    return path
+    left_out = list(wanted.left_out)
+    with Progress(f"Explaining with {model}", len(columns) * len(files), "heatmaps", shown=progress) as bar:
+        for name in names:
+            loaded = loaded_model(model, name, device)
+            x = _framed(files, arrays, loaded)
+            logits = np.asarray(loaded.outputs(x), dtype=np.float64)
+            chosen = logits.argmax(axis=1) if target is None else np.full(len(files), _checked(target, logits.shape[1]))
+            if not pictures:
+                pictures = list(channels_last(loaded, x))
+                titles = [_title(file, loaded, row, c) for file, row, c in zip(files, logits, chosen, strict=True)]
+            for method in wanted.methods:
+                bar.working_on(columns[method.id, name].replace("\n", " "))
+                found = maps_of(loaded, method, x, chosen, seed, lenient=wanted.every)
+                if isinstance(found, LeftOut) and wanted.every:
+                    left_out.append(found)
+                elif isinstance(found, LeftOut):
+                    maps[columns[method.id, name]] = [found.reason] * len(files)
+                else:
+                    maps[columns[method.id, name]] = list(found)
+                bar.update(len(files))
+    _refuse_nothing(maps, left_out)
+    ordered = {column: maps[column] for column in columns.values() if column in maps}
+    figure = draw_gallery(pictures, ordered, signs_of(wanted.methods, columns), titles, view=view, cap=cap)
+    write_figure(figure, path)
+    return Drawn(path, tuple(left_out))
 
 
-def _maps(model: Model, method: Any, x: Any, target: np.ndarray, seed: int) -> list[np.ndarray | str]:
-    from ..methods.explain import explain_batch
-
-    try:
-        return list(np.asarray(explain_batch(model, method, x, target, seed=seed)))
-    except NotApplicable as reason:
-        return [f"not applicable: {reason}"] * len(target)
+def _refuse_nothing(maps: dict[str, list[np.ndarray | str]], left_out: Sequence[LeftOut]) -> None:
+    if not maps:
+        reasons = "; ".join(in_words(left_out))
+        raise NotApplicable(f"There is no heatmap to draw: {reasons or 'no method was named'}.")
 
 
 def _array(file: Path) -> np.ndarray:
@@ -128,34 +134,33 @@ def _array(file: Path) -> np.ndarray:
 
 def _framed(files: Sequence[Path], arrays: Sequence[np.ndarray], model: Model) -> Any:
     """Return the photographs as one batch in the model's native layout."""
+    from ..benchmark.input_shapes import settle_input_shape
     from ..datasets.framing import framed, target_of
     from ..datasets.samples import Sample
 
+    samples = [Sample(file.name, array, -1) for file, array in zip(files, arrays, strict=True)]
+    if not model.knows_shape:
+        settle_input_shape(model, samples[0], "whole")
     goal = target_of(model)
-    rows = [framed(Sample(file.name, array, -1), goal)[0] for file, array in zip(files, arrays, strict=True)]
+    rows = [framed(sample, goal)[0] for sample in samples]
     return model.from_numpy(np.stack(rows))
 
 
-def _channels_last(model: Model, x: Any) -> np.ndarray:
-    array = np.asarray(model.to_numpy(x))
-    return array if model.channel_axis is None else np.moveaxis(array, model.channel_axis, -1)
-
-
 def _title(file: Path, model: Model, logits: np.ndarray, chosen: int) -> str:
+    """Return the file's name and the explained class; the predicted one too, where it is another."""
     shares = np.exp(logits - logits.max())
-    name = model.class_names[chosen] if model.class_names else f"class {chosen}"
-    return f"{_shortened(file.stem)}\n{_shortened(name)}, {100 * shares[chosen] / shares.sum():.1f} %"
+    shares /= shares.sum()
 
+    def words(number: int) -> str:
+        name = model.class_names[number] if model.class_names else f"class {number}"
+        return f"{shortened(name)}, {100 * shares[number]:.1f} %"
 
-def _column(method: str, framework: str, frameworks: Sequence[str]) -> str:
-    return method if len(frameworks) == 1 else f"{method}\n{FRAMEWORK_NAMES.get(framework, framework)}"
+    top = int(logits.argmax())
+    lines = [words(chosen)] if chosen == top else [f"explained: {words(chosen)}", f"predicted: {words(top)}"]
+    return "\n".join([shortened(file.stem), *lines])
 
 
 def _checked(target: int, classes: int) -> int:
     if not 0 <= target < classes:
         raise BadInput(f"The target {target} is out of range: the model has the classes 0 to {classes - 1}.")
     return target
-
-
-def _shortened(text: str, length: int = 24) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -92,3 +92,8 @@ def p_value(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+
+
+def shortened(text: str, length: int = 24) -> str:
+    """Return the text, its end cut off where it is too long."""
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from .board import Board, Row, Table
 from .curves import MeanCurve, mean_curves
 from .facts import MethodFacts, MetricFacts
+from .standings import Row, Standings, Table
 from .tables import in_parts
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
@@ -65,7 +65,7 @@ def method_styles(methods: Sequence[MethodFacts]) -> dict[str, Style]:
     return styles
 
 
-def curves_figures(tables: Sequence[Table], board: Board) -> list[Figure]:
+def curves_figures(tables: Sequence[Table], standings: Standings) -> list[Figure]:
     """Return the mean curves of one task: metrics as columns, at most four to a figure, and frameworks as rows.
 
     Parameters
@@ -73,7 +73,9 @@ def curves_figures(tables: Sequence[Table], board: Board) -> list[Figure]:
     tables
         Tables of the same task in different frameworks.
     """
-    curves = {table.setting.framework_name: mean_curves(table.results, CURVE_RESAMPLES, board.seed) for table in tables}
+    curves = {
+        table.setting.framework_name: mean_curves(table.results, CURVE_RESAMPLES, standings.seed) for table in tables
+    }
     curves = {name: found for name, found in curves.items() if found}
     metrics = {metric.id: metric for table in tables for metric in table.metrics}
     methods = list({row.method.id: row.method for table in tables for row in table.rows}.values())

@@ -13,12 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import HeatmarkError
 from . import formatting
-from .board import Board, Table
 from .facts import MethodFacts, MetricFacts
 from .plots import curves_figures, ranks_figure, svg_uri
 from .report_gallery import galleries
 from .results import FRAMEWORK_NAMES
+from .standings import Standings, Table
 from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
+from .views import VIEWS, caption
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -26,7 +27,7 @@ AGREEMENT_ROWS = 12
 """So many pairs of method and metric are listed per pair of frameworks, besides all that disagree."""
 
 
-def html_report(board: Board) -> str:
+def html_report(standings: Standings) -> str:
     """Return the report as one self-contained HTML page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -48,21 +49,22 @@ def html_report(board: Board) -> str:
     )
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
-        board=board,
+        standings=standings,
         style=style,
-        suite=suite_name(board),
-        facts=_facts(board),
-        ranks=_ranks(board),
-        curves=_curves(board),
-        galleries=galleries(board),
-        metrics=_metrics(board),
-        methods=_methods(board),
+        suite=suite_name(standings),
+        facts=_facts(standings),
+        ranks=_ranks(standings),
+        curves=_curves(standings),
+        galleries=galleries(standings),
+        view_words={view: caption([view]) for view in VIEWS},
+        metrics=_metrics(standings),
+        methods=_methods(standings),
         agreement_rows=AGREEMENT_ROWS,
-        command=reproduction(board),
-        failures=_failures(board),
-        not_applicable=_not_applicable(board),
-        unplaced=[(table, row) for table in board.tables for row in table.rows if row.place is None],
-        skipped_files=_skipped_files(board),
+        command=reproduction(standings),
+        failures=_failures(standings),
+        not_applicable=_not_applicable(standings),
+        unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
+        skipped_files=_skipped_files(standings),
     )
 
 
@@ -79,9 +81,9 @@ def breakable(name: str) -> str:
     return head + ("\u200b[" + rest.replace(",", ",\u200b") if bracket else "")
 
 
-def reproduction(board: Board) -> str:
+def reproduction(standings: Standings) -> str:
     """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    name, suite = suite_name(board), board.run.get("suite")
+    name, suite = suite_name(standings), standings.run.get("suite")
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
@@ -116,9 +118,9 @@ def _packaged(name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _facts(board: Board) -> list[tuple[str, str]]:
+def _facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
-    provenances = [p for table in board.tables for method in table.results.methods for p in method.provenances]
+    provenances = [p for table in standings.tables for method in table.results.methods for p in method.provenances]
 
     def each(name: str) -> str:
         values = {str(p[name]) for p in provenances if p.get(name) not in (None, "")}
@@ -128,73 +130,73 @@ def _facts(board: Board) -> list[tuple[str, str]]:
     for provenance in provenances:
         for package, version in (provenance.get("versions") or {}).items():
             versions.setdefault(str(package), set()).add(str(version))
-    devices = sorted({spec.device_class for spec in board.store.expected})
+    devices = sorted({spec.device_class for spec in standings.store.expected})
     first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
     last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
-    expected = len(board.store.expected) - len(board.store.reasons())
-    done = sum(method.coverage.cells for table in board.tables for method in table.results.methods)
+    expected = len(standings.store.expected) - len(standings.store.reasons())
+    done = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
     facts = [
-        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in board.tables))),
-        ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in board.tables))),
-        ("cells", f"{done} of {expected} finished, {len(board.failures)} failed"),
-        ("explained class", ", ".join(sorted({table.setting.target for table in board.tables}))),
-        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in board.store.expected}))),
+        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in standings.tables))),
+        ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in standings.tables))),
+        ("cells", f"{done} of {expected} finished, {len(standings.failures)} failed"),
+        ("explained class", ", ".join(sorted({table.setting.target for table in standings.tables}))),
+        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in standings.store.expected}))),
         ("device", ", ".join(devices)),
         ("processor", each("cpu")),
         ("platform", each("platform")),
         ("threads", each("threads")),
         ("run", f"{first} to {last}" if first else ""),
         ("versions", ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in sorted(versions.items()))),
-        ("intervals", f"95 %, {board.resamples} paired bootstrap resamples of the samples, seed {board.seed}"),
+        ("intervals", f"95 %, {standings.resamples} paired bootstrap resamples of the samples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
 
 
-def _tasks(board: Board) -> list[list[Table]]:
+def _tasks(standings: Standings) -> list[list[Table]]:
     """Return the tables of one task together, its frameworks beside one another."""
     tasks: dict[tuple[Any, ...], list[Table]] = {}
-    for table in board.tables:
+    for table in standings.tables:
         tasks.setdefault(tuple(table.setting[:3]), []).append(table)
     return list(tasks.values())
 
 
-def _ranks(board: Board) -> list[tuple[str, str]]:
+def _ranks(standings: Standings) -> list[tuple[str, str]]:
     """Return the figures of mean ranks as (task, data URI)."""
-    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in _tasks(board)]
+    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in _tasks(standings)]
     return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
 
 
-def _curves(board: Board) -> list[tuple[str, str]]:
+def _curves(standings: Standings) -> list[tuple[str, str]]:
     return [
         (str(tables[0].setting.task), svg_uri(figure))
-        for tables in _tasks(board)
-        for figure in curves_figures(tables, board)
+        for tables in _tasks(standings)
+        for figure in curves_figures(tables, standings)
     ]
 
 
-def _metrics(board: Board) -> list[MetricFacts]:
-    return list({metric.id: metric for table in board.tables for metric in table.metrics}.values())
+def _metrics(standings: Standings) -> list[MetricFacts]:
+    return list({metric.id: metric for table in standings.tables for metric in table.metrics}.values())
 
 
-def _methods(board: Board) -> list[MethodFacts]:
-    return list({row.method.id: row.method for table in board.tables for row in table.rows}.values())
+def _methods(standings: Standings) -> list[MethodFacts]:
+    return list({row.method.id: row.method for table in standings.tables for row in table.rows}.values())
 
 
-def _failures(board: Board) -> list[tuple[str, str, str]]:
-    return [(failure.spec.label, failure.error, failure.traceback) for failure in board.failures]
+def _failures(standings: Standings) -> list[tuple[str, str, str]]:
+    return [(failure.spec.label, failure.error, failure.traceback) for failure in standings.failures]
 
 
-def _not_applicable(board: Board) -> list[tuple[str, str, str, str]]:
+def _not_applicable(standings: Standings) -> list[tuple[str, str, str, str]]:
     return [
         (item.method, str(item.task), FRAMEWORK_NAMES.get(item.framework, item.framework), item.reason)
-        for item in board.not_applicable
+        for item in standings.not_applicable
     ]
 
 
-def _skipped_files(board: Board) -> list[str]:
+def _skipped_files(standings: Standings) -> list[str]:
     """Return the files that datasets left out, with the reason, once each."""
     found: dict[str, None] = {}
-    for table in board.tables:
+    for table in standings.tables:
         for method in table.results.methods:
             for provenance in method.provenances:
                 for item in provenance.get("skipped") or []:

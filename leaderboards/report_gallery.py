@@ -12,14 +12,21 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .board import Board, Table
-from .heat_colours import coloured, overlaid
+from .heat_colours import coloured
+from .standings import Standings, Table
+from .views import View, seen
 
 PICTURES = 8
 """So many photographs are shown at most."""
 
-TILE_SIZES = ((180, 192), (400, 144), (900, 112))
-"""Up to so many tiles, each has so many pixels a side; that keeps the report to a few MB."""
+VIEWS: tuple[View, ...] = ("overlay", "capped", "points", "mask")
+"""What the reader can choose from; the first is shown at first, and alone where there are very many heatmaps."""
+
+MOST_IN_ALL_VIEWS = 600
+"""Up to so many heatmaps are drawn in every view."""
+
+TILE_SIZES = ((180, 192), (640, 144), (1200, 112))
+"""Up to so many pictures, each has so many pixels a side; that keeps the report to a few MB."""
 
 SMALLEST_TILE = 80
 STRIP_HEIGHT = 24
@@ -27,10 +34,10 @@ STRIP_HEIGHT = 24
 
 @dataclass(frozen=True)
 class Tile:
-    """One heatmap: its picture, or why there is none."""
+    """One heatmap: its pictures as (view, data URI), or why there are none."""
 
     framework: str
-    uri: str
+    views: tuple[tuple[View, str], ...]
     words: str
 
 
@@ -46,35 +53,40 @@ class GalleryRow:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The heatmaps of one task; ``methods`` names the columns, ``frameworks`` what stands side by side in each."""
+    """The heatmaps of one task; ``methods`` names the columns, ``frameworks`` what stands side by side in each.
+
+    ``views`` are those that the reader can choose from.
+    """
 
     title: str
     methods: tuple[str, ...]
     frameworks: tuple[str, ...]
     rows: tuple[GalleryRow, ...]
+    views: tuple[View, ...]
 
 
-def galleries(board: Board) -> list[Gallery]:
+def galleries(standings: Standings) -> list[Gallery]:
     """Return a gallery per task, for the tasks of which heatmaps were kept."""
     tasks: dict[tuple[Any, ...], list[Table]] = {}
-    for table in board.tables:
+    for table in standings.tables:
         tasks.setdefault(tuple(table.setting[:3]), []).append(table)
-    found = [_gallery(board, tables) for tables in tasks.values()]
+    found = [_gallery(standings, tables) for tables in tasks.values()]
     return [gallery for gallery in found if gallery.rows]
 
 
-def _gallery(board: Board, tables: Sequence[Table]) -> Gallery:
+def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
     kept = [_kept_maps(table) for table in tables]
     methods = list(dict.fromkeys(row.method.id for table in tables for row in table.rows))
     methods = [method for method in methods if any(method in maps for maps in kept)]
     samples = list(dict.fromkeys(sample for maps in kept for rows in maps.values() for sample in rows))[:PICTURES]
     tiles = len(samples) * len(methods) * len(tables)
-    size = next((size for most, size in TILE_SIZES if tiles <= most), SMALLEST_TILE)
+    views = VIEWS if tiles <= MOST_IN_ALL_VIEWS else VIEWS[:1]
+    size = next((size for most, size in TILE_SIZES if tiles * len(views) <= most), SMALLEST_TILE)
     signed = {row.method.id: row.method.signed is not False for table in tables for row in table.rows}
     task = tables[0].setting.task
     rows = []
     for sample in samples:
-        picture = _picture(board.store.thumbnail(task, sample))
+        picture = stored_picture(standings.store.thumbnail(task, sample))
         columns = tuple(
             tuple(
                 _tile(
@@ -84,6 +96,7 @@ def _gallery(board: Board, tables: Sequence[Table]) -> Gallery:
                     picture,
                     signed[method],
                     size,
+                    views,
                 )
                 for table, maps in zip(tables, kept, strict=True)
             )
@@ -92,7 +105,8 @@ def _gallery(board: Board, tables: Sequence[Table]) -> Gallery:
         title, details = _words(tables, kept, sample)
         photograph = _uri(picture, size, photographic=True) if picture is not None else ""
         rows.append(GalleryRow(title, details, photograph, columns))
-    return Gallery(str(task), tuple(methods), tuple(table.setting.framework_name for table in tables), tuple(rows))
+    frameworks = tuple(table.setting.framework_name for table in tables)
+    return Gallery(str(task), tuple(methods), frameworks, tuple(rows), views)
 
 
 def _kept_maps(table: Table) -> dict[str, dict[str, Mapping[str, Any]]]:
@@ -116,19 +130,31 @@ def _tile(
     picture: np.ndarray | None,
     signed: bool,
     size: int,
+    views: tuple[View, ...],
 ) -> Tile:
     if row is None:
-        return Tile(framework, "", "no heatmap")
+        return Tile(framework, (), "no heatmap")
     heatmap = np.asarray(row["map"], dtype=np.float32).reshape([int(n) for n in row["map_shape"]])
     words = f"{method}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
+    # Without a picture to lay it on, a map is shown alone, the same in every view.
     if heatmap.ndim == 1:
         strip = np.repeat(coloured(heatmap, signed)[None], STRIP_HEIGHT, axis=0)
-        return Tile(framework, _uri(strip, max(size, len(heatmap)), photographic=False), words)
+        uri = _uri(strip, max(size, len(heatmap)), photographic=False)
+        return Tile(framework, tuple((view, uri) for view in views[:1]), words)
     if heatmap.ndim != 2:
-        return Tile(framework, "", "not a picture")
+        return Tile(framework, (), "not a picture")
     if picture is None:
-        return Tile(framework, _uri(coloured(heatmap, signed), size, photographic=False), words)
-    return Tile(framework, _uri(overlaid(_at_size(picture, size), heatmap, signed), size, photographic=True), words)
+        uri = _uri(coloured(heatmap, signed), size, photographic=False)
+        return Tile(framework, tuple((view, uri) for view in views[:1]), words)
+    return Tile(framework, tuple((view, _drawn(picture, heatmap, signed, view, size)) for view in views), words)
+
+
+def _drawn(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, size: int) -> str:
+    """Return one view of a heatmap as a data URI."""
+    if view == "mask":
+        # A mask is blurred by pixels of the picture that the network saw, so it is made before anything is resized.
+        return _uri(seen(picture, heatmap, signed, view), size, photographic=True)
+    return _uri(seen(_at_size(picture, size), heatmap, signed, view), size, photographic=True)
 
 
 def _words(
@@ -140,7 +166,7 @@ def _words(
         row = next((rows[sample] for rows in maps.values() if sample in rows), None)
         if row is None:
             continue
-        names = _class_names(table)
+        names = class_names(table)
         title = names.get(str(row["target"]), f"class {row['target']}")
         label = names.get(str(row["label"]), f"class {row['label']}")
         truth = "" if row["label"] < 0 else " ✓" if row["label"] == row["predicted"] else f" (label: {label})"
@@ -148,7 +174,7 @@ def _words(
     return title, (*details, sample)
 
 
-def _class_names(table: Table) -> dict[str, str]:
+def class_names(table: Table) -> dict[str, str]:
     """Return the class names that the cells recorded, by class id."""
     found: dict[str, str] = {}
     for method in table.results.methods:
@@ -159,7 +185,7 @@ def _class_names(table: Table) -> dict[str, str]:
     return found
 
 
-def _picture(path: Path) -> np.ndarray | None:
+def stored_picture(path: Path) -> np.ndarray | None:
     """Return a stored photograph, or None where it is missing or damaged."""
     try:
         with Image.open(path) as image:

@@ -1,20 +1,18 @@
-"""The leaderboard as data, CSV and Markdown; every number comes from the board."""
+"""The leaderboard as data, CSV and Markdown; every number comes from the standings."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from . import formatting
 from .agreement import Agreement
 from .results import FRAMEWORK_NAMES
-
-if TYPE_CHECKING:
-    from .board import Board, Row, Table
+from .standings import Row, Standings, Table
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
@@ -24,10 +22,10 @@ RANK_NOTE = (
 )
 
 
-def tidy_frame(board: Board) -> pd.DataFrame:
+def tidy_frame(standings: Standings) -> pd.DataFrame:
     """Return one row per task, framework, method and metric."""
     records = []
-    for table in board.tables:
+    for table in standings.tables:
         for row in table.rows:
             common = {**_setting(table), **_method(row), **_standing(row), **_cost(row)}
             for metric, counted, value in zip(table.metrics, table.counted, row.values, strict=True):
@@ -48,10 +46,10 @@ def tidy_frame(board: Board) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-def wide_frame(board: Board) -> pd.DataFrame:
+def wide_frame(standings: Standings) -> pd.DataFrame:
     """Return one row per task, framework and method, with four columns per metric."""
     records = []
-    for table in board.tables:
+    for table in standings.tables:
         for row in table.rows:
             record = {**_setting(table), **_standing(row), **_method(row)}
             for metric, value in zip(table.metrics, row.values, strict=True):
@@ -65,24 +63,25 @@ def wide_frame(board: Board) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-def csv_text(board: Board) -> str:
+def csv_text(standings: Standings) -> str:
     """Return `wide_frame` as CSV, with numbers to ten significant digits."""
-    return wide_frame(board).to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    return wide_frame(standings).to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
-def markdown_text(board: Board) -> str:
+def markdown_text(standings: Standings) -> str:
     """Return the tables as Markdown."""
-    parts = [f"# Leaderboard: {escaped(suite_name(board))}", "", RANK_NOTE, "", CONTROL_NOTE, ""]
-    for table in board.tables:
+    parts = [f"# Leaderboard: {escaped(suite_name(standings))}", "", RANK_NOTE, "", CONTROL_NOTE, ""]
+    for table in standings.tables:
         parts += [f"## {escaped(table.setting.title)}", "", *_markdown_rows(table), ""]
         parts += [f"{escaped(model_text(table))}", ""]
-    for agreement in board.agreements:
+    for agreement in standings.agreements:
         parts += [f"## Frameworks: {escaped(str(agreement.task))}", "", escaped(agreement_text(agreement)), ""]
-    if board.failures:
-        parts += ["## Failures", "", *(f"- {escaped(f.spec.label)}: {escaped(f.error)}" for f in board.failures), ""]
-    if board.not_applicable:
+    if standings.failures:
+        lines = [f"- {escaped(failure.spec.label)}: {escaped(failure.error)}" for failure in standings.failures]
+        parts += ["## Failures", "", *lines, ""]
+    if standings.not_applicable:
         parts += ["## Not applicable", ""]
-        for item in board.not_applicable:
+        for item in standings.not_applicable:
             name = FRAMEWORK_NAMES.get(item.framework, item.framework)
             parts.append(f"- {escaped(item.method)} ({escaped(str(item.task))}, {name}): {escaped(item.reason)}")
         parts.append("")
@@ -99,10 +98,9 @@ def place_text(row: Row) -> str:
     return formatting.MISSING if row.place is None else str(row.place)
 
 
-def suite_name(board: Board) -> str:
-    """Return the name of the suite that was run."""
-    suite = board.run.get("suite")
-    return str(suite.get("name", "run")) if isinstance(suite, dict) else str(suite or "run")
+def suite_name(standings: Standings) -> str:
+    """Return the name of the suite that was run, with a note where options changed it."""
+    return str(standings.run.get("name") or "run")
 
 
 def model_text(table: Table) -> str:

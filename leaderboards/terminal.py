@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from rich.box import SIMPLE
@@ -11,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from . import formatting
-from .board import Board, Row, Table
+from .standings import Row, Standings, Table
 from .tables import agreement_text, in_parts, method_name, model_text, passes_text, place_text, suite_name
 
 WIDTH = 100
@@ -24,26 +25,31 @@ NOTES = 8
 """So many failures and reasons are printed; the files hold all."""
 
 
-def print_board(board: Board, console: Console | None = None) -> None:
+def print_board(standings: Standings, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
     if console is None:
         console = Console()
         console = console if console.is_terminal else Console(width=WIDTH)
-    console.print(f"[bold]Leaderboard: {escape(suite_name(board))}[/bold]")
-    for table in board.tables:
+    console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
+    for table in standings.tables:
         across, names = _layout(table, console.width)
         for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):
+            # Printed by itself, as the title of a narrow table would be broken at the table's width.
+            console.print(Text(f"{table.setting.title}{' (continued)' if number else ''}", style="italic"))
             console.print(_scores(table, metrics, names, continued=number > 0))
         console.print()
+        console.print(Text("cost per image, and coverage", style="italic"))
         console.print(_costs(table, names, memory=console.width >= WIDTH - 10))
         console.print(Text(model_text(table)))
         console.print()
-    if any(row.method.control for table in board.tables for row in table.rows):
+    if any(row.method.control for table in standings.tables for row in table.rows):
         console.print(Text("† control: floor or ceiling of the table, not a contender", style="dim"))
     console.print(Text("± half of the 95 % interval; tie: same letter = not separable from the group's best", "dim"))
-    for agreement in board.agreements:
+    if _undefined(standings):
+        console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
+    for agreement in standings.agreements:
         console.print(Text(agreement_text(agreement), style="yellow" if agreement.differing else ""))
-    _print_notes(console, board)
+    _print_notes(console, standings)
 
 
 def _layout(table: Table, width: int) -> tuple[int, int]:
@@ -57,7 +63,7 @@ def _layout(table: Table, width: int) -> tuple[int, int]:
 
 
 def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> RichTable:
-    rich = _empty(f"{table.setting.title}{' (continued)' if continued else ''}")
+    rich = _empty()
     rich.add_column("#", justify="right", width=2)
     rich.add_column("method", width=names)
     if not continued:
@@ -73,7 +79,7 @@ def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> Ri
             start += [Text(formatting.mean_rank(row.mean_rank)), Text(row.group)]
         values = [row.values[number] for number in numbers]
         texts = [
-            Text(formatting.with_half_width(v.mean, v.low, v.high), style="bold" if v.group == "a" else "")
+            Text(_short(formatting.with_half_width(v.mean, v.low, v.high)), style="bold" if v.group == "a" else "")
             for v in values
         ]
         rich.add_row(*start, *texts, style=_style(row))
@@ -81,7 +87,7 @@ def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> Ri
 
 
 def _costs(table: Table, names: int, memory: bool) -> RichTable:
-    rich = _empty("cost per image, and coverage")
+    rich = _empty()
     rich.add_column("#", justify="right", width=2)
     rich.add_column("method", width=names)
     headings = ["time", "relative", "passes\nfwd + bwd", *(["memory"] if memory else []), "samples", "degen-\nerate"]
@@ -114,23 +120,34 @@ def folded(name: str, width: int) -> str:
     return "\n".join(line.strip() for line in lines if line)
 
 
-def _empty(title: str) -> RichTable:
-    return RichTable(title=escape(title), box=SIMPLE, padding=0, show_edge=False, title_justify="left")
+def _short(text: str) -> str:
+    """Return a value that fits its column."""
+    return text if len(text) <= VALUE_WIDTH else text.replace(" ", "")
+
+
+def _undefined(standings: Standings) -> bool:
+    """Whether a metric gives some method no value though samples of it are there."""
+    rows = (row for table in standings.tables for row in table.rows)
+    return any(math.isnan(value.mean) for row in rows if row.coverage.samples for value in row.values)
+
+
+def _empty() -> RichTable:
+    return RichTable(box=SIMPLE, padding=0, show_edge=False)
 
 
 def _style(row: Row) -> str:
     return "dim" if row.place is None else "italic" if row.method.control else ""
 
 
-def _print_notes(console: Console, board: Board) -> None:
+def _print_notes(console: Console, standings: Standings) -> None:
     unplaced = [
         f"not ranked: {row.method.id} ({table.setting.framework_name}): {row.why_unplaced}"
-        for table in board.tables
+        for table in standings.tables
         for row in table.rows
         if row.place is None
     ]
-    failed = [f"failed: {failure.spec.label}: {failure.error}" for failure in board.failures]
-    reasons = [f"not applicable: {i.method} ({i.task}, {i.framework}): {i.reason}" for i in board.not_applicable]
+    failed = [f"failed: {failure.spec.label}: {failure.error}" for failure in standings.failures]
+    reasons = [f"not applicable: {i.method} ({i.task}, {i.framework}): {i.reason}" for i in standings.not_applicable]
     for style, notes in (("yellow", unplaced), ("red", failed), ("dim", reasons)):
         for note in notes[:NOTES]:
             console.print(Text(note, style=style))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from ..errors import NotApplicable
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from .registry import register_method
@@ -54,6 +55,27 @@ def center_gaussian(
         shape[axis + 1] = size
         maps = maps * np.exp(-0.5 * place**2).astype(np.float32).reshape(shape)
     return request.model.from_numpy(np.repeat(maps, request.count, axis=0))
+
+
+@register_method("input_intensity", family="control", signed=False, pooling="none", cost="no pass")
+def input_intensity(request: Request) -> Tensor:
+    """The brightness of the input: the mean of its channels' absolute values."""
+    operations = request.operations
+    return operations.mean(operations.abs(request.model.channels_first(request.x)), axis=1)
+
+
+@register_method("constant", family="control", signed=False, pooling="none", cost="no pass")
+def constant(request: Request) -> Tensor:
+    """The same value everywhere: what metrics say of a map that says nothing."""
+    return request.model.from_numpy(np.ones((request.count, *request.model.spatial_shape), np.float32))
+
+
+@register_method("oracle", family="control", signed=False, pooling="none", cost="no pass", needs=["masks"])
+def oracle(request: Request) -> Tensor:
+    """The ground truth itself, where the dataset has masks: the ceiling of every table."""
+    if request.ground_truth is None:
+        raise NotApplicable("The oracle needs ground-truth masks, and this dataset has none.")
+    return request.model.from_numpy(request.ground_truth.astype(np.float32))
 
 
 def _extended(request: Request, maps: Tensor) -> Tensor:

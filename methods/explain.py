@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..errors import BadInput, NotApplicable
 from ..models.base import Model
 from ..models.tensors import Tensor
+from ..models.wrap import require_model
 from .registry import Method, method_from
 from .request import Request
 
@@ -24,6 +26,7 @@ def explain(
     *,
     channels: bool = False,
     seed: int = 0,
+    ground_truth: np.ndarray | None = None,
     **parameters: Any,
 ) -> np.ndarray:
     """Return the attribution of every sample.
@@ -42,6 +45,8 @@ def explain(
         Whether to keep the channel axis (the sign too), for methods that have one.
     seed
         Of the random numbers, where the method uses any.
+    ground_truth
+        Boolean masks (n, *spatial), for the oracle.
     **parameters
         The method's parameters.
 
@@ -58,7 +63,7 @@ def explain(
         If the method has no meaning for the model; the message is the reason.
     """
     chosen = method_from(method, parameters) if isinstance(method, str) else method
-    inputs = model.inputs(x)
+    inputs = require_model(model).inputs(x)
     count = int(inputs.shape[0])
     classes = model.outputs(x).argmax(axis=1) if target is None else model.targets(target, count)
     rows = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
@@ -68,43 +73,58 @@ def explain(
             name: value[row] if isinstance(value, np.ndarray) and value.shape == tuple(inputs.shape) else value
             for name, value in chosen.parameters.items()
         }
-        batch = Method(chosen.entry, chosen.selection, part)
-        parts.append(explain_batch(model, batch, inputs[row], classes[row], seed, channels=channels))
+        batch = replace(chosen, parameters=part)
+        truth = None if ground_truth is None else ground_truth[row]
+        maps = explain_batch(model, batch, inputs[row], classes[row], seed, channels=channels, ground_truth=truth)
+        parts.append(maps)
     return np.concatenate(parts)
 
 
 def explain_batch(
-    model: Model, method: Method, x: Tensor, target: np.ndarray, seed: int = 0, *, channels: bool = False
+    model: Model,
+    method: Method,
+    x: Tensor,
+    target: np.ndarray,
+    seed: int = 0,
+    *,
+    channels: bool = False,
+    ground_truth: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the maps of one batch that is on the device already; see `explain`.
 
     Raises
     ------
     NotApplicable
-        If the method has no meaning for the model.
+        If the method has no meaning for the model or the data.
     """
     reason = method.why_not(model)
     if reason is not None:
         raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason}.")
-    result = method.entry.function(Request(model, x, np.asarray(target, np.int64), seed), **method.parameters)
-    shape = tuple(int(size) for size in result.shape)
-    count = int(x.shape[0])
-    resolved = (count, *model.input_shape)
-    if shape == (count, *model.spatial_shape) and (shape != resolved or method.entry.pooling == "none"):
-        if channels and shape != resolved:
+    request = Request(model, x, np.asarray(target, np.int64), seed, inner=method.inner, ground_truth=ground_truth)
+    result = method.entry.function(request, **method.parameters)
+    resolved = (int(x.shape[0]), *model.input_shape)
+    if channels:
+        if tuple(result.shape) != resolved or method.entry.pooling == "none":
             raise BadInput(f"{method.id} has no channel-resolved form: leave out channels=True.")
-        return model.to_numpy(model.operations.to_float(result))
-    if shape != resolved:
-        raise BadInput(
-            f"The method {method.id} returned the shape {shape}; it must be {resolved} or "
-            f"{(count, *model.spatial_shape)}."
-        )
-    return model.to_numpy(result if channels else _pooled(model, method, result))
+        return model.to_numpy(result)
+    return model.to_numpy(pooled_map(model, method, result))
 
 
-def _pooled(model: Model, method: Method, attribution: Tensor) -> Tensor:
-    """Return (n, *spatial) from a map with channels, by the method's rule."""
+def pooled_map(model: Model, method: Method, attribution: Tensor) -> Tensor:
+    """Return (n, *spatial) from what a method's function returned, by the method's rule.
+
+    Raises
+    ------
+    BadInput
+        If it has neither the shape of the inputs nor that of their positions.
+    """
     operations = model.operations
+    shape = tuple(int(size) for size in attribution.shape)
+    flat, resolved = (shape[0], *model.spatial_shape), (shape[0], *model.input_shape)
+    if shape not in (flat, resolved):
+        raise BadInput(f"The method {method.id} returned the shape {shape}; it must be {resolved} or {flat}.")
+    if method.entry.pooling == "none" or shape != resolved:
+        return operations.to_float(attribution)
     if method.entry.pooling == "max_abs":
         attribution = operations.abs(attribution)
         return attribution if model.channel_axis is None else operations.max(attribution, axis=model.channel_axis)

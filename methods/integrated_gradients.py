@@ -6,8 +6,10 @@ from typing import Annotated
 
 import numpy as np
 
+from ..models.base import Model
 from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk
+from ..models.random_bank import RandomBank
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
@@ -35,7 +37,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     family="gradient",
     signed=True,
     needs=["gradients"],
-    cost="`steps` forward and backward passes",
+    cost="`steps` forward and backward passes for each baseline",
     reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
 )
 def integrated_gradients(
@@ -46,7 +48,10 @@ def integrated_gradients(
     ] = 50,
     baseline: Annotated[
         str | float | np.ndarray,
-        Doc("where the path begins", source="Sundararajan et al. 2017: black image", choices=BASELINES),
+        Doc(
+            f"where the path begins: {', '.join(BASELINES)}, several as black+white, a number or an array",
+            source="Sundararajan et al. 2017: black image",
+        ),
     ] = "black",
     rule: Annotated[
         str, Doc("quadrature; the midpoints have no end-point bias", source="heatmark", choices=RULES)
@@ -54,9 +59,18 @@ def integrated_gradients(
 ) -> Tensor:
     """(x - baseline) times the mean gradient on the straight path from the baseline to x.
 
-    Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error.
+    Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error (see
+    `completeness_error`). With several baselines, the mean over their paths.
     """
-    start = baseline_of(request.model, request.x, baseline, request.bank)
+    several = baseline.split("+") if isinstance(baseline, str) else [baseline]
+    total = 0.0
+    for one in several:
+        total = total + _from_one(request, steps, baseline_of(request.model, request.x, one, request.bank), rule)
+    return total / len(several)
+
+
+def _from_one(request: Request, steps: int, start: Tensor, rule: str) -> Tensor:
+    """Return the integral along the paths from one baseline."""
     points, weights = quadrature(rule, steps)
     per_axis = (-1,) + (1,) * len(request.model.input_shape)
     alone = int(start.shape[0]) == 1
@@ -69,3 +83,40 @@ def integrated_gradients(
         return gradient * chunk.of_variants((steps * weights).reshape(per_axis))
 
     return (request.x - start) * request.mean_gradient(point, steps, weighted)
+
+
+def completeness_error(
+    model: Model,
+    x: np.ndarray,
+    attribution: np.ndarray,
+    target: np.ndarray,
+    baseline: str | float | np.ndarray = "black",
+) -> np.ndarray:
+    """Return by how much each sample's attribution misses the difference that it should sum to.
+
+    Parameters
+    ----------
+    model
+        The explained model.
+    x
+        (n, *input_shape).
+    attribution
+        (n, ...), summed over everything but the samples.
+    target
+        (n,) explained classes.
+    baseline
+        The one baseline that it was made with, unless it holds noise.
+
+    Returns
+    -------
+    ndarray
+        |sum - (f(x) - f(baseline))| / |f(x) - f(baseline)|, float64 (n,), for the target's logit f.
+    """
+    inputs = model.inputs(x)
+    start = model.to_numpy(baseline_of(model, inputs, baseline, RandomBank(0)))
+    rows = np.arange(len(attribution))
+    before = model.outputs(np.broadcast_to(start, tuple(inputs.shape)))[rows, target].astype(np.float64)
+    change = model.outputs(x)[rows, target] - before
+    total = attribution.reshape(len(rows), -1).sum(axis=1, dtype=np.float64)
+    error: np.ndarray = np.abs(total - change) / np.abs(change)
+    return error

@@ -24,6 +24,23 @@ def window_starts(size: int, window: int, stride: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, last + 1, stride), last))
 
 
+def window_and_stride(spatial: tuple[int, ...], window: int | None, stride: int | None) -> tuple[int, int]:
+    """Return the window's side (by default a 14th of the shorter side) and the distance between windows (half of it).
+
+    Raises
+    ------
+    BadInput
+        If the window is larger than the input, or positions would stay uncovered.
+    """
+    window = max(1, round(min(spatial) / 14)) if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
+    if window > min(spatial):
+        raise BadInput(f"occlusion: the window of {window} is larger than the input, {spatial}.")
+    if stride > window:
+        raise BadInput(f"occlusion: windows of {window} every {stride} positions leave gaps; choose stride <= window.")
+    return window, stride
+
+
 @register_method(
     "occlusion",
     family="perturbation",
@@ -46,12 +63,7 @@ def occlusion(
 ) -> Tensor:
     """The mean drop of the score over the windows that cover a position."""
     spatial = request.model.spatial_shape
-    window = max(1, round(min(spatial) / 14)) if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
-    if window > min(spatial):
-        raise BadInput(f"occlusion: the window of {window} is larger than the input, {spatial}.")
-    if stride > window:
-        raise BadInput(f"occlusion: windows of {window} every {stride} positions leave gaps; choose stride <= window.")
+    window, stride = window_and_stride(spatial, window, stride)
     cover = baseline_of(request.model, request.x, baseline, request.bank)
     alone = int(cover.shape[0]) == 1
     corners = np.array(list(itertools.product(*(window_starts(size, window, stride) for size in spatial))))

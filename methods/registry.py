@@ -13,14 +13,18 @@ import numpy as np
 from ..errors import BadInput
 from ..identity import array_digest, source_digest
 from ..models.base import Model
+from ..models.queries import FRAMEWORKS, Framework
 from ..models.tensors import Tensor
 from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
+from .libraries import Library
 
-Need = Literal["gradients", "layers", "relu"]
+Need = Literal["gradients", "layers", "relu", "masks", "graph", "attention"]
 Pooling = Literal["sum", "max_abs", "none"]
 MethodFunction = Callable[..., Tensor]
+
+_SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +41,18 @@ class MethodEntry(Entry):
         How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or
         ``none`` for methods that return spatial maps.
     needs
-        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``relu``.
+        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``relu``, ``attention``, ``graph``
+        (a network of known operations only).
     cost
         The passes that a sample takes.
     variants
         The presets: name to parameters.
+    frameworks
+        The frameworks that it runs in.
+    requires
+        The library that carries it, where that is not heatmark.
+    wraps
+        Whether the variant names an inner method instead, which the function gets as ``request.inner``.
     version
         Raised whenever the numbers change; part of every result's key.
     """
@@ -52,7 +63,15 @@ class MethodEntry(Entry):
     needs: frozenset[Need] = frozenset()
     cost: str = ""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    frameworks: frozenset[Framework] = frozenset(FRAMEWORKS)
+    requires: Library | None = None
+    wraps: bool = False
     version: int = 1
+
+    @property
+    def missing(self) -> str | None:
+        """What must be installed first and how, or None where the method can run."""
+        return None if self.requires is None else self.requires.missing
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -77,11 +96,14 @@ class Method:
         How it was chosen; its text is the method's name in tables.
     parameters
         Every parameter with its value.
+    inner
+        The method that a wrapper wraps, or None.
     """
 
     entry: MethodEntry
     selection: Selection
     parameters: Mapping[str, Any]
+    inner: Method | None = None
 
     @property
     def id(self) -> str:
@@ -90,15 +112,30 @@ class Method:
 
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""
+        if self.inner is not None:
+            return self.inner.why_not(model)
+        if model.framework not in self.entry.frameworks:
+            library = self.entry.name if self.entry.requires is None else self.entry.requires.name
+            return f"{library} is for {' and '.join(_SPELT[item] for item in sorted(self.entry.frameworks))} only"
+        if self.entry.missing is not None:
+            return self.entry.missing
+        if (
+            self.entry.requires is not None
+            and self.entry.name.endswith(("cam", "cam_plus_plus"))
+            and model.has_attention()
+        ):
+            return f"{self.entry.requires.name}'s maps need feature maps, and {model.name} has tokens"
         needs = self.entry.needs
         if "relu" in needs and not model.has_rectifiers():
             return f"{model.name} has no ReLU"
+        if "attention" in needs and (reason := model.tokens.why_no_attention()) is not None:
+            return reason
         if "layers" in needs:
             try:
                 model.layer(self.parameters.get("layer"))
             except BadInput as error:
                 return str(error)
-        return None
+        return model.engine.extraction.reason if "graph" in needs else None
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the method's numbers depend on, as plain data."""
@@ -110,6 +147,10 @@ class Method:
                 for name, value in sorted(self.parameters.items())
             },
         }
+        if self.inner is not None:
+            identity["inner"] = self.inner.identity()
+        if self.entry.requires is not None:
+            identity["library"] = f"{self.entry.requires.packages[0]} {self.entry.requires.version}"
         if self.entry.origin != "heatmark":
             identity["source"] = source_digest(self.entry.function)
         return identity
@@ -118,7 +159,36 @@ class Method:
 METHODS: Registry[MethodEntry] = Registry(
     "method",
     "heatmark.methods",
-    ("gradients", "integrated_gradients", "smoothing", "cams", "occlusion", "rise", "controls"),
+    (
+        "gradients",
+        "integrated_gradients",
+        "path_gradients",
+        "guided_integrated_gradients",
+        "smoothing",
+        "fullgrad",
+        "xrai",
+        "cams",
+        "perturbed_cams",
+        "internal_influence",
+        "occlusion",
+        "rise",
+        "deep_lift",
+        "lrp",
+        "excitation_backprop",
+        "transformers",
+        "feature_ablation",
+        "lime",
+        "shapley",
+        "sobol",
+        "hsic",
+        "extremal_perturbation",
+        "sise",
+        "controls",
+        "peers_captum",
+        "peers_grad_cam",
+        "peers_tf_keras_vis",
+        "peers_xplique",
+    ),
 )
 
 
@@ -132,6 +202,9 @@ def register_method(
     cost: str = "",
     reference: Reference | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
+    frameworks: Iterable[Framework] = FRAMEWORKS,
+    requires: Library | None = None,
+    wraps: bool = False,
     version: int = 1,
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register the decorated function as an attribution method.
@@ -163,6 +236,9 @@ def register_method(
                 needs=frozenset(needs),
                 cost=cost,
                 variants=dict(variants or {}),
+                frameworks=frozenset(frameworks),
+                requires=requires,
+                wraps=wraps,
                 version=version,
             )
         )
@@ -189,7 +265,12 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
     chosen = parse_selection(selection) if isinstance(selection, str) else selection
     entry = METHODS.get(chosen.name)
     preset: Mapping[str, Any] = {}
-    if chosen.variant is not None:
+    inner = None
+    if entry.wraps:
+        if chosen.variant is None:
+            raise BadInput(f"{entry.name} wraps another method: write {entry.name}[METHOD], as {entry.name}[gradient].")
+        inner = method_from(chosen.variant)
+    elif chosen.variant is not None:
         if chosen.variant not in entry.variants:
             known = ", ".join(entry.variants) or "none"
             raise BadInput(f"{entry.name} has no variant {chosen.variant!r} (it has: {known}).")
@@ -199,7 +280,7 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
     values = bound(entry.parameters, given, entry.name)
     plain = {name: value for name, value in extra.items() if isinstance(value, (str, int, float, bool, type(None)))}
     named = select(entry.name, chosen.variant, {**dict(chosen.parameters), **plain})
-    return Method(entry, named, values)
+    return Method(entry, named, values, inner)
 
 
 def list_methods() -> list[MethodEntry]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
 from ..models.base import Model
-from ..models.engine import Chunk, Maker, Pairs, unchanged
-from ..models.queries import BackwardRule, Layer, Query, ScoreFunction, ScoreKind
+from ..models.engine import Chunk, Maker, Pairs, Transform, unchanged
+from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
 from ..models.tensors import Tensor, TensorOperations
+from ..models.token_grid import maps_of_tokens
+from .registry import Method
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,29 @@ class Request:
         Random numbers that depend on the seed alone.
     operations
         The array namespace.
+    seed
+        Of the bank.
+    inner
+        The method that a wrapper wraps, or None.
+    ground_truth
+        Boolean masks (n, *spatial), or None where the dataset has none.
     """
 
-    def __init__(self, model: Model, x: Tensor, target: np.ndarray, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        x: Tensor,
+        target: np.ndarray,
+        seed: int = 0,
+        *,
+        inner: Method | None = None,
+        ground_truth: np.ndarray | None = None,
+    ) -> None:
         self.model = model
         self.x = x
+        self.seed = seed
+        self.inner = inner
+        self.ground_truth = ground_truth
         self.target = model.from_numpy(target)
         self.bank = RandomBank(seed)
         self._streams: dict[str, LazyRows] = {}
@@ -63,17 +83,28 @@ class Request:
         """The number of samples."""
         return int(self.x.shape[0])
 
+    @property
+    def target_array(self) -> np.ndarray:
+        """The targets as NumPy int64 (n,)."""
+        return self.model.to_numpy(self.target)
+
+    def all_as_variant(self, number: int) -> Chunk:
+        """Return the chunk in which every sample stands once, as its variant of this number."""
+        rows = np.arange(self.count)
+        return Chunk(self.operations, rows, np.full(self.count, number), slice(0, self.count))
+
     # Questions about the input
 
     def gradient(self, score: ScoreKind | ScoreFunction = "logit", rule: BackwardRule | None = None) -> Tensor:
         """Return the gradient of each sample's score with respect to its input, shape of ``x``."""
-        return self._summed(Query(score, input_gradient=True, rule=rule), 1, unchanged, None)
+        (total,) = self._summed(Query(score, input_gradient=True, rule=rule), 1, unchanged, (None,))
+        return total
 
     def mean_gradient(
         self,
         make: Maker,
         variants: int,
-        transform: Callable[[Tensor, Chunk], Tensor] | None = None,
+        transform: Transform | None = None,
         score: ScoreKind | ScoreFunction = "logit",
     ) -> Tensor:
         """Return each sample's mean gradient over its variants, shape of ``x``.
@@ -89,7 +120,19 @@ class Request:
         score
             What the gradient is of.
         """
-        return self._summed(Query(score, input_gradient=True), variants, make, transform) / variants
+        (mean,) = self.mean_gradients(make, variants, (transform,), score)
+        return mean
+
+    def mean_gradients(
+        self,
+        make: Maker,
+        variants: int,
+        transforms: Sequence[Transform | None],
+        score: ScoreKind | ScoreFunction = "logit",
+    ) -> tuple[Tensor, ...]:
+        """Return the means of several transforms of the same gradients; see `mean_gradient`."""
+        totals = self._summed(Query(score, input_gradient=True), variants, make, transforms)
+        return tuple(total / variants for total in totals)
 
     def scores(self, make: Maker, variants: int, score: ScoreKind | ScoreFunction = "probability") -> Tensor:
         """Return the score of every variant, shape (variants, n)."""
@@ -102,10 +145,10 @@ class Request:
         query: Query,
         variants: int,
         make: Maker,
-        transform: Callable[[Tensor, Chunk], Tensor] | None,
-    ) -> Tensor:
+        transforms: Sequence[Transform | None],
+    ) -> tuple[Tensor, ...]:
         pairs = Pairs.grid(self.count, variants)
-        return self.model.engine.summed_gradients(query, self.x, self.target, pairs, make, transform)
+        return self.model.engine.summed_gradients(query, self.x, self.target, pairs, make, transforms)
 
     # Questions about a layer
 
@@ -115,7 +158,8 @@ class Request:
             layer = self.model.layer(name)
         except BadInput as error:
             raise NotApplicable(str(error)) from error
-        if len(layer.shape) != len(self.model.input_shape) or self.model.channel_axis is None:
+        flat = len(layer.shape) != len(self.model.input_shape) and self.model.tokens.grid_of(layer) is None
+        if flat or self.model.channel_axis is None:
             raise NotApplicable(
                 f"The layer {layer.name!r} of {self.model.name} has no spatial positions: {layer.shape}."
             )
@@ -129,6 +173,55 @@ class Request:
         activations = self.operations.concat([answer.activations[0] for answer in answers])
         gradients = self.operations.concat([answer.layer_gradients[0] for answer in answers])
         return LayerAnswer(self.model.channels_first(activations), self.model.channels_first(gradients))
+
+    def native_activations(self, name: str | None) -> Tensor:
+        """Return a layer's outputs for all samples, in the native layout."""
+        query = Query(layers=(self.layer(name).name,))
+        stream = self.model.engine.stream(query, self.x, None, Pairs.grid(self.count, 1))
+        return self.operations.concat([answer.activations[0] for _, answer in stream])
+
+    def activations(self, name: str | None) -> Tensor:
+        """Return a layer's outputs for all samples, channels first."""
+        return self.model.channels_first(self.native_activations(name))
+
+    def attention_map(
+        self, reduce: Callable[[Answer], Tensor], *, gradients: bool = False, shortcut: tuple[str, str] | None = None
+    ) -> Tensor:
+        """Return a map of the input from what its network's attentions say of each token.
+
+        Parameters
+        ----------
+        reduce
+            Makes (m, tokens) of a chunk's answer, whose ``attentions`` are (m, heads, tokens, tokens) per layer.
+        gradients
+            Whether the answer has the logit's gradients at the attentions too.
+        shortcut
+            See `Query.shortcut`.
+
+        Returns
+        -------
+        Tensor
+            (n, *spatial): the patches' values at the input's size, without class token and registers.
+        """
+        query = Query(layer_gradients=gradients, attention=True, shortcut=shortcut)
+        stream = self.model.engine.stream(query, self.x, self.target, Pairs.grid(self.count, 1))
+        values = self.operations.concat([reduce(answer) for _, answer in stream])
+        grid = self.model.tokens.grid(int(values.shape[1]))
+        assert grid is not None  # a method that needs attention is refused where there is none
+        return self.upsampled(maps_of_tokens(self.operations, values[:, :, None], grid)[:, 0])
+
+    def unit_range(self, maps: Tensor) -> Tensor:
+        """Return (n, channels, *spatial) with each map scaled to [0, 1] by itself; a constant map becomes zero."""
+        operations = self.operations
+        axes = tuple(range(2, len(maps.shape)))
+        low = operations.min(maps, axis=axes, keepdims=True)
+        high = operations.max(maps, axis=axes, keepdims=True)
+        span = operations.where(high > low, high - low, 1.0 + 0.0 * high)
+        return (maps - low) / span
+
+    def channels_first_array(self) -> np.ndarray:
+        """Return the samples as NumPy (n, channels, *spatial), the same in both frameworks."""
+        return self.model.to_numpy(self.model.channels_first(self.x))
 
     # Pictures and noise in the native layout
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..models.base import Model
+from ..models.wrap import require_model
 from .evaluation import evaluate_batch
 from .registry import Metric, metric_from
 
@@ -46,7 +47,7 @@ def score(
         For a wrong name, parameter, shape or target.
     """
     chosen = metric_from(metric) if isinstance(metric, str) else metric
-    inputs = model.inputs(x)
+    inputs = require_model(model).inputs(x)
     maps = np.asarray(model.plain(attributions))
     count = int(inputs.shape[0])
     if len(maps) != count:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -17,8 +17,9 @@ import numpy as np
 from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, UnknownName, suggestion
 from .normalization import Normalization
-from .queries import Answer, Framework, Layer, LayerBias, PassCount, Precision, Query
+from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
 from .tensors import Tensor, TensorOperations
+from .token_grid import Tokens, maps_of_tokens
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -139,8 +140,14 @@ class Model(ABC):
         return 1 if self.channel_axis is None else self.input_shape[0 if self.channel_axis == 1 else -1]
 
     def channels_first(self, tensor: Tensor) -> Tensor:
-        """Return a native batch (inputs or a layer's output with a channel axis) as (n, channels, *spatial)."""
+        """Return a native batch (inputs or a layer's output with a channel axis) as (n, channels, *spatial).
+
+        Tokens (n, tokens, channels) are brought to the grid of their patches, without class token and registers.
+        """
         rank = len(tensor.shape)
+        grid = self.tokens.grid_of_output(tuple(tensor.shape[1:]))
+        if grid is not None:
+            return maps_of_tokens(self.operations, tensor, grid)
         if self.channel_axis == -1:
             return self.operations.transpose(tensor, (0, rank - 1, *range(1, rank - 1)))
         return tensor[:, None] if self.channel_axis is None else tensor
@@ -202,7 +209,8 @@ class Model(ABC):
     def targets(self, target: Any, count: int) -> np.ndarray:
         """Return ``target`` (one class or one per sample) as int64 (count,); BadInput when out of range."""
         classes = np.asarray(self.plain(target))
-        if classes.dtype.kind not in "iu" and not np.array_equal(classes, np.asarray(classes).astype(np.int64)):
+        whole = classes.dtype.kind in "iu" or (classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes)))
+        if not whole:
             raise BadInput(f"The target must be whole class numbers, got {classes.dtype} values.")
         classes = classes.astype(np.int64)
         if classes.shape not in ((), (1,), (count,)):
@@ -211,7 +219,8 @@ class Model(ABC):
         wrong = classes[(classes < 0) | (classes >= self.num_classes)]
         if wrong.size:
             raise BadInput(
-                f"Target class {_some(wrong)} is out of range: {self.name} has classes 0 to {self.num_classes - 1}."
+                f"Target class {_some(np.unique(wrong))} is out of range: {self.name} has classes 0 to "
+                f"{self.num_classes - 1}."
             )
         return classes
 
@@ -260,6 +269,7 @@ class Model(ABC):
             raise
         self.forget_shape()
         self.__dict__.pop("engine", None)
+        self.__dict__.pop("tokens", None)
 
     def _shape_message(self, shape: tuple[int, ...]) -> str:
         wanted = f"(n, {', '.join(map(str, self.input_shape))})"
@@ -307,6 +317,19 @@ class Model(ABC):
         """Return whether the network computes any ReLU or ReLU6."""
 
     @abstractmethod
+    def attentions(self) -> tuple[AttentionLayer, ...]:
+        """Return the places where tokens attend to tokens, in the order in which they are computed."""
+
+    def has_attention(self) -> bool:
+        """Return whether the network computes any attention of tokens to tokens."""
+        return bool(self.attentions())
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What is known of the network's tokens, where it has any."""
+        return Tokens(self)
+
+    @abstractmethod
     def forget_shape(self) -> None:
         """Drop everything that was worked out for the previous input shape."""
 
@@ -344,7 +367,11 @@ class Model(ABC):
 
     def count(self, query: Query, rows: int) -> None:
         """Add the passes of one answered chunk."""
-        self._passes += PassCount(rows, rows if query.backward else 0)
+        self.add_passes(PassCount(rows, rows if query.backward else 0))
+
+    def add_passes(self, passes: PassCount) -> None:
+        """Add passes that went through the network without the engine, in another library's loop."""
+        self._passes += passes
 
     @property
     def chunks(self) -> dict[str, int]:
@@ -357,6 +384,8 @@ class Model(ABC):
 
     def layer(self, name: str | None = None) -> Layer:
         """Return the named layer, or the default: the last one whose output still has positions and is no pooling.
+
+        A transformer's tokens have positions too: see `Tokens.default_layer`.
 
         Raises
         ------
@@ -371,11 +400,23 @@ class Model(ABC):
                 if layer.name == name:
                     return layer
             names = [layer.name for layer in layers]
-            raise UnknownName(f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has: {', '.join(names)}")
-        for layer in reversed(layers):
-            if self._is_feature_map(layer):
-                return layer
-        raise BadInput(f"{self.name} has no layer with spatial positions.")
+            raise UnknownName(f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.")
+        maps = self.feature_maps()
+        if not maps:
+            raise BadInput(f"{self.name} has no layer with spatial positions.")
+        return maps[-1]
+
+    def feature_maps(self) -> tuple[Layer, ...]:
+        """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
+
+        Of a transformer's layers of tokens it is the one that `Tokens.default_layer` tells.
+        """
+        tokens = self.tokens
+        return tuple(
+            layer
+            for layer in self.layers()
+            if layer == tokens.default_layer or (self._is_feature_map(layer) and not tokens.is_inside(layer))
+        )
 
     def _is_feature_map(self, layer: Layer) -> bool:
         """Return whether a layer's output is a map of features rather than a pooled, flattened or padded copy."""
@@ -387,6 +428,13 @@ class Model(ABC):
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
+
+
+def _ends(names: Sequence[str], most: int = 20) -> str:
+    """Return all names as text, or the last few, which are those that methods look at."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{len(names)} layers, the last of them: {', '.join(names[-most:])}"
 
 
 def _some(values: np.ndarray, most: int = 5) -> str:

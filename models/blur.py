@@ -37,3 +37,13 @@ def gaussian_blur(model: Model, x: Tensor, sigma: float) -> Tensor:
         blurred = correlate(model, blurred, kernel)
         inside = model.operations.convolve(inside, kernel)
     return blurred / model.with_channel_axis(inside)
+
+
+def gaussian_matrix(size: int, sigma: float) -> np.ndarray:
+    """Return the (size, size) matrix that blurs an axis with a Gaussian, renormalised at the borders, float32."""
+    if sigma <= 0:
+        return np.eye(size, dtype=np.float32)
+    places = np.arange(size)
+    weights = np.exp(-0.5 * ((places[:, None] - places) / sigma) ** 2)
+    matrix: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return matrix

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from ..errors import BadInput, MissingExtra
+from .importing import imported
 from .queries import FRAMEWORKS, Framework
 
 
@@ -67,16 +68,14 @@ def device_name(framework: Framework, device: str) -> str:
 
 
 def _torch_gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    torch = imported("torch")
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
 @cache
 def _tensorflow_gpus() -> int:
     """Return the number of GPUs, letting TensorFlow take their memory as it needs it rather than all at once."""
-    import tensorflow as tf
-
+    tf = imported("tensorflow")
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:

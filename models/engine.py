@@ -8,9 +8,11 @@ the number of samples and variants, and results do not depend on the chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +22,11 @@ from .chunk_size import ChunkTuner
 from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
 from .tensors import Tensor, TensorOperations
+
+if TYPE_CHECKING:
+    from .graph import Extraction
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,9 @@ class Chunk:
 #: query with a replaced layer, to a pair of the inputs and that layer's output.
 Maker = Callable[[Tensor, Chunk], Tensor | tuple[Tensor, Tensor]]
 
+#: What is done to the gradients of a chunk before they are summed.
+Transform = Callable[[Tensor, Chunk], Tensor]
+
 
 def unchanged(x: Tensor, chunk: Chunk) -> Tensor:
     """Return the samples as they are: the maker for work without variants."""
@@ -141,7 +151,30 @@ class Engine:
         OutOfMemory
             If not even one pair fits into memory.
         """
-        tuner = self._tuner(query)
+        return self.chunked(query, pairs, lambda chunk, layout: self._ask(query, x, target, chunk, make, layout))
+
+    def chunked(
+        self, query: Query, pairs: Pairs, work: Callable[[Chunk, str], Result], kind: str | None = None
+    ) -> Iterator[tuple[Chunk, Result]]:
+        """Yield what ``work`` gives for every chunk of pairs, in order.
+
+        Parameters
+        ----------
+        query
+            What the work costs: its passes are counted as those of this query.
+        pairs
+            The work's pairs.
+        work
+            From a chunk and a memory format to anything.
+        kind
+            Of work that wants a chunk size of its own; by default ``forward`` or ``backward``, as the query is.
+
+        Raises
+        ------
+        OutOfMemory
+            If not even one pair fits into memory.
+        """
+        tuner = self._tuner(query, kind)
         start = 0
         while start < len(pairs):
             size, layout = tuner.propose() if self.chunk is None else (self.chunk, tuner.layout)
@@ -152,7 +185,7 @@ class Engine:
                 if measuring:
                     self.model.synchronise()
                 began = perf_counter()
-                answer = self._ask(query, x, target, chunk, make, layout)
+                answer = work(chunk, layout)
                 if measuring:
                     self.model.synchronise()
                     tuner.record(size, layout, perf_counter() - began)
@@ -166,6 +199,13 @@ class Engine:
             yield chunk, answer
             if self.on_rows is not None:
                 self.on_rows(rows.stop - rows.start)
+
+    @cached_property
+    def extraction(self) -> Extraction:
+        """The network as a graph that relevance can be propagated on, or why there is none."""
+        from .graph import extracted
+
+        return extracted(self.model)
 
     def outputs(self, x: Tensor) -> Tensor:
         """Return the logits (n, classes)."""
@@ -196,17 +236,16 @@ class Engine:
         target: Tensor,
         pairs: Pairs,
         make: Maker = unchanged,
-        transform: Callable[[Tensor, Chunk], Tensor] | None = None,
-    ) -> Tensor:
-        """Return each sample's sum of (transformed) input gradients over its variants, shape of ``x``."""
+        transforms: Sequence[Transform | None] = (None,),
+    ) -> tuple[Tensor, ...]:
+        """Return each sample's sums of (transformed) input gradients over its variants, each of the shape of ``x``."""
         operations = self.model.operations
-        total = operations.zeros(tuple(x.shape))
+        totals = [operations.zeros(tuple(x.shape)) for _ in transforms]
         for chunk, answer in self.stream(query, x, target, pairs, make):
-            gradient = answer.input_gradient
-            if transform is not None:
-                gradient = transform(gradient, chunk)
-            total = operations.add_at_rows(total, chunk.samples, gradient)
-        return total
+            for place, transform in enumerate(transforms):
+                gradient = answer.input_gradient if transform is None else transform(answer.input_gradient, chunk)
+                totals[place] = operations.add_at_rows(totals[place], chunk.samples, gradient)
+        return tuple(totals)
 
     def chunk_sizes(self) -> dict[str, int]:
         """Return the chunk size in force for each kind of query used so far."""
@@ -218,8 +257,8 @@ class Engine:
         targets = None if target is None else chunk.of_samples(target)
         return self.model.run(query, variants, targets, layout, replacement)
 
-    def _tuner(self, query: Query) -> ChunkTuner:
-        kind = "backward" if query.backward else "forward"
+    def _tuner(self, query: Query, kind: str | None = None) -> ChunkTuner:
+        kind = kind or ("backward" if query.backward else "forward")
         if kind not in self._tuners:
             on_accelerator = "cpu" not in self.model.device.lower()
             self._tuners[kind] = ChunkTuner.for_input(

@@ -37,6 +37,7 @@ ZOO: Mapping[str, ZooNetwork] = {
     ),
     "vgg7": ZooNetwork("vgg7", "mnist", RECIPES["vgg7"]),
     "cnn-1d": ZooNetwork("cnn-1d", "mnist1d", RECIPES["cnn-1d"]),
+    "vit-tiny": ZooNetwork("vit-tiny", "digits", RECIPES["vit-tiny"]),
 }
 
 

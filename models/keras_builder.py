@@ -26,6 +26,8 @@ from .architecture import (
     Shape,
     check_weights,
 )
+from .keras_transformer import transformer_layer, transformer_variable
+from .transformer_nodes import TransformerNode
 
 _NORMALISATION = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -79,7 +81,9 @@ def _variables(architecture: Architecture, model: Any) -> list[tuple[str, Any, t
         for name in (full for full in shapes if full.rpartition(".")[0] == node.name):
             parameter, shape = name.rpartition(".")[2], shapes[name]
             layer = model.get_layer(node.name)
-            if isinstance(node, BatchNorm):
+            if isinstance(node, TransformerNode):
+                found.append((name, *transformer_variable(node, layer, parameter), shape))
+            elif isinstance(node, BatchNorm):
                 found.append((name, getattr(layer, _NORMALISATION[parameter]), (0,), shape))
             elif parameter == "bias":
                 found.append((name, layer.bias, (0,), shape))
@@ -133,6 +137,8 @@ def _layer(node: Node, shape: Shape, seed: int) -> Any:
             return layers.Dropout(node.rate, seed=seed, **common)
         case Add():
             return layers.Add(**common)
+        case TransformerNode():
+            return transformer_layer(node, common)
     raise BadInput(f"Node {node.name!r}: no Keras layer is known for {type(node).__name__}.")
 
 

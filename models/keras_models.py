@@ -15,9 +15,9 @@ import numpy as np
 from ..datasets.base import Sizing
 from ..datasets.imagenet_classes import imagenet_names
 from ..errors import UnknownName, suggestion
+from .catalogue import LoadedNetwork
 from .library_weights import RANDOM, RANDOM_SEED, library_weights_id, name_and_weights, not_fetched
 from .normalization import Normalization
-from .registry import LoadedNetwork
 
 _TO_255 = Normalization((0.0,) * 3, (1 / 255,) * 3)
 _TO_ONE = Normalization((0.5,) * 3, (0.5,) * 3)
@@ -95,7 +95,7 @@ def _constructed(constructor: Any, name: str, weights: str | None) -> Any:
         failed = re.match(r"URL fetch failure on (\S+): (.*)", str(error), re.DOTALL)
         if failed is None:
             raise
-        raise not_fetched(f"Keras' {name}", failed[1], _folder(), failed[2]) from error
+        raise not_fetched(f"Keras' {name}", failed[1], _folder(), failed[2].removeprefix("None -- ")) from error
 
 
 def _folder() -> Path:

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from .architecture import Architecture
 from .keras_builder import build_keras, keras_weights
-from .training import ADAM_EPSILON
+from .trainer import ADAM_EPSILON
 
 
 class KerasTrainer:
-    """Trains with AdamW and cross-entropy; see `training.Trainer`.
+    """Trains with AdamW and cross-entropy; see `trainer.Trainer`.
 
     Parameters
     ----------

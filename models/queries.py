@@ -34,7 +34,7 @@ class Query:
     layers
         The layers whose outputs are wanted.
     layer_gradients
-        Whether the score's gradients at those layers are wanted.
+        Whether the score's gradients at those layers, and at the attentions, are wanted.
     rule
         How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only
         positive gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
@@ -42,6 +42,11 @@ class Query:
         The layer that a score of one's own reads, in the native layout, instead of the logits.
     replaced
         The layer whose output is replaced by what is given with each chunk, for answers from that layer onward.
+    attention
+        Whether the attention probabilities of every self-attention are wanted.
+    shortcut
+        Two layers: the second is given what the first was given instead of what comes to it, so that the score is
+        that of earlier features. The first must be called before the second.
     """
 
     score: ScoreKind | ScoreFunction = "logit"
@@ -51,6 +56,8 @@ class Query:
     rule: BackwardRule | None = None
     output: str | None = None
     replaced: str | None = None
+    attention: bool = False
+    shortcut: tuple[str, str] | None = None
 
     @property
     def backward(self) -> bool:
@@ -70,12 +77,17 @@ class Answer:
         (m, *input_shape), or None.
     activations, layer_gradients
         One tensor per queried layer, in the query's order and the framework's native layout.
+    attentions, attention_gradients
+        One tensor (m, heads, tokens, tokens) per self-attention, in the order in which they are computed; row i holds
+        how much of each token goes into token i.
     """
 
     logits: Tensor
     input_gradient: Tensor | None = None
     activations: tuple[Tensor, ...] = ()
     layer_gradients: tuple[Tensor, ...] = ()
+    attentions: tuple[Tensor, ...] = ()
+    attention_gradients: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,26 @@ class Layer:
     name: str
     kind: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """A place where tokens attend to tokens: a softmax over the last axis of (rows, heads, tokens, tokens).
+
+    Attributes
+    ----------
+    heads, tokens
+        How many.
+    parts
+        Into how many parts (windows) a sample is cut, each of which attends to itself alone; 1 for all to all.
+    norms
+        The names of the normalisation layers called since the attention before, in order.
+    """
+
+    heads: int
+    tokens: int
+    parts: int
+    norms: tuple[str, ...]
 
 
 @dataclass(frozen=True)

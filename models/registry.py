@@ -1,157 +1,23 @@
-"""The registry of models, and loading one by name in either framework."""
+"""Finding a model by its name, and loading it in either framework."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
-from ..registry import Entry, Reference, Registry
 from .base import Model
+from .built_networks import built_small_network
+from .catalogue import MODELS as MODELS
+from .catalogue import LoadedNetwork as LoadedNetwork
+from .catalogue import ModelEntry as ModelEntry
+from .catalogue import ModelRequest as ModelRequest
+from .catalogue import register_model as register_model
 from .devices import installed_frameworks, require_framework, resolved_device
-from .normalization import Normalization
 from .queries import FRAMEWORKS, Framework, Precision
-
-_PACKAGE = __name__.rpartition(".")[0]
-_ROOT = _PACKAGE.rpartition(".")[0]
-
-
-@dataclass(frozen=True)
-class LoadedNetwork:
-    """A network with all that `wrap` needs to know of it.
-
-    Attributes
-    ----------
-    net
-        A ``torch.nn.Module`` or ``keras.Model`` with logits as its output.
-    preprocess
-        What it does to raw inputs in [0, 1] first, or None.
-    input_shape
-        One input's shape in the native layout; None where Keras knows it or the first input shows it.
-    num_classes
-        The number of logits, or None to find out.
-    sizing
-        How photographs get the input size.
-    class_names
-        One name per class, or None.
-    weights_id
-        What identifies the weights, or None to hash them.
-    """
-
-    net: Any
-    preprocess: Normalization | Callable[[Any], Any] | None = None
-    input_shape: tuple[int, ...] | None = None
-    num_classes: int | None = None
-    sizing: Sizing = field(default_factory=Sizing)
-    class_names: Sequence[str] | None = None
-    weights_id: str | None = None
-
-
-@dataclass(frozen=True)
-class ModelRequest:
-    """What a builder is asked for: the framework, and for a family such as ``torchvision:vgg16`` the part behind it."""
-
-    framework: str
-    rest: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelEntry(Entry):
-    """A registered model.
-
-    Attributes
-    ----------
-    build
-        Makes the network in the framework asked for.
-    identify
-        Returns what identifies its weights without importing a framework, given the part after the colon; None
-        where that cannot be known before it is loaded.
-    frameworks
-        Those it can be built in.
-    datasets
-        Those it can be scored on as it comes, the default first.
-    input_shape
-        The canonical (spatial..., channels), or None where it depends.
-    license, weights
-        A note on the terms of use; where the weights come from.
-    """
-
-    build: Callable[[ModelRequest], LoadedNetwork]
-    identify: Callable[[str], str | None] = lambda rest: None
-    frameworks: tuple[str, ...] = FRAMEWORKS
-    datasets: tuple[str, ...] = ()
-    input_shape: tuple[int, ...] | None = None
-    license: str = ""
-    weights: str = ""
-
-
-MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo"])
-
-Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
-
-
-def register_model(
-    name: str,
-    *,
-    family: str = "own",
-    frameworks: Sequence[str] = FRAMEWORKS,
-    summary: str = "",
-    reference: Reference | None = None,
-    datasets: Sequence[str] = (),
-    input_shape: Sequence[int] | None = None,
-    license: str = "",
-    weights: str = "",
-) -> Callable[[Builder], Builder]:
-    """Return a decorator that registers a function from a framework's name to a `LoadedNetwork`.
-
-    Parameters
-    ----------
-    name
-        The name users type.
-    family, summary, reference
-        See `Entry`.
-    frameworks, datasets, input_shape, license, weights
-        See `ModelEntry`.
-
-    Raises
-    ------
-    BadInput
-        If the name is empty, has characters that mean something else, or is taken; or a framework is unknown.
-    """
-    if not name or any(character in name for character in ":[], \t\n"):
-        raise BadInput(f"The model name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
-    unknown = [framework for framework in frameworks if framework not in FRAMEWORKS]
-    if unknown or not frameworks:
-        raise BadInput(f"The model {name!r} names the frameworks {unknown}; choose from {', '.join(FRAMEWORKS)}.")
-
-    def registered(builder: Builder) -> Builder:
-        module = builder.__module__
-        MODELS.add(
-            ModelEntry(
-                name=name,
-                family=family,
-                summary=summary,
-                reference=reference,
-                origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
-                build=lambda request: builder(request.framework),
-                frameworks=tuple(frameworks),
-                datasets=tuple(datasets),
-                input_shape=None if input_shape is None else tuple(input_shape),
-                license=license,
-                weights=weights,
-            )
-        )
-        return builder
-
-    return registered
+from .trained import read_record, restore, trained_names, trained_path
+from .weights_file import load_metadata
 
 
 def list_models() -> list[ModelEntry]:
     """Return all registered models by family and name, then the networks trained on this machine."""
-    from .trained import trained_names
-
     return [*MODELS, *(_trained_entry(name) for name in trained_names())]
 
 
@@ -163,8 +29,6 @@ def find_model(name: str) -> tuple[ModelEntry, str]:
     UnknownName
         With the nearest names, among them those of networks trained on this machine.
     """
-    from .trained import trained_names
-
     known = MODELS.names()
     head, colon, rest = name.partition(":")
     if f"{head}:" in known and not rest:
@@ -174,8 +38,8 @@ def find_model(name: str) -> tuple[ModelEntry, str]:
     own = trained_names()
     if name in own:
         return _trained_entry(name), ""
-    hint = " A network of your own is given with --model." if colon or name.endswith(".py") else ""
-    raise UnknownName(f"Unknown model {name!r}.{suggestion(name, [*known, *own])}{hint} See `heatmark list models`.")
+    near = _own_form(name) or suggestion(name, [*known, *own])
+    raise UnknownName(f"Unknown model {name!r}.{near} See `heatmark list models`.")
 
 
 def load_model(
@@ -252,6 +116,19 @@ def weights_id(name: str) -> str | None:
     return entry.identify(rest)
 
 
+def _own_form(name: str) -> str:
+    """Return how a network of one's own is named, where ``name`` looks like an attempt at that; else nothing."""
+    if name.endswith(".py"):
+        return f" Name the function in it that returns the network: {name}:build."
+    if name.endswith((".keras", ".h5", ".hdf5")):
+        return f" A saved Keras model is named file:{name}."
+    if ":" in name or name.endswith((".pt", ".pth", ".ckpt", ".safetensors")):
+        return (
+            " Give a network of your own by a function that returns it: --model file.py:build or package.module:build."
+        )
+    return ""
+
+
 def _framework_for(entry: ModelEntry, framework: str | None) -> Framework:
     """Return the framework to build in: the one asked for, checked, or the first that is installed."""
     if framework is None:
@@ -269,10 +146,6 @@ def _framework_for(entry: ModelEntry, framework: str | None) -> Framework:
 
 def _trained_entry(name: str) -> ModelEntry:
     """Return the entry of a network trained on this machine; a damaged file is listed as such."""
-    from .trained import read_record, trained_path
-    from .weights_file import load_metadata
-    from .zoo import built_small_network
-
     path = trained_path(name)
     datasets: tuple[str, ...] = ()
     shape: tuple[int, ...] | None = None
@@ -287,18 +160,12 @@ def _trained_entry(name: str) -> ModelEntry:
         name=name,
         family="own",
         summary=summary,
-        build=lambda request: built_small_network(_restored(name), request.framework),
+        build=lambda request: built_small_network(restore(path, name), request.framework),
         identify=lambda rest: str(load_metadata(path)["digest"]),
         datasets=datasets,
         input_shape=shape,
         weights="trained on this machine",
     )
-
-
-def _restored(name: str) -> Any:
-    from .trained import restore, trained_path
-
-    return restore(trained_path(name), name)
 
 
 _EXAMPLES = {"torchvision": "torchvision:vgg16", "keras": "keras:VGG16"}

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
-import keras
-
 from ..errors import BadInput
+from .devices import require_framework
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 # Layers of Keras itself that run code from the file or read other files that it names.
@@ -43,7 +41,21 @@ def load_saved_keras(path: Path) -> Any:
     ------
     BadInput
         If the file is missing, damaged, of another kind, or needs code: Lambda layers, layers of one's own.
+    MissingExtra
+        If TensorFlow is not installed.
     """
+    check_saved_keras(path)
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever a damaged or foreign file provokes
+        raise BadInput(f"Keras cannot load {path}: {error}") from error
+
+
+def check_saved_keras(path: Path) -> None:
+    """Raise what `load_saved_keras` raises, as far as that can be told without importing Keras."""
+    require_framework("tensorflow")
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path} is no saved Keras model: its name has to end in {', '.join(SUFFIXES)}.")
     if not path.is_file():
@@ -52,17 +64,13 @@ def load_saved_keras(path: Path) -> Any:
         configuration = _configuration(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadInput(
-            f"Cannot read {path} as a saved Keras model ({error}). Save it again with model.save()."
+            f"Cannot read {path} as a saved Keras model ({error}). Save the whole model again with model.save()."
         ) from error
     for reason in _code_in(configuration):
         raise BadInput(
             f"{path} {reason}, and heatmark runs no code from files. Build the model in Python instead and pass "
             "--model pkg.module:build (or file.py:build), where build() returns it with its weights loaded."
         )
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever a damaged or foreign file provokes
-        raise BadInput(f"Keras cannot load {path}: {error}") from error
 
 
 def _configuration(path: Path) -> Any:
@@ -70,9 +78,11 @@ def _configuration(path: Path) -> Any:
     if path.suffix.lower() == ".keras":
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
+    import h5py  # comes with Keras
+
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
-            raise KeyError("it holds weights only; save the whole model")
+            raise ValueError("it holds weights only")
         text = file.attrs["model_config"]
         return json.loads(text.decode() if isinstance(text, bytes) else text)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any, Unpack
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 import keras
 import numpy as np
@@ -15,10 +15,14 @@ import tensorflow as tf
 from ..errors import BadInput, NotApplicable
 from .base import Description, Model
 from .normalization import Normalization
-from .queries import Answer, Layer, LayerBias, Query
+from .queries import Answer, AttentionLayer, Layer, LayerBias, Query
 from .scores import target_score
+from .tensorflow_attention import attention_layers, captured_attention, with_heads
 from .tensorflow_rules import has_rectifier, rectifier_rule
 from .tensorflow_tensors import TensorFlowOperations
+
+if TYPE_CHECKING:
+    from .keras_whole import WholeNetwork
 
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""
@@ -46,12 +50,14 @@ class TensorFlowModel(Model):
         self.operations = TensorFlowOperations(device)
         self._functions: dict[Query, Any] = {}
         self._layers: tuple[Layer, ...] | None = None
+        self._attentions: tuple[AttentionLayer, ...] | None = None
         self._running = _bfloat16_copy(net) if self.precision == "bf16" else net
 
     def forget_shape(self) -> None:
         """See `Model.forget_shape`."""
-        self._layers = None
+        self._layers = self._attentions = None
         self._functions = {}
+        self.__dict__.pop("whole", None)
 
     def as_tensor(self, x: Any) -> tf.Tensor:
         """See `Model.as_tensor`."""
@@ -81,35 +87,38 @@ class TensorFlowModel(Model):
                 function = self._functions[query] = self._traced(query)
             target = tf.zeros((x.shape[0],), tf.int64) if target is None else target
             replacement = tf.zeros((0,)) if replacement is None else replacement
-            logits, gradient, activations, layer_gradients = function(x, target, replacement)
-        return Answer(logits, gradient, activations, layer_gradients)
+            return Answer(*function(x, target, replacement))
 
     def _traced(self, query: Query) -> Any:
         """Return the graph function of a query, traced."""
 
         names = query.layers if query.output is None else (*query.layers, query.output)
 
-        def ask(
-            x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor
-        ) -> tuple[Any, Any, tuple[Any, ...], tuple[Any, ...]]:
+        def ask(x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor) -> tuple[Any, ...]:
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
                     layer = _named_layers(self._running)[query.replaced]
                     stack.enter_context(_replaced_call(layer, lambda call: lambda *rest, **options: replacement))
                 kept = stack.enter_context(self._captured(names))
+                attentions = stack.enter_context(
+                    captured_attention(query, _named_layers(self._running), _replaced_call)
+                )
                 logits = self._logits(x)
             activations = tuple(kept[name] for name in query.layers)
-            gradient, layer_gradients = None, ()
+            gradient, inside = None, []
             if query.backward:
                 scored = logits if query.output is None else tf.cast(kept[query.output], tf.float32)
                 score = tf.reduce_sum(target_score(self.operations, scored, target, query.score))
-                wanted = ([x] if query.input_gradient else []) + (list(activations) if query.layer_gradients else [])
+                inside = [*activations, *attentions] if query.layer_gradients else []
+                wanted = ([x] if query.input_gradient else []) + inside
                 # tf.gradients, not a tape: it honours overridden gradients and stops at the tensors wanted.
                 found = tf.gradients(score, wanted, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-                gradients = [tf.cast(item, tf.float32) for item in found]
-                gradient = gradients.pop(0) if query.input_gradient else None
-                layer_gradients = tuple(gradients)
-            return logits, gradient, tuple(tf.cast(item, tf.float32) for item in activations), layer_gradients
+                inside = [tf.cast(item, tf.float32) for item in found]
+                gradient = inside.pop(0) if query.input_gradient else None
+            activations = tuple(tf.cast(item, tf.float32) for item in activations)
+            attended = tuple(with_heads(tf.cast(item, tf.float32)) for item in attentions)
+            at_attentions = tuple(with_heads(item) for item in inside[len(activations) :])
+            return logits, gradient, activations, tuple(inside[: len(activations)]), attended, at_attentions
 
         shape = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
         signature = [
@@ -160,6 +169,13 @@ class TensorFlowModel(Model):
                 found.append(LayerBias(name if linear else name + _BEFORE, np.asarray(layer.bias)))
         return tuple(found)
 
+    @cached_property
+    def whole(self) -> WholeNetwork:
+        """The network with its preprocessing as one Keras model, for other libraries; kept, as they trace it."""
+        from .keras_whole import WholeNetwork
+
+        return WholeNetwork(self)
+
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU."""
         plain = Query()
@@ -167,6 +183,21 @@ class TensorFlowModel(Model):
             with tf.device(self.device):
                 self._functions[plain] = self._traced(plain)
         return has_rectifier(self._functions[plain])
+
+    def attentions(self) -> tuple[AttentionLayer, ...]:
+        """See `Model.attentions`."""
+        if self._attentions is None:
+            found: list[AttentionLayer] = []
+
+            def trace(x: tf.Tensor) -> tf.Tensor:
+                layers = _named_layers(self._running)
+                found.extend(attention_layers(lambda: self._logits(x), layers, _replaced_call))
+                return x
+
+            signature = [tf.TensorSpec((1, *self.input_shape), tf.float32)]
+            tf.function(trace, input_signature=signature, autograph=False).get_concrete_function()
+            self._attentions = tuple(found)
+        return self._attentions
 
     def layers(self) -> tuple[Layer, ...]:
         """See `Model.layers`."""

@@ -102,6 +102,10 @@ class TensorFlowOperations(TensorOperations):
         """See `TensorOperations.take_class`."""
         return tf.gather(scores, classes, axis=1, batch_dims=1)
 
+    def take_along_rows(self, values: Tensor, indices: Tensor) -> Tensor:
+        """See `TensorOperations.take_along_rows`."""
+        return tf.gather(values, indices, axis=1, batch_dims=1)
+
     def rank_descending(self, values: Tensor) -> Tensor:
         """See `TensorOperations.rank_descending`."""
         # A stable ascending sort of the negated values; the descending one is not stable in every version.

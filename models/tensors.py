@@ -102,7 +102,11 @@ class TensorOperations(ABC):
 
     @abstractmethod
     def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
-        """Return ``scores[i, classes[i]]``, shape (n,)."""
+        """Return ``scores[i, classes[i]]``, shape (n, ...) for scores (n, classes, ...)."""
+
+    @abstractmethod
+    def take_along_rows(self, values: Tensor, indices: Tensor) -> Tensor:
+        """Return ``values[i, indices[i, j]]`` for (n, k) values and int64 (n, m) indices, shape (n, m)."""
 
     @abstractmethod
     def rank_descending(self, values: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ from .architecture import (
     check_weights,
     same_padding,
 )
+from .torch_transformer import transformer_module
+from .transformer_nodes import TransformerNode
 
 
 class SamePadding(nn.Module):
@@ -172,4 +174,6 @@ def _modules(node: Node, shapes: Sequence[Shape]) -> list[nn.Module]:
             return [nn.Dropout(node.rate)]
         case Add():
             return [Sum()]
+        case TransformerNode():
+            return [transformer_module(node, shapes)]
     raise BadInput(f"Node {node.name!r}: no PyTorch module is known for {type(node).__name__}.")

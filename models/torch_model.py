@@ -13,8 +13,9 @@ import torch
 from ..errors import BadInput, NotApplicable
 from .base import Description, Model
 from .normalization import Normalization
-from .queries import Answer, Layer, LayerBias, Query
+from .queries import Answer, AttentionLayer, Layer, LayerBias, Query
 from .scores import target_score
+from .torch_attention import attention_layers, captured_attention
 from .torch_rules import RectifierRule, has_rectifier
 from .torch_tensors import TorchOperations
 
@@ -45,6 +46,7 @@ class TorchModel(Model):
         self._constants: dict[bytes, torch.Tensor] = {}
         self._layers: tuple[Layer, ...] | None = None
         self._rectified: bool | None = None
+        self._attentions: tuple[AttentionLayer, ...] | None = None
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ class TorchModel(Model):
 
     def forget_shape(self) -> None:
         """See `Model.forget_shape`."""
-        self._layers = None
+        self._layers = self._attentions = None
 
     def as_tensor(self, x: Any) -> torch.Tensor:
         """See `Model.as_tensor`."""
@@ -87,12 +89,16 @@ class TorchModel(Model):
                 assert replacement is not None
                 stack.enter_context(_replaced_output(self.net, query.replaced, replacement))
             kept = stack.enter_context(_captured(self.net, query))
+            attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
                 logits = self._logits(x)
             if query.backward:
-                return self._with_gradients(query, x, target, logits, kept)
+                return self._with_gradients(query, x, target, logits, kept, attentions)
         # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
-        return Answer(logits.clone(), activations=tuple(kept[name].float().clone() for name in query.layers))
+        activations = tuple(kept[name].float().clone() for name in query.layers)
+        return Answer(
+            logits.clone(), activations=activations, attentions=tuple(item.float().clone() for item in attentions)
+        )
 
     def _with_gradients(
         self,
@@ -101,12 +107,14 @@ class TorchModel(Model):
         target: torch.Tensor | None,
         logits: torch.Tensor,
         kept: dict[str, torch.Tensor],
+        attentions: list[torch.Tensor],
     ) -> Answer:
         assert target is not None
         activations = tuple(kept[name] for name in query.layers)
         scored = logits if query.output is None else kept[query.output].float()
         score = target_score(self.operations, scored, target, query.score).sum()
-        wanted = ([x] if query.input_gradient else []) + (list(activations) if query.layer_gradients else [])
+        inside = [*activations, *attentions] if query.layer_gradients else []
+        wanted = ([x] if query.input_gradient else []) + inside
         gradients = [
             torch.zeros_like(tensor, dtype=torch.float32) if gradient is None else gradient.float()
             for tensor, gradient in zip(wanted, torch.autograd.grad(score, wanted, allow_unused=True), strict=True)
@@ -115,7 +123,9 @@ class TorchModel(Model):
             logits.detach(),
             gradients.pop(0) if query.input_gradient else None,
             tuple(item.detach().float() for item in activations),
-            tuple(gradients),
+            tuple(gradients[: len(activations)]),
+            tuple(item.detach().float() for item in attentions),
+            tuple(gradients[len(activations) :]),
         )
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
@@ -146,8 +156,10 @@ class TorchModel(Model):
 
     def biases(self) -> tuple[LayerBias, ...]:
         """See `Model.biases`."""
-        found = []
+        found, called = [], {layer.name for layer in self.layers()}
         for name, module in self.net.named_modules():
+            if name not in called:
+                continue
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
                 assert module.running_var is not None
                 scale = torch.rsqrt(module.running_var + module.eps)
@@ -165,6 +177,13 @@ class TorchModel(Model):
             with at_rest(self.net):
                 self._rectified = has_rectifier(self.net, self._blank())
         return self._rectified
+
+    def attentions(self) -> tuple[AttentionLayer, ...]:
+        """See `Model.attentions`."""
+        if self._attentions is None:
+            with at_rest(self.net):
+                self._attentions = attention_layers(self.net, lambda: self._logits(self._blank()))
+        return self._attentions
 
     def layers(self) -> tuple[Layer, ...]:
         """See `Model.layers`."""

@@ -76,22 +76,27 @@ class RectifierRule(TorchFunctionMode):
 
 def has_rectifier(net: torch.nn.Module, x: torch.Tensor) -> bool:
     """Return whether a forward pass of ``x`` calls ReLU or ReLU6 anywhere."""
+    return rectifier_calls(net, x) > 0
+
+
+def rectifier_calls(net: torch.nn.Module, x: torch.Tensor) -> int:
+    """Return how often a forward pass of ``x`` calls ReLU or ReLU6, by modules and functions alike."""
     watch = _Watch()
     with torch.no_grad(), watch:
         net(x)
-    return watch.seen
+    return watch.calls
 
 
 class _Watch(TorchFunctionMode):
-    """Notes whether a rectifier is called."""
+    """Counts the calls of rectifiers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen = False
+        self.calls = 0
 
     def __torch_function__(
         self, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         between = function in _BETWEEN and (args[1] if len(args) > 1 else (kwargs or {}).get("min_val", -1.0)) == 0.0
-        self.seen = self.seen or function in _PLAIN or function in _SIX or between
+        self.calls += function in _PLAIN or function in _SIX or between
         return function(*args, **(kwargs or {}))

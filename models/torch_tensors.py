@@ -97,7 +97,12 @@ class TorchOperations(TensorOperations):
 
     def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
         """See `TensorOperations.take_class`."""
-        return torch.gather(scores, 1, classes[:, None])[:, 0]
+        rows = torch.arange(len(classes), device=scores.device)
+        return scores[rows, classes]
+
+    def take_along_rows(self, values: Tensor, indices: Tensor) -> Tensor:
+        """See `TensorOperations.take_along_rows`."""
+        return torch.gather(values, 1, indices)
 
     def rank_descending(self, values: Tensor) -> Tensor:
         """See `TensorOperations.rank_descending`."""

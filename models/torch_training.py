@@ -9,11 +9,11 @@ import torch
 
 from .architecture import Architecture
 from .torch_builder import build_torch, torch_weights
-from .training import ADAM_EPSILON
+from .trainer import ADAM_EPSILON
 
 
 class TorchTrainer:
-    """Trains with AdamW and cross-entropy; see `training.Trainer`.
+    """Trains with AdamW and cross-entropy; see `trainer.Trainer`.
 
     Parameters
     ----------

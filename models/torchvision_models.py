@@ -16,9 +16,9 @@ import torch
 from ..datasets.base import Sizing
 from ..errors import UnknownName, suggestion
 from ..storage import set_aside
+from .catalogue import LoadedNetwork
 from .library_weights import RANDOM, RANDOM_SEED, library_weights_id, name_and_weights, not_fetched
 from .normalization import Normalization
-from .registry import LoadedNetwork
 from .torchvision_operators import import_torchvision
 
 _WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"

@@ -14,11 +14,12 @@ from ..datasets.base import Dataset
 from ..errors import BadInput, StorageError, UnknownName, suggestion
 from ..storage import cache_folder
 from .architecture import Architecture, check_weights
+from .catalogue import MODELS
 from .devices import installed_frameworks, require_framework
 from .normalization import Normalization
 from .queries import FRAMEWORKS
 from .small_networks import NETWORKS
-from .training import Epoch, Progress, TrainingRecipe, fit, measured_normalization, with_epochs
+from .training import Epoch, Progress, TrainingRecipe, fit, for_few_samples, measured_normalization, with_epochs
 from .training_data import TrainingData, training_data
 from .weights_file import StoredWeights, load_metadata, load_weights, save_weights
 
@@ -30,6 +31,7 @@ RECIPES: Mapping[str, TrainingRecipe] = {
     "small-cnn": TrainingRecipe(epochs=12),
     "vgg7": TrainingRecipe(epochs=6, augmentation="shift", shift=1),
     "cnn-1d": TrainingRecipe(epochs=20, learning_rate=4e-3, augmentation="shift", shift=2),
+    "vit-tiny": TrainingRecipe(epochs=25, learning_rate=4e-3, weight_decay=5e-2),
 }
 
 
@@ -99,13 +101,14 @@ def train(
     Parameters
     ----------
     network
-        ``small-cnn``, ``vgg7`` or ``cnn-1d``.
+        ``small-cnn``, ``vgg7``, ``cnn-1d`` or ``vit-tiny``.
     data
         A dataset or its name, ``image-folder:PATH`` for pictures of one's own.
     framework
         ``torch`` or ``tensorflow``; by default PyTorch where it is installed. The weights load in both.
     epochs, seed
-        Passes over the training set; what the initial weights, batches and split are drawn from.
+        Passes over the training set, by default the recipe's, and more where there are few samples; what the initial
+        weights, batches and split are drawn from.
     name
         What to keep it under, by default ``NETWORK@DATASET``. A network trained earlier under it is replaced.
     size
@@ -133,10 +136,11 @@ def train(
     require_framework(framework)
     if name is not None:
         trained_path(name)  # complain before the work, not after it
+    recipe = with_epochs(RECIPES[network], epochs, seed)
     samples = training_data(data, seed, size)
+    recipe = for_few_samples(recipe, len(samples.split.train_x), epochs)
     title = name or f"{network}@{_as_file_name(samples.title)}"
     path = trained_path(title)
-    recipe = with_epochs(RECIPES[network], epochs, seed)
     save_weights(path, trained_weights(network, samples, recipe, framework, progress))
     return read_record(path, title)
 
@@ -164,8 +168,6 @@ def trained_weights(
 
 def trained_path(name: str) -> Path:
     """Return the file of a trained network; BadInput for a name that cannot be one."""
-    from .registry import MODELS
-
     if not _NAME.fullmatch(name):
         raise BadInput(f"A trained network cannot be called {name!r}: use letters, digits and the signs . _ @ -")
     if name in MODELS.names():

@@ -9,19 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import BadInput
 from .architecture import Architecture, initial_weights
+from .importing import imported
 from .normalization import Normalization
+from .trainer import Trainer
 
 # How many training samples the accuracy and loss of an epoch are measured on.
 _MEASURED = 2000
 _CHUNK = 256
-# PyTorch adds it after the correction of the second moment and Keras before; this small, the two agree.
-ADAM_EPSILON = 1e-12
+# What training on few samples has at least.
+_BATCHES_AN_EPOCH = 4
+_STEPS = 250
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,11 @@ class TrainingRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0:
+        if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0 or self.seed < 0:
             raise BadInput(
-                f"A recipe needs at least one epoch, one sample a batch and a learning rate above 0: {self}."
+                "A recipe needs at least one epoch, one sample a batch, a learning rate above 0 and a seed of at least "
+                f"0; got epochs={self.epochs}, batch={self.batch}, learning_rate={self.learning_rate:g}, "
+                f"seed={self.seed}."
             )
 
     def learning_rates(self, steps: int) -> np.ndarray:
@@ -82,19 +87,6 @@ class TrainingRecipe:
             if self.augmentation == "shift" and self.shift:
                 batch = _shifted(batch, generator.integers(-self.shift, self.shift + 1, (len(rows), x.ndim - 2)))
             yield batch, y[rows]
-
-
-class Trainer(Protocol):
-    """One network under training in one framework, on arrays in the canonical layout, normalised already."""
-
-    def update(self, x: np.ndarray, y: np.ndarray, learning_rate: float) -> float:
-        """Take one step on (b, *spatial, channels) and (b,) and return the batch's cross-entropy."""
-
-    def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return (n, classes), with dropout off."""
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of the weights under their canonical names."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +120,7 @@ def new_trainer(
     from .devices import require_framework
 
     require_framework(framework)
+    imported(framework)
     if framework == "torch":
         from .torch_training import TorchTrainer
 
@@ -217,6 +210,17 @@ def recipe_metadata(recipe: TrainingRecipe) -> dict[str, Any]:
 def with_epochs(recipe: TrainingRecipe, epochs: int | None, seed: int) -> TrainingRecipe:
     """Return the recipe with another seed and, where given, another number of epochs."""
     return replace(recipe, seed=seed, epochs=recipe.epochs if epochs is None else epochs)
+
+
+def for_few_samples(recipe: TrainingRecipe, samples: int, epochs: int | None) -> TrainingRecipe:
+    """Return the recipe with smaller batches, and more epochs unless told how many, where there are few samples.
+
+    Made for hundreds of steps, a recipe would otherwise end after a dozen on somebody's hundred pictures.
+    """
+    smaller = replace(recipe, batch=min(recipe.batch, max(1, samples // _BATCHES_AN_EPOCH)))
+    if epochs is not None:
+        return smaller
+    return replace(smaller, epochs=max(recipe.epochs, math.ceil(_STEPS / smaller.steps_per_epoch(samples))))
 
 
 def _shifted(batch: np.ndarray, offsets: np.ndarray) -> np.ndarray:

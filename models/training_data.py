@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # Pictures up to this many pixels a side are taken as they are; larger ones are brought to this size.
 _LARGEST_SIDE = 64
 _TEST_SHARE = 0.2
+_NAMED_FILES = 8
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
         if parts is None
         else Split(*_labelled(parts[0], shape), *_labelled(parts[1], shape))
     )
+    _report_left_out(dataset)
     return TrainingData(split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names))
 
 
@@ -94,8 +99,10 @@ def _own_split(dataset: ArrayDataset) -> tuple[Dataset, Dataset] | None:
 
 def _input_shape(dataset: Dataset, size: int | None) -> Shape:
     """Return the canonical shape that the samples get."""
-    *spatial, channels = dataset.sample(0).array.shape
+    *spatial, channels = dataset.first_readable().array.shape
     if size is not None:
+        if size < 1:
+            raise BadInput(f"The size is the side of pictures in pixels, at least 1; got {size}.")
         return (*(size for _ in spatial), channels)
     if len(spatial) == 2 and max(spatial) > _LARGEST_SIDE:
         return (_LARGEST_SIDE, _LARGEST_SIDE, channels)
@@ -114,6 +121,14 @@ def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
             "Sort the pictures into one folder per class."
         )
     return np.ascontiguousarray(x[known], np.float32), y[known].astype(np.int64)
+
+
+def _report_left_out(dataset: Dataset) -> None:
+    """Log the files that could not be used, the first ones by name."""
+    for file in dataset.skipped[:_NAMED_FILES]:
+        _LOGGER.warning("left out %s: %s", file.path, file.reason)
+    if len(dataset.skipped) > _NAMED_FILES:
+        _LOGGER.warning("... and %d more files", len(dataset.skipped) - _NAMED_FILES)
 
 
 def _drawn(x: np.ndarray, y: np.ndarray, seed: int, dataset: Dataset) -> Split:

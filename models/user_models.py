@@ -11,12 +11,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import BadInput, HeatmarkError
+from ..errors import BadInput, HeatmarkError, suggestion
 from ..identity import digest, file_digest
 from .base import Model
-from .devices import require_framework, resolved_device
+from .catalogue import MODELS, LoadedNetwork
+from .devices import resolved_device
+from .importing import imported
 from .queries import Framework, Precision
-from .registry import LoadedNetwork, wrapped
+from .registry import wrapped
+from .saved_keras import check_saved_keras, load_saved_keras
 
 _FORMS = "Write pkg.module:build, file.py:build, file:net.keras or file:net.h5."
 
@@ -65,10 +68,9 @@ def user_weights_id(text: str) -> str | None:
 
 
 def _saved(path: Path) -> LoadedNetwork:
-    require_framework("tensorflow")
-    from .saved_keras import load_saved_keras
-
-    return LoadedNetwork(load_saved_keras(path), weights_id=file_digest(path) if path.is_file() else None)
+    check_saved_keras(path)
+    imported("tensorflow")
+    return LoadedNetwork(load_saved_keras(path), weights_id=file_digest(path))
 
 
 def _framework_of(net: Any, text: str) -> Framework:
@@ -113,7 +115,9 @@ def _module(name: str, text: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise BadInput(f"There is no module {error.name!r} for the model {text!r}. {_FORMS}") from error
+            families = [known for known in MODELS.names() if known.endswith(":")]
+            near = suggestion(f"{name}:", families)
+            raise BadInput(f"There is no module {error.name!r} for the model {text!r}.{near} {_FORMS}") from error
         raise
     except ValueError as error:
         raise BadInput(f"{name!r} cannot be a module's name. {_FORMS}") from error

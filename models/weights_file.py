@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,10 @@ from safetensors.numpy import load_file, save_file
 
 from ..errors import StorageError
 from ..identity import array_digest, digest
-from ..storage import set_aside, written_whole
+from ..storage import set_aside_aloud, written_whole
 
 _HEADER = "heatmark"
+_REMEDY = " Delete the file to have it made again (by `heatmark train` where that made it)."
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,9 @@ def load_weights(path: Path) -> StoredWeights:
     try:
         arrays = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise StorageError(
-            f"Cannot read the weights {path}: {error}. Delete the file to have it made again."
-        ) from error
+        raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
     if weights_digest(arrays) != metadata.get("digest"):
-        raise StorageError(f"The weights {path} are damaged (digest differs). Delete the file to have it made again.")
+        raise StorageError(f"The weights {path} are damaged (digest differs).{_REMEDY}")
     return StoredWeights(arrays, metadata)
 
 
@@ -103,11 +101,9 @@ def load_metadata(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})[_HEADER])
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise StorageError(
-            f"Cannot read the weights {path}: {error}. Delete the file to have it made again."
-        ) from error
+        raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
     if not isinstance(metadata, dict):
-        raise StorageError(f"The weights {path} have no description. Delete the file to have it made again.")
+        raise StorageError(f"The weights {path} have no description.{_REMEDY}")
     return metadata
 
 
@@ -132,5 +128,4 @@ def load_or_make(path: Path, make: Callable[[], StoredWeights]) -> StoredWeights
 
 def warn_set_aside(path: Path, error: Exception) -> None:
     """Move a damaged cache file out of the way and say so."""
-    aside = set_aside(path)
-    warnings.warn(f"{error} It was moved to {aside} and is being made again.", RuntimeWarning, stacklevel=3)
+    set_aside_aloud(path, str(error).removesuffix(_REMEDY))

@@ -79,6 +79,14 @@ def wrap(
     return model
 
 
+def require_model(model: Any) -> Model:
+    """Return ``model`` if it is one; BadInput for a bare network or a name, with the call that makes a model of it."""
+    if isinstance(model, Model):
+        return model
+    how = "heatmark.load_model(name)" if isinstance(model, str) else "heatmark.wrap(net)"
+    raise BadInput(f"Expected a heatmark model, got {type(model).__name__}. Make one with {how}.")
+
+
 def framework_of(net: Any) -> str:
     """Return ``torch`` or ``tensorflow``; BadInput for anything that is no network of either.
 

@@ -19,6 +19,7 @@ from heatmark.models.architecture import (
 )
 from heatmark.models.base import Model
 from heatmark.models.normalization import Normalization
+from heatmark.models.small_networks import vit_tiny
 from heatmark.models.wrap import wrap
 
 FRAMEWORKS = ("torch", "tensorflow")
@@ -69,6 +70,11 @@ def depthwise(shape: tuple[int, ...] = (12, 12, 3), classes: int = 4) -> Archite
         ),
         "dense",
     )  # fmt: skip
+
+
+def transformer(shape: tuple[int, ...] = (12, 12, 3), classes: int = 4) -> Architecture:
+    """A vision transformer of two blocks with a class token."""
+    return vit_tiny(shape, classes, blocks=2, width=12, heads=2)
 
 
 ARCHITECTURES = {"plain": plain, "residual": residual, "depthwise": depthwise}

@@ -47,11 +47,13 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert answer.returncode == 0, answer.stderr
-    for command in ("run", "leaderboard", "list", "show", "status", "explain", "doctor", "prepare", "train"):
+    for command in ("run", "leaderboard", "list", "show", "status", "explain", "sweep", "doctor", "prepare", "train"):
         assert f"\n  {command} " in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "leaderboard", "list", "show", "status", "explain", "prepare", "train"])
+@pytest.mark.parametrize(
+    "command", ["run", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train"]
+)
 def test_every_command_shows_an_example(command: str) -> None:
     result = called(command, "--help")
     assert result.exit_code == 0 and f"heatmark {command}" in result.stdout
@@ -147,7 +149,7 @@ def test_failed_cells_show_in_output_status_and_exit_code(tiny_folder: Path) -> 
     (tiny_folder / "broken").touch()
     result = run_tiny("breaking,counted,rectified")
     assert result.exit_code == 1
-    assert "1 cells failed: ValueError: broken on purpose" in result.stderr
+    assert "1 cell failed: ValueError: broken on purpose" in result.stderr
     text = called("status", "run").stdout
     assert "broken on purpose" in text and "not applicable: rectified" in text
     facts = json.loads(called("status", "run", "--json").stdout)

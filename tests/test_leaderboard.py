@@ -15,8 +15,8 @@ from rich.console import Console
 from heatmark.benchmark.cells import CellSpec, rows_schema, score_column
 from heatmark.benchmark.store import RunStore
 from heatmark.errors import StorageError
-from heatmark.leaderboards import board as board_module
 from heatmark.leaderboards import curves as curves_module
+from heatmark.leaderboards import standings as standings_module
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.facts import MethodFacts, MetricFacts
 from heatmark.leaderboards.terminal import folded
@@ -31,10 +31,10 @@ def known_entries(monkeypatch):
     """Directions and families as fixed here, so that these tests rest on no registry."""
     higher = {"deletion": False, "insertion": True}
     monkeypatch.setattr(
-        board_module, "metric_facts", lambda text, identity: MetricFacts(text, "curve", higher.get(text))
+        standings_module, "metric_facts", lambda text, identity: MetricFacts(text, "curve", higher.get(text))
     )
     monkeypatch.setattr(
-        board_module,
+        standings_module,
         "method_facts",
         lambda text, identity: MethodFacts(text, "control" if text in CONTROLS else "gradient", signed=text != "rise"),
     )
@@ -154,7 +154,7 @@ def test_directions_decide_the_order(tmp_path):
 
 def test_a_metric_without_known_direction_is_shown_but_not_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        board_module,
+        standings_module,
         "metric_facts",
         lambda text, identity: MetricFacts(text, "", None if text == "insertion" else False),
     )
@@ -366,7 +366,11 @@ def test_the_report_asks_nothing_of_the_network(tmp_path):
     sources = re.findall(r'src="([^"]{12})', page)
     assert sources and all(source.startswith("data:image/") for source in sources)
     # Two photographs, three methods, two frameworks, and the photographs themselves.
-    assert page.count("data:image/jpeg") == 2 * 3 * 2 + 2
+    views = ("overlay", "capped", "points", "mask")
+    assert page.count("data:image/jpeg") == 2 * 3 * 2 * len(views) + 2
+    for view in views:
+        assert page.count(f'class="view {view}"') == 2 * 3 * 2
+        assert f'data-view="{view}"' in page and f'.gallery[data-view="{view}"] img.{view}' in page
     assert "tench" in page
 
 

@@ -235,7 +235,7 @@ def test_ctrl_c_keeps_finished_cells_and_prints_the_command(start: Start, monkey
     with pytest.raises(Interrupted) as caught:
         start("counted[shade=1|2]", limit=3)
     message = str(caught.value)
-    assert "1 finished cells are kept" in message
+    assert "1 finished cell is kept" in message
     for part in ("heatmark run quick", "--models tiny", "--methods 'counted[shade=1|2]'", "--limit 3", "--plugin"):
         assert part in message
     monkeypatch.undo()

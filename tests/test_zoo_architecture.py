@@ -200,7 +200,7 @@ def test_building_leaves_the_random_state_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"vit-tiny"}))
 def test_small_networks_say_which_samples_they_take(name: str) -> None:
     with pytest.raises(BadInput, match=r"takes (pictures|series)"):
         NETWORKS[name]((3, 1) if name == "cnn-1d" else (3, 3, 1), 2)

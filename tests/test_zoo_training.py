@@ -292,7 +292,7 @@ def test_weights_are_identified_without_importing_a_framework(own_cache: Path) -
 
 
 def test_zoo_entries_agree_with_what_is_trained() -> None:
-    assert set(trained.RECIPES) == {"small-cnn", "vgg7", "cnn-1d"}
+    assert set(trained.RECIPES) == {"small-cnn", "vgg7", "cnn-1d", "vit-tiny"}
     for name, zoo in first_use.ZOO.items():
         entry = find_model(name)[0]
         sample = training_shape(zoo.dataset)

@@ -1,0 +1,181 @@
+"""The commands that draw: explain and sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FAILED = 1
+
+Names = list[str] | None
+
+
+def draw_commands(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("explain")(explain_command)
+    app.command("sweep")(sweep_command)
+
+
+def explain_command(
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE...", help="Picture files.")] = None,
+    methods: Annotated[list[str], typer.Option("--methods", help="Methods, comma-separated, or all.")] = [  # noqa: B006
+        "saliency,grad_cam"
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write (gallery.png): png, jpg, svg, pdf or webp.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
+    ] = "efficientnet-lite0",
+    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
+    view: Annotated[
+        str, typer.Option("--view", help="overlay, map, capped, points or mask; several with commas; all.")
+    ] = "overlay",
+    cap: Annotated[
+        float | None,
+        typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value."),
+    ] = None,
+    target: Annotated[int | None, typer.Option("--target", help="The class; the predicted one by default.")] = None,
+    average: Annotated[
+        str | None, typer.Option("--average", help="Mean maps of --data instead: class (per class and whole) or all.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="The dataset of --average.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="With --average: only the first so many samples.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
+    plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")] = None,
+) -> None:
+    """Draw heatmaps over photographs, or the mean heatmaps of a dataset.
+
+    \b
+    heatmark explain cat.jpg --methods "saliency,grad_cam,rise[masks=500]" --out gallery.png
+    heatmark explain cat.jpg --methods all --view capped
+    heatmark explain --average class --data digits --model small-cnn --methods saliency --out average.png
+    """
+    from .benchmark.plugins import load_plugins
+    from .leaderboards.average_gallery import average_gallery
+    from .leaderboards.explained import explain_gallery
+    from .leaderboards.wanted import in_words
+
+    load_plugins(plugin or ())
+    chosen = _frameworks(frameworks)
+    if average is None:
+        if data is not None or limit is not None:
+            raise BadInput("--data and --limit belong to --average class or --average all; name picture files else.")
+        drawn = explain_gallery(
+            images or [],
+            model,
+            methods,
+            out or Path("gallery.png"),
+            frameworks=chosen,
+            view=view,
+            cap=cap,
+            target=target,
+            device=device,
+            seed=seed,
+            progress=True,
+        )
+    else:
+        if images or target is not None or data is None:
+            raise BadInput("--average takes its samples from --data DATASET, without picture files or --target.")
+        drawn = average_gallery(
+            data,
+            model,
+            methods,
+            out or Path("average.png"),
+            by=average,
+            frameworks=chosen,
+            view=view,
+            cap=cap,
+            limit=limit,
+            device=device,
+            seed=seed,
+            progress=True,
+        )
+    for line in in_words(drawn.left_out):
+        typer.echo(line, err=True)
+    typer.echo(f"Written: {drawn.path}")
+    if any(item.failed for item in drawn.left_out):
+        raise typer.Exit(FAILED)
+
+
+def sweep_command(
+    method: Annotated[str, typer.Argument(help="A method; parameters in its brackets stay fixed.")],
+    axes: Annotated[
+        list[str],
+        typer.Argument(metavar="PARAMETER=VALUES...", help="One or two: name=low:high:count or name=a|b|c."),
+    ],
+    metric: Annotated[str, typer.Option("--metric", help="What the settings are scored with.")] = "deletion",
+    model: Annotated[
+        str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
+    ] = "efficientnet-lite0",
+    data: Annotated[str, typer.Option("--data", help="A dataset.")] = "imagenet-samples",
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")] = None,
+    framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder of results; results/sweep-METHOD by default.")
+    ] = None,
+    pictures: Annotated[int, typer.Option("--pictures", help="Draw the maps of so many samples.")] = 1,
+    view: Annotated[str, typer.Option("--view", help="overlay, map, capped, points or mask.")] = "overlay",
+    cap: Annotated[
+        float | None,
+        typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
+    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
+    plugin: Annotated[
+        Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")
+    ] = None,
+) -> None:
+    """Score a method over a grid of one or two of its parameters, draw it, and name the best setting.
+
+    \b
+    heatmark sweep smoothgrad noise=0.02:0.5:6 samples=5:80:6 --metric deletion
+    heatmark sweep "rise[masks=200]" "cells=4|7|11" --metric insertion --limit 5
+    """
+    from .leaderboards.sweep import sweep
+    from .leaderboards.sweep_files import write_sweep
+    from .leaderboards.sweep_plots import check_drawing
+
+    check_drawing(pictures, view, cap)
+    found = sweep(
+        method,
+        axes,
+        metric=metric,
+        model=model,
+        data=data,
+        framework=framework or _frameworks(None)[0],
+        limit=limit,
+        out=out,
+        device=device,
+        precision=precision,
+        seed=seed,
+        engine=engine,
+        plugins=plugin or (),
+    )
+    written = write_sweep(found, pictures=pictures, view=view, cap=cap)
+    for failure in found.standings.failures:
+        typer.echo(f"failed: {failure.spec.method}: {failure.error}", err=True)
+    typer.echo(found.verdict)
+    typer.echo("Written: " + ", ".join(str(path) for path in written))
+    if found.standings.failures:
+        raise typer.Exit(FAILED)
+
+
+def _frameworks(asked: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the frameworks asked for, or the first that is installed."""
+    from .benchmark.suite import names_of
+    from .models.devices import installed_frameworks
+
+    return names_of(",".join(asked), "frameworks") if asked else installed_frameworks()[:1] or ("torch",)

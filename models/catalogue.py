@@ -1,0 +1,149 @@
+"""The catalogue of models: what an entry is, how it builds its network, and registering one.
+
+Finding an entry by name and loading its model stand above, in `models/registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ..datasets.base import Sizing
+from ..errors import BadInput
+from ..registry import Entry, Reference, Registry
+from .normalization import Normalization
+from .queries import FRAMEWORKS
+
+_PACKAGE = __name__.rpartition(".")[0]
+_ROOT = _PACKAGE.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network with all that `wrap` needs to know of it.
+
+    Attributes
+    ----------
+    net
+        A ``torch.nn.Module`` or ``keras.Model`` with logits as its output.
+    preprocess
+        What it does to raw inputs in [0, 1] first, or None.
+    input_shape
+        One input's shape in the native layout; None where Keras knows it or the first input shows it.
+    num_classes
+        The number of logits, or None to find out.
+    sizing
+        How photographs get the input size.
+    class_names
+        One name per class, or None.
+    weights_id
+        What identifies the weights, or None to hash them.
+    """
+
+    net: Any
+    preprocess: Normalization | Callable[[Any], Any] | None = None
+    input_shape: tuple[int, ...] | None = None
+    num_classes: int | None = None
+    sizing: Sizing = field(default_factory=Sizing)
+    class_names: Sequence[str] | None = None
+    weights_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What a builder is asked for: the framework, and for a family such as ``torchvision:vgg16`` the part behind it."""
+
+    framework: str
+    rest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry(Entry):
+    """A registered model.
+
+    Attributes
+    ----------
+    build
+        Makes the network in the framework asked for.
+    identify
+        Returns what identifies its weights without importing a framework, given the part after the colon; None
+        where that cannot be known before it is loaded.
+    frameworks
+        Those it can be built in.
+    datasets
+        Those it can be scored on as it comes, the default first.
+    input_shape
+        The canonical (spatial..., channels), or None where it depends.
+    license, weights
+        A note on the terms of use; where the weights come from.
+    """
+
+    build: Callable[[ModelRequest], LoadedNetwork]
+    identify: Callable[[str], str | None] = lambda rest: None
+    frameworks: tuple[str, ...] = FRAMEWORKS
+    datasets: tuple[str, ...] = ()
+    input_shape: tuple[int, ...] | None = None
+    license: str = ""
+    weights: str = ""
+
+
+MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo"])
+
+Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
+
+
+def register_model(
+    name: str,
+    *,
+    family: str = "own",
+    frameworks: Sequence[str] = FRAMEWORKS,
+    summary: str = "",
+    reference: Reference | None = None,
+    datasets: Sequence[str] = (),
+    input_shape: Sequence[int] | None = None,
+    license: str = "",
+    weights: str = "",
+) -> Callable[[Builder], Builder]:
+    """Return a decorator that registers a function from a framework's name to a `LoadedNetwork`.
+
+    Parameters
+    ----------
+    name
+        The name users type.
+    family, summary, reference
+        See `Entry`.
+    frameworks, datasets, input_shape, license, weights
+        See `ModelEntry`.
+
+    Raises
+    ------
+    BadInput
+        If the name is empty, has characters that mean something else, or is taken; or a framework is unknown.
+    """
+    if not name or any(character in name for character in ":[], \t\n"):
+        raise BadInput(f"The model name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
+    unknown = [framework for framework in frameworks if framework not in FRAMEWORKS]
+    if unknown or not frameworks:
+        raise BadInput(f"The model {name!r} names the frameworks {unknown}; choose from {', '.join(FRAMEWORKS)}.")
+
+    def registered(builder: Builder) -> Builder:
+        module = builder.__module__
+        MODELS.add(
+            ModelEntry(
+                name=name,
+                family=family,
+                summary=summary,
+                reference=reference,
+                origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
+                build=lambda request: builder(request.framework),
+                frameworks=tuple(frameworks),
+                datasets=tuple(datasets),
+                input_shape=None if input_shape is None else tuple(input_shape),
+                license=license,
+                weights=weights,
+            )
+        )
+        return builder
+
+    return registered

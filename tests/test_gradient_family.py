@@ -1,0 +1,171 @@
+"""Gradient methods: oracles beyond those that all methods share."""
+
+from __future__ import annotations
+
+import networks
+import numpy as np
+import pytest
+from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
+
+import heatmark as hm
+from heatmark.errors import BadInput
+from heatmark.methods.fullgrad import completeness
+from heatmark.methods.guided_integrated_gradients import _Path
+from heatmark.methods.integrated_gradients import completeness_error
+from heatmark.methods.registry import method_from
+from heatmark.methods.xrai import _region_map
+from heatmark.models.blur import gaussian_blur, gaussian_matrix
+from heatmark.models.wrap import wrap
+
+torch = pytest.importorskip("torch")
+keras = pytest.importorskip("keras")
+
+WEIGHT = np.array([[4.0, -3.0, 2.0, 1.0], [0.0, 1.0, -1.0, 0.5]], np.float32)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_linear_oracle(framework):
+    subject = networks.linear(framework, WEIGHT, np.array([0.5, -1.0], np.float32))
+    x = np.random.default_rng(0).random((3, 4), dtype=np.float32)
+    target = np.array([0, 1, 0])
+    w = WEIGHT[target]
+    baselines = np.array([[0.2, 0.4, 0.6, 0.8]], np.float32)
+    for method, expected in {
+        "integrated_gradients[baseline=black+white]": w * (x - 0.5),
+        "smoothgrad[absolute]": np.abs(w),
+        "smoothgrad[squared]": w**2,
+        "vargrad": np.zeros_like(w),
+        "smooth[input_x_gradient,noise=0]": w * x,
+        "guided_ig[steps=5]": w * x,
+        "guided_ig[steps=5,baseline=white]": w * (x - 1),
+        "capped_saliency[percentile=100]": np.abs(w),
+        "expected_gradients[baseline=black]": w * x,
+    }.items():
+        np.testing.assert_allclose(hm.explain(subject, x, method, target), expected, rtol=2e-4, atol=2e-5)
+    result = hm.explain(subject, x, "expected_gradients", target, baseline=baselines)
+    np.testing.assert_allclose(result, w * (x - baselines), rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_fullgrad_is_complete(model, name, framework):
+    subject = model(name, framework)
+    # Near the normalisation's zero, where no ReLU6 is at its upper end: the constant that it adds there is no bias.
+    x = native(subject, 0.4 + (0.05 if name == "depthwise" else 1.0) * pictures(3))
+    target = np.array([0, 2, 3])
+    total = completeness(subject, subject.inputs(x), target)
+    np.testing.assert_allclose(total, subject.outputs(x)[np.arange(3), target], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_fullgrad_sees_biases_before_a_fused_activation(fused):
+    inputs = keras.Input((6, 6, 1))
+    hidden = keras.layers.Conv2D(3, 3, activation="relu" if fused else None, bias_initializer="ones")(inputs)
+    hidden = hidden if fused else keras.layers.ReLU()(hidden)
+    outputs = keras.layers.Dense(2, bias_initializer="ones")(keras.layers.Flatten()(hidden))
+    subject = wrap(keras.Model(inputs, outputs))
+    x = pictures(2, (6, 6, 1))
+    total = completeness(subject, subject.inputs(x), np.array([0, 1]))
+    np.testing.assert_allclose(total, subject.outputs(x)[[0, 1], [0, 1]], rtol=1e-5, atol=1e-5)
+
+
+def test_fullgrad_cam_tells_classes_apart(model):
+    subject = model("residual", "torch")
+    x = native(subject, pictures(1))
+    first, second = (hm.explain(subject, x, "fullgrad_cam", target) for target in (0, 1))
+    assert first.max() > 0 and not np.allclose(first, second)
+
+
+def test_completeness_error_is_reported(model):
+    subject = model("residual", "torch")
+    x = native(subject, pictures(2))
+    target = np.array([1, 2])
+    errors = {
+        steps: completeness_error(
+            subject, x, hm.explain(subject, x, "integrated_gradients", target, steps=steps), target
+        )
+        for steps in (2, 256)
+    }
+    assert errors[256].max() < 0.02 and errors[256].mean() < errors[2].mean()
+    assert completeness_error(subject, x, np.zeros((2, 12, 12)), target) == pytest.approx(1.0)
+
+
+class Squares(torch.nn.Module):
+    """f = sum of squares, and its negative."""
+
+    def forward(self, x):
+        total = (x**2).flatten(1).sum(1)
+        return torch.stack([total, -total], 1)
+
+
+def test_blur_ig_telescopes():
+    # Summed over everything: the logit of the sharp picture less that of the most blurred one.
+    subject = wrap(Squares(), input_shape=(1, 12, 12))
+    x = pictures(2, (1, 12, 12))
+    maps = hm.explain(subject, x, "blur_ig[steps=200,width=0.3]", [0, 1])
+    matrix = gaussian_matrix(12, 0.3 * 12)
+    blurred = np.einsum("hi,wj,ncij->nchw", matrix, matrix, x)
+    change = (subject.outputs(x) - subject.outputs(blurred))[[0, 1], [0, 1]]
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), change, rtol=1e-3)
+
+
+def test_the_two_blurs_agree(model):
+    for framework in FRAMEWORKS:
+        subject = model("plain", framework)
+        x = pictures(2)
+        got = subject.to_numpy(subject.channels_first(gaussian_blur(subject, subject.inputs(native(subject, x)), 1.5)))
+        matrix = gaussian_matrix(12, 1.5)
+        expected = np.einsum("hi,wj,nijc->nchw", matrix, matrix, x)
+        np.testing.assert_allclose(got, expected, atol=0.01)  # one is cut off at three standard deviations
+        assert np.allclose(gaussian_matrix(9, 2.0).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.02, 1.0])
+def test_a_guided_path_arrives_and_covers_its_length(distance):
+    rng = np.random.default_rng(0)
+    begin, end = rng.random(50), rng.random(50)
+    path = _Path(begin, end, 0.25, distance)
+    for step in range(10):
+        path.advance(rng.standard_normal(50), (step + 1) / 10)
+        covered = np.abs(end - begin).sum() - np.abs(end - path.x).sum()
+        assert covered == pytest.approx((step + 1) / 10 * np.abs(end - begin).sum(), rel=1e-6)
+    np.testing.assert_allclose(path.x, end, atol=1e-9)
+
+
+def test_a_guided_path_without_freedom_is_the_straight_one(model):
+    subject = model("residual", "torch")
+    x = native(subject, pictures(2))
+    guided = hm.explain(subject, x, "guided_ig[distance=0,steps=20]", [0, 1])
+    straight = hm.explain(subject, x, "integrated_gradients[steps=20,rule=left]", [0, 1])
+    np.testing.assert_allclose(guided, straight, rtol=1e-3, atol=1e-4)
+
+
+def test_xrai_grows_from_the_best_segment():
+    values = np.array([[9.0, 9.0, 1.0], [1.0, 1.0, 1.0], [-2.0, -2.0, -2.0]])
+    segments = np.zeros((3, 3, 3), bool)
+    segments[0, 0, :2] = segments[1, 0] = segments[1, 1] = segments[2, 2] = True
+    result = _region_map(values, segments, 1)
+    np.testing.assert_allclose(result, [[9, 9, 1], [1, 1, 1], [-2, -2, -2]])
+    # A segment that brings too few new pixels is left out, and its pixels get the mean of what is left.
+    np.testing.assert_allclose(_region_map(values, segments, 4)[2], [-2, -2, -2])
+
+
+def test_smoothing_wraps_any_method(model):
+    subject = model("residual", "torch")
+    x = native(subject, pictures(2))
+    by_hand = hm.explain(subject, x, "smoothgrad[samples=3]", [0, 1])
+    np.testing.assert_allclose(
+        hm.explain(subject, x, "smooth[gradient,samples=3]", [0, 1]), by_hand, rtol=1e-4, atol=1e-5
+    )
+    wrapped = method_from("smooth[integrated_gradients[steps=2],samples=3]")
+    assert wrapped.identity()["inner"]["parameters"]["steps"] == 2 and wrapped.id.startswith("smooth[integrated")
+    with pytest.raises(BadInput, match="wraps another method"):
+        method_from("smooth")
+
+
+def test_percentile_capping():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2, bias=False))
+    subject = wrap(net, input_shape=(1, 4, 4))
+    x = pictures(1, (1, 4, 4))
+    full, capped = (hm.explain(subject, x, name, 0) for name in ("saliency", "capped_saliency[percentile=75]"))
+    np.testing.assert_allclose(capped, np.minimum(full, np.percentile(full, 75)), rtol=1e-6)

@@ -1,0 +1,441 @@
+"""The ways of looking at a heatmap: every view by its definition, `--methods all`, and mean maps over a dataset."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from heatmark.datasets.base import Dataset, Sample
+from heatmark.errors import BadInput, NotApplicable
+from heatmark.leaderboards.average_gallery import average_gallery
+from heatmark.leaderboards.averages import WHOLE, StreamingMean, mean_maps
+from heatmark.leaderboards.explained import explain_gallery
+from heatmark.leaderboards.gallery import draw_gallery, draw_map
+from heatmark.leaderboards.heat_colours import BAD_COLOUR, coloured, overlaid
+from heatmark.leaderboards.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
+from heatmark.leaderboards.wanted import wanted_methods
+from heatmark.methods import registry as methods_registry
+from heatmark.methods.registry import MethodEntry, method_from
+from heatmark.registry import Registry
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+HEATMAP = np.random.default_rng(1).normal(size=(9, 7))
+
+
+def test_points_are_the_pixels_weighted_by_the_positive_part_over_its_maximum():
+    shown = seen(PICTURE, HEATMAP, True, "points")
+    expected = PICTURE * (np.clip(HEATMAP, 0, None) / HEATMAP.max())[..., None]
+    np.testing.assert_array_equal(shown, np.round(expected).astype(np.uint8))
+
+
+def test_points_with_a_cap_reach_full_brightness_at_the_percentile():
+    values = np.arange(101.0)
+    assert opacity(values, 90)[45] == pytest.approx(0.5)
+    assert (opacity(values, 90)[90:] == 1).all()
+    np.testing.assert_allclose(opacity(values), values / 100)
+
+
+def test_a_mask_of_one_point_is_the_disc_where_its_blur_is_above_a_fifth():
+    """A Gaussian of width 2 falls to a fifth of its top where the squared distance is 2 * 2 ** 2 * ln 5."""
+    heatmap = np.zeros((31, 31))
+    heatmap[15, 15] = 7.0
+    rows, columns = np.indices(heatmap.shape)
+    disc = (rows - 15) ** 2 + (columns - 15) ** 2 < 8 * np.log(5)
+    np.testing.assert_array_equal(kept(heatmap), disc)
+    assert 30 < disc.sum() < 50
+
+
+def test_a_mask_keeps_the_picture_and_dims_the_rest_to_a_tenth():
+    heatmap = np.zeros((9, 7))
+    heatmap[:, :2] = 1.0
+    heatmap[:, 6] = -9.0
+    where = kept(heatmap)
+    shown = seen(PICTURE, heatmap, True, "mask")
+    np.testing.assert_array_equal(shown[where], PICTURE[where])
+    np.testing.assert_array_equal(shown[~where], np.round(0.1 * PICTURE[~where].astype(float)).astype(np.uint8))
+    assert where[:, 0].all() and not where[:, 6].any()
+
+
+def test_maps_show_their_whole_range_and_capped_maps_end_at_the_percentile():
+    heatmap = np.linspace(-1.0, 1.0, 1000).reshape(40, 25)
+    heatmap[0, 0] = -50.0
+    whole, capped = (seen(PICTURE, heatmap, True, view) for view in ("map", "capped"))
+    np.testing.assert_array_equal(whole, coloured(heatmap, True, 100))
+    np.testing.assert_array_equal(capped, coloured(heatmap, True, 99))
+    # Next to the one extreme value everything is nearly zero; the cap brings it out.
+    assert np.ptp(whole[1:].astype(int), axis=(0, 1)).max() < 10 < np.ptp(capped[1:].astype(int), axis=(0, 1)).max()
+    np.testing.assert_array_equal(seen(PICTURE, heatmap, True, "capped", 80), coloured(heatmap, True, 80))
+    np.testing.assert_array_equal(seen(PICTURE, HEATMAP, False, "overlay", 75), overlaid(PICTURE, HEATMAP, False, 75))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("signed", [True, False])
+def test_no_view_changes_its_inputs_and_all_mark_what_is_not_finite(view, signed):
+    picture, heatmap = PICTURE.copy(), HEATMAP.copy()
+    heatmap[0, 0], heatmap[8, 6] = np.nan, np.inf
+    before = heatmap.copy()
+    shown = seen(picture, heatmap, signed, view)
+    np.testing.assert_array_equal(picture, PICTURE)
+    np.testing.assert_array_equal(heatmap, before)
+    assert shown.dtype == np.uint8 and shown.shape == (9, 7, 3)
+    if view == "overlay":  # laid over the photograph with some of it shining through
+        assert shown[0, 0, 1] < min(shown[0, 0, 0], shown[0, 0, 2])
+    else:
+        assert (shown[[0, 8], [0, 6]] == BAD_COLOUR).all()
+        assert (shown[1:8] != BAD_COLOUR).any(axis=-1).all()
+
+
+@pytest.mark.parametrize("heatmap", [np.zeros((9, 7)), np.full((9, 7), -1.0), np.full((9, 7), np.nan)])
+def test_a_map_without_positive_values_has_no_points_and_an_empty_mask(heatmap):
+    assert not opacity(heatmap).any() and not kept(heatmap).any()
+    assert (brightness(heatmap, "mask") == 0.1).all()
+
+
+def test_a_map_of_another_size_is_brought_to_the_picture():
+    """A mask is blurred by the picture's pixels, whatever the size of the map."""
+    picture = np.full((32, 32, 3), 255, np.uint8)
+    coarse = np.zeros((4, 4))
+    coarse[1, 2] = 1e-30
+    for view in ("points", "mask"):
+        shown = seen(picture, coarse, True, view)[..., 0]
+        assert shown.shape == (32, 32)
+        # The one coarse position, rows 8 to 15 and columns 16 to 23, and smoothly nothing a position away.
+        assert (shown[11:13, 19:21] > 200).all() and (shown[24:] <= 26).all() and (shown[:, :8] <= 26).all()
+
+
+def test_grey_and_odd_pictures_have_every_view():
+    for picture in (PICTURE[..., 0], PICTURE[..., :1], np.random.default_rng(2).random((9, 7, 2))):
+        for view in VIEWS:
+            assert seen(picture, HEATMAP, True, view).shape == (9, 7, 3)
+
+
+def test_views_are_named_alone_together_or_for_short():
+    assert views_of("mask") == ("mask",)
+    assert views_of("points, overlay,points") == ("points", "overlay")
+    assert views_of("both") == ("overlay", "map")
+    assert views_of(["all"]) == VIEWS
+    with pytest.raises(BadInput, match="Did you mean 'mask'"):
+        views_of("overlay,maks")
+    with pytest.raises(BadInput, match="No view"):
+        views_of(",")
+
+
+def test_the_caption_says_what_is_shown():
+    assert "blurred by 2 pixels" in caption(["mask"]) and "Signed" not in caption(["mask"])
+    assert "99th percentile" in caption(["capped"]) and "92nd percentile" in caption(["overlay"], 92)
+    assert "Unsigned" not in caption(["map"], signs=[True])
+    assert [ordinal(n) for n in (91, 92, 93, 99, 99.5, 100, 111)] == [
+        "91st", "92nd", "93rd", "99th", "99.5th", "100th", "111th",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cap", [50, 101, float("nan")])
+def test_a_cap_out_of_range_is_refused(cap):
+    with pytest.raises(BadInput, match="percentile"):
+        draw_gallery([PICTURE], {"m": [HEATMAP]}, {"m": True}, ["t"], cap=cap)
+
+
+def images(figure: Any) -> list[np.ndarray]:
+    return [np.asarray(panel.get_images()[0].get_array()) for panel in figure.axes if panel.get_images()]
+
+
+def test_several_views_of_several_methods_are_a_table_with_views_as_lines():
+    maps = {"a": [HEATMAP] * 2, "b": [-HEATMAP] * 2}
+    figure = draw_gallery([PICTURE] * 2, maps, dict.fromkeys(maps, True), ["one", "two"], view="overlay,mask")
+    panels = np.array(figure.axes).reshape(4, 3)
+    assert [panel.get_title() for panel in panels[0]] == ["one", "a", "b"]
+    assert [panel.get_title() for panel in panels[1]] == ["", "", ""]
+    assert panels[2, 0].get_title() == "two"
+    assert [panels[line, 1].texts[0].get_text() for line in range(4)] == ["overlay", "mask"] * 2
+    assert not panels[1, 0].get_images()
+    for line, view in enumerate(("overlay", "mask")):
+        for column, heatmap in enumerate((HEATMAP, -HEATMAP), 1):
+            drawn = np.asarray(panels[line, column].get_images()[0].get_array())
+            np.testing.assert_array_equal(drawn, seen(PICTURE, heatmap, True, view))
+
+
+def test_one_method_in_every_view_stands_beside_its_photograph():
+    figure = draw_gallery([PICTURE], {"m": [HEATMAP]}, {"m": True}, ["t"], view="all")
+    assert [panel.get_title() for panel in figure.axes if panel.get_images()] == ["t", *(f"m\n{v}" for v in VIEWS)]
+    for drawn, view in zip(images(figure)[1:], VIEWS, strict=True):
+        np.testing.assert_array_equal(drawn, seen(PICTURE, HEATMAP, True, view))
+
+
+def test_many_methods_make_the_gallery_wider_but_never_wider_than_a_page():
+    for count, width in ((3, 4), (13, 7), (60, 9), (200, 12)):
+        maps = {f"m{n}": ["none"] for n in range(count)}
+        figure = draw_gallery([PICTURE], maps, dict.fromkeys(maps, True), ["t"])
+        assert figure.axes[0].get_subplotspec().get_gridspec().ncols == width
+
+
+def test_a_series_in_points_and_mask_is_a_line_as_strong_as_its_attribution():
+    from matplotlib.figure import Figure
+
+    series, heatmap = np.sin(np.arange(40.0)).reshape(40, 1), np.zeros(40)
+    heatmap[10], heatmap[30] = 4.0, 2.0
+    for view in ("points", "mask"):
+        panel = Figure().subplots()
+        draw_map(panel, series, heatmap, True, view)
+        strength = np.asarray(panel.collections[0].get_colors())[:, 3]
+        at = brightness(heatmap, view)
+        np.testing.assert_allclose(strength, np.maximum(at[1:], at[:-1]))
+    assert strength[10] == 1 and strength[20] == pytest.approx(0.1)
+
+
+# All methods
+
+
+def entry(name: str, function: Any, **more: Any) -> MethodEntry:
+    return MethodEntry(name=name, family="test", function=function, signed=False, **more)
+
+
+def constant(request: Any) -> Any:
+    return request.x * 0 + 1.0
+
+
+def inapplicable(request: Any) -> Any:
+    raise NotApplicable("it needs the moon")
+
+
+def broken(request: Any) -> Any:
+    raise ZeroDivisionError("on purpose")
+
+
+@pytest.fixture
+def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only these methods exist: two that work, and one each that does not apply, fails, and names a family."""
+    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", ())
+    for one in (
+        entry("constant", constant),
+        entry("input", lambda request: request.x * 1.0),
+        entry("moon", inapplicable),
+        entry("broken", broken),
+        entry("peers:", constant),
+    ):
+        few.add(one)
+    monkeypatch.setattr(methods_registry, "METHODS", few)
+
+
+@pytest.fixture
+def tiny_models(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
+    monkeypatch.setattr(
+        "heatmark.models.registry.load_model", lambda name, framework, device="auto": model("plain", framework)
+    )
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def test_all_names_every_registered_method_and_says_what_is_left_out(few_methods):
+    wanted = wanted_methods("all")
+    assert wanted.every and [method.id for method in wanted.methods] == ["broken", "constant", "input", "moon"]
+    (family,) = wanted.left_out
+    assert family.method == "peers:" and "peers:NAME" in family.reason
+    assert not wanted_methods("constant").every
+
+
+def test_all_leaves_out_what_does_not_apply_or_fails_and_draws_the_rest(few_methods, tiny_models, photograph, tmp_path):
+    drawn = explain_gallery(photograph, "tiny", "all", tmp_path / "all.png")
+    assert Image.open(drawn.path).format == "PNG"
+    found = {item.method: (item.reason, item.failed) for item in drawn.left_out}
+    assert found["moon"] == ("not applicable: it needs the moon", False)
+    assert found["broken"] == ("failed: ZeroDivisionError: on purpose", True)
+    assert set(found) == {"moon", "broken", "peers:"}
+
+
+def test_a_method_named_by_itself_is_not_silently_left_out(few_methods, tiny_models, photograph, tmp_path):
+    assert explain_gallery(photograph, "tiny", "moon", tmp_path / "moon.png").left_out == ()
+    with pytest.raises(ZeroDivisionError):
+        explain_gallery(photograph, "tiny", "broken", tmp_path / "broken.png")
+    assert not (tmp_path / "broken.png").exists()
+
+
+def test_the_command_prints_the_reasons_and_exits_with_failure(few_methods, tiny_models, photograph, tmp_path):
+    pytest.importorskip("torch")
+    from heatmark.cli import app
+
+    out = str(tmp_path / "all.png")
+    words = ["explain", str(photograph), "--methods", "all", "--frameworks", "torch", "--view", "points,mask"]
+    result = CliRunner().invoke(app, [*words, "--out", out])
+    assert result.exit_code == 1 and out in result.stdout
+    assert "left out moon (PyTorch): not applicable: it needs the moon" in result.stderr
+    assert "left out broken (PyTorch): failed: ZeroDivisionError: on purpose" in result.stderr
+    assert "heatmaps" in result.stderr  # progress
+
+
+def test_progress_says_which_method_is_at_work(few_methods, tiny_models, photograph, tmp_path, monkeypatch, capsys):
+    from heatmark.datasets import progress
+
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    explain_gallery(photograph, "tiny", "input,constant", tmp_path / "g.png", progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("Explaining with tiny: 0/2 heatmaps") and lines[1].endswith("working on input")
+    assert any(line.startswith("Explaining with tiny: 1/2") and line.endswith("working on constant") for line in lines)
+    assert lines[-1].startswith("Explaining with tiny: 2/2") and "working" not in lines[-1]
+    explain_gallery(photograph, "tiny", "input", tmp_path / "g.png")
+    assert capsys.readouterr().err == ""
+
+
+def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photograph, tmp_path, monkeypatch, model):
+    from heatmark.leaderboards import explained
+
+    titles: list[str] = []
+    monkeypatch.setattr(
+        explained, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
+    )
+    for target in range(4):
+        explain_gallery(photograph, "tiny", "gradient", tmp_path / "g.png", target=target)
+    said = [title.split("\n")[1:] for title in titles]
+    (top,) = [number for number, lines in enumerate(said) if len(lines) == 1]
+    other = (top + 1) % 4
+    assert said[other][0].startswith(f"explained: class {other}, ")
+    assert said[other][1] == f"predicted: {said[top][0]}"
+
+
+# Mean maps
+
+
+class Ramps(Dataset):
+    """Pictures of 4 by 4 pixels: sample i is i everywhere (over the number of samples), of class i % 3."""
+
+    name = "ramps"
+    license = "none needed"
+    revision = "1"
+    framing = "cropped"
+
+    def __init__(self, count: int, named: bool = True, side: int = 4) -> None:
+        self.count = count
+        self.side = side
+        self.class_names = ("red", "green", "blue") if named else ()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sample(self, index: int) -> Sample:
+        array = np.full((self.side, self.side, 1), index / self.count, np.float32)
+        return Sample(f"s{index}", array, index % 3 if self.class_names else -1)
+
+
+@pytest.fixture
+def small_model(model):
+    pytest.importorskip("torch")
+    return lambda side=4: model("plain", "torch", (side, side, 1))
+
+
+@pytest.fixture
+def own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", ())
+    few.add(entry("input", lambda request: request.x * 1.0))
+    few.add(entry("moon", inapplicable))
+    few.add(entry("holes", lambda request: request.x / (request.x > 0.5)))
+    monkeypatch.setattr(methods_registry, "METHODS", few)
+
+
+def test_means_per_class_and_of_the_whole_are_those_of_the_maps(small_model, own_methods):
+    found = mean_maps(small_model(), [method_from("input")], Ramps(20))
+    assert [group.name for group in found.groups] == ["whole dataset", "red", "green", "blue"]
+    assert [group.samples for group in found.groups] == [20, 7, 7, 6]
+    values = np.arange(20) / 20
+    for group in found.groups:
+        members = values if group.number == WHOLE else values[group.number :: 3]
+        np.testing.assert_allclose(group.maps["input"], np.full((4, 4), members.mean()), rtol=1e-6)
+        np.testing.assert_allclose(group.picture, np.full((4, 4, 1), members.mean()), rtol=1e-6)
+    assert found.by_label and found.further_classes == 0 and found.not_finite == 0
+
+
+def test_only_the_whole_only_some_samples_only_some_classes(small_model, own_methods):
+    methods = [method_from("input")]
+    whole = mean_maps(small_model(), methods, Ramps(20), "all", limit=5)
+    assert [group.samples for group in whole.groups] == [5]
+    np.testing.assert_allclose(whole.groups[0].maps["input"], np.mean(np.arange(5) / 20), rtol=1e-6)
+    some = mean_maps(small_model(), methods, Ramps(20), classes=2)
+    assert [group.name for group in some.groups] == ["whole dataset", "red", "green"]
+    assert some.groups[0].samples == 20 and some.further_classes == 1
+
+
+def test_without_labels_the_classes_are_the_predictions(small_model, own_methods):
+    found = mean_maps(small_model(), [method_from("input")], Ramps(20, named=False))
+    predicted = small_model().outputs(np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1) / 20 * np.ones((1, 1, 4, 4)))
+    classes, counts = np.unique(predicted.argmax(axis=1), return_counts=True)
+    assert [group.number for group in found.groups[1:]] == classes.tolist()
+    assert [group.samples for group in found.groups[1:]] == counts.tolist()
+    assert not found.by_label
+
+
+def test_maps_that_are_not_finite_are_counted_and_left_out(small_model, own_methods):
+    found = mean_maps(small_model(), [method_from("holes")], Ramps(20))
+    assert found.not_finite == 11
+    np.testing.assert_allclose(found.groups[0].maps["holes"], np.mean(np.arange(11, 20) / 20), rtol=1e-6)
+
+
+def test_the_streaming_mean_keeps_small_differences():
+    mean = StreamingMean()
+    values = 1e6 + np.random.default_rng(0).random((2000, 3))
+    for value in values:
+        mean.add(value)
+    np.testing.assert_allclose(mean.value - 1e6, (values - 1e6).mean(axis=0), rtol=1e-6)
+    assert StreamingMean().value is None
+
+
+def test_memory_does_not_grow_with_the_number_of_samples(small_model, own_methods):
+    net = small_model(64)
+
+    def peak(samples: int) -> int:
+        tracemalloc.start()
+        mean_maps(net, [method_from("input")], Ramps(samples, side=64))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(16)
+    few, many = peak(16), peak(160)
+    assert many < few + 40 * 64 * 64 * 4  # all inputs and maps together would be 320 arrays
+
+
+def test_the_gallery_of_means_has_a_line_per_class_with_counts(small_model, own_methods, monkeypatch, tmp_path):
+    from heatmark.leaderboards import average_gallery as module
+
+    monkeypatch.setattr(module, "loaded_model", lambda name, framework, device: small_model())
+    monkeypatch.setattr("heatmark.datasets.registry.load_dataset", lambda name: Ramps(20))
+    drawn: dict[str, Any] = {}
+
+    def kept_parts(pictures, maps, signed, titles, **more):
+        drawn.update(pictures=pictures, maps=maps, titles=titles, **more)
+        return draw_gallery(pictures, maps, signed, titles, **more)
+
+    monkeypatch.setattr(module, "draw_gallery", kept_parts)
+    result = average_gallery("ramps", "tiny", "input,moon", tmp_path / "average.png")
+    assert Image.open(result.path).format == "PNG" and result.left_out == ()
+    assert drawn["titles"] == ["whole dataset\n20 samples", "red\n7 samples", "green\n7 samples", "blue\n6 samples"]
+    assert drawn["maps"]["moon"] == ["not applicable: it needs the moon"] * 4
+    assert "20 samples of ramps" in drawn["note"] and "Classes are labels" in drawn["note"]
+    every = average_gallery("ramps", "tiny", "all", tmp_path / "every.png")
+    assert [item.method for item in every.left_out] == ["moon"] and "moon" not in drawn["maps"]
+    assert "11 maps with values that are not finite are left out" in drawn["note"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--average", "clas", "--data", "digits"], "Did you mean 'class'"),
+        (["--average", "class"], "--data"),
+        (["cat.png", "--average", "class", "--data", "digits"], "without picture files"),
+        (["cat.png", "--data", "digits"], "belong to --average"),
+        (["--average", "all", "--data", "digit"], "Did you mean 'digits'"),
+        ([], "No image to explain"),
+    ],
+)
+def test_the_command_refuses_what_does_not_fit_together(words, message):
+    from heatmark.cli import app
+
+    result = CliRunner().invoke(app, ["explain", *words])
+    assert result.exit_code == 2 and message in result.stderr and "Traceback" not in result.stderr
