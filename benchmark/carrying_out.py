@@ -95,7 +95,7 @@ def carried_out(
     """
     executor = _executor(engine, work, plugins)
     try:
-        answers = _answers(work, executor)
+        answers = _answers(work, executor, notes)
         notes = (*notes, *_notes(work, answers))
         plan = planned(work, answers, store)
         store.begin(_record(work), plan.specs)
@@ -119,8 +119,8 @@ def _executor(engine: str, work: Work, plugins: tuple[str, ...]) -> Executor:
     return ProcessExecutor(work.suite.frameworks, (*plugins, *further))
 
 
-def _answers(work: Work, executor: Executor) -> dict[ModelRequest, Answer]:
-    """Return what every model is; HeatmarkError where not one of them can be used."""
+def _answers(work: Work, executor: Executor, notes: Sequence[str]) -> dict[ModelRequest, Answer]:
+    """Return what every model is; HeatmarkError where not one of them can be used, with the notes so far."""
     known: dict[ModelRequest, Answer | None] = {r: known_without_loading(r) for r in work.requests}
     answers: dict[ModelRequest, Answer] = {request: answer for request, answer in known.items() if answer is not None}
     answers |= executor.describe([request for request, answer in known.items() if answer is None])
@@ -128,7 +128,8 @@ def _answers(work: Work, executor: Executor) -> dict[ModelRequest, Answer]:
         problems = [answer for answer in answers.values() if isinstance(answer, Failed)]
         for problem in problems:
             raise HeatmarkError(problem.error if problem.known else f"{problem.error}\n{problem.traceback}")
-        raise NotApplicable("; ".join(sorted({a.reason for a in answers.values() if isinstance(a, NotMeant)})))
+        reasons = sorted({answer.reason for answer in answers.values() if isinstance(answer, NotMeant)})
+        raise NotApplicable(". ".join([*reasons, *notes]))
     return answers
 
 

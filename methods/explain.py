@@ -99,7 +99,7 @@ def explain_batch(
     """
     reason = method.why_not(model)
     if reason is not None:
-        raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason}.")
+        raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason.rstrip('.')}.")
     request = Request(model, x, np.asarray(target, np.int64), seed, inner=method.inner, ground_truth=ground_truth)
     result = method.entry.function(request, **method.parameters)
     resolved = (int(x.shape[0]), *model.input_shape)
