@@ -138,7 +138,7 @@ def train(
         trained_path(name)  # complain before the work, not after it
     recipe = with_epochs(RECIPES[network], epochs, seed)
     samples = training_data(data, seed, size)
-    recipe = for_few_samples(recipe, len(samples.split.train_x), epochs)
+    recipe = for_few_samples(recipe, len(samples.split.train_x), more_epochs=epochs is None)
     title = name or f"{network}@{_as_file_name(samples.title)}"
     path = trained_path(title)
     save_weights(path, trained_weights(network, samples, recipe, framework, progress))

@@ -212,13 +212,13 @@ def with_epochs(recipe: TrainingRecipe, epochs: int | None, seed: int) -> Traini
     return replace(recipe, seed=seed, epochs=recipe.epochs if epochs is None else epochs)
 
 
-def for_few_samples(recipe: TrainingRecipe, samples: int, epochs: int | None) -> TrainingRecipe:
-    """Return the recipe with smaller batches, and more epochs unless told how many, where there are few samples.
+def for_few_samples(recipe: TrainingRecipe, samples: int, more_epochs: bool) -> TrainingRecipe:
+    """Return the recipe with smaller batches and, where wanted, more epochs, if there are few samples.
 
     Made for hundreds of steps, a recipe would otherwise end after a dozen on somebody's hundred pictures.
     """
     smaller = replace(recipe, batch=min(recipe.batch, max(1, samples // _BATCHES_AN_EPOCH)))
-    if epochs is not None:
+    if not more_epochs:
         return smaller
     return replace(smaller, epochs=max(recipe.epochs, math.ceil(_STEPS / smaller.steps_per_epoch(samples))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from heatmark.identity import array_digest, canonical_json, digest, file_digest
 from heatmark.parameters import Doc, bound, parameters_of
 from heatmark.registry import Entry, Reference, Registry
 from heatmark.selection import Selection, parse_selection, parse_selections, select
-from heatmark.storage import CACHE_VARIABLE, cache_folder, set_aside, written_whole
+from heatmark.storage import CACHE_VARIABLE, cache_folder, set_aside, set_aside_aloud, written_whole
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_:./-]{0,12}", fullmatch=True)
 KEYS = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
@@ -143,3 +144,17 @@ def test_unreadable_files_are_set_aside(tmp_path):
     for expected in ("cache.bin.corrupt", "cache.bin.corrupt-1"):
         path.write_text("x")
         assert set_aside(path).name == expected and not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "Free some space there"), (errno.EROFS, "Choose a folder that you can write")]
+)
+def test_what_to_do_about_a_folder_depends_on_what_is_wrong_with_it(tmp_path, number, remedy):
+    with pytest.raises(StorageError, match=remedy), written_whole(tmp_path / "file"):
+        raise OSError(number, "refused")
+
+
+def test_a_damaged_cache_file_is_set_aside_with_a_warning(tmp_path):
+    (tmp_path / "cache.bin").touch()
+    with pytest.warns(RuntimeWarning, match=r"It is short\. It was moved to .*cache\.bin\.corrupt and is being made"):
+        set_aside_aloud(tmp_path / "cache.bin", "It is short.")

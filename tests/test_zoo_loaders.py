@@ -364,3 +364,37 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     network.save_weights(tmp_path / "only.weights.h5")
     with pytest.raises(BadInput, match="weights only"):
         model_from_text(f"file:{tmp_path / 'only.weights.h5'}")
+
+
+def test_a_saved_model_is_judged_without_importing_keras(saved: dict[str, Path], tmp_path: Path) -> None:
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {}}
+    refused = f"file:{with_layer(saved['keras'], tmp_path / 'code.keras', layer)}"
+    script = (
+        "import sys\n"
+        "from heatmark.benchmark.named_models import check_name\n"
+        f"check_name({'file:' + str(saved['keras'])!r})\n"
+        f"try: check_name({refused!r})\n"
+        "except ValueError as error: print(error)\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Lambda layer" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mynet.py", r"mynet\.py:build"),
+        ("net.keras", r"file:net\.keras"),
+        ("net.h5", r"file:net\.h5"),
+        ("net.pth", r"file\.py:build"),
+    ],
+)
+def test_a_file_instead_of_a_name_is_told_how_to_be_named(name: str, message: str) -> None:
+    with pytest.raises(UnknownName, match=message):
+        load_model(name)
+
+
+def test_a_misspelt_family_is_suggested() -> None:
+    with pytest.raises(BadInput, match="Did you mean 'torchvision:'"):
+        model_from_text("torchvison:resnet18")
