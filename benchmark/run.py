@@ -172,6 +172,8 @@ def _resumable(store: RunStore, command: str | None) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(f"Stopped. {_kept(store)} {how}") from error
     except StorageError as error:
+        if not any((store.path / "cells").glob("*.parquet")):
+            raise
         raise StorageError(f"{error} {_kept(store)} {how}") from error
 
 

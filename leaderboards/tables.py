@@ -100,7 +100,9 @@ def place_text(row: Row) -> str:
 
 def suite_name(standings: Standings) -> str:
     """Return the name of the suite that was run, with a note where options changed it."""
-    return str(standings.run.get("name") or "run")
+    suite = standings.run.get("suite")
+    named = suite.get("name") if isinstance(suite, dict) else suite
+    return str(standings.run.get("name") or named or "run")
 
 
 def model_text(table: Table) -> str:

@@ -88,7 +88,9 @@ def test_a_wrong_checksum_leaves_nothing_behind(server, tmp_path):
 def test_a_corrupt_file_is_set_aside_and_fetched_again(server, tmp_path):
     checksum = publish(server, "a.bin", b"good")
     (tmp_path / "a.bin").write_bytes(b"bad!")
-    assert fetch(f"{server.url}/a.bin", "a.bin", checksum, tmp_path, False).read_bytes() == b"good"
+    with pytest.warns(RuntimeWarning, match=r"a\.bin is damaged \(another SHA-256\)\. It was moved to"):
+        fetched = fetch(f"{server.url}/a.bin", "a.bin", checksum, tmp_path, False)
+    assert fetched.read_bytes() == b"good"
     assert (tmp_path / "a.bin.corrupt").read_bytes() == b"bad!"
 
 

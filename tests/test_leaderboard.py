@@ -401,6 +401,24 @@ def test_terminal_tables_fit_and_drop_nothing(tmp_path, width):
         assert part in text
 
 
+def test_a_long_title_stands_in_one_line_above_a_narrow_table(tmp_path):
+    made_run(tmp_path, THREE)
+    assert "net on photos · PyTorch" in shown(leaderboard(tmp_path), 100).splitlines()
+
+
+def test_a_value_with_its_interval_stays_in_one_line(tmp_path):
+    made_run(tmp_path, {name: spaced(0.336, 0.9, noise=0.004, seed=number) for number, name in enumerate(THREE)})
+    assert re.search(r"0\.33\d±\.00\d", shown(leaderboard(tmp_path), 100))
+
+
+def test_a_value_that_the_definition_does_not_give_is_explained(tmp_path):
+    note = "- the metric's definition gives no value for any of these samples"
+    made_run(tmp_path / "one", {name: spaced(0.1, np.nan) for name in THREE})
+    assert note in shown(leaderboard(tmp_path / "one"))
+    made_run(tmp_path / "two", THREE)
+    assert note not in shown(leaderboard(tmp_path / "two"))
+
+
 def test_names_are_folded_where_they_may_be():
     assert folded("integrated_gradients[steps=20,baseline=white]", 20) == (
         "integrated_gradients\n[steps=20,\nbaseline=white]"
