@@ -159,7 +159,7 @@ def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such
 
 @app.command("train")
 def train_command(
-    network: Annotated[str, typer.Argument(help="small-cnn, vgg7, cnn-1d or vit-tiny.")],
+    network: Annotated[str, typer.Argument(help="small-cnn, vgg7, pooled-cnn, cnn-1d or vit-tiny.")],
     data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
     framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
     epochs: Annotated[

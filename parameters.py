@@ -63,7 +63,7 @@ class Parameter:
             low, high = self.doc.low, self.doc.high
             if (low is not None and value < low) or (high is not None and value > high) or not np.isfinite(value):
                 raise BadInput(f"{where} must be {self._range()}, got {value!r}.")
-        if isinstance(value, str) and self.doc.choices and value not in self.doc.choices:
+        if isinstance(value, str) and self.doc.choices and not any(_fits(value, item) for item in self.doc.choices):
             raise BadInput(
                 f"{where} is one of {', '.join(self.doc.choices)}; got {value!r}.{suggestion(value, self.doc.choices)}"
             )
@@ -78,6 +78,18 @@ class Parameter:
         if low is not None and high is not None:
             return f"from {low:g} to {high:g}"
         return f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else "finite"
+
+
+def _fits(value: str, choice: str) -> bool:
+    """Return whether a text is a choice; a choice such as ``blur:SIGMA`` stands for ``blur:`` with any number."""
+    name, colon, placeholder = choice.partition(":")
+    if not colon or not placeholder.isupper():
+        return value == choice
+    given, _, number = value.partition(":")
+    try:
+        return given == name and 0 <= float(number) < float("inf")
+    except ValueError:
+        return False
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:

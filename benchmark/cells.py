@@ -13,7 +13,7 @@ from ..errors import BadInput
 from ..identity import digest
 from ..models.queries import Precision
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the results folder; raised whenever the meaning of a stored number changes."""
 
 UNKNOWN_WEIGHTS = "unknown"
@@ -117,9 +117,8 @@ def score_column(metric: str) -> str:
 def rows_schema(metrics: Sequence[str]) -> pa.Schema:
     """Return the Arrow schema of a cell's rows, one row per sample.
 
-    ``band_*`` lists describe every perturbed image that was evaluated: pixels ranked ``low <= rank < high`` are kept,
-    the others filled with ``fill``; ``logit`` and ``probability`` are the target's. Seconds are the sample's share of
-    its batch.
+    ``band_*`` columns hold the fields of `metrics.perturbations.Bands`: every perturbed image that was evaluated, and
+    the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch.
     """
     columns: list[tuple[str, pa.DataType]] = [
         ("sample", pa.string()),
@@ -135,10 +134,15 @@ def rows_schema(metrics: Sequence[str]) -> pa.Schema:
         ("band_fill", pa.list_(pa.string())),
         ("band_low", pa.list_(pa.int32())),
         ("band_high", pa.list_(pa.int32())),
+        ("band_unit", pa.list_(pa.string())),
         ("band_logit", pa.list_(pa.float32())),
         ("band_probability", pa.list_(pa.float32())),
-        ("band_positions", pa.int64()),
-        ("band_positives", pa.int64()),
+        ("band_top", pa.list_(pa.bool_())),
+        ("band_relevance", pa.list_(pa.float64())),
+        ("band_units", pa.list_(pa.string())),
+        ("band_positions", pa.list_(pa.int32())),
+        ("band_positives", pa.list_(pa.int32())),
+        ("band_quantiles", pa.list_(pa.list_(pa.int32()))),
         ("explain_seconds", pa.float64()),
         ("score_seconds", pa.float64()),
         ("map", pa.list_(pa.float32())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import BadInput, NotApplicable
@@ -15,6 +16,7 @@ from ..metrics.registry import metric_from
 from ..models.base import Model
 from ..models.wrap import require_model
 from ..selection import parse_selections
+from .explainers import explainer_of
 from .suite import Names
 
 BATCH = 16
@@ -30,6 +32,7 @@ def evaluate(
     metrics: Names,
     seed: int = 0,
     ids: Sequence[str] | None = None,
+    masks: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Explain ``x`` with every method and score every heatmap with every metric.
 
@@ -47,6 +50,8 @@ def evaluate(
         The seed of noise and masks.
     ids
         Names of the samples; their positions where None.
+    masks
+        Boolean ground truth (n, *spatial), for localisation metrics and the oracle.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def evaluate(
     UnknownName, BadInput
         For unknown names, bad parameters, and inputs or targets that do not fit the model.
     NotApplicable
-        If a method has no meaning for the model.
+        If a method or metric has no meaning for the model.
     """
     chosen_methods = {method.id: method for method in map(method_from, parse_selections(methods))}
     chosen_metrics = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
@@ -78,10 +83,20 @@ def evaluate(
     for method in chosen_methods.values():
         for first in range(0, count, BATCH):
             rows = slice(first, first + BATCH)
-            maps = explain_batch(model, method, inputs[rows], targets[rows], seed=seed)
+            truth = None if masks is None else masks[rows]
+            maps = explain_batch(model, method, inputs[rows], targets[rows], seed=seed, ground_truth=truth)
             evaluation = evaluate_batch(
-                model, inputs[rows], maps, targets[rows], list(chosen_metrics.values()), seed=seed
+                model,
+                inputs[rows],
+                maps,
+                targets[rows],
+                list(chosen_metrics.values()),
+                seed=seed,
+                masks=truth,
+                explainer=explainer_of(method, seed, truth),
             )
+            for name, reason in evaluation.reasons.items():
+                raise NotApplicable(f"{name} is not applicable to {method.id} on {model.name}: {reason.rstrip('.')}.")
             frames += [
                 pd.DataFrame({"sample": names[rows], "method": method.id, "metric": metric, "value": scores})
                 for metric, scores in evaluation.scores.items()

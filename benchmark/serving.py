@@ -43,20 +43,8 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
     by what `Worker.describe` returns; a `Job` by numbers of images (how many more went through the network) and then
     `Done`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
-    threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
-    _be_killed_first()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    show_notices()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    try:
-        imported(framework)
-        set_threads(framework, threads)
-        load_plugins(plugins)
-    except Exception as error:
-        connection.send(failed(error))
+    if not make_ready(connection, framework, threads, plugins):
         return
-    connection.send(Ready())
     worker = Worker(threads)
     while True:
         try:
@@ -71,6 +59,25 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             outcome = worker.run(message, report)
             report.flush()
             connection.send(Done(outcome, perf_counter() - began))
+
+
+def make_ready(connection: Connection, framework: str, threads: int, plugins: Sequence[str]) -> bool:
+    """Make a new process ready to work with one framework, and say so; False if that failed, which is said too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
+    _be_killed_first()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    show_notices()
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        imported(framework)
+        set_threads(framework, threads)
+        load_plugins(plugins)
+    except Exception as error:
+        connection.send(failed(error))
+        return False
+    connection.send(Ready())
+    return True
 
 
 class _Throttled:

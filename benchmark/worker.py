@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,7 @@ from ..models.devices import device_name
 from ..models.queries import PassCount
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
+from .explainers import explainer_of
 from .input_shapes import settle_input_shape
 from .memory import PeakMemory
 from .messages import Description, Failed, Finished, Job, ModelRequest, NotMeant, Outcome
@@ -49,12 +50,13 @@ class _LoadedTask:
 
 @dataclass
 class _Parts:
-    """Rows, pictures and times of a cell, as they come in batch by batch."""
+    """Rows, pictures and passes of a cell, as they come in batch by batch, and which metrics have no meaning there."""
 
     rows: list[dict[str, Any]]
     pictures: dict[str, np.ndarray]
     explain: PassCount = field(default_factory=PassCount)
     score: PassCount = field(default_factory=PassCount)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 class Worker:
@@ -165,6 +167,7 @@ class Worker:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "passes_explain": asdict(parts.explain),
             "passes_score": asdict(parts.score),
+            "metrics_not_applicable": dict(sorted(parts.reasons.items())),
             "bare_forward_seconds": task.bare_forward_seconds,
             "chunks": model.chunks,
             "peak_memory_bytes": peak,
@@ -202,7 +205,18 @@ def _add_batch(
     maps = explain_batch(model, method, batch.x, target, seed=spec.seed, ground_truth=batch.masks)
     model.synchronise()
     between, explained = model.passes, perf_counter()
-    evaluation = evaluate_batch(model, batch.x, maps, target, metrics, seed=spec.seed, logits=logits)
+    evaluation = evaluate_batch(
+        model,
+        batch.x,
+        maps,
+        target,
+        metrics,
+        seed=spec.seed,
+        logits=logits,
+        masks=batch.masks,
+        explainer=explainer_of(method, spec.seed, batch.masks),
+    )
+    parts.reasons.update(evaluation.reasons)
     model.synchronise()
     seconds = ((explained - clock) / len(target), (perf_counter() - explained) / len(target))
     parts.explain += between - before
@@ -235,18 +249,17 @@ def _row(
         **asdict(original),
         "degenerate": evaluation.degenerate[row],
         **{score_column(metric.id): float(evaluation.scores[metric.id][row]) for metric in metrics},
-        "band_fill": list(bands.fill),
-        "band_low": bands.low.tolist(),
-        "band_high": bands.high.tolist(),
-        "band_logit": bands.logit.tolist(),
-        "band_probability": bands.probability.tolist(),
-        "band_positions": bands.positions,
-        "band_positives": bands.positives,
+        **{f"band_{item.name}": _plain(getattr(bands, item.name)) for item in fields(bands)},
         "explain_seconds": seconds[0],
         "score_seconds": seconds[1],
         "map": None if small is None else small.ravel().tolist(),
         "map_shape": None if small is None else list(small.shape),
     }
+
+
+def _plain(values: Any) -> Any:
+    """Return an array as a list, anything else as it is."""
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _names_that_occur(task: _LoadedTask, rows: pa.Table) -> dict[str, str]:

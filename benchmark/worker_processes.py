@@ -68,7 +68,7 @@ class WorkerProcess:
             name=f"heatmark-{self.framework}",
             daemon=True,
         )
-        with _main_module_hidden():
+        with main_module_hidden():
             process.start()
         theirs.close()
         self._running, self._ready = _Running(process, ours), False
@@ -114,7 +114,7 @@ class WorkerProcess:
         assert self._running is not None
         process = self._running.process
         process.join(GRACE_SECONDS)
-        how, ready = _manner(process.exitcode), self._ready
+        how, ready = manner(process.exitcode), self._ready
         self.end()
         if ready:
             return Failed(f"The {self.framework} worker process died ({how}).")
@@ -208,7 +208,7 @@ def _event(job: Job, message: Message | None, began: float) -> Event | None:
 
 
 @contextmanager
-def _main_module_hidden() -> Iterator[None]:
+def main_module_hidden() -> Iterator[None]:
     """Keep a new process from importing the main module again, which would start an unguarded script's run anew.
 
     What a script registers itself reaches the workers as a plugin.
@@ -221,7 +221,7 @@ def _main_module_hidden() -> Iterator[None]:
         sys.modules["__main__"] = kept
 
 
-def _manner(exitcode: int | None) -> str:
+def manner(exitcode: int | None) -> str:
     """Return in words how a process ended."""
     if exitcode is None or exitcode >= 0:
         return f"exit code {exitcode}"

@@ -113,6 +113,14 @@ class ArrayDataset(Dataset):
         mask = None if self.masks is None else self.masks[index]
         return Sample(self.ids[index], self.x[index], int(self.y[index]), mask)
 
+    def label(self, index: int) -> int:
+        """Return one sample's class id."""
+        return int(self.y[index])
+
+    def part(self, split: str) -> Dataset:
+        """Return a split as a dataset with positions for ids and without masks; see `arrays`."""
+        return ArrayDataset(self.name, *self.arrays(split), class_names=self.class_names)
+
     def arrays(self, split: str | None = None) -> Arrays:
         """Return a split's values and labels, for training.
 

@@ -73,6 +73,20 @@ class Dataset(ABC):
     def sample(self, index: int) -> Sample:
         """Read one sample; UnreadableSample where its file is damaged."""
 
+    def label(self, index: int) -> int:
+        """Return one sample's class id, -1 where it is unknown; override it where no sample need be read for it."""
+        return self.sample(index).label
+
+    def part(self, split: str) -> Dataset:
+        """Return a split (``train`` or ``test``) of the data that this dataset belongs to, for training.
+
+        Raises
+        ------
+        BadInput
+            If the data comes without such a split.
+        """
+        raise BadInput(f"{self.name} comes without a split {split!r}.")
+
     @property
     def title(self) -> str:
         """A short name for tables, without paths of this machine; the name where a dataset sets no other."""
@@ -233,6 +247,10 @@ class Subset(Dataset):
     def sample(self, index: int) -> Sample:
         """Read one sample of the parent."""
         return self.parent.sample(self.indices[index])
+
+    def label(self, index: int) -> int:
+        """Return a class id of the parent."""
+        return self.parent.label(self.indices[index])
 
     def revision_of(self, indices: Sequence[int]) -> str:
         """Return what the parent gives for the same samples."""

@@ -106,6 +106,10 @@ class ImageFiles(Dataset):
             raise UnreadableSample(str(file.path), "its SHA-256 is not that of the published file")
         return Sample(file.id, decoded(data, str(file.path)), file.label)
 
+    def label(self, index: int) -> int:
+        """Return one picture's class id, without reading its file."""
+        return self.files[index].label
+
 
 def _fingerprint(file: ImageFile) -> list[str | int]:
     """Return what the revision knows of a file."""

@@ -56,6 +56,9 @@ DATASETS: Registry[DatasetEntry] = Registry(
         "mnist",
         "cifar10",
         "mnist_1d",
+        "shapes",
+        "patches",
+        "series",
     ],
 )
 

@@ -12,10 +12,10 @@ from ..errors import NotApplicable
 from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk
 from ..models.queries import ScoreKind
+from ..models.regions import grid_labels
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from .request import Request
-from .superpixels import grid_labels
 
 Cells = Annotated[int, Doc("cells of the grid along each axis", source="Xplique: 8", low=1)]
 Fill = Annotated[

@@ -13,6 +13,9 @@ from ..registry import Reference
 from .registry import register_method
 from .request import Request
 
+_ROUNDING = 1e-5
+"""What float32 may differ by between ways to compute the same gradient, relative to its largest value."""
+
 
 @register_method(
     "guided_ig",
@@ -75,7 +78,9 @@ class _Path:
                 break
             # What has arrived counts among all values, of which a fraction moves, but cannot move itself.
             strength = np.where(free, np.abs(gradient), np.inf)
-            chosen = free & (strength <= np.quantile(strength, self._fraction, method="lower"))
+            weakest = np.quantile(strength, self._fraction, method="lower")
+            # Values whose gradients are equal but for rounding move together, so that rounding decides nothing.
+            chosen = free & (strength <= weakest + _ROUNDING * np.abs(gradient).max())
             room = np.abs(highest - self.x)[chosen].sum()
             # All of the chosen to their limit, or as far as brings the path to its length.
             part = 1.0 if room <= excess else excess / room

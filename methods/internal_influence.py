@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from ..datasets.base import Dataset
+from ..datasets.registry import load_dataset
+from ..errors import BadInput
 from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk, Maker, Pairs
 from ..models.queries import Layer, Query, ScoreFunction, ScoreKind
@@ -14,6 +17,7 @@ from ..models.tensors import Tensor, TensorOperations
 from ..parameters import Doc
 from ..registry import Reference
 from .cams import ContrastScore, LayerName
+from .class_samples import samples_of_class
 from .registry import register_method
 from .request import Request
 
@@ -21,14 +25,24 @@ _LEINO = Reference(
     "Leino et al.", 2018, "Influence-Directed Explanations for Deep Convolutional Networks", "1802.03788"
 )
 Steps = Annotated[int, Doc("points of the distribution", source="TruLens: 10; IG: 50", low=1)]
+Points = Annotated[
+    int, Doc("points of the distribution; of a class, at most so many samples", source="TruLens: 10", low=1)
+]
 Baseline = Annotated[str | float | np.ndarray, Doc("where the path begins", source="black", choices=BASELINES)]
 Quantity = Annotated[
     Literal["class", "comparison"],
     Doc("the target's logit, or its lead over the nearest other class", source="Leino et al. 2018, section 2.2"),
 ]
 Distribution = Annotated[
-    Literal["instance", "path", "gaussian"],
-    Doc("where influence is averaged: at x, from the baseline to x, or around x", source="Leino et al. 2018"),
+    Literal["instance", "class", "path", "gaussian"],
+    Doc(
+        "where influence is averaged: at x, over samples of the target's class, from the baseline to x, or around x",
+        source="Leino et al. 2018, section 2.2",
+    ),
+]
+Data = Annotated[
+    str | Dataset | None,
+    Doc("the dataset whose first samples of the target's class are the distribution `class`", source="heatmark"),
 ]
 
 
@@ -110,7 +124,8 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
     family="influence",
     signed=True,
     needs=["gradients", "layers"],
-    cost="2 forward and backward passes, or 1 + `steps` for a path or a Gaussian",
+    cost="2 forward and backward passes; 1 + `steps` for a path or a Gaussian; 1, and `steps` for each class explained",
+    reads="data",
     reference=_LEINO,
 )
 def influence_directed(
@@ -119,7 +134,8 @@ def influence_directed(
     layer: LayerName = None,
     quantity: Quantity = "class",
     distribution: Distribution = "instance",
-    steps: Steps = 10,
+    data: Data = None,
+    steps: Points = 10,
     baseline: Baseline = "black",
     noise: Annotated[float, Doc("standard deviation of the Gaussian", source="heatmark", low=0)] = 0.1,
     multiply: Annotated[bool, Doc("times the input", source="the assignment that it came to us from")] = True,
@@ -132,7 +148,7 @@ def influence_directed(
     """
     model = request.model
     place = request.layer(layer)
-    expert = expert_channel(request, place, quantity, distribution, steps, baseline, noise)
+    expert = expert_channel(request, place, quantity, distribution, steps, baseline, noise, data)
     last = model.channel_axis == -1 or model.tokens.grid_of(place) is not None
     query = Query(UnitScore(last), input_gradient=True, output=place.name)
     pairs = Pairs.grid(request.count, 1)
@@ -148,17 +164,27 @@ def expert_channel(
     steps: int,
     baseline: str | float | np.ndarray = "black",
     noise: float = 0.1,
+    data: str | Dataset | None = None,
 ) -> np.ndarray:
     """Return each sample's expert, int64 (n,): the channel with the largest (signed) influence.
 
     ``quantity`` may be a score of one's own: a function that is equal to itself when asked again (a module's
     function or a frozen dataclass).
+
+    Raises
+    ------
+    BadInput
+        If the distribution is that of a class and no dataset is named.
+    NotApplicable
+        If the dataset has no sample of a target's class.
     """
     score: ScoreKind | ScoreFunction = "logit"
     if callable(quantity):
         score = quantity
     elif quantity == "comparison":
         score = ContrastScore(1, 1.0)
+    if distribution == "class":
+        return _expert_of_class(request, layer.name, score, data, steps)
     makers: dict[str, tuple[Maker, int]] = {
         "instance": (lambda x, chunk: x, 1),
         "path": (_along_path(request, baseline, steps), steps),
@@ -166,9 +192,35 @@ def expert_channel(
     }
     make, variants = makers[distribution]
     influence = _mean_influence(request, layer.name, make, variants, score)
-    axes = tuple(range(2, len(influence.shape)))
-    expert: np.ndarray = request.model.to_numpy(request.operations.mean(influence, axis=axes)).argmax(axis=1)
+    expert: np.ndarray = _of_channels(request, influence).argmax(axis=1)
     return expert
+
+
+def _expert_of_class(
+    request: Request, layer: str, score: ScoreKind | ScoreFunction, data: str | Dataset | None, most: int
+) -> np.ndarray:
+    """Return each sample's expert, (n,): the channel with the largest mean influence over samples of its class."""
+    if data is None:
+        raise BadInput(
+            "influence_directed: distribution=class averages over samples of the target's class, and needs to know "
+            "whose: name a dataset, as in influence_directed[distribution=class,data=digits]."
+        )
+    dataset, targets = load_dataset(data), request.target_array
+    expert = np.zeros(request.count, np.int64)
+    for target in np.unique(targets):
+        total: Any = 0.0
+        for x in samples_of_class(request.model, dataset, int(target), most):
+            batch = Request(request.model, x, np.full(int(x.shape[0]), target), request.seed)
+            influence = _mean_influence(batch, layer, lambda x, chunk: x, 1, score)
+            total = total + _of_channels(batch, influence).sum(axis=0, dtype=np.float64)
+        expert[targets == target] = total.argmax()
+    return expert
+
+
+def _of_channels(request: Request, influence: Tensor) -> np.ndarray:
+    """Return the mean over positions, (n, channels)."""
+    axes = tuple(range(2, len(influence.shape)))
+    return request.model.to_numpy(request.operations.mean(influence, axis=axes))
 
 
 def _along_path(request: Request, baseline: str | float | np.ndarray, steps: int, offset: float = 0.5) -> Maker:

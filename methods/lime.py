@@ -12,7 +12,10 @@ from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method
 from .request import Request
-from .superpixels import Fill, RegionKind, Segments, Spread, coalition_scores, painted, regions_of
+from .superpixels import Fill, RegionKind, Spread, coalition_scores, painted, regions_of
+
+_SEGMENTS, _POSITIONS = 50, 4
+"""The default number of regions, and how many positions each has at least on average."""
 
 
 @register_method(
@@ -30,7 +33,15 @@ def lime(
         int, Doc("perturbed copies, the first of them the sample itself", source="lime package: 1000", low=1)
     ] = 1000,
     regions: RegionKind = "superpixels",
-    segments: Segments = 50,
+    segments: Annotated[
+        int | None,
+        Doc(
+            "about how many regions an input is divided into; by default 50, and where these are filled with their own "
+            "mean at most one for 4 positions",
+            source="heatmark",
+            low=1,
+        ),
+    ] = None,
     width: Annotated[float, Doc("of the kernel, in cosine distance", source="lime package: 0.25", low=0.001)] = 0.25,
     ridge: Annotated[float, Doc("penalty of the squared weights", source="lime package: 1", low=0)] = 1.0,
     baseline: Fill = "segment_mean",
@@ -42,6 +53,11 @@ def lime(
     Each superpixel is shown with probability one half; a copy's weight is the square root of exp(-(d / width)^2), d
     being the cosine distance between its pattern of shown superpixels and that of the sample, all of them.
     """
+    if segments is None:
+        positions = int(np.prod(request.model.spatial_shape))
+        # Its own mean hides nothing in a region of a single position.
+        own_mean = isinstance(baseline, str) and baseline == "segment_mean"
+        segments = max(1, min(_SEGMENTS, positions // _POSITIONS)) if own_mean else _SEGMENTS
     divided = regions_of(request, regions, segments)
     patterns = {int(count): _patterns(request, int(count), samples) for count in np.unique(divided.counts)}
     shown = [patterns[int(count)] for count in divided.counts]

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..datasets.base import Dataset
+from ..datasets.registry import load_dataset
 from ..errors import BadInput
 from ..identity import array_digest, source_digest
 from ..models.base import Model
@@ -53,6 +55,8 @@ class MethodEntry(Entry):
         The library that carries it, where that is not heatmark.
     wraps
         Whether the variant names an inner method instead, which the function gets as ``request.inner``.
+    reads
+        The parameter that names a dataset, whose revision is then part of every result's key.
     version
         Raised whenever the numbers change; part of every result's key.
     """
@@ -66,6 +70,7 @@ class MethodEntry(Entry):
     frameworks: frozenset[Framework] = frozenset(FRAMEWORKS)
     requires: Library | None = None
     wraps: bool = False
+    reads: str | None = None
     version: int = 1
 
     @property
@@ -142,11 +147,11 @@ class Method:
         identity: dict[str, Any] = {
             "name": self.entry.name,
             "version": self.entry.version,
-            "parameters": {
-                name: array_digest(value) if isinstance(value, np.ndarray) else value
-                for name, value in sorted(self.parameters.items())
-            },
+            "parameters": {name: _identified(value) for name, value in sorted(self.parameters.items())},
         }
+        data = None if self.entry.reads is None else self.parameters[self.entry.reads]
+        if data is not None:
+            identity["revision"] = load_dataset(data).revision
         if self.inner is not None:
             identity["inner"] = self.inner.identity()
         if self.entry.requires is not None:
@@ -205,6 +210,7 @@ def register_method(
     frameworks: Iterable[Framework] = FRAMEWORKS,
     requires: Library | None = None,
     wraps: bool = False,
+    reads: str | None = None,
     version: int = 1,
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register the decorated function as an attribution method.
@@ -239,6 +245,7 @@ def register_method(
                 frameworks=frozenset(frameworks),
                 requires=requires,
                 wraps=wraps,
+                reads=reads,
                 version=version,
             )
         )
@@ -281,6 +288,13 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
     plain = {name: value for name, value in extra.items() if isinstance(value, (str, int, float, bool, type(None)))}
     named = select(entry.name, chosen.variant, {**dict(chosen.parameters), **plain})
     return Method(entry, named, values, inner)
+
+
+def _identified(value: Any) -> Any:
+    """Return what stands for a parameter's value in a method's identity."""
+    if isinstance(value, np.ndarray):
+        return array_digest(value)
+    return value.name if isinstance(value, Dataset) else value
 
 
 def list_methods() -> list[MethodEntry]:

@@ -12,6 +12,7 @@ from ..errors import NotApplicable
 from ..models.baselines import BASELINES, baseline_of
 from ..models.engine import Chunk, Pairs
 from ..models.queries import ScoreFunction, ScoreKind
+from ..models.regions import grid_labels, superpixel_labels
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from .request import Request
@@ -35,10 +36,6 @@ Spread = Annotated[
         source="heatmark",
     ),
 ]
-
-# SLIC weighs distance against colour. skimage's default, 10, suits CIELAB, whose range is 100; other pictures are
-# scaled to a range of 1.
-_COMPACTNESS_LAB, _COMPACTNESS = 10.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -82,40 +79,26 @@ def regions_of(request: Request, kind: str, segments: int) -> Regions:
         labels = np.broadcast_to(grid_labels(spatial, (rows, columns)), (request.count, *spatial))
     else:
         pictures = np.moveaxis(request.channels_first_array(), 1, -1)
-        labels = np.stack([_superpixels(picture, segments) for picture in pictures])
+        labels = np.stack([superpixel_labels(picture, segments) for picture in pictures])
     return Regions(labels, labels.reshape(request.count, -1).max(axis=1) + 1)
 
 
-def grid_labels(spatial: Sequence[int], cells: Sequence[int]) -> np.ndarray:
-    """Return the number of the grid's cell that each position lies in, int64 (*spatial), row by row."""
-    labels = np.zeros(tuple(spatial), np.int64)
-    for axis, (size, count) in enumerate(zip(spatial, cells, strict=True)):
-        along = np.arange(size) * count // size
-        labels = labels * count + along.reshape([-1 if number == axis else 1 for number in range(len(spatial))])
-    return labels
-
-
-def _superpixels(picture: np.ndarray, segments: int) -> np.ndarray:
-    """Return the SLIC label of each position of one picture (height, width, channels), numbered without gaps."""
-    from skimage.segmentation import slic  # takes half a second to import
-
-    colour = picture.shape[-1] == 3
-    labels = slic(
-        picture.astype(np.float64),
-        n_segments=segments,
-        compactness=_COMPACTNESS_LAB if colour else _COMPACTNESS,
-        convert2lab=colour,
-        channel_axis=-1,
-        start_label=0,
-    )
-    places: np.ndarray = np.unique(labels, return_inverse=True)[1]
-    return places.reshape(labels.shape).astype(np.int64)
-
-
 def fill_of(request: Request, regions: Regions, baseline: str | float | np.ndarray) -> Tensor:
-    """Return what replaces regions, in a shape that broadcasts against the samples; see `baseline_of`."""
+    """Return what replaces regions, in a shape that broadcasts against the samples; see `baseline_of`.
+
+    Raises
+    ------
+    NotApplicable
+        If regions are replaced by their own mean and all regions of a sample are single positions.
+    """
     if not isinstance(baseline, str) or baseline != "segment_mean":
         return baseline_of(request.model, request.x, baseline, request.bank)
+    positions = int(np.prod(request.model.spatial_shape))
+    if (regions.counts == positions).any():
+        raise NotApplicable(
+            f"Every region of an input of {positions} positions is a single one, which its own mean colour does not "
+            "hide. Choose fewer segments, or another baseline (black)."
+        )
     filled = request.channels_first_array()
     for sample, labels in zip(filled, regions.labels.reshape(request.count, -1), strict=True):
         sizes = np.bincount(labels)

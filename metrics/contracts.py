@@ -9,12 +9,22 @@ import numpy as np
 from ..models.base import Model
 from .registry import Metric, metric_from
 from .score import score
+from .scoring import Explainer
 
 _TOLERANCE = 1e-4
 """How far values may differ between ways to cut the same work, relative to the metric's own size (at least one)."""
 
 
-def violations(model: Model, x: Any, attributions: np.ndarray, metric: str | Metric, target: Any = None) -> list[str]:
+def violations(
+    model: Model,
+    x: Any,
+    attributions: np.ndarray,
+    metric: str | Metric,
+    target: Any = None,
+    *,
+    masks: np.ndarray | None = None,
+    explainer: Explainer | None = None,
+) -> list[str]:
     """Return what a metric does wrong on some samples; an empty list if it keeps the contract.
 
     Checked are: shape and type; values inside the declared range; the same values for the same maps; independence of
@@ -32,6 +42,8 @@ def violations(model: Model, x: Any, attributions: np.ndarray, metric: str | Met
         A selection or a bound metric.
     target
         As in `heatmark.score`; fixed to the predicted classes where None.
+    masks, explainer
+        As in `heatmark.score`, for metrics that want them.
     """
     chosen = metric_from(metric) if isinstance(metric, str) else metric
     samples, maps = np.array(model.plain(x), np.float32), np.array(attributions, np.float32)
@@ -40,7 +52,9 @@ def violations(model: Model, x: Any, attributions: np.ndarray, metric: str | Met
     classes = model.outputs(samples).argmax(axis=1) if target is None else model.targets(target, count)
 
     def values(rows: Any = slice(None)) -> np.ndarray:
-        return score(model, samples[rows], maps[rows], chosen, classes[rows])
+        truth, places = None if masks is None else masks[rows], np.arange(count)[rows]
+        explain = None if explainer is None else _of_rows(explainer, places)
+        return score(model, samples[rows], maps[rows], chosen, classes[rows], masks=truth, explainer=explain)
 
     first = values()
     if first.shape != (count,) or first.dtype != np.float64:
@@ -66,3 +80,8 @@ def violations(model: Model, x: Any, attributions: np.ndarray, metric: str | Met
         if not np.allclose(first, other, rtol=0, atol=_TOLERANCE * scale, equal_nan=True):
             found.append(f"other values with {how} (by {float(np.nanmax(np.abs(first - other))):.3g})")
     return found
+
+
+def _of_rows(explainer: Explainer, places: np.ndarray) -> Explainer:
+    """Return the explainer for a part of the samples."""
+    return lambda model, x, target, rows: explainer(model, x, target, places[rows])

@@ -12,7 +12,7 @@ from .registry import Metric
 
 def curve(metric: Metric, bands: Bands) -> tuple[np.ndarray, np.ndarray] | None:
     """Return one sample's curve (x in [0, 1], y) as the metric reads it, or None where it reads none."""
-    return metric.measure.curve(bands.reading())
+    return metric.measure.curve(bands.reading(metric.measure.unit))
 
 
 def curves_on_grid(metric: Metric, bands: Sequence[Bands], points: int = 101) -> tuple[np.ndarray, np.ndarray] | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, NotApplicable
 from ..models.base import Model
-from ..models.engine import Chunk, Pairs
+from ..models.engine import Chunk, Maker, Pairs
 from ..models.queries import Query
 from ..models.tensors import Tensor
-from .fills import fill_of
-from .perturbations import ORIGINAL, SOFT, Bands, MapFacts, Perturbation, Reading
-from .ranking import Ranking
+from .fills import fill_of, imputation_noise, is_imputed
+from .perturbations import ORIGINAL, SCALED, SOFT, Bands, MapFacts, Perturbation, Seen
+from .ranking import CleanMaps, Ranking
 from .registry import Metric
+from .scoring import Explainer, Scoring
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,22 @@ class Evaluation:
     scores
         Metric id to float64 (n,); NaN where the definition gives no value.
     bands
-        Every perturbed input's scores, one entry per sample: what the scores were computed from.
+        Every perturbed input's scores, one entry per sample: what the scores of curves were computed from.
     degenerate
         ``constant``, ``non-finite`` or empty, one per sample.
+    reasons
+        Metric id to why it is not applicable here; its scores are NaN.
     """
 
     scores: dict[str, np.ndarray]
     bands: list[Bands]
     degenerate: list[str]
+    reasons: dict[str, str]
 
 
-def planned(metrics: Sequence[Metric], facts: MapFacts) -> list[Perturbation]:
-    """Return the distinct perturbations that the metrics need of one map, grouped by fill."""
-    return sorted({item for metric in metrics for item in metric.measure.needs(facts)})
+def planned(metrics: Sequence[Metric], facts: Mapping[str, MapFacts]) -> set[Perturbation]:
+    """Return the distinct perturbations that the metrics need of one map, given its facts for each unit."""
+    return {item for metric in metrics for item in metric.measure.needs(facts[metric.measure.unit])}
 
 
 def evaluate_batch(
@@ -51,6 +55,9 @@ def evaluate_batch(
     metrics: Sequence[Metric],
     seed: int = 0,
     logits: np.ndarray | None = None,
+    *,
+    masks: np.ndarray | None = None,
+    explainer: Explainer | None = None,
 ) -> Evaluation:
     """Score the maps of one batch under all metrics.
 
@@ -67,9 +74,13 @@ def evaluate_batch(
     metrics
         What to score.
     seed
-        Of fills with noise.
+        Of fills with noise, and of random subsets and copies.
     logits
         (n, classes) for ``x`` itself where they are known, which saves their pass.
+    masks
+        Boolean ground truth (n, *spatial), where the dataset has it.
+    explainer
+        How the maps were made, for metrics that explain other inputs or models too.
 
     Raises
     ------
@@ -79,89 +90,167 @@ def evaluate_batch(
     count = int(x.shape[0])
     if len(maps) != count:
         raise BadInput(f"There are {len(maps)} attributions for {count} samples.")
-    ranking = Ranking.of(model, maps)
-    wanted = [planned(metrics, facts) for facts in ranking.facts]
-    known: list[dict[Perturbation, tuple[float, float]]] = [{} for _ in range(count)]
-    if logits is not None:
-        for row, scores in enumerate(_target_scores(logits, np.asarray(target))):
-            known[row][ORIGINAL] = scores
-    # Sorted by perturbation, so that a chunk has one fill (rarely two) and samples stand side by side.
-    work = sorted((item, row) for row, items in enumerate(wanted) for item in items if item not in known[row])
-    for (item, row), scores in zip(work, _evaluated(model, x, target, ranking, work, seed), strict=True):
-        known[row][item] = scores
-    readings = [
-        Reading(facts, {item: scores[item] for item in items})
-        for facts, scores, items in zip(ranking.facts, known, wanted, strict=True)
-    ]
-    return Evaluation(
-        {metric.id: np.array([metric.measure.value(reading) for reading in readings]) for metric in metrics},
-        [_columns(reading) for reading in readings],
-        list(ranking.degenerate),
+    target = np.asarray(target, np.int64)
+    clean = CleanMaps.of(model, maps)
+    reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
+    rankings = _rankings(model, x, clean, metrics, reasons)
+    facts = {unit: ranking.facts for unit, ranking in rankings.items()}
+    fills = _fills(model, x, facts, metrics, reasons, seed)
+    left = [metric for metric in metrics if metric.id not in reasons]
+    wanted = [planned(left, {unit: ranked[row] for unit, ranked in facts.items()}) for row in range(count)]
+    seen = _Viewer(model, x, target, clean, rankings, fills).seen(wanted, logits)
+    scoring = Scoring(
+        model, x, np.asarray(maps, np.float32), target, seed, masks, explainer, facts, seen, known_logits=logits
     )
+    scores = {metric.id: np.full(count, np.nan) for metric in metrics}
+    for metric in left:
+        try:
+            scores[metric.id] = metric.measure.values(scoring)
+        except NotApplicable as error:
+            reasons[metric.id] = str(error)
+    bands = [Bands.of([ranked[row] for ranked in facts.values()], seen[row]) for row in range(count)]
+    return Evaluation(scores, bands, list(clean.degenerate), reasons)
 
 
-def _evaluated(
+def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None) -> str:
+    """Return what a metric lacks, or an empty text."""
+    if "masks" in metric.measure.wants and masks is None:
+        return "it needs ground-truth masks, and there are none"
+    if "method" in metric.measure.wants and explainer is None:
+        return "it explains other inputs too, and only maps were given, not the method that made them"
+    return ""
+
+
+def _rankings(
+    model: Model, x: Tensor, clean: CleanMaps, metrics: Sequence[Metric], reasons: dict[str, str]
+) -> dict[str, Ranking]:
+    """Return the ranking of every unit that some metric asks for; note the metrics whose unit has no meaning here."""
+    rankings: dict[str, Ranking] = {}
+    for unit in sorted({metric.measure.unit for metric in metrics if metric.id not in reasons}):
+        try:
+            rankings[unit] = Ranking.of(model, clean, x, unit)
+        except NotApplicable as error:
+            reasons.update({metric.id: str(error) for metric in metrics if metric.measure.unit == unit})
+    return rankings
+
+
+def _fills(
     model: Model,
     x: Tensor,
-    target: np.ndarray,
-    ranking: Ranking,
-    work: Sequence[tuple[Perturbation, int]],
+    facts: Mapping[str, Sequence[MapFacts]],
+    metrics: Sequence[Metric],
+    reasons: dict[str, str],
     seed: int,
-) -> list[tuple[float, float]]:
-    """Return the target's (logit, probability) for every (perturbation, sample)."""
-    if not work:
-        return []
-    operations = model.operations
-    items = [item for item, _ in work]
-    low = np.array([item.low for item in items])
-    high = np.array([item.high for item in items])
-    fills = {name: fill_of(model, x, name.removeprefix(SOFT), seed) for name in {item.fill for item in items} - {""}}
-    pairs = Pairs(np.array([row for _, row in work]), np.arange(len(work)))
-    axes = (-1,) + (1,) * len(model.spatial_shape)
+) -> dict[str, Tensor]:
+    """Return what stands in for each fill that some metric asks for; note the metrics whose fill cannot be given."""
+    users: dict[str, list[str]] = {}
+    for metric in metrics:
+        if metric.id not in reasons:
+            items = {item for one in facts[metric.measure.unit] for item in metric.measure.needs(one)}
+            for fill in {item.fill.removeprefix(SOFT).removeprefix(SCALED) for item in items} - {""}:
+                users.setdefault(fill, []).append(metric.id)
+    fills: dict[str, Tensor] = {}
+    for fill, names in users.items():
+        try:
+            fills[fill] = imputation_noise(model, fill, seed) if is_imputed(fill) else fill_of(model, x, fill, seed)
+        except NotApplicable as error:
+            reasons.update(dict.fromkeys(names, str(error)))
+    return fills
 
-    def shown(rows: Tensor, chunk: Chunk, name: str) -> Tensor:
-        """Return a run of rows that share a fill."""
-        if not name:
+
+class _Viewer:
+    """Shows the network every perturbed input that is wanted, each once."""
+
+    def __init__(
+        self,
+        model: Model,
+        x: Tensor,
+        target: np.ndarray,
+        clean: CleanMaps,
+        rankings: Mapping[str, Ranking],
+        fills: Mapping[str, Tensor],
+    ) -> None:
+        self._model, self._x, self._target = model, x, target
+        self._clean, self._rankings, self._fills = clean, rankings, fills
+        self._masks: dict[str, Tensor] = {}
+
+    def seen(self, wanted: Sequence[set[Perturbation]], logits: np.ndarray | None) -> list[dict[Perturbation, Seen]]:
+        """Return what the network says of each sample's perturbations, sorted."""
+        found: list[dict[Perturbation, Seen]] = [{} for _ in wanted]
+        if logits is not None:
+            for row, items in enumerate(wanted):
+                if ORIGINAL in items:
+                    found[row][ORIGINAL] = self._read(logits[row : row + 1], row, ORIGINAL)
+        # Sorted, so that a chunk has one fill (rarely two) and samples stand side by side.
+        work = sorted(
+            ((item, row) for row, items in enumerate(wanted) for item in items if item not in found[row]),
+            key=lambda pair: (pair[0].fill, pair[0].unit, pair[0].low, pair[0].high, pair[1]),
+        )
+        if work:
+            items = [item for item, _ in work]
+            pairs = Pairs(np.array([row for _, row in work]), np.arange(len(work)))
+            make = self._maker(items)
+            for chunk, answer in self._model.engine.stream(Query(), self._x, None, pairs, make):
+                for row, number, scores in zip(
+                    chunk.samples, chunk.variants, self._model.to_numpy(answer.logits), strict=True
+                ):
+                    found[row][items[number]] = self._read(scores[None], int(row), items[number])
+        return [dict(sorted(one.items())) for one in found]
+
+    def _maker(self, items: Sequence[Perturbation]) -> Maker:
+        """Return what makes the perturbed inputs of a chunk whose variants are numbers of ``items``."""
+        axes = (-1,) + (1,) * len(self._model.spatial_shape)
+        ends = np.array([(item.low, item.high) for item in items])
+        # The ranks between the ends are kept, or all the others: one comparison serves both.
+        first, last = (ends.min(axis=1).reshape(axes), ends.max(axis=1).reshape(axes))
+        outside = (ends[:, 0] > ends[:, 1]).reshape(axes)
+        kinds = [(item.fill, item.unit) for item in items]
+
+        def perturbed(rows: Tensor, chunk: Chunk) -> Tensor:
+            names = [kinds[number] for number in chunk.variants]
+            cuts = [0, *(place for place in range(1, len(names)) if names[place] != names[place - 1]), len(names)]
+            runs = [(rows[begin:end], chunk.part(begin, end), names[begin]) for begin, end in pairwise(cuts)]
+            parts = [self._shown(some, part, kind, (first, last, outside)) for some, part, kind in runs]
+            return parts[0] if len(parts) == 1 else self._model.operations.concat(parts)
+
+        return perturbed
+
+    def _shown(self, rows: Tensor, chunk: Chunk, kind: tuple[str, str], bands: tuple[np.ndarray, ...]) -> Tensor:
+        """Return a run of rows that share a fill and a unit."""
+        model, (fill, unit) = self._model, kind
+        if not fill:
             return rows
-        fill = fills[name] if int(fills[name].shape[0]) == 1 else chunk.of_samples(fills[name])
-        if name.startswith(SOFT):
-            soft = model.with_channel_axis(chunk.of_samples(ranking.soft))
-            return rows * soft + fill * (1.0 - soft)
-        ranks = chunk.of_samples(ranking.ranks)
-        kept = (ranks >= chunk.of_pairs(low.reshape(axes))) & (ranks < chunk.of_pairs(high.reshape(axes)))
-        return operations.where(model.with_channel_axis(kept), rows, fill)
+        for prefix in (SOFT, SCALED):
+            if fill.startswith(prefix):
+                mask = model.with_channel_axis(chunk.of_samples(self._mask(prefix)))
+                return rows * mask + self._fill(fill.removeprefix(prefix), chunk) * (1.0 - mask)
+        ranks = chunk.of_samples(self._ranking(unit).ranks)
+        first, last, outside = (chunk.of_pairs(values) for values in bands)
+        kept = ((ranks >= first) & (ranks < last)) != outside
+        if is_imputed(fill):
+            from .imputation import linearly_imputed
 
-    def perturbed(rows: Tensor, chunk: Chunk) -> Tensor:
-        names = [items[number].fill for number in chunk.variants]
-        cuts = [0, *(place for place in range(1, len(names)) if names[place] != names[place - 1]), len(names)]
-        runs = [(slice(first, last), chunk.part(first, last)) for first, last in pairwise(cuts)]
-        parts = [shown(rows[place], part, names[place.start]) for place, part in runs]
-        return parts[0] if len(parts) == 1 else operations.concat(parts)
+            imputed = model.native(linearly_imputed(model.operations, model.channels_first(rows), kept))
+            return model.operations.where(model.with_channel_axis(kept), rows, imputed + self._fills[fill])
+        return model.operations.where(model.with_channel_axis(kept), rows, self._fill(fill, chunk))
 
-    scores: list[tuple[float, float]] = []
-    for chunk, answer in model.engine.stream(Query(), x, None, pairs, perturbed):
-        scores += _target_scores(model.to_numpy(answer.logits), target[chunk.samples])
-    return scores
+    def _ranking(self, unit: str) -> Ranking:
+        """Return a unit's ranking; any other serves for the whole and the empty input, which all units share."""
+        return self._rankings.get(unit) or next(iter(self._rankings.values()))
 
+    def _mask(self, prefix: str) -> Tensor:
+        if prefix not in self._masks:
+            self._masks[prefix] = self._model.from_numpy(self._clean.mask(prefix))
+        return self._masks[prefix]
 
-def _target_scores(logits: np.ndarray, target: np.ndarray) -> list[tuple[float, float]]:
-    """Return each row's (logit, probability) for its target, computed in float64."""
-    wide = logits.astype(np.float64)
-    chosen = wide[np.arange(len(wide)), target]
-    top = wide.max(axis=1)
-    probability = np.exp(chosen - top) / np.exp(wide - top[:, None]).sum(axis=1)
-    return list(zip(chosen.tolist(), probability.tolist(), strict=True))
+    def _fill(self, name: str, chunk: Chunk) -> Tensor:
+        fill = self._fills[name]
+        return fill if int(fill.shape[0]) == 1 else chunk.of_samples(fill)
 
-
-def _columns(reading: Reading) -> Bands:
-    items = list(reading.scores)
-    scores = np.array([reading.scores[item] for item in items], np.float32).reshape(-1, 2)
-    return Bands(
-        [item.fill for item in items],
-        np.array([item.low for item in items], np.int32),
-        np.array([item.high for item in items], np.int32),
-        scores[:, 0],
-        scores[:, 1],
-        reading.facts.positions,
-        reading.facts.positives,
-    )
+    def _read(self, logits: np.ndarray, row: int, item: Perturbation) -> Seen:
+        """Return what (1, classes) logits say of the sample's target, computed in float64."""
+        wide = logits[0].astype(np.float64)
+        chosen, top = float(wide[self._target[row]]), float(wide.max())
+        probability = float(np.exp(chosen - top) / np.exp(wide - top).sum())
+        relevance = np.nan if item.is_soft else self._ranking(item.unit).relevance(row, item)
+        return Seen(chosen, probability, chosen >= top, relevance)

@@ -7,11 +7,18 @@ import numpy as np
 from ..errors import BadInput, NotApplicable, suggestion
 from ..models.base import Model
 from ..models.baselines import BASELINES, baseline_of
-from ..models.blur import correlate
+from ..models.blur import correlate, gaussian_blur
 from ..models.random_bank import RandomBank
 from ..models.tensors import Tensor
 
-FILLS = (*BASELINES, "zero", "rise_blur")
+IMPUTED = "linear"
+"""The fill that depends on what is kept: noisy linear imputation (ROAD)."""
+
+FILLS = (*BASELINES, "zero", "rise_blur", "blur:SIGMA", IMPUTED, "linear:NOISE")
+"""The names of fills; ``SIGMA`` and ``NOISE`` stand for numbers."""
+
+_NOISE = 0.01
+"""The standard deviation of the noise that ROAD adds to what it imputes (Rong et al. 2022, their code)."""
 
 
 def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
@@ -24,19 +31,25 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
     x
         (n, *input_shape), raw domain [0, 1].
     fill
-        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``zero``, the raw value that the
-        model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the blurred
-        picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``blur:SIGMA``, a Gaussian blur of
+        so many positions; ``zero``, the raw value that the model's normalisation maps to zero (the mean colour of its
+        training set); or ``rise_blur``, the blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond
+        the border after normalisation). ``linear`` depends on what is kept: see `imputation_noise`.
     seed
         Of the noise.
 
     Raises
     ------
+    BadInput
+        For an unknown fill.
     NotApplicable
         If the fill needs a normalisation that the model does not state.
     """
     if fill in BASELINES:
         return baseline_of(model, x, fill, RandomBank(seed))
+    name, _, number = fill.partition(":")
+    if name == "blur":
+        return gaussian_blur(model, x, float(number)) if float(number) > 0 else x
     if fill not in FILLS:
         raise BadInput(f"Unknown fill {fill!r}: choose one of {', '.join(FILLS)}.{suggestion(fill, FILLS)}")
     if model.zero is None:
@@ -49,6 +62,21 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
         return zero
     # Blurring after normalisation with zeros outside is blurring the raw difference from the raw zero.
     return zero + correlate(model, x - zero, rise_kernel(len(model.spatial_shape)))
+
+
+def is_imputed(fill: str) -> bool:
+    """Return whether a fill is worked out from what is kept."""
+    return fill.partition(":")[0] == IMPUTED
+
+
+def imputation_noise(model: Model, fill: str, seed: int) -> Tensor:
+    """Return the noise that is added to imputed positions, (1, *input_shape), the same for all samples.
+
+    ``linear`` has the standard deviation 0.01 in the raw domain, ``linear:NOISE`` another.
+    """
+    number = fill.partition(":")[2]
+    drawn = RandomBank(seed).normal("imputation", (model.channels, *model.spatial_shape))[np.zeros(1, np.int64)]
+    return model.from_numpy(model.native_array(drawn)) * (float(number) if number else _NOISE)
 
 
 def rise_kernel(axes: int) -> np.ndarray:

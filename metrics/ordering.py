@@ -11,8 +11,9 @@ from ..parameters import Doc
 from ..registry import Reference
 from .fills import FILLS
 from .levels import Levels
-from .perturbations import MapFacts, Perturbation, Reading, keeping
-from .registry import Measure, register_metric
+from .measure import CurveMeasure, Measure
+from .perturbations import ORIGINAL, MapFacts, Perturbation, Reading, keeping, removing
+from .registry import register_metric
 
 _WANG = Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985")
 _REFERENCE_CODE = {"step": 500, "extent": "positive"}
@@ -27,7 +28,7 @@ Fill = Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: z
 
 
 @dataclass(frozen=True)
-class OrderingArea(Measure):
+class OrderingArea(CurveMeasure):
     """The area under the target's logit, measured from the blank input's, over the share of the ranking.
 
     With f the target's logit, b its value for the blank input and x the sample, the curve is (max(f, b) - b) /
@@ -74,18 +75,16 @@ class OrderingArea(Measure):
         return counts / counts[-1], (np.minimum(above, top) - blank) / (whole - blank)
 
     def value(self, reading: Reading) -> float:
-        """See `Measure.value`."""
+        """See `CurveMeasure.value`."""
         curve = self.curve(reading)
         return float("nan") if curve is None else float(np.trapezoid(curve[1], curve[0]))
 
     def _ends(self, facts: MapFacts) -> list[Perturbation]:
-        return [keeping(0, facts.positions, self.fill, facts.positions), keeping(0, 0, self.fill, facts.positions)]
+        return [ORIGINAL, keeping(0, 0, self.fill, facts)]
 
     def _levels(self, facts: MapFacts) -> list[Perturbation]:
-        total = facts.positions
-        if self.action == "delete":
-            return [keeping(int(count), total, self.fill, total) for count in self.levels.counts(facts)]
-        return [keeping(0, int(count), self.fill, total) for count in self.levels.counts(facts)]
+        act = removing if self.action == "delete" else keeping
+        return [act(0, count, self.fill, facts) for count in self.levels.counts(facts).tolist()]
 
 
 @register_metric(

@@ -1,22 +1,28 @@
-"""Perturbed inputs as data: which positions of a ranking are kept, and what stands in the others' place.
+"""Perturbed inputs as data: which units of a ranking are kept, and what stands in the others' place.
 
 Deletion, insertion, necessity and sufficiency ordering, MoRF, LeRF and their kin all look at inputs of one form: the
-positions whose rank (0 for the highest attribution) lies in [low, high) are kept, the others are filled. Removing the
-least relevant 30 % is keeping the top 70 %, so metrics that ask for the same perturbation share its evaluation.
+units (positions, patches or superpixels) whose rank (0 for the highest attribution) lies in [low, high) are kept, the
+others are filled. Removing the least relevant 30 % is keeping the top 70 %, so metrics that ask for the same
+perturbation share its evaluation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..models.queries import ScoreKind
+POSITION = "position"
+"""The unit that is a single position (pixel, or sample of a series) with all its channels."""
 
-SOFT = "soft:"
-"""Prefix of the fill of a soft perturbation: the map's positive part, scaled to [0, 1], is the mask."""
+SOFT, SCALED = "soft:", "scaled:"
+"""Prefixes of the fill of a perturbation whose mask is the map itself, scaled to [0, 1]: its positive part, or all."""
+
+#: What a metric may read of a perturbed input; ``accuracy`` is 1 where the target has the highest logit, else 0.
+MetricScore = Literal["logit", "probability", "log_probability", "accuracy"]
 
 
 @dataclass(frozen=True, order=True)
@@ -26,37 +32,29 @@ class Perturbation:
     Attributes
     ----------
     fill
-        What stands where nothing is kept (see `metrics/fills.py`); empty when everything is kept; with the prefix
-        ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls.
+        What stands where nothing is kept (see `metrics/fills.py`); empty when everything is kept. With the prefix
+        ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls; with
+        ``scaled:`` as the whole map, scaled to [0, 1], falls.
     low, high
-        The ranks kept: low <= rank < high; -1 for soft perturbations.
+        The ranks kept: low <= rank < high; with low > high those outside: rank >= low or rank < high. Both -1 for
+        perturbations whose mask is the map.
+    unit
+        What is ranked (see `metrics/units.py`).
     """
 
     fill: str
     low: int
     high: int
+    unit: str = POSITION
 
     @property
     def is_soft(self) -> bool:
         """Whether the map itself is the mask."""
-        return self.fill.startswith(SOFT)
+        return self.fill.startswith((SOFT, SCALED))
 
 
 ORIGINAL = Perturbation("", 0, 0)
 """The sample as it is."""
-
-
-def keeping(low: int, high: int, fill: str, positions: int) -> Perturbation:
-    """Return the perturbation that keeps the ranks in [low, high) of ``positions``, in its one canonical form."""
-    low, high = max(0, low), min(high, positions)
-    if low >= high:
-        return Perturbation(fill, 0, 0)
-    return ORIGINAL if (low, high) == (0, positions) else Perturbation(fill, low, high)
-
-
-def fading(fill: str) -> Perturbation:
-    """Return the soft perturbation towards a fill."""
-    return Perturbation(SOFT + fill, -1, -1)
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,62 @@ class MapFacts:
     Attributes
     ----------
     positions
-        The number of positions.
+        The number of units (by default of positions).
     positives
         How many of them have an attribution above zero.
+    quantiles
+        101 counts: how many of the top-ranked units hold 0 %, 1 %, ... 100 % of the positive attribution; empty where
+        there is none.
+    unit
+        What is ranked.
     """
 
     positions: int
     positives: int
+    quantiles: tuple[int, ...] = ()
+    unit: str = POSITION
+
+
+def keeping(low: int, high: int, fill: str, facts: MapFacts) -> Perturbation:
+    """Return the perturbation that keeps the ranks in [low, high), in its one canonical form."""
+    low, high = max(0, low), min(high, facts.positions)
+    if low >= high:
+        return Perturbation(fill, 0, 0)
+    return ORIGINAL if (low, high) == (0, facts.positions) else Perturbation(fill, low, high, facts.unit)
+
+
+def removing(low: int, high: int, fill: str, facts: MapFacts) -> Perturbation:
+    """Return the perturbation that fills the ranks in [low, high) and keeps all others, in its one canonical form."""
+    low, high = max(0, low), min(high, facts.positions)
+    if low >= high:
+        return ORIGINAL
+    if low == 0:
+        return keeping(high, facts.positions, fill, facts)
+    return keeping(0, low, fill, facts) if high == facts.positions else Perturbation(fill, high, low, facts.unit)
+
+
+def fading(fill: str, prefix: str = SOFT) -> Perturbation:
+    """Return the perturbation towards a fill whose mask is the map itself."""
+    return Perturbation(prefix + fill, -1, -1)
+
+
+class Seen(NamedTuple):
+    """What the network said of one perturbed input.
+
+    Attributes
+    ----------
+    logit, probability
+        The target's.
+    top
+        Whether the target has the highest logit.
+    relevance
+        The sum of the attributions of the positions kept; NaN where the mask is the map itself.
+    """
+
+    logit: float
+    probability: float
+    top: bool = True
+    relevance: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -82,53 +129,94 @@ class Reading:
     Attributes
     ----------
     facts
-        Of its map.
-    scores
-        Perturbation to (target's logit, target's probability).
+        Of its map, for the unit that the reader ranks.
+    seen
+        What the network said of each perturbed input.
     """
 
     facts: MapFacts
-    scores: Mapping[Perturbation, tuple[float, float]]
+    seen: Mapping[Perturbation, Seen]
 
-    def score(self, perturbation: Perturbation, kind: ScoreKind) -> float:
+    def score(self, perturbation: Perturbation, kind: MetricScore) -> float:
         """Return the score of one perturbed input."""
-        logit, probability = self.scores[perturbation]
+        found = self.seen[perturbation]
         if kind == "log_probability":
-            return math.log(max(probability, float(np.finfo(np.float32).tiny)))
-        return logit if kind == "logit" else probability
+            return math.log(max(found.probability, float(np.finfo(np.float32).tiny)))
+        if kind == "accuracy":
+            return float(found.top)
+        return found.logit if kind == "logit" else found.probability
 
-    def curve(self, perturbations: Iterable[Perturbation], kind: ScoreKind) -> np.ndarray:
+    def curve(self, perturbations: Iterable[Perturbation], kind: MetricScore) -> np.ndarray:
         """Return the scores of several perturbed inputs, float64."""
         return np.array([self.score(item, kind) for item in perturbations], np.float64)
+
+    def relevance(self, perturbations: Iterable[Perturbation]) -> np.ndarray:
+        """Return the sums of the attributions kept in several perturbed inputs, float64."""
+        return np.array([self.seen[item].relevance for item in perturbations], np.float64)
 
 
 @dataclass(frozen=True)
 class Bands:
-    """A reading as columns, the form in which it is stored.
+    """The readings of one sample as columns, the form in which they are stored.
 
     Attributes
     ----------
-    fill, low, high
+    fill, low, high, unit
         The perturbations.
-    logit, probability
-        The target's scores, float32.
-    positions, positives
-        The map's facts.
+    logit, probability, top, relevance
+        What was seen of each; float32, float32, bool, float64.
+    units, positions, positives, quantiles
+        The map's facts, one entry for each unit that was ranked.
     """
 
-    fill: list[str]
+    fill: Sequence[str]
     low: np.ndarray
     high: np.ndarray
+    unit: Sequence[str]
     logit: np.ndarray
     probability: np.ndarray
-    positions: int
-    positives: int
+    top: np.ndarray
+    relevance: np.ndarray
+    units: Sequence[str]
+    positions: Sequence[int]
+    positives: Sequence[int]
+    quantiles: Sequence[Sequence[int]]
 
-    def reading(self) -> Reading:
-        """Return the reading that these columns hold."""
+    @classmethod
+    def of(cls, facts: Sequence[MapFacts], seen: Mapping[Perturbation, Seen]) -> Bands:
+        """Return the columns of what was seen of one sample."""
+        items, values = list(seen), list(seen.values())
+        return cls(
+            fill=[item.fill for item in items],
+            low=np.array([item.low for item in items], np.int32),
+            high=np.array([item.high for item in items], np.int32),
+            unit=[item.unit for item in items],
+            logit=np.array([value.logit for value in values], np.float32),
+            probability=np.array([value.probability for value in values], np.float32),
+            top=np.array([value.top for value in values], bool),
+            relevance=np.array([value.relevance for value in values], np.float64),
+            units=[one.unit for one in facts],
+            positions=[one.positions for one in facts],
+            positives=[one.positives for one in facts],
+            quantiles=[list(one.quantiles) for one in facts],
+        )
+
+    def reading(self, unit: str = POSITION) -> Reading:
+        """Return the reading that these columns hold for one unit.
+
+        Raises
+        ------
+        KeyError
+            If that unit was not ranked.
+        """
         keys = [
-            Perturbation(fill, int(low), int(high))
-            for fill, low, high in zip(self.fill, self.low, self.high, strict=True)
+            Perturbation(fill, int(low), int(high), ranked)
+            for fill, low, high, ranked in zip(self.fill, self.low, self.high, self.unit, strict=True)
         ]
-        scores = zip(map(float, self.logit), map(float, self.probability), strict=True)
-        return Reading(MapFacts(self.positions, self.positives), dict(zip(keys, scores, strict=True)))
+        columns = zip(self.logit, self.probability, self.top, self.relevance, strict=True)
+        seen = [Seen(float(logit), float(chance), bool(top), float(kept)) for logit, chance, top, kept in columns]
+        places = {name: place for place, name in enumerate(self.units)}
+        place = places[unit]
+        quantiles = tuple(int(count) for count in self.quantiles[place])
+        facts = MapFacts(int(self.positions[place]), int(self.positives[place]), quantiles, unit)
+        return Reading(facts, dict(zip(keys, seen, strict=True)))

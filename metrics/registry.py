@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from ..errors import BadInput, suggestion
 from ..identity import source_digest
 from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
-from .perturbations import MapFacts, Perturbation, Reading
+from .measure import CurveMeasure, Measure
+from .units import TYPICAL_SHAPE, typical_facts
 
-
-class Measure(ABC):
-    """A metric whose value for a sample follows from the scores of perturbed copies of it.
-
-    Subclasses are frozen dataclasses whose fields are the protocol: everything that distinguishes one definition
-    from another of the same name.
-    """
-
-    @abstractmethod
-    def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
-        """Return the perturbations whose scores the value is computed from."""
-
-    @abstractmethod
-    def value(self, reading: Reading) -> float:
-        """Return the sample's value; NaN where the definition gives none."""
-
-    def curve(self, reading: Reading) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the curve (x in [0, 1], y) that the value summarises, or None."""
-        return None
-
-    def protocol(self) -> dict[str, Any]:
-        """Return the protocol as plain data."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
-
+__all__ = [
+    "METRICS",
+    "CurveMeasure",
+    "Measure",
+    "Metric",
+    "MetricEntry",
+    "list_metrics",
+    "metric_from",
+    "register_metric",
+]
 
 MetricFactory = Callable[..., Measure]
 
@@ -80,10 +65,18 @@ class MetricEntry(Entry):
 
     @property
     def cost(self) -> str:
-        """The passes that a sample takes at the default protocol."""
-        values = bound(self.parameters, {}, self.name)
-        pictures = len(set(self.factory(**values).needs(MapFacts(224 * 224, 224 * 112))))
-        return f"{pictures} forward passes at 224 x 224 positions; metrics evaluated together share pictures"
+        """What a sample takes at the default protocol."""
+        measure = self.factory(**bound(self.parameters, {}, self.name))
+        facts = typical_facts(measure.unit, TYPICAL_SHAPE)
+        extra = measure.cost(math.prod(TYPICAL_SHAPE))
+        pictures, forward = len(set(measure.needs(facts))), extra.forward
+        parts = [
+            *([f"{pictures} shared pictures"] if pictures else []),
+            *([f"{forward} forward passes"] if forward else []),
+            *([f"{extra.backward} backward passes"] if extra.backward else []),
+            *([f"{extra.explanations} more explanations"] if extra.explanations else []),
+        ]
+        return f"{', '.join(parts) or 'no pass'} at 224 x 224 positions"
 
     @property
     def arrow(self) -> str:
@@ -130,7 +123,22 @@ class Metric:
         return identity
 
 
-METRICS: Registry[MetricEntry] = Registry("metric", "heatmark.metrics", ("average_drop", "ordering", "deletion"))
+METRICS: Registry[MetricEntry] = Registry(
+    "metric",
+    "heatmark.metrics",
+    (
+        "average_drop",
+        "adcc",
+        "ordering",
+        "proportionality",
+        "deletion",
+        "pixel_flipping",
+        "erasure",
+        "road",
+        "irof",
+        "single_deletion",
+    ),
+)
 
 
 def register_metric(

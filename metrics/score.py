@@ -6,18 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, NotApplicable
 from ..models.base import Model
 from ..models.wrap import require_model
 from .evaluation import evaluate_batch
 from .registry import Metric, metric_from
+from .scoring import Explainer
 
 _BATCH = 16
 """Samples that are scored at a time, so that memory does not grow with their number."""
 
 
 def score(
-    model: Model, x: Any, attributions: Any, metric: str | Metric = "deletion", target: Any = None, *, seed: int = 0
+    model: Model,
+    x: Any,
+    attributions: Any,
+    metric: str | Metric = "deletion",
+    target: Any = None,
+    *,
+    seed: int = 0,
+    masks: np.ndarray | None = None,
+    explainer: Explainer | None = None,
 ) -> np.ndarray:
     """Return the metric's value for every sample.
 
@@ -34,7 +43,12 @@ def score(
     target
         The explained class, one for all or one per sample; by default the predicted class.
     seed
-        Of fills with noise.
+        Of fills with noise, random subsets and random copies.
+    masks
+        Boolean ground truth (n, *spatial), for localisation metrics.
+    explainer
+        How the attributions were made, for metrics that explain other inputs too: from (model, x (m, *input_shape),
+        target (m,), which of the samples each input stems from (m,)) to maps (m, *spatial).
 
     Returns
     -------
@@ -45,6 +59,8 @@ def score(
     ------
     UnknownName, BadInput
         For a wrong name, parameter, shape or target.
+    NotApplicable
+        If the metric has no meaning for the model or the data; the message is the reason.
     """
     chosen = metric_from(metric) if isinstance(metric, str) else metric
     inputs = require_model(model).inputs(x)
@@ -57,6 +73,25 @@ def score(
     parts = []
     for first in range(0, count, _BATCH):
         rows = slice(first, first + _BATCH)
-        result = evaluate_batch(model, inputs[rows], maps[rows], classes[rows], [chosen], seed, logits[rows])
+        result = evaluate_batch(
+            model,
+            inputs[rows],
+            maps[rows],
+            classes[rows],
+            [chosen],
+            seed,
+            logits[rows],
+            masks=None if masks is None else np.asarray(masks)[rows],
+            explainer=None if explainer is None else _shifted(explainer, first),
+        )
+        if chosen.id in result.reasons:
+            raise NotApplicable(
+                f"{chosen.id} is not applicable to {model.name}: {result.reasons[chosen.id].rstrip('.')}."
+            )
         parts.append(result.scores[chosen.id])
     return np.concatenate(parts)
+
+
+def _shifted(explainer: Explainer, first: int) -> Explainer:
+    """Return the explainer for a batch that begins at sample ``first``."""
+    return lambda model, x, target, rows: explainer(model, x, target, rows + first)

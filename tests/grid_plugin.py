@@ -12,7 +12,7 @@ import numpy as np
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import register_method
 from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, Reading
-from heatmark.metrics.registry import Measure, register_metric
+from heatmark.metrics.registry import CurveMeasure, Measure, register_metric
 from heatmark.parameters import Doc
 
 BROKEN = 9
@@ -46,7 +46,7 @@ def homeless(request: Any, *, size: int = 1) -> Any:
 
 
 @dataclass(frozen=True)
-class Positives(Measure):
+class Positives(CurveMeasure):
     """How many values of the map are positive."""
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:

@@ -7,9 +7,15 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.errors import NotApplicable
+from heatmark.datasets.arrays import ArrayDataset
+from heatmark.errors import BadInput, NotApplicable, UnknownName
+from heatmark.identity import digest
+from heatmark.methods.class_samples import samples_of_class
+from heatmark.methods.contracts import violations
 from heatmark.methods.internal_influence import conductance_map, expert_channel
+from heatmark.methods.registry import method_from
 from heatmark.methods.request import Request
+from heatmark.models.queries import PassCount
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
@@ -130,6 +136,86 @@ def test_a_quantity_of_ones_own():
     subject = pooled_network()
     request = Request(subject, subject.inputs(X), np.array([0]))
     assert expert_channel(request, subject.layer(), second_class_score, "gaussian", 2) == [1]
+
+
+class Squares(torch.nn.Module):
+    """Logits (a^2 + b, a + b^2) of the channels' means a and b: which has more influence depends on the sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = torch.nn.Conv2d(2, 2, 1, bias=False)
+        with torch.no_grad():
+            self.maps.weight.copy_(torch.eye(2).reshape(2, 2, 1, 1))
+
+    def forward(self, x):
+        a, b = self.maps(x).mean((2, 3)).unbind(1)
+        return torch.stack([a**2 + b, a + b**2], 1)
+
+
+def pictures_of_means(*means):
+    """Return even pictures (n, 3, 3, 2) with these two channels."""
+    return np.array(means, np.float32)[:, None, None] * np.ones((3, 3, 1), np.float32)
+
+
+def test_the_expert_of_a_class_is_that_of_its_first_samples():
+    subject = wrap(Squares(), input_shape=(2, 3, 3))
+    layer, x = subject.layer("maps"), native(subject, pictures_of_means((0.9, 0.1), (0.9, 0.1), (0.9, 0.1)))
+    target = np.array([0, 1, 0])
+    request = Request(subject, subject.inputs(x), target)
+    # The first channel wins for class 0 where the mean of a is above 1/2, the second for class 1 where that of b is.
+    assert expert_channel(request, layer, "class", "instance", 1).tolist() == [0, 0, 0]
+    means = ((0.2, 0.9), (0.1, 0.8), (0.2, 0.8), (0.9, 0.1), (0.9, 0.1))
+    data = ArrayDataset("labelled", pictures_of_means(*means), [0, 1, 0, 0, 0])
+    for most, expected in [(2, [1, 1, 1]), (3, [1, 1, 1]), (4, [0, 1, 0]), (9, [0, 1, 0])]:
+        assert expert_channel(request, layer, "class", "class", most, data=data).tolist() == expected
+    result = hm.explain(subject, x, "influence_directed[distribution=class,layer=maps,steps=2]", target, data=data)
+    np.testing.assert_allclose(result, np.full((3, 3, 3), 0.1 / 9), rtol=1e-5)
+    before = subject.passes
+    hm.explain(subject, x, "influence_directed[distribution=class,layer=maps,steps=2]", target, data=data)
+    assert subject.passes - before == PassCount(3 + 2 + 1, 3 + 2 + 1)  # two samples of class 0, one of class 1
+
+
+def test_without_the_networks_labels_a_class_is_what_the_network_takes_for_it():
+    subject = wrap(Squares(), input_shape=(2, 3, 3))
+    x = pictures_of_means((0.5, 0.0), (0.0, 0.5), (0.1, 0.5), (0.5, 0.9))
+    assert subject.outputs(native(subject, x)).argmax(axis=1).tolist() == [1, 0, 0, 1]
+    for labels, names in [(None, None), ([0, 0, 1, 2], None), ([1, 1, 1, 1], ("a", "b", "c"))]:
+        data = ArrayDataset("other", x, labels, class_names=names)
+        for target, rows in {0: [1, 2], 1: [0, 3]}.items():
+            found = np.concatenate([subject.to_numpy(part) for part in samples_of_class(subject, data, target, 5)])
+            np.testing.assert_array_equal(found, native(subject, x[rows]))
+    with pytest.raises(NotApplicable, match="no sample that the network takes for class 1"):
+        next(samples_of_class(subject, ArrayDataset("other", x[1:3]), 1, 5))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_class_distribution_keeps_the_contract(model, framework):
+    subject = model("residual", framework)
+    data = ArrayDataset("four", pictures(12, seed=3), np.arange(12) % 4)
+    method = method_from("influence_directed[distribution=class,steps=2]", {"data": data})
+    assert violations(subject, native(subject, pictures(3)), method, [0, 1, 2]) == []
+
+
+def test_the_class_distribution_says_what_is_missing(model):
+    subject = model("residual", "torch")
+    x = native(subject, pictures(1))
+    with pytest.raises(BadInput, match="name a dataset"):
+        hm.explain(subject, x, "influence_directed[distribution=class]")
+    with pytest.raises(UnknownName, match="digits"):
+        hm.explain(subject, x, "influence_directed[distribution=class,data=digit]")
+    data = ArrayDataset("four", pictures(2), [0, 3])
+    with pytest.raises(NotApplicable, match=r"four has no sample of class 2 \(2\)"):
+        hm.explain(subject, x, "influence_directed[distribution=class]", 2, data=data)
+
+
+def test_the_datasets_revision_is_part_of_the_methods_identity():
+    first, second = (
+        method_from("influence_directed[distribution=class]", {"data": ArrayDataset("same", pictures(2, seed=seed))})
+        for seed in (0, 1)
+    )
+    assert first.identity() != second.identity() and digest(first.identity()) != digest(second.identity())
+    named = method_from("influence_directed[distribution=class,data=digits]").identity()
+    assert named["revision"] == hm.load_dataset("digits").revision and named["parameters"]["data"] == "digits"
 
 
 def test_internal_influence_by_hand():

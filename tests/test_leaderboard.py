@@ -88,6 +88,7 @@ def rows(spec, scores, gallery=2, degenerate=()):
                 "band_low": [0, 0, 0],
                 "band_high": [0, 32, 64],
                 "band_logit": [0.0, 1.0, 2.0],
+                "band_unit": ["position"] * 3,
                 "band_probability": [0.0, 0.25, 0.5],
                 "explain_seconds": 0.2,
                 "score_seconds": 0.1,

@@ -10,20 +10,24 @@ from hypothesis import strategies as st
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
+from heatmark.benchmark.explainers import explainer_of
 from heatmark.errors import BadInput, NotApplicable, UnknownName
+from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations
 from heatmark.metrics.curves import curve, curves_on_grid
 from heatmark.metrics.evaluation import evaluate_batch, planned
 from heatmark.metrics.fills import rise_kernel
 from heatmark.metrics.levels import Levels
-from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, keeping
-from heatmark.metrics.ranking import Ranking
+from heatmark.metrics.measure import CurveMeasure
+from heatmark.metrics.perturbations import ORIGINAL, POSITION, MapFacts, Perturbation, keeping, removing
+from heatmark.metrics.ranking import CleanMaps, Ranking
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
 
 ALL = [f"{entry.name}[{preset}]" if preset else entry.name for entry in METRICS for preset in (None, *entry.presets)]
+CURVES = [name for name in ALL if isinstance(metric_from(name).measure, CurveMeasure)]
 FAMILY = ["average_drop", "average_increase", "n_ord", "s_ord", "deletion", "insertion"]
 WEIGHT = np.array([[4.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
 
@@ -118,7 +122,19 @@ class TestByHand:
         assert hm.score(subject, ONES, maps, "average_drop[mask=positive]", 0)[0] == 0
 
 
-@pytest.mark.parametrize("metric", [name for name in ALL if not name.startswith("average")])
+ORDERED = [
+    "deletion",
+    "deletion[rise]",
+    "insertion",
+    "insertion[rise]",
+    "n_ord",
+    "n_ord[wang2020]",
+    "s_ord",
+    "s_ord[wang2020]",
+]
+
+
+@pytest.mark.parametrize("metric", ORDERED)
 def test_the_exact_order_wins_and_the_direction_is_right(metric):
     steps = ",".join(["steps=4"] if "wang" not in metric else ["step=1"])
     metric = f"{metric[:-1]},{steps}]" if metric.endswith("]") else f"{metric}[{steps}]"
@@ -151,7 +167,7 @@ def test_an_oracle_beats_a_random_map(metric):
     assert first > second if metric_from(metric).entry.higher_is_better else first < second
 
 
-@pytest.mark.parametrize("metric", ALL)
+@pytest.mark.parametrize("metric", CURVES)
 @pytest.mark.parametrize("shape", [(12, 12, 3), (20, 2)])
 def test_frameworks_agree(model, metric, shape):
     x = pictures(3, shape)
@@ -167,7 +183,9 @@ def test_contract(model, framework, metric):
     subject = model("plain", framework)
     x = native(subject, pictures(3))
     maps = hm.explain(subject, x, "random")
-    assert violations(subject, x, maps, metric) == []
+    masks = np.zeros((3, 12, 12), bool)
+    masks[:, 2:7, 3:9] = True
+    assert violations(subject, x, maps, metric, masks=masks, explainer=explainer_of(method_from("gradient"), 0)) == []
 
 
 def test_contract_violations_are_found(model):
@@ -195,7 +213,7 @@ def test_every_distinct_picture_is_evaluated_once(model):
     assert cost("average_drop", "average_increase", logits=subject.outputs(x)) == 1
     assert cost("average_drop[mask=top,share=0.5]", "s_ord[steps=8]") == 2 + 7
     together = cost(*FAMILY)
-    assert together == len(planned([metric_from(name) for name in FAMILY], MapFacts(144, 144)))
+    assert together == len(planned([metric_from(name) for name in FAMILY], {POSITION: MapFacts(144, 144)}))
     assert together < sum(cost(name) for name in FAMILY)
 
 
@@ -236,13 +254,20 @@ def test_the_levels_of_rise_are_1792_pixels():
 
 @given(st.integers(1, 50), st.integers(-5, 60), st.integers(-5, 60))
 def test_perturbations_have_one_form(positions, low, high):
-    item = keeping(low, high, "black", positions)
-    kept = set(range(positions)) & set(range(low, high))
-    if len(kept) == positions:
-        assert item == ORIGINAL
-    else:
-        assert item.fill == "black" and set(range(item.low, item.high)) == kept
-    assert keeping(0, positions, "blur", positions) == keeping(0, positions, "black", positions)
+    facts = MapFacts(positions, 0)
+    inside = set(range(positions)) & set(range(low, high))
+    everything = set(range(positions))
+    for act, kept in ((keeping, inside), (removing, everything - inside)):
+        item = act(low, high, "black", facts)
+        if kept == everything:
+            assert item == ORIGINAL
+        elif item.low <= item.high:
+            assert item.fill == "black" and set(range(item.low, item.high)) == kept
+        else:
+            assert item.fill == "black" and everything - set(range(item.high, item.low)) == kept
+        assert (item == Perturbation("black", 0, 0)) == (not kept)
+    assert keeping(0, positions, "blur", facts) == keeping(0, positions, "black", facts)
+    assert removing(0, max(high, 1), "black", facts) == keeping(max(high, 1), positions, "black", facts)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -250,12 +275,14 @@ def test_ties_are_broken_by_position(model, framework):
     subject = model("plain", framework)
     maps = np.zeros((2, 12, 12), np.float32)
     maps[0, 3, 4] = 1
-    ranking = Ranking.of(subject, maps)
+    clean = CleanMaps.of(subject, maps)
+    ranking = Ranking.of(subject, clean, None)
     ranks = subject.to_numpy(ranking.ranks).reshape(2, -1)
     assert ranks[0, 40] == 0
     np.testing.assert_array_equal(np.delete(ranks[0], 40), np.arange(1, 144))
     np.testing.assert_array_equal(ranks[1], np.arange(144))
-    assert ranking.degenerate == ("", "constant") and ranking.facts[0] == MapFacts(144, 1)
+    assert clean.degenerate == ("", "constant")
+    assert ranking.facts == (MapFacts(144, 1, (0,) + (1,) * 100), MapFacts(144, 0))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -274,7 +301,7 @@ def test_degenerate_maps_are_scored_and_reported(model, framework):
     assert result.degenerate == ["constant", "non-finite", "non-finite", "", "", ""]
     for name in ("average_drop", "deletion", "insertion"):
         assert np.isfinite(result.scores[name]).all()
-    ranks = subject.to_numpy(Ranking.of(subject, maps).ranks)
+    ranks = subject.to_numpy(Ranking.of(subject, CleanMaps.of(subject, maps), None).ranks)
     assert ranks[1, 2, 2] == 143 and ranks[2, 1, 1] == 0 and ranks[2, 5, 5] == 143
 
 
@@ -316,7 +343,7 @@ def test_a_fill_that_the_model_cannot_give_is_not_applicable():
         ("deletion[risse]", BadInput, "Did you mean 'rise'"),
         ("deletion[fill=blakc]", BadInput, "Did you mean 'black'"),
         ("deletion[steps=0]", BadInput, "at least 1"),
-        ("average_drop[mask=hard]", BadInput, "one of soft, top, positive"),
+        ("average_drop[mask=hard]", BadInput, "one of soft, scaled, top, positive"),
         ("average_drop[share=2]", BadInput, "from 0 to 1"),
     ],
 )
@@ -339,4 +366,4 @@ def test_the_protocol_is_data():
     assert rise.protocol["fill"] == "zero" and plain.protocol["fill"] == "black"
     assert rise.identity() != plain.identity()
     assert metric_from("deletion[steps=28]").identity() == plain.identity()
-    assert isinstance(planned([plain], MapFacts(9, 9))[0], Perturbation)
+    assert isinstance(next(iter(planned([plain], {POSITION: MapFacts(9, 9)}))), Perturbation)

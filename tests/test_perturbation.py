@@ -20,9 +20,10 @@ from heatmark.methods.request import Request
 from heatmark.methods.shapley import kernel_coalitions
 from heatmark.methods.sise import block_ends, fused
 from heatmark.methods.sobol import replicated_designs, total_indices
-from heatmark.methods.superpixels import fill_of, grid_labels, regions_of
+from heatmark.methods.superpixels import fill_of, regions_of
 from heatmark.models.architecture import INPUT, Activation, Architecture, Dense, initial_weights
 from heatmark.models.queries import PassCount
+from heatmark.models.regions import grid_labels
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

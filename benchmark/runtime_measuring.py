@@ -1,0 +1,233 @@
+"""Measuring rows inside one process: the only code that times a method, whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..datasets.registry import load_dataset
+from ..errors import BadInput, HeatmarkError, NotApplicable
+from ..methods.explain import explain_batch
+from ..methods.registry import method_from
+from ..metrics.evaluation import evaluate_batch
+from ..metrics.registry import metric_from
+from ..models.base import Model
+from ..models.engine import Pairs
+from ..models.queries import PassCount, Query
+from ..models.registry import find_model
+from ..models.tensors import Tensor
+from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
+from .input_shapes import settle_input_shape
+from .messages import ModelRequest
+from .named_models import is_own, loaded_model
+from .runtime_cases import CHUNK, CURVES, ENGINE, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
+from .runtime_machine import Watch, set_tensor_float_32
+from .runtime_memory import MemoryGrowth
+from .runtime_networks import changed_network
+from .runtime_rounds import measured_rounds, timed
+
+SAMPLES = 16
+"""So many of the dataset's pictures are used; a larger batch repeats them."""
+
+MOST_WARM_UPS = 10
+"""The engine may take so many calls to find its chunk."""
+
+CURVE_METRICS = ("deletion", "insertion")
+OWN_DATA = "imagenet-samples"
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A freshly loaded network with its inputs."""
+
+    model: Model
+    rows: Callable[[int], Any]
+
+
+def survey(case: RuntimeCase) -> Surveyed:
+    """Find the bare network's fastest chunks and the engine's own, for the rows of one network at one place.
+
+    Raises
+    ------
+    HeatmarkError
+        If the network cannot be loaded at that place.
+    """
+    subject = _loaded(case)
+    model = subject.model
+    labels = [fastest_bare(model, subject.rows, backward) for backward in (False, True)]
+    sizes = []
+    for backward, label in zip((False, True), labels, strict=True):
+        query = Query(input_gradient=backward)
+        count = 8 * size_of(label)
+        x, target = subject.rows(count), model.from_numpy(np.zeros(count, np.int64))
+        for _ in range(MOST_WARM_UPS):
+            for _ in model.engine.stream(query, x, target if backward else None, Pairs.grid(count, 1)):
+                pass
+            if model.engine.settled:
+                break
+        sizes.append(model.chunks["backward" if backward else "forward"])
+    return Surveyed(*labels, *sizes)
+
+
+def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, images: int) -> Measurement:
+    """Measure one row.
+
+    The network is loaded anew, so that the first call traces its graphs and finds its chunks. Then calls warm up
+    until the engine has settled, and rounds follow in which the method and the bare network take turns.
+
+    Parameters
+    ----------
+    case
+        The row.
+    settings
+        How to measure it.
+    found
+        From `survey` of the same network at the same place.
+    images
+        How many images one call explains.
+
+    Raises
+    ------
+    NotApplicable
+        If the method has no meaning for the network.
+    OutOfMemory
+        If not even one input fits into memory.
+    """
+    subject = _loaded(case)
+    model = subject.model
+    x = subject.rows(images)
+    work = _work(model, case, x)
+    with MemoryGrowth(model) as memory:
+        began = perf_counter()
+        work()
+        model.synchronise()
+        first = perf_counter() - began
+        passes = _settled(model, work, settings.seconds)
+    jobs = {"work": _synchronised(model, work)}
+    labels = {"forward": found.bare_forward}
+    if passes.backward:
+        labels["backward"] = found.bare_backward
+    for kind, label in labels.items():
+        loop, some = bare_loop(model, label, kind == "backward"), subject.rows(size_of(label))
+        jobs[kind] = lambda loop=loop, some=some: loop(some)
+        jobs[kind]()  # traces and warms up
+    with Watch(model, settings.threads) as watch:
+        rounds = measured_rounds(jobs, "work", settings.rounds, settings.seconds)
+
+    def per_image(kind: str) -> tuple[float, ...]:
+        return tuple(seconds / size_of(labels[kind]) for seconds in rounds.seconds[kind]) if kind in labels else ()
+
+    return Measurement(
+        case=case,
+        images=images,
+        calls=rounds.seconds["work"],
+        iterations=rounds.iterations["work"],
+        bare_forward=per_image("forward"),
+        bare_backward=per_image("backward"),
+        first_call=first,
+        passes=passes,
+        memory=memory.growth if settings.memory else None,
+        memory_peak=memory.peak if settings.memory else None,
+        memory_kind=memory.kind if settings.memory else "",
+        bare_labels=tuple(labels.values()),
+        chunks=model.chunks,
+        attempts=rounds.attempts,
+        noisy=rounds.noisy,
+        conditions=watch.conditions,
+    )
+
+
+def images_of(case: RuntimeCase, found: Surveyed, per_image: PassCount | None, most_rows: int) -> int:
+    """Return how many images one call of a row explains.
+
+    For ``chunk`` the engine's own chunk, of the kind that the method's passes have; fewer where that would send more
+    than ``most_rows`` through the network, as far as its passes per image are known.
+    """
+    if case.batch != CHUNK:
+        return int(case.batch)
+    chunk = found.backward_chunk if _goes_backward(case.method) else found.forward_chunk
+    rows = max(1, per_image.forward) if per_image is not None else 1
+    return max(1, min(chunk, most_rows // rows))
+
+
+def _goes_backward(method: str) -> bool:
+    return method == GRADIENT if method.startswith(ENGINE) else "gradients" in method_from(method).entry.needs
+
+
+def _loaded(case: RuntimeCase) -> _Subject:
+    """Load the network anew and its inputs."""
+    framework, device = case.place.framework, case.place.device
+    set_tensor_float_32(framework, case.precision == "tf32")
+    precision = "bf16" if case.precision == "bf16" else "float32"
+    if case.size is not None or case.classes is not None:
+        model = changed_network(case.model, framework, device, precision, case.size, case.classes)
+    else:
+        model = loaded_model(ModelRequest(case.model, framework, device, precision))
+    return _Subject(model, repeated_rows(model, sample_inputs(case.model, model)))
+
+
+def sample_inputs(name: str, model: Model, count: int = SAMPLES) -> np.ndarray:
+    """Return inputs in the native layout: of the dataset that a model is for, else photographs, else noise."""
+    datasets = () if is_own(name) else find_model(name)[0].datasets
+    try:
+        dataset = load_dataset(datasets[0] if datasets else OWN_DATA)
+        if not model.knows_shape:
+            settle_input_shape(model, dataset.first_readable(), dataset.framing)
+        return model.to_numpy(dataset.take(min(count, len(dataset)), model).x)
+    except HeatmarkError:
+        if not model.knows_shape:
+            raise
+        return np.random.default_rng(0).random((count, *model.input_shape), dtype=np.float32)
+
+
+def _work(model: Model, case: RuntimeCase, x: Tensor) -> Callable[[], Any]:
+    """Return what is timed: one call that explains all images, or one of the engine's own works."""
+    count = int(x.shape[0])
+    target = np.zeros(count, np.int64)
+    if not case.method.startswith(ENGINE):
+        method = method_from(case.method)
+        reason = method.why_not(model)
+        if reason is not None:
+            raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason.rstrip('.')}.")
+        if "masks" in method.entry.needs:
+            raise NotApplicable(f"{method.id} is the ground truth itself, which costs nothing to find.")
+        return lambda: explain_batch(model, method, x, target)
+    if case.method == CURVES:
+        maps = np.random.default_rng(0).standard_normal((count, *model.spatial_shape)).astype(np.float32)
+        metrics = [metric_from(name) for name in CURVE_METRICS]
+        return lambda: evaluate_batch(model, x, maps, target, metrics)
+    if case.method not in (FORWARD, GRADIENT):
+        raise BadInput(f"Unknown work {case.method!r}: choose {FORWARD}, {GRADIENT} or {CURVES}.")
+    query = Query(input_gradient=case.method == GRADIENT)
+    classes = model.from_numpy(target) if query.backward else None
+
+    def ask() -> None:
+        for _ in model.engine.stream(query, x, classes, Pairs.grid(count, 1)):
+            pass
+
+    return ask
+
+
+def _settled(model: Model, work: Callable[[], Any], seconds: float) -> PassCount:
+    """Call until the engine has found its chunks, or a time is over; return the passes of one call."""
+    spent = 0.0
+    for number in range(MOST_WARM_UPS):
+        before, settled = model.passes, model.engine.settled
+        spent += timed(_synchronised(model, work))
+        passes = model.passes - before
+        # One call whose chunks were settled from its start has warmed everything up.
+        if settled or (number > 0 and spent > seconds / 2):
+            break
+    return passes
+
+
+def _synchronised(model: Model, work: Callable[[], Any]) -> Callable[[], None]:
+    def run() -> None:
+        work()
+        model.synchronise()
+
+    return run

@@ -1,0 +1,96 @@
+"""What a metric is: a protocol, frozen as data, and the value that follows from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .perturbations import POSITION, MapFacts, Perturbation, Reading
+from .scoring import Scoring
+
+#: What a metric may want besides maps: ground-truth masks, or the method that made the maps.
+Want = Literal["masks", "method"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one sample's value takes, beside the shared perturbed inputs.
+
+    Attributes
+    ----------
+    forward, backward
+        Passes through the network.
+    explanations
+        Further explanations by the method that is scored, each as dear as that method is.
+    """
+
+    forward: int = 0
+    backward: int = 0
+    explanations: int = 0
+
+
+class Measure(ABC):
+    """A metric with its protocol fixed.
+
+    Subclasses are frozen dataclasses whose fields are the protocol: everything that distinguishes one definition
+    from another of the same name.
+
+    Attributes
+    ----------
+    wants
+        What it needs besides the maps; where that is missing, it is not applicable.
+    unit
+        What it ranks, if it ranks anything.
+    """
+
+    wants: ClassVar[frozenset[Want]] = frozenset()
+    unit: str = POSITION
+
+    def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
+        """Return the perturbations of a sample whose scores the value is computed from."""
+        return ()
+
+    @abstractmethod
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """Return each sample's value, float64 (n,); NaN where the definition gives none.
+
+        Raises
+        ------
+        NotApplicable
+            If the metric has no meaning for this model or data; the message is the reason.
+        """
+
+    def curve(self, reading: Reading) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the curve (x in [0, 1], y) that the value summarises, or None."""
+        return None
+
+    def cost(self, positions: int) -> Cost:
+        """Return what a sample of so many positions takes beside the perturbations that it `needs`."""
+        return Cost()
+
+    def protocol(self) -> dict[str, Any]:
+        """Return the protocol as plain data."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+class CurveMeasure(Measure):
+    """A metric whose value follows from the scores of perturbed copies of the sample alone.
+
+    Such values can be computed again, and new ones added, from what a run has stored.
+    """
+
+    @abstractmethod
+    def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
+        """See `Measure.needs`."""
+
+    @abstractmethod
+    def value(self, reading: Reading) -> float:
+        """Return one sample's value; NaN where the definition gives none."""
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        return np.array([self.value(reading) for reading in scoring.readings(self.unit)], np.float64)

@@ -1,0 +1,73 @@
+"""Single deletion: does a cell's attribution say how much the score drops when that cell alone is gone?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from ..parameters import Doc
+from ..registry import Reference
+from .correlations import spearman
+from .fills import FILLS
+from .measure import CurveMeasure, Measure
+from .perturbations import ORIGINAL, MapFacts, MetricScore, Perturbation, Reading, removing
+from .registry import register_metric
+from .units import UNITS
+
+_PRESETS: dict[str, dict[str, Any]] = {"idsds": {"fill": "zero"}}
+
+
+@dataclass(frozen=True)
+class SingleDeletion(CurveMeasure):
+    """Spearman's correlation, over the cells, of a cell's attribution with the drop when that cell alone is filled.
+
+    A cell's attribution is the signed sum over its positions. Undefined (NaN) where either side is constant.
+
+    Attributes
+    ----------
+    fill, score, unit
+        What replaces a cell, what drops, what the cells are.
+    """
+
+    fill: str
+    score: MetricScore
+    unit: str = "grid:4"
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [ORIGINAL, *self._cells(facts)]
+
+    def value(self, reading: Reading) -> float:
+        """See `CurveMeasure.value`."""
+        cells = self._cells(reading.facts)
+        drops = reading.score(ORIGINAL, self.score) - reading.curve(cells, self.score)
+        whole = reading.seen[ORIGINAL].relevance
+        attributions = whole - reading.relevance(cells)
+        # Sums were taken in another order than the cells stand in: equal cells may differ in the last digits.
+        scale = np.abs(reading.relevance(cells)).max() + abs(whole)
+        return spearman(np.round(attributions / scale, 9) if scale > 0 else attributions, drops)
+
+    def _cells(self, facts: MapFacts) -> list[Perturbation]:
+        return [removing(rank, rank + 1, self.fill, facts) for rank in range(facts.positions)]
+
+
+@register_metric(
+    "single_deletion",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Hesse, Schaub-Meyer, Roth", 2024, "Benchmarking the Attribution Quality of Vision Models", "2407.11910"
+    ),
+    presets=_PRESETS,
+)
+def single_deletion(
+    *,
+    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = "black",
+    unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4",
+    score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit",
+) -> Measure:
+    """The rank correlation of the cells' attributions with the drops when each cell alone is deleted."""
+    return SingleDeletion(fill, score, unit)
