@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .benchmark.evaluate import evaluate as evaluate
+    from .benchmark.rescore import score_run as score_run
     from .benchmark.run import run as run
     from .datasets.registry import list_datasets as list_datasets
     from .datasets.registry import load_dataset as load_dataset
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
     from .methods.registry import register_method as register_method
+    from .metrics.plan import plan as plan
     from .metrics.registry import list_metrics as list_metrics
     from .metrics.registry import register_metric as register_metric
     from .metrics.score import score as score
@@ -45,12 +47,14 @@ _HOMES = {
     "list_models": "models.registry",
     "load_dataset": "datasets.registry",
     "load_model": "models.registry",
+    "plan": "metrics.plan",
     "register_dataset": "datasets.registry",
     "register_method": "methods.registry",
     "register_metric": "metrics.registry",
     "register_model": "models.catalogue",
     "run": "benchmark.run",
     "score": "metrics.score",
+    "score_run": "benchmark.rescore",
     "wrap": "models.wrap",
 }
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .cli_draw import draw_commands
+from .cli_runtime import runtime_commands
 from .cli_show import show_commands
 from .errors import HeatmarkError, Interrupted
 
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 show_commands(app)
 draw_commands(app)
+runtime_commands(app)
 
 Names = list[str] | None
 
@@ -137,6 +139,25 @@ def leaderboard_command(
     heatmark leaderboard results/quick
     """
     _show_board(run, out)
+
+
+@app.command("score")
+def score_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    metrics: Annotated[list[str], typer.Option("--metrics", help="Such as morf,aopc: metrics that read curves.")],
+    plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers metrics.")] = None,
+) -> None:
+    """Compute further metrics from the curves that a run has stored, without asking a model; show the leaderboard.
+
+    \b
+    heatmark score results/quick --metrics morf,aopc
+    """
+    from .benchmark.rescore import score_run
+
+    added = score_run(run, ",".join(metrics), plugin or ())
+    for name in added.present:
+        typer.echo(f"{name} was in the run already.")
+    _show_board(run, None)
 
 
 @app.command("prepare")

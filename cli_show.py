@@ -31,6 +31,7 @@ class Singular(StrEnum):
     DATASET = "dataset"
     MODEL = "model"
     SUITE = "suite"
+    PLAN = "plan"
 
 
 def show_commands(app: typer.Typer) -> None:
@@ -64,15 +65,19 @@ def list_command(
 
 def show_command(
     kind: Annotated[Singular, typer.Argument(help="What it is.")],
-    name: Annotated[str, typer.Argument(help="Its name; a selection such as deletion[rise] will do.")],
+    name: Annotated[str, typer.Argument(help="Its name, such as deletion[rise]; for a plan, metrics by commas.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show one method, metric, dataset, model or suite: parameters, reference, direction, needs.
+    """Show one method, metric, dataset, model or suite, or what a set of metrics costs per image.
 
     \b
     heatmark show method integrated_gradients
     heatmark show metric deletion
+    heatmark show plan "deletion,insertion,n_ord,s_ord,road_combined"
     """
+    if kind is Singular.PLAN:
+        _show_plan(name, as_json)
+        return
     if kind is Singular.SUITE:
         from .benchmark.suite import load_suite
 
@@ -88,6 +93,21 @@ def show_command(
         rows = [[p["name"], _in_words(p["default"]), p["allowed"], p["meaning"], p["source"]] for p in parameters]
         typer.echo("")
         _print_table(["parameter", "default", "allowed", "meaning", "source"], rows)
+
+
+def _show_plan(metrics: str, as_json: bool) -> None:
+    from .metrics.plan import plan
+
+    found = plan(metrics)
+    if as_json:
+        whole = {**dataclasses.asdict(found), "forward": found.forward, "backward": found.backward}
+        typer.echo(json.dumps({**whole, "explanations": found.explanations, "saved": found.saved}, indent=1))
+        return
+    columns = ["metric", "pictures", "new", "forward", "backward", "explanations"]
+    names = [item.name for item in dataclasses.fields(found.metrics[0])]
+    _print_table(columns, [[str(getattr(row, name)) for name in names] for row in found.metrics])
+    typer.echo(str(found))
+    typer.echo("Pictures are forward passes that metrics share; new: not read by a metric above.")
 
 
 def status_command(

@@ -29,10 +29,10 @@ def content_checksum(rows: pa.Table, provenance: Mapping[str, Any]) -> str:
 
 
 def _flat(column: pa.Array) -> Iterator[pa.Array]:
-    """Yield a column, or for a column of lists their lengths and then all their items."""
+    """Yield a column, or for a column of lists (of lists) their lengths and then all their items."""
     if pa.types.is_list(column.type):
         yield pc.list_value_length(column)
-        yield pc.list_flatten(column)
+        yield from _flat(pc.list_flatten(column))
     else:
         yield column
 
@@ -41,5 +41,7 @@ def _bytes(column: pa.Array) -> bytes:
     if pa.types.is_string(column.type):
         return json.dumps(column.to_pylist()).encode()
     nulls: bytes = column.is_null().to_numpy(zero_copy_only=False).tobytes()
-    values: bytes = column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+    values: bytes = (
+        column.fill_null(False if pa.types.is_boolean(column.type) else 0).to_numpy(zero_copy_only=False).tobytes()
+    )
     return nulls + values

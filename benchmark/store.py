@@ -31,7 +31,7 @@ from .checksum import content_checksum
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
-OWN_FOLDERS = ("cells", "failures", "skipped", "thumbnails")
+OWN_FOLDERS = ("cells", "failures", "scores", "skipped", "thumbnails")
 OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 
 
@@ -43,6 +43,23 @@ class Cell:
     spec: CellSpec
     table: pd.DataFrame
     provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class AddedScores:
+    """A metric that was computed later from stored curves.
+
+    Attributes
+    ----------
+    metric, identity
+        Its canonical text and its identity.
+    values
+        Cell key to one value per row of the cell.
+    """
+
+    metric: str
+    identity: Mapping[str, Any]
+    values: Mapping[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -241,6 +258,34 @@ class RunStore:
         """Record why a cell is not applicable."""
         _write_json(self._reason_path(spec.key), {"key": spec.key, "spec": spec.plain(), "reason": reason})
         self._failure_path(spec.key).unlink(missing_ok=True)
+
+    def write_scores(self, metric: str, identity: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> None:
+        """Keep the values of a metric that was computed from stored curves: cell key to one value per row.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        columns = {"key": list(values), "values": [list(row) for row in values.values()]}
+        schema = pa.schema([("key", pa.string()), ("values", pa.list_(pa.float64()))])
+        footer = {FOOTER: json.dumps({"metric": metric, "identity": dict(identity)})}
+        folder = made_folder(self.path / "scores")
+        with written_whole(folder / f"{slug(metric)}.parquet") as temporary:
+            pq.write_table(pa.table(columns, schema=schema).replace_schema_metadata(footer), temporary)
+
+    def added_scores(self) -> list[AddedScores]:
+        """Return the metrics that were added, by name; a file that cannot be read is set aside."""
+        found = []
+        for path in sorted((self.path / "scores").glob("*.parquet")):
+            try:
+                table = pq.read_table(path)
+                footer = json.loads((table.schema.metadata or {})[FOOTER])
+                keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
+                found.append(AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True))))
+            except (OSError, ValueError, KeyError, pa.ArrowException):
+                _try_to_set_aside(path)
+        return found
 
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, as the model sees it; the file may be missing."""

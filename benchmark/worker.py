@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -241,7 +241,6 @@ def _row(
     heatmap: np.ndarray | None,
 ) -> dict[str, Any]:
     """Return one sample's row."""
-    bands = evaluation.bands[row]
     small = None if heatmap is None else block_means(heatmap)
     return {
         "sample": batch.ids[row],
@@ -249,17 +248,12 @@ def _row(
         **asdict(original),
         "degenerate": evaluation.degenerate[row],
         **{score_column(metric.id): float(evaluation.scores[metric.id][row]) for metric in metrics},
-        **{f"band_{item.name}": _plain(getattr(bands, item.name)) for item in fields(bands)},
+        **evaluation.bands[row].columns(),
         "explain_seconds": seconds[0],
         "score_seconds": seconds[1],
         "map": None if small is None else small.ravel().tolist(),
         "map_shape": None if small is None else list(small.shape),
     }
-
-
-def _plain(values: Any) -> Any:
-    """Return an array as a list, anything else as it is."""
-    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _names_that_occur(task: _LoadedTask, rows: pa.Table) -> dict[str, str]:

@@ -88,11 +88,10 @@ def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
     from ..metrics.perturbations import Bands
     from ..metrics.registry import metric_from
 
-    columns: dict[str, Any] = {item.name: row.get(BAND + item.name) for item in fields(Bands)}
-    if any(value is None for value in columns.values()):
+    if any(row.get(BAND + item.name) is None for item in fields(Bands)):
         return None
     try:
-        found = curve(metric_from(metric), Bands(**columns))
+        found = curve(metric_from(metric), Bands.of_row(row, BAND))
     except (HeatmarkError, KeyError):
         # A plugin that is not loaded, or a definition that has changed since and asks for other perturbed images.
         return None

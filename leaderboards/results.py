@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..benchmark.cells import CellSpec, Task, score_column
-from ..benchmark.store import Cell, Failure, RunStore
+from ..benchmark.store import AddedScores, Cell, Failure, RunStore
 
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
@@ -131,7 +131,8 @@ def open_store(run: object) -> RunStore:
 
 def gather(store: RunStore) -> list[Results]:
     """Return the results of every setting in the run's plan, in the plan's order."""
-    cells = {cell.key: cell for cell in store.cells()}
+    added = store.added_scores()
+    cells = {cell.key: _with_added(cell, added) for cell in store.cells()}
     failures = {failure.key: failure for failure in store.failures()}
     inapplicable = set(store.reasons())
     planned: dict[Setting, dict[str, list[CellSpec]]] = {}
@@ -141,15 +142,26 @@ def gather(store: RunStore) -> list[Results]:
         if spec.key not in inapplicable or spec.key in cells:
             methods.setdefault(spec.method, []).append(spec)
     return [
-        _results(setting, [_method_run(specs, cells, failures) for specs in methods.values()], methods.values())
+        _results(setting, [_method_run(specs, cells, failures) for specs in methods.values()], methods.values(), added)
         for setting, methods in planned.items()
     ]
 
 
-def _results(setting: Setting, methods: list[MethodRun], planned: Iterable[list[CellSpec]]) -> Results:
+def _with_added(cell: Cell, added: Iterable[AddedScores]) -> Cell:
+    """Return the cell with the scores that were computed later from its curves."""
+    columns = {score_column(one.metric): one.values[cell.key] for one in added if cell.key in one.values}
+    fitting = {name: values for name, values in columns.items() if len(values) == len(cell.table)}
+    return replace(cell, table=cell.table.assign(**fitting)) if fitting else cell
+
+
+def _results(
+    setting: Setting, methods: list[MethodRun], planned: Iterable[list[CellSpec]], added: Iterable[AddedScores]
+) -> Results:
     identities: dict[str, Mapping[str, Any]] = {}
     for spec in (spec for specs in planned for spec in specs):
         identities.update(zip(spec.metrics, spec.metric_identities, strict=True))
+    present = {column for method in methods for column in method.rows.columns}
+    identities.update({one.metric: one.identity for one in added if score_column(one.metric) in present})
     metrics = tuple(identities)
     order = pd.concat([method.rows[["index", "sample"]] for method in methods]) if methods else pd.DataFrame()
     samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -200,6 +200,16 @@ class Bands:
             positives=[one.positives for one in facts],
             quantiles=[list(one.quantiles) for one in facts],
         )
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any], prefix: str = "band_") -> Bands:
+        """Return the columns of one stored row, whose names have a prefix; KeyError where one is missing."""
+        return cls(**{item.name: row[prefix + item.name] for item in fields(cls)})
+
+    def columns(self, prefix: str = "band_") -> dict[str, Any]:
+        """Return the columns as lists, by the names under which they are stored."""
+        values = {prefix + item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
     def reading(self, unit: str = POSITION) -> Reading:
         """Return the reading that these columns hold for one unit.

@@ -34,7 +34,8 @@ def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[
         logits = model._logits(x)
         return tf.gradients(tf.reduce_sum(logits[:, 0]), x)[0] if backward else logits
 
-    graph = tf.function(network, input_signature=signature, autograph=False)
+    with tf.device(model.device):
+        graph = tf.function(network, input_signature=signature, autograph=False).get_concrete_function()
 
     def run(x: tf.Tensor) -> None:
         with tf.device(model.device):

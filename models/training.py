@@ -25,6 +25,8 @@ _CHUNK = 256
 # What training on few samples has at least.
 _BATCHES_AN_EPOCH = 4
 _STEPS = 250
+# Erased positions show a level from minus to plus this, in standard deviations of the normalised samples.
+_LARGEST_LEVEL = 2.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,13 @@ class TrainingRecipe:
     weight_decay
         Decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101), per unit of learning rate.
     augmentation
-        ``none``, or ``shift``: every sample moves by up to ``shift`` positions along each spatial axis, its border
-        repeated.
+        ``none``; ``shift``: every sample moves by up to ``shift`` positions along each spatial axis, its border
+        repeated; or ``erase``: a random share of every sample's positions, up to ``erased``, shows one and the same
+        random grey. What metrics do to a picture is then nothing new to the network.
     shift
         The farthest a sample moves, in positions.
+    erased
+        The largest share of positions that is erased.
     seed
         Of the initial weights, the order of the batches, the shifts and the dropout masks.
     """
@@ -54,8 +59,9 @@ class TrainingRecipe:
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    augmentation: Literal["none", "shift"] = "none"
+    augmentation: Literal["none", "shift", "erase"] = "none"
     shift: int = 0
+    erased: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +84,7 @@ class TrainingRecipe:
         return max(1, samples // self.batch)
 
     def batches(self, x: np.ndarray, y: np.ndarray, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the epoch's batches (b, *spatial, channels) and (b,), shuffled and shifted by (seed, epoch)."""
+        """Yield the epoch's batches (b, *spatial, channels) and (b,), shuffled and changed by (seed, epoch)."""
         generator = np.random.default_rng([self.seed, epoch])
         order = generator.permutation(len(x))
         for step in range(self.steps_per_epoch(len(x))):
@@ -86,6 +92,8 @@ class TrainingRecipe:
             batch = x[rows]
             if self.augmentation == "shift" and self.shift:
                 batch = _shifted(batch, generator.integers(-self.shift, self.shift + 1, (len(rows), x.ndim - 2)))
+            elif self.augmentation == "erase" and self.erased:
+                batch = _erased(batch, self.erased, generator)
             yield batch, y[rows]
 
 
@@ -221,6 +229,14 @@ def for_few_samples(recipe: TrainingRecipe, samples: int, more_epochs: bool) -> 
     if not more_epochs:
         return smaller
     return replace(smaller, epochs=max(recipe.epochs, math.ceil(_STEPS / smaller.steps_per_epoch(samples))))
+
+
+def _erased(batch: np.ndarray, most: float, generator: np.random.Generator) -> np.ndarray:
+    """Return each normalised sample with a random share of its positions, up to ``most``, set to one random level."""
+    each = (len(batch), *[1] * (batch.ndim - 1))
+    share = generator.uniform(0, most, each)
+    level = generator.uniform(-_LARGEST_LEVEL, _LARGEST_LEVEL, each).astype(np.float32)
+    return np.where(generator.random((*batch.shape[:-1], 1)) < share, level, batch)
 
 
 def _shifted(batch: np.ndarray, offsets: np.ndarray) -> np.ndarray:

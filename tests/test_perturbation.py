@@ -12,7 +12,7 @@ from networks import FRAMEWORKS, native, pictures
 from scipy.stats import spearmanr
 
 import heatmark as hm
-from heatmark.errors import BadInput
+from heatmark.errors import BadInput, NotApplicable
 from heatmark.methods.extremal_perturbation import Ascent, SmoothMask, area_slope
 from heatmark.methods.hsic import binary_hypercube, dependence
 from heatmark.methods.lime import fit
@@ -407,14 +407,28 @@ def test_feature_ablation_agrees_with_captum(model):
         np.testing.assert_allclose(ours[0], theirs[0, 0].numpy(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_lime_says_something_of_small_inputs(model, framework):
+    # Regions of single positions, each filled with its own mean, would change nothing, and the map would be zero.
+    for shape in ((8, 8, 1), (40, 1), (6, 9, 3)):
+        subject = model("residual", framework, shape)
+        x = native(subject, pictures(2, shape))
+        assert (np.ptp(hm.explain(subject, x, "lime[samples=30]").reshape(2, -1), axis=1) > 0).all()
+        with pytest.raises(NotApplicable, match="Choose fewer segments"):
+            hm.explain(subject, x, "lime[samples=30]", segments=100)
+        assert np.isfinite(hm.explain(subject, x, "lime[samples=30,baseline=black]", segments=100)).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 7)])
 def test_tiny_inputs_and_a_single_class_give_finite_maps(method, shape):
     flat = (torch.nn.Flatten(), torch.nn.Linear(2 * math.prod(shape[1:]), 1))
     net = torch.nn.Sequential(torch.nn.Conv2d(shape[0], 2, 1), torch.nn.ReLU(), *flat)
     subject = wrap(net, input_shape=shape)
-    if method == "sise" and shape[1:] == (1, 1):
-        pytest.skip("a single position is no feature map")
+    if shape[1:] == (1, 1) and method.startswith(("sise", "lime")):
+        with pytest.raises(NotApplicable, match=r"no layer with spatial positions|its own mean colour does not hide"):
+            hm.explain(subject, np.ones((2, *shape)), method, 0)
+        return
     maps = hm.explain(subject, np.random.default_rng(0).random((2, *shape)), method, 0)
     assert maps.shape == (2, *shape[1:]) and np.isfinite(maps).all()
 

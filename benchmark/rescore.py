@@ -1,0 +1,122 @@
+"""New curve metrics from what a run has stored: no model runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput
+from ..identity import digest
+from ..metrics.measure import CurveMeasure
+from ..metrics.perturbations import Bands, Perturbation
+from ..metrics.registry import Metric, metric_from
+from ..selection import parse_selections
+from .plugins import load_plugins
+from .store import Cell, RunStore
+from .suite import Names
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What was added to a run.
+
+    Attributes
+    ----------
+    path
+        The run's folder.
+    added
+        The metrics that were computed, by canonical text.
+    present
+        Those that the run had already.
+    cells
+        How many cells got them.
+    """
+
+    path: Path
+    added: tuple[str, ...]
+    present: tuple[str, ...]
+    cells: int
+
+
+def score_run(run: object, metrics: Names, plugins: Names = ()) -> Rescored:
+    """Compute further metrics of a run from its stored curves, and keep them with the run.
+
+    The leaderboard shows them beside the run's own.
+
+    Parameters
+    ----------
+    run
+        What `heatmark.run` returned, or the path of its folder.
+    metrics
+        Selections of metrics that read perturbation curves, such as ``"morf,aopc"``.
+    plugins
+        Modules or files that register metrics.
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For unknown metrics, metrics that must ask the model, and metrics whose perturbed inputs the run has not
+        evaluated.
+    StorageError
+        If the folder holds no run, or cannot be written.
+    """
+    load_plugins(plugins)
+    store = RunStore(Path(str(getattr(run, "path", run))))
+    chosen = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
+    if not chosen:
+        raise BadInput("Name at least one metric.")
+    cells = store.cells()
+    if not cells:
+        raise BadInput(f"{store.path} has no finished cell to score. Finish the run first.")
+    wanted, present = [], []
+    for metric in chosen.values():
+        if not isinstance(metric.measure, CurveMeasure):
+            raise BadInput(
+                f"{metric.id} asks the model, so it cannot be computed from stored curves. "
+                f"Run it: heatmark run ... --metrics {metric.id} --out {store.path}"
+            )
+        (present if all(_has(cell, metric) for cell in cells) else wanted).append(metric)
+    values = {metric.id: {cell.key: _values(cell, metric, store.path) for cell in cells} for metric in wanted}
+    for metric in wanted:
+        store.write_scores(metric.id, metric.identity(), values[metric.id])
+    return Rescored(store.path, tuple(m.id for m in wanted), tuple(m.id for m in present), len(cells))
+
+
+def _has(cell: Cell, metric: Metric) -> bool:
+    """Return whether a cell holds this very metric."""
+    identities = dict(zip(cell.spec.metrics, cell.spec.metric_identities, strict=True))
+    return metric.id in identities and digest(identities[metric.id]) == digest(metric.identity())
+
+
+def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
+    """Return the metric's value for each row of a cell."""
+    measure = metric.measure
+    assert isinstance(measure, CurveMeasure)
+    found = []
+    for row in cell.table.to_dict("records"):
+        bands = Bands.of_row(row)
+        try:
+            reading = bands.reading(measure.unit)
+            lacking = [item for item in measure.needs(reading.facts) if item not in reading.seen]
+        except KeyError:
+            raise _lacks(metric, path, f"nothing is ranked by {measure.unit}") from None
+        if lacking:
+            raise _lacks(
+                metric, path, f"{len(lacking)} of its pictures are missing, the first: {_in_words(lacking[0])}"
+            )
+        found.append(float(measure.value(reading)))
+    return found
+
+
+def _lacks(metric: Metric, path: Path, what: str) -> BadInput:
+    return BadInput(
+        f"{metric.id} cannot be computed from the curves stored in {path}: {what}. Choose the steps and the fill of a "
+        f"metric of that run, or run it: heatmark run ... --metrics {metric.id}"
+    )
+
+
+def _in_words(item: Perturbation) -> str:
+    if item.is_soft:
+        return f"the sample faded to {item.fill.partition(':')[2]} by the map"
+    kept = f"ranks {item.low} to {item.high - 1}" if item.low < item.high else f"all but {item.high} to {item.low - 1}"
+    return f"{kept} kept, the rest {item.fill}" if item.fill else "the sample itself"

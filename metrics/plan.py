@@ -1,0 +1,122 @@
+"""What a set of metrics costs, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import BadInput
+from ..selection import parse_selections
+from .perturbations import Perturbation
+from .registry import metric_from
+from .units import TYPICAL_SHAPE, typical_facts
+
+
+@dataclass(frozen=True)
+class PlannedMetric:
+    """What one metric takes of each sample.
+
+    Attributes
+    ----------
+    metric
+        Its canonical text.
+    pictures
+        The perturbed inputs that it reads, the sample itself among them.
+    new
+        How many of them no metric before it in the plan reads.
+    forward, backward
+        Passes that it makes by itself, beside the pictures.
+    explanations
+        Further explanations by the method that is scored.
+    """
+
+    metric: str
+    pictures: int
+    new: int
+    forward: int
+    backward: int
+    explanations: int
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What a set of metrics takes of each sample.
+
+    Attributes
+    ----------
+    shape
+        The spatial shape that it was reckoned for.
+    metrics
+        One entry per metric, in the order given.
+    pictures
+        The distinct perturbed inputs of all metrics together; a run knows the sample itself already.
+    """
+
+    shape: tuple[int, ...]
+    metrics: tuple[PlannedMetric, ...]
+    pictures: int
+
+    @property
+    def forward(self) -> int:
+        """Forward passes per sample: the distinct pictures, and what metrics pass by themselves."""
+        return self.pictures + sum(metric.forward for metric in self.metrics)
+
+    @property
+    def backward(self) -> int:
+        """Backward passes per sample."""
+        return sum(metric.backward for metric in self.metrics)
+
+    @property
+    def explanations(self) -> int:
+        """Further explanations per sample."""
+        return sum(metric.explanations for metric in self.metrics)
+
+    @property
+    def saved(self) -> int:
+        """Pictures that are not evaluated twice because metrics share them."""
+        return sum(metric.pictures for metric in self.metrics) - self.pictures
+
+    def __str__(self) -> str:
+        parts = [f"{self.forward} forward passes"]
+        if self.backward:
+            parts.append(f"{self.backward} backward passes")
+        if self.explanations:
+            parts.append(f"{self.explanations} more explanations")
+        shape = " x ".join(map(str, self.shape))
+        return f"A sample of {shape} takes {', '.join(parts)}; sharing saves {self.saved} pictures."
+
+
+def plan(metrics: str | Sequence[str], shape: Sequence[int] = TYPICAL_SHAPE) -> ScoringPlan:
+    """Return how many passes a set of metrics takes per sample.
+
+    The counts are those of a map of a usual kind (half of its positions positive); a map with few positive positions
+    may need fewer pictures.
+
+    Parameters
+    ----------
+    metrics
+        Selections, such as ``"deletion,insertion[rise],n_ord"`` or a list.
+    shape
+        The spatial shape of a sample.
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For unknown metrics, wrong parameters, or a shape without positions.
+    """
+    spatial = tuple(int(size) for size in shape)
+    if not spatial or min(spatial) < 1:
+        raise BadInput(f"The shape {spatial} has no positions. Give one size per spatial axis, such as (224, 224).")
+    known: set[Perturbation] = set()
+    rows = []
+    for chosen in map(metric_from, parse_selections(metrics)):
+        items = set(chosen.measure.needs(typical_facts(chosen.measure.unit, spatial)))
+        cost = chosen.measure.cost(math.prod(spatial))
+        rows.append(
+            PlannedMetric(chosen.id, len(items), len(items - known), cost.forward, cost.backward, cost.explanations)
+        )
+        known |= items
+    if not rows:
+        raise BadInput("Name at least one metric.")
+    return ScoringPlan(spatial, tuple(rows), len(known))
