@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +113,8 @@ class Results:
         Sample ids, in the dataset's order.
     scores
         float64 (metrics, methods, samples), NaN where missing or undefined; averaged over seeds.
+    refused
+        The metrics that have no meaning here, with the reason; they are not among ``metrics``.
     """
 
     setting: Setting
@@ -121,6 +123,7 @@ class Results:
     metric_identities: tuple[Mapping[str, Any], ...]
     samples: tuple[str, ...]
     scores: np.ndarray
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_store(run: object) -> RunStore:
@@ -162,6 +165,9 @@ def _results(
         identities.update(zip(spec.metrics, spec.metric_identities, strict=True))
     present = {column for method in methods for column in method.rows.columns}
     identities.update({one.metric: one.identity for one in added if score_column(one.metric) in present})
+    refused = _refused(methods)
+    for metric in refused:
+        identities.pop(metric, None)
     metrics = tuple(identities)
     order = pd.concat([method.rows[["index", "sample"]] for method in methods]) if methods else pd.DataFrame()
     samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
@@ -170,7 +176,15 @@ def _results(
         columns = [score_column(metric) for metric in metrics]
         values = method.rows.reindex(columns=["sample", *columns]).groupby("sample").mean()
         scores[:, number] = values.reindex(list(samples))[columns].to_numpy(np.float64).T
-    return Results(setting, tuple(methods), metrics, tuple(identities.values()), samples, scores)
+    return Results(setting, tuple(methods), metrics, tuple(identities.values()), samples, scores, refused)
+
+
+def _refused(methods: Iterable[MethodRun]) -> dict[str, str]:
+    """Return the metrics that no cell could be given a value of, with the reason."""
+    found = [one.get("metrics_not_applicable") or {} for method in methods for one in method.provenances]
+    return (
+        {name: str(reason) for name, reason in found[0].items() if all(name in one for one in found)} if found else {}
+    )
 
 
 def _method_run(specs: list[CellSpec], cells: Mapping[str, Cell], failures: Mapping[str, Failure]) -> MethodRun:

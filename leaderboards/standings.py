@@ -170,7 +170,7 @@ class Standings:
             tables,
             agreements_of(settings, metrics),
             tuple(store.failures()),
-            tuple(store.not_applicable()),
+            (*store.not_applicable(), *_refused_metrics(settings)),
             resamples,
             seed,
         )
@@ -179,6 +179,15 @@ class Standings:
     def run(self) -> dict[str, Any]:
         """The content of the run's ``run.json``."""
         return self.store.run
+
+
+def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
+    """Return the metrics that have no meaning in a setting, as the tables list methods that have none."""
+    return [
+        Inapplicable(results.setting.task, f"the metric {metric}", results.setting.framework, reason)
+        for results in settings
+        for metric, reason in results.refused.items()
+    ]
 
 
 def _table(

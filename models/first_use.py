@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import HeatmarkError, StorageError
@@ -38,8 +38,10 @@ ZOO: Mapping[str, ZooNetwork] = {
     "vgg7": ZooNetwork("vgg7", "mnist", RECIPES["vgg7"]),
     "cnn-1d": ZooNetwork("cnn-1d", "mnist1d", RECIPES["cnn-1d"]),
     "pooled-cnn-shapes": ZooNetwork("pooled-cnn", "shapes", RECIPES["pooled-cnn"]),
-    "pooled-cnn-patches": ZooNetwork("pooled-cnn", "patches", TrainingRecipe(epochs=3, learning_rate=3e-3)),
-    "cnn-1d-series": ZooNetwork("cnn-1d", "series", TrainingRecipe(epochs=8, learning_rate=4e-3)),
+    "pooled-cnn-patches": ZooNetwork("pooled-cnn", "patches", replace(RECIPES["pooled-cnn"], epochs=4)),
+    "cnn-1d-series": ZooNetwork(
+        "cnn-1d", "series", TrainingRecipe(epochs=8, learning_rate=4e-3, augmentation="erase", erased=0.4)
+    ),
     "vit-tiny": ZooNetwork("vit-tiny", "digits", RECIPES["vit-tiny"]),
 }
 

@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 RECIPES: Mapping[str, TrainingRecipe] = {
     "small-cnn": TrainingRecipe(epochs=12),
     "vgg7": TrainingRecipe(epochs=6, augmentation="shift", shift=1),
-    "pooled-cnn": TrainingRecipe(epochs=6, learning_rate=3e-3),
+    "pooled-cnn": TrainingRecipe(epochs=9, learning_rate=5e-3, augmentation="erase", erased=0.4),
     "cnn-1d": TrainingRecipe(epochs=20, learning_rate=4e-3, augmentation="shift", shift=2),
     "vit-tiny": TrainingRecipe(epochs=25, learning_rate=4e-3, weight_decay=5e-2),
 }

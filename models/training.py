@@ -20,7 +20,7 @@ from .normalization import Normalization
 from .trainer import Trainer
 
 # How many training samples the accuracy and loss of an epoch are measured on.
-_MEASURED = 2000
+_MEASURED = 1000
 _CHUNK = 256
 # What training on few samples has at least.
 _BATCHES_AN_EPOCH = 4
