@@ -74,7 +74,9 @@ def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     pairs = Pairs.grid(request.count, channels)
     without = model.engine.scores(request.x, request.target, pairs, ablated, "logit", replaced=name)
     whole = request.scores(lambda x, chunk: x, 1, "logit")
-    share = (whole - operations.reshape(without, (channels, request.count))) / operations.abs(whole)
+    size = operations.abs(whole)
+    # A logit of exactly zero has no shares; the losses themselves order the maps as well.
+    share = (whole - operations.reshape(without, (channels, request.count))) / operations.where(size > 0, size, 1.0)
     weights = _per_channel(operations, operations.transpose(share, (1, 0)), activations)
     return positive_map(request, weights * activations)
 

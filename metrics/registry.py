@@ -15,7 +15,7 @@ from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
 from .measure import CurveMeasure, Measure
-from .units import TYPICAL_SHAPE, typical_facts
+from .units import TYPICAL_SHAPE, checked_unit, typical_facts
 
 __all__ = [
     "METRICS",
@@ -201,7 +201,9 @@ def metric_from(selection: str | Selection) -> Metric:
         preset = entry.presets[chosen.variant]
     values = bound(entry.parameters, {**preset, **dict(chosen.parameters)}, entry.name)
     named = select(entry.name, chosen.variant, dict(chosen.parameters))
-    return Metric(entry, named, values, entry.factory(**values))
+    measure = entry.factory(**values)
+    checked_unit(measure.unit)
+    return Metric(entry, named, values, measure)
 
 
 def list_metrics() -> list[MetricEntry]:
