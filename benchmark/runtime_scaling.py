@@ -1,0 +1,137 @@
+"""How cost grows: with images, input size, steps or masks, and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from ..errors import BadInput
+from ..methods.registry import Method, method_from
+from ..selection import select
+from .measure_runtime import Choice
+from .runtime_cases import CHUNK, ENGINE, RuntimeCase
+
+Axis = Literal["images", "size", "steps", "classes"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+
+AXIS_UNITS: Mapping[Axis, str] = {
+    "images": "images a call",
+    "size": "input side in pixels",
+    "steps": "steps, samples or masks",
+    "classes": "classes of the network",
+}
+
+POINTS: Mapping[Axis, tuple[int, ...]] = {
+    "images": (8, 16, 32, 64),
+    "size": (64, 128, 256, 512),
+    "steps": (16, 32, 64, 128),
+    "classes": (10, 100, 1000, 10000),
+}
+
+STEP_PARAMETERS = ("steps", "samples", "masks", "iterations")
+"""What a method calls the number of its passes; the first of these that it has is varied."""
+
+METHODS = ("saliency", "grad_cam", "integrated_gradients", "smoothgrad", "rise", "lime")
+"""Of several kinds: one pass, one pass with maps, and several passes of either direction."""
+
+FEW_STEPS = 16
+"""Methods that have a number of steps take so many where another axis is varied, so that the rows stay short."""
+
+IMAGES = 8
+"""So many images a call where the steps are varied."""
+
+
+@dataclass(frozen=True)
+class ScalingPoint:
+    """One row of a curve: where it stands on its axis, and what is measured there."""
+
+    axis: Axis
+    curve: RuntimeCase
+    x: int
+    case: RuntimeCase
+
+
+def scaling_points(
+    choice: Choice, axes: Sequence[str] = AXES, points: Mapping[str, Sequence[int]] | None = None
+) -> list[ScalingPoint]:
+    """Return the rows of every method's curves on every axis.
+
+    Methods without a number of steps have no curve on that axis. A curve is named by the row that all its points
+    share, without what is varied.
+
+    Parameters
+    ----------
+    choice
+        Methods, models, places and precisions; its batches are not used.
+    axes
+        Some of `AXES`.
+    points
+        By axis: other places than `POINTS`.
+
+    Raises
+    ------
+    BadInput
+        For an unknown axis, or a point that is no positive number.
+    """
+    chosen = [_axis(name) for name in axes]
+    values = {axis: tuple((points or {}).get(axis, POINTS[axis])) for axis in chosen}
+    for axis, found in values.items():
+        if len(set(found)) < 2 or min(found) < 1:
+            raise BadInput(f"The axis {axis!r} needs at least two different numbers from 1 on, not {list(found)}.")
+    bases = [
+        RuntimeCase(_short(method), model, place, precision, "")
+        for place in choice.places
+        for precision in choice.precisions
+        for model in choice.models
+        for method in choice.methods
+    ]
+    return [
+        ScalingPoint(axis, base, x, case)
+        for base in bases
+        for axis in chosen
+        for x in sorted(set(values[axis]))
+        if (case := _at(base, axis, x)) is not None
+    ]
+
+
+def _axis(name: str) -> Axis:
+    for axis in AXES:
+        if name == axis:
+            return axis
+    raise BadInput(f"Unknown axis {name!r}: choose from {', '.join(AXES)}.")
+
+
+def _short(text: str) -> str:
+    """Return a method with few steps, unless its text says how many."""
+    if text.startswith(ENGINE):
+        return text
+    method = method_from(text)
+    name = steps_parameter(method)
+    said = {key for key, _ in method.selection.parameters}
+    return text if name is None or name in said else _with_steps(method, name, FEW_STEPS)
+
+
+def steps_parameter(method: Method) -> str | None:
+    """Return the parameter that says how many passes a method takes, or None where it has none."""
+    return next((name for name in STEP_PARAMETERS if isinstance(method.parameters.get(name), int)), None)
+
+
+def _with_steps(method: Method, name: str, steps: int) -> str:
+    chosen = dict(method.selection.parameters) | {name: steps}
+    return select(method.selection.name, method.selection.variant, chosen).text
+
+
+def _at(base: RuntimeCase, axis: Axis, x: int) -> RuntimeCase | None:
+    """Return the row at a point of an axis, or None where the method does not have that axis."""
+    if axis == "images":
+        return replace(base, batch=str(x))
+    if axis == "size":
+        return replace(base, batch=CHUNK, size=x)
+    if axis == "classes":
+        return replace(base, batch=CHUNK, classes=x)
+    if base.method.startswith(ENGINE):
+        return None
+    method = method_from(base.method)
+    name = steps_parameter(method)
+    return None if name is None else replace(base, method=_with_steps(method, name, x), batch=str(IMAGES))
