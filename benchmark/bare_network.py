@@ -87,7 +87,7 @@ def fastest_bare(model: Model, rows: Callable[[int], Any], backward: bool) -> st
     def seconds_of(size: int, layout: str) -> float:
         loop, x = bare_loop(model, label_of(size, layout), backward), rows(size)
         loop(x)  # traces and warms up
-        return min(timed(lambda: loop(x)) for _ in range(2)) / size
+        return min(timed(lambda: loop(x)) for _ in range(3)) / size
 
     best, misses = math.inf, 0
     for size in candidate_sizes(model):

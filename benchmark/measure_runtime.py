@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadInput, Interrupted
-from ..methods.registry import method_from
+from ..methods.registry import METHODS, method_from
 from ..models.devices import installed_frameworks, require_framework, resolved_device
 from ..models.queries import FRAMEWORKS, PassCount
 from ..selection import parse_selections
@@ -34,6 +35,9 @@ from .runtime_measuring import images_of, measured, survey
 from .runtime_processes import PlaceProcess
 from .runtime_progress import RuntimeView, runtime_view
 from .suite import Names, load_suite, names_of
+
+EVERY = "all"
+"""Stands for every registered method but other libraries'."""
 
 MOST_ROWS = 4096
 """One call of a row whose batch is a chunk sends at most about so many images through the network."""
@@ -80,7 +84,7 @@ def chosen(
     Parameters
     ----------
     methods, models
-        By default those of the quick suite.
+        By default those of the quick suite; ``all`` stands for every method but other libraries'.
     frameworks
         By default all that are installed.
     device
@@ -96,7 +100,7 @@ def chosen(
         For names and values that cannot be used.
     """
     quick = load_suite("quick")
-    texts = [item.text for item in parse_selections(quick.methods if methods is None else methods)]
+    texts = checked_methods(quick.methods if methods is None else methods)
     names = names_of(quick.models if models is None else models, "models")
     found = names_of(frameworks, "frameworks") if frameworks is not None else installed_frameworks() or FRAMEWORKS[:1]
     for framework in found:
@@ -112,7 +116,7 @@ def chosen(
         if number != CHUNK and not (number.isdigit() and int(number) > 0):
             raise BadInput(f"A batch is a number of images from 1 on, or {CHUNK!r}; got {number!r}.")
     return Choice(
-        tuple(dict.fromkeys(_checked_work(text) for text in texts)),
+        texts,
         names,
         places,
         tuple(checked_precision(text) for text in names_of(precision, "precision")),
@@ -120,6 +124,25 @@ def chosen(
         tuple(sorted(numbers, key=lambda text: (text == CHUNK, int(text) if text != CHUNK else 0))),
         frozenset(place for place in places if auto and not place.on_cpu),
     )
+
+
+def every_method() -> tuple[str, ...]:
+    """Return all registered methods at their defaults, but for families of names and other libraries' methods."""
+    found = []
+    for entry in METHODS:
+        if entry.requires is None and not entry.name.endswith(":") and "masks" not in entry.needs:
+            try:
+                found.append(method_from(entry.name).id)
+            except BadInput:
+                continue  # it wants an inner method named
+    return tuple(found)
+
+
+def checked_methods(names: Names) -> tuple[str, ...]:
+    """Return the canonical texts of methods and works; ``all`` stands for `every_method`."""
+    texts = [item.text for item in parse_selections(names)]
+    found = [work for text in texts for work in (every_method() if text == EVERY else (_checked_work(text),))]
+    return tuple(dict.fromkeys(found))
 
 
 def _checked_work(text: str) -> str:
@@ -182,7 +205,7 @@ def measure_runtime(
     """
     refuse_in_worker()
     load_plugins(settings.plugins)
-    _check_devices(choice, settings)
+    check_devices(choice, settings)
     wanted = choice.cases if cases is None else list(cases)
     file = RuntimeFile(Path(out), settings)
     try:
@@ -196,6 +219,80 @@ def measure_runtime(
     return file.record
 
 
+def rows_again(record: RuntimeRecord, choice: Choice | None = None) -> tuple[Choice, list[RuntimeCase]]:
+    """Return the rows of an earlier run that are to be measured again: all, or those of a choice.
+
+    Raises
+    ------
+    BadInput
+        If it has none of them.
+    """
+    cases = [row.case for row in record.measurements]
+    if choice is not None:
+        wanted = {case.key for case in choice.cases}
+        cases = [case for case in cases if case.key in wanted]
+    if not cases:
+        raise BadInput(f"{record.path} has none of the rows that were asked for. Leave out --methods and the like.")
+
+    def each(name: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(getattr(case, name) for case in cases))
+
+    return Choice(each("method"), each("model"), each("place"), each("precision"), each("batch")), cases
+
+
+class NetworkRows:
+    """Measures the rows of one network at one place, which is surveyed once.
+
+    Parameters
+    ----------
+    first
+        Any of the rows.
+    process
+        The place's process.
+    settings
+        How to measure.
+    optional
+        Whether the device may be missing without that being an error.
+
+    Attributes
+    ----------
+    problem
+        Why none of the rows can be measured, or None.
+    """
+
+    def __init__(
+        self, first: RuntimeCase, process: PlaceProcess, settings: RuntimeSettings, optional: bool = False
+    ) -> None:
+        self.process = process
+        self.problem: Failed | NotMeant | None = None
+        self._settings = settings
+        self._passes: dict[str, PassCount] = {}
+        frameworks = possible_frameworks(first.model)
+        if first.place.framework not in frameworks:
+            self.problem = NotMeant(f"{first.model} exists only in {' and '.join(frameworks)}.")
+            return
+        answer = process.call(survey, first)
+        if isinstance(answer, Surveyed):
+            self._surveyed = answer
+        elif optional and isinstance(answer, Failed) and answer.known:
+            self.problem = NotMeant(answer.error)
+        else:
+            self.problem = answer
+
+    def measure(self, case: RuntimeCase) -> Measurement | NotMeasured:
+        """Return what was measured of a row, or why it was not."""
+        if self.problem is not None:
+            return _missing(case, self.problem)
+        if self._settings.memory and case.place.on_cpu:
+            self.process.end()  # memory grows by less in a process that has worked before
+        images = images_of(case, self._surveyed, self._passes.get(case.method), MOST_ROWS)
+        row = self.process.call(measured, case, self._settings, self._surveyed, images)
+        if not isinstance(row, Measurement):
+            return _missing(case, row)
+        self._passes[case.method] = PassCount(row.passes.forward // row.images, row.passes.backward // row.images)
+        return row
+
+
 def measured_rows(
     cases: Sequence[RuntimeCase],
     settings: RuntimeSettings,
@@ -206,52 +303,12 @@ def measured_rows(
     for place in dict.fromkeys(case.place for case in cases):
         with PlaceProcess(place, settings) as process:
             mine = [case for case in cases if case.place == place]
-            for network in dict.fromkeys(_network(case) for case in mine):
-                rows = [case for case in mine if _network(case) == network]
-                yield from _rows_of_network(rows, process, settings, view, place in optional)
-
-
-def _network(case: RuntimeCase) -> RuntimeCase:
-    """Return what the rows of one network at one place and precision have in common."""
-    return replace(case, method="", batch="")
-
-
-def _rows_of_network(
-    cases: Sequence[RuntimeCase],
-    process: PlaceProcess,
-    settings: RuntimeSettings,
-    view: RuntimeView,
-    optional: bool,
-) -> Iterator[Measurement | NotMeasured]:
-    """Yield the rows of one network at one place."""
-    first = cases[0]
-    problem: Failed | NotMeant | None = None
-    if first.place.framework not in possible_frameworks(first.model):
-        problem = NotMeant(f"{first.model} exists only in {' and '.join(possible_frameworks(first.model))}")
-    else:
-        view.working_on(f"the bare {first.model} · {first.place.framework} · {first.place.device}")
-        found = process.call(survey, first)
-        if isinstance(found, (Failed, NotMeant)):
-            problem = NotMeant(found.error) if optional and isinstance(found, Failed) and found.known else found
-    if problem is not None:
-        yield from (_missing(case, problem) for case in cases)
-        return
-    passes: dict[str, PassCount] = {}
-    for case in cases:
-        view.working_on(case.label)
-        if settings.memory and case.place.on_cpu:
-            process.end()  # memory grows by less in a process that has worked before
-        row = _measured_row(case, process, settings, found, passes.get(case.method))
-        if isinstance(row, Measurement):
-            passes[case.method] = PassCount(row.passes.forward // row.images, row.passes.backward // row.images)
-        yield row
-
-
-def _measured_row(
-    case: RuntimeCase, process: PlaceProcess, settings: RuntimeSettings, found: Surveyed, passes: PassCount | None
-) -> Measurement | NotMeasured:
-    answer = process.call(measured, case, settings, found, images_of(case, found, passes, MOST_ROWS))
-    return answer if isinstance(answer, Measurement) else _missing(case, answer)
+            for network in dict.fromkeys(case.network for case in mine):
+                view.working_on(f"the bare {network.model} · {place.framework} · {place.device}")
+                rows = NetworkRows(network, process, settings, place in optional)
+                for case in [case for case in mine if case.network == network]:
+                    view.working_on(case.label)
+                    yield rows.measure(case)
 
 
 def _missing(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
@@ -260,7 +317,7 @@ def _missing(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
     return NotMeasured(case, problem.error, failed=True, traceback=problem.traceback)
 
 
-def _check_devices(choice: Choice, settings: RuntimeSettings) -> None:
+def check_devices(choice: Choice, settings: RuntimeSettings) -> None:
     """Raise BadInput before anything is measured if a device that was asked for is not there."""
     for place in choice.places:
         if place.on_cpu or place in choice.optional:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from statistics import median
 from typing import Any, Literal
 
@@ -83,6 +83,11 @@ class RuntimeCase:
     def key(self) -> tuple[str, ...]:
         """What the row is paired by when two runs are compared."""
         return tuple(self.parameters.values())
+
+    @property
+    def network(self) -> RuntimeCase:
+        """What the rows of one network at one place and precision have in common."""
+        return replace(self, method="", batch="")
 
     @property
     def parameters(self) -> dict[str, str]:

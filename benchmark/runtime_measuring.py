@@ -17,7 +17,7 @@ from ..metrics.evaluation import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.base import Model
 from ..models.engine import Pairs
-from ..models.queries import PassCount, Query
+from ..models.queries import PassCount, Precision, Query
 from ..models.registry import find_model
 from ..models.tensors import Tensor
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
@@ -160,14 +160,18 @@ def _goes_backward(method: str) -> bool:
 
 def _loaded(case: RuntimeCase) -> _Subject:
     """Load the network anew and its inputs."""
+    model = loaded_for(case)
+    return _Subject(model, repeated_rows(model, sample_inputs(case.model, model)))
+
+
+def loaded_for(case: RuntimeCase) -> Model:
+    """Load a row's network anew, and set this process to its precision."""
     framework, device = case.place.framework, case.place.device
     set_tensor_float_32(framework, case.precision == "tf32")
-    precision = "bf16" if case.precision == "bf16" else "float32"
+    precision: Precision = "bf16" if case.precision == "bf16" else "float32"
     if case.size is not None or case.classes is not None:
-        model = changed_network(case.model, framework, device, precision, case.size, case.classes)
-    else:
-        model = loaded_model(ModelRequest(case.model, framework, device, precision))
-    return _Subject(model, repeated_rows(model, sample_inputs(case.model, model)))
+        return changed_network(case.model, framework, device, precision, case.size, case.classes)
+    return loaded_model(ModelRequest(case.model, framework, device, precision))
 
 
 def sample_inputs(name: str, model: Model, count: int = SAMPLES) -> np.ndarray:

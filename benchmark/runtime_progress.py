@@ -48,6 +48,11 @@ class RuntimeView:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         self.working_on("")
 
+    def skip(self, rows: int) -> None:
+        """Count rows as ended without a word."""
+        self._ended += rows
+        self.working_on("")
+
     def say(self, text: str) -> None:
         """Print a line."""
         if self._console is not None:

@@ -32,6 +32,7 @@ from .checksum import content_checksum
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
 OWN_FOLDERS = ("cells", "failures", "scores", "skipped", "thumbnails")
+RUNTIME = "runtime"
 OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 
 
@@ -138,7 +139,7 @@ class RunStore:
         run = _read_json(folder / "run.json") if "run.json" in present else None
         if isinstance(run, dict):
             _check_schema(folder, run)
-        elif foreign := sorted(present - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}):
+        elif foreign := _foreign(present):
             raise StorageError(
                 f"{folder} is not the folder of a run: it holds {', '.join(foreign[:3])}. "
                 "Choose a new or empty folder with --out."
@@ -306,6 +307,12 @@ class RunStore:
 
     def _reason_path(self, key: str) -> Path:
         return self.path / "skipped" / f"{key}.json"
+
+
+def _foreign(present: set[str]) -> list[str]:
+    """Return the names that no run writes; runtime benchmarks may have been kept in its folder before it began."""
+    left = present - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}
+    return sorted(name for name in left if not name.startswith(RUNTIME))
 
 
 def _check_schema(folder: Path, run: Mapping[str, Any]) -> None:

@@ -155,4 +155,4 @@ def generator_of(seed: int, stream: str, number: int) -> np.random.RandomState:
     Of NumPy's generators this is the one whose numbers are promised never to change, whatever the version.
     """
     words = np.array([seed, zlib.crc32(stream.encode()), number], dtype=np.uint32)
-    return np.random.RandomState(words)  # noqa: NPY002
+    return np.random.RandomState(words)

@@ -59,6 +59,7 @@ DATASETS: Registry[DatasetEntry] = Registry(
         "shapes",
         "patches",
         "series",
+        "mosaic",
     ],
 )
 
@@ -175,7 +176,7 @@ def spelt(name: str, **options: Any) -> str:
 
 def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
     """Return the entry that a name means, and the options that stand in the name."""
-    head, colon, path = name.partition(":")
+    head, colon, path = _at_colon(name)
     given: dict[str, Any] = {}
     if "[" in head:
         selection = parse_selection(head)
@@ -194,3 +195,13 @@ def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
     if "path" in given:
         raise BadInput(f"{name!r} gives the path twice.")
     return entry, {**given, "path": path}
+
+
+def _at_colon(name: str) -> tuple[str, str, str]:
+    """Split a name at its first colon outside brackets; the options may name another dataset with its path."""
+    depth = 0
+    for position, character in enumerate(name):
+        depth += (character == "[") - (character == "]")
+        if character == ":" and depth == 0:
+            return name[:position], ":", name[position + 1 :]
+    return name, "", ""

@@ -89,8 +89,8 @@ class Comparison:
         faster = sum(pair.verdict == "faster" for pair in self.pairs)
         missing = f"; {len(self.only_before)} rows of the baseline were not measured" if self.only_before else ""
         return (
-            f"{len(self.slower)} of {len(self.pairs)} rows slower by more than {self.threshold:.0%} in {self.quantity}, "
-            f"{faster} faster{missing}."
+            f"{len(self.slower)} of {len(self.pairs)} rows slower by more than {self.threshold:.0%} in "
+            f"{self.quantity}, {faster} faster{missing}."
         )
 
     @property
@@ -197,7 +197,8 @@ def _other_versions(before: RuntimeRecord, after: RuntimeRecord) -> list[str]:
     first, second = (
         {**(record.machine.get("versions") or {}), "driver": record.machine.get("driver")} for record in (before, after)
     )
-    return [f"{name} {first.get(name)} before, {second[name]} now" for name in second if first.get(name) != second[name]]
+    changed = [name for name in second if first.get(name) != second[name]]
+    return [f"{name} {first.get(name)} before, {second[name]} now" for name in changed]
 
 
 def print_comparison(found: Comparison, console: Console | None = None) -> None:

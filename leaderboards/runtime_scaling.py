@@ -23,6 +23,7 @@ from . import formatting
 from .bootstrap import CONFIDENCE, RESAMPLES
 from .facts import MethodFacts
 from .plots import INK, Style, method_styles, write_text
+from .runtime_plots import tick_text
 from .runtime_statistics import NOTHING, Estimate
 from .runtime_tables import WIDTH, Group, group_of, markdown_table
 
@@ -260,7 +261,7 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
     ticks = sorted({place for curve in curves for place in curve.x})
     panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, position: formatting.seconds(value)))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
     panel.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.7)
     _guide(panel, ticks, curves)
     panel.spines[["top", "right"]].set_visible(False)

@@ -28,8 +28,12 @@ NOTE = (
     "forward pass in the same rounds, with its 95 % bootstrap interval over rounds; it carries from one machine to "
     "another. Over bare: the time over that of the bare network for the same passes. First: the first call on a "
     "freshly loaded network, tracing and finding chunk sizes included. Memory: how far it grew beyond the network and "
-    "its inputs. ~ marks a noisy row: after a second try its quartiles still are more than 20 % of the median apart."
+    "its inputs. ~ marks a noisy row: after a second try its quartiles still are more than 20 % of the median apart; ! "
+    "a row during which other processes kept more than half a core busy."
 )
+
+DISTURBED = 0.5
+"""Cores that other processes keep busy, on average over the rounds; above this a time on a processor is doubtful."""
 
 
 class Group(NamedTuple):
@@ -74,6 +78,14 @@ class CostRow:
     def method(self) -> str:
         """The method's canonical text."""
         return self.measurement.case.method
+
+    @property
+    def marks(self) -> str:
+        """A tilde for a noisy row, an exclamation mark for one that other processes disturbed."""
+        found = self.measurement
+        busy = float(found.conditions.get("others_busy_cores") or 0.0)
+        disturbed = found.case.place.on_cpu and busy > DISTURBED
+        return ("~" if found.noisy else "") + ("!" if disturbed else "")
 
     @property
     def batch(self) -> str:
@@ -179,6 +191,11 @@ HEADS = (
 )
 
 
+def cost_text(value: float) -> str:
+    """Return a relative cost: like ``3.1x``, and with two digits where that would hide a small one."""
+    return f"{value:.2g}x" if 0 < value < 0.95 else formatting.times(value)
+
+
 def row_texts(row: CostRow) -> tuple[str, ...]:
     """Return a row's cells under `HEADS`."""
     found, spread = row.measurement, row.measurement.latency
@@ -186,11 +203,11 @@ def row_texts(row: CostRow) -> tuple[str, ...]:
     return (
         row.method,
         row.batch,
-        ("~" if found.noisy else "") + formatting.seconds(spread.median),
+        row.marks + formatting.seconds(spread.median),
         f"{formatting.seconds(spread.low)} to {formatting.seconds(spread.high)}",
         formatting.number(found.throughput),
-        formatting.times(row.relative.value),
-        f"{formatting.times(row.relative.low)} to {formatting.times(row.relative.high)}",
+        cost_text(row.relative.value),
+        f"{cost_text(row.relative.low)} to {cost_text(row.relative.high)}",
         f"{row.overhead.value:.2f}" if math.isfinite(row.overhead.value) else formatting.MISSING,
         formatting.seconds(found.first_call),
         formatting.memory(float("nan") if found.memory is None else found.memory),
@@ -251,10 +268,18 @@ def print_costs(tables: Sequence[CostTable], record: RuntimeRecord, console: Con
         console.print(
             Text(
                 "cost: in bare forward passes; over bare: the time over the bare network's for the same "
-                "passes; ~ noisy",
+                "passes; ~ noisy; ! disturbed by other processes",
                 style="dim",
             )
         )
+    print_missing(record, console)
+
+
+def print_missing(record: RuntimeRecord, console: Console | None = None) -> None:
+    """Print what could not be measured, each reason once."""
+    if console is None:
+        console = Console()
+        console = console if console.is_terminal else Console(width=WIDTH)
     by_reason: dict[tuple[bool, str], list[NotMeasured]] = {}
     for row in record.missing:
         by_reason.setdefault((row.failed, row.reason), []).append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -59,18 +60,33 @@ def xrai(
 
 
 def _segments(picture: np.ndarray, share: float) -> np.ndarray:
-    """Return the widened segments of all scales as boolean (segments, height, width)."""
-    from skimage.morphology import dilation, disk
+    """Return the widened segments of all scales as boolean (segments, height, width), each once."""
     from skimage.segmentation import felzenszwalb
 
-    found = []
-    shape = disk(max(1, round(_DILATION * share**0.5)))
+    found: set[bytes] = set()
+    radius = max(1, round(_DILATION * share**0.5))
     for scale in _SCALES:
         labels = felzenszwalb(
             2 * picture - 1, scale=scale, sigma=_SMOOTHING, min_size=max(2, round(_SMALLEST * share)), channel_axis=-1
         )
-        found += [dilation(labels == label, shape) for label in np.unique(labels)]
-    return np.unique(np.stack(found), axis=0)
+        found.update(np.packbits(segment).tobytes() for segment in _widened(labels, radius))
+    positions = picture.shape[0] * picture.shape[1]
+    packed = np.frombuffer(b"".join(sorted(found)), np.uint8).reshape(len(found), -1)
+    return np.unpackbits(packed, axis=1, count=positions).astype(bool).reshape(-1, *picture.shape[:2])
+
+
+def _widened(labels: np.ndarray, radius: int) -> Iterator[np.ndarray]:
+    """Yield each segment of int labels (height, width), widened by a disk, as boolean (height, width)."""
+    from scipy.ndimage import distance_transform_edt, find_objects
+
+    for number, box in enumerate(find_objects(labels + 1)):
+        if box is None:
+            continue
+        # Nothing beyond the disk's reach changes, so only the segment's surroundings are looked at.
+        around = tuple(slice(max(along.start - radius, 0), along.stop + radius) for along in box)
+        segment = np.zeros(labels.shape, bool)
+        segment[around] = distance_transform_edt(labels[around] != number) <= radius
+        yield segment
 
 
 def _region_map(values: np.ndarray, segments: np.ndarray, least: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from ..models.tensors import Tensor
 IMPUTED = "linear"
 """The fill that depends on what is kept: noisy linear imputation (ROAD)."""
 
-FILLS = (*BASELINES, "zero", "rise_blur", "blur:SIGMA", IMPUTED, "linear:NOISE")
-"""The names of fills; ``SIGMA`` and ``NOISE`` stand for numbers."""
+FILLS = (*BASELINES, "noise:NUMBER", "zero", "rise_blur", "blur:SIGMA", IMPUTED, "linear:NOISE")
+"""The names of fills; ``NUMBER``, ``SIGMA`` and ``NOISE`` stand for numbers."""
 
 _NOISE = 0.01
 """The standard deviation of the noise that ROAD adds to what it imputes (Rong et al. 2022, their code)."""
@@ -31,10 +31,11 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
     x
         (n, *input_shape), raw domain [0, 1].
     fill
-        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``blur:SIGMA``, a Gaussian blur of
-        so many positions; ``zero``, the raw value that the model's normalisation maps to zero (the mean colour of its
-        training set); or ``rise_blur``, the blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond
-        the border after normalisation). ``linear`` depends on what is kept: see `imputation_noise`.
+        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``noise:NUMBER``, another picture of
+        noise (``noise`` is number 0); ``blur:SIGMA``, a Gaussian blur of so many positions; ``zero``, the raw value
+        that the model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the
+        blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+        ``linear`` depends on what is kept: see `imputation_noise`.
     seed
         Of the noise.
 
@@ -48,6 +49,10 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
     if fill in BASELINES:
         return baseline_of(model, x, fill, RandomBank(seed))
     name, _, number = fill.partition(":")
+    if name == "noise":
+        shape = (model.channels, *model.spatial_shape)
+        picture = RandomBank(seed).uniform("baseline", shape)[np.array([int(float(number))])]
+        return model.from_numpy(model.native_array(picture))
     if name == "blur":
         return gaussian_blur(model, x, float(number)) if float(number) > 0 else x
     if fill not in FILLS:

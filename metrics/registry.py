@@ -137,6 +137,15 @@ METRICS: Registry[MetricEntry] = Registry(
         "road",
         "irof",
         "single_deletion",
+        "monotonicity",
+        "subset_correlations",
+        "infidelity",
+        "information_curves",
+        "localisation",
+        "complexity",
+        "robustness",
+        "randomisation",
+        "axioms",
     ),
 )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,11 @@ class Scoring:
     def bank(self) -> RandomBank:
         """Random numbers that depend on the seed alone: the same for every sample, batch and framework."""
         return RandomBank(self.seed)
+
+    @cached_property
+    def shared(self) -> dict[Hashable, Any]:
+        """What several metrics of this batch read and the first of them has made, by a key of their choice."""
+        return {}
 
     @cached_property
     def logits(self) -> np.ndarray:

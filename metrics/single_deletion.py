@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -43,14 +44,18 @@ class SingleDeletion(CurveMeasure):
         """See `CurveMeasure.value`."""
         cells = self._cells(reading.facts)
         drops = reading.score(ORIGINAL, self.score) - reading.curve(cells, self.score)
-        whole = reading.seen[ORIGINAL].relevance
-        attributions = whole - reading.relevance(cells)
-        # Sums were taken in another order than the cells stand in: equal cells may differ in the last digits.
-        scale = np.abs(reading.relevance(cells)).max() + abs(whole)
-        return spearman(np.round(attributions / scale, 9) if scale > 0 else attributions, drops)
+        return spearman(removed_relevance(reading, cells), drops)
 
     def _cells(self, facts: MapFacts) -> list[Perturbation]:
         return [removing(rank, rank + 1, self.fill, facts) for rank in range(facts.positions)]
+
+
+def removed_relevance(reading: Reading, cells: Sequence[Perturbation]) -> np.ndarray:
+    """Return the sum of the attributions that each perturbation removes, float64, as shares of one common size."""
+    kept, whole = reading.relevance(cells), reading.seen[ORIGINAL].relevance
+    # Sums were taken in another order than the cells stand in: equal cells may differ in the last digits.
+    scale = np.abs(kept).max() + abs(whole)
+    return np.round((whole - kept) / scale, 9) if scale > 0 else whole - kept
 
 
 @register_metric(

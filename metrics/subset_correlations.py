@@ -21,7 +21,7 @@ from .units import checked_unit
 _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
-_ANCONA: dict[str, Any] = {"sizes": 16, "subsets": 100, "smallest": 0.0, "fill": "zero"}
+_ANCONA: dict[str, Any] = {"sizes": 10, "subsets": 100, "smallest": 0.0, "fill": "zero"}
 Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=FIXED_FILLS)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
 
@@ -186,9 +186,7 @@ class MuFidelity(Measure):
 def sensitivity_n(
     *,
     sizes: Annotated[int, Doc("subset sizes, logarithmically spaced", source="heatmark: few, for cost", low=1)] = 8,
-    subsets: Annotated[
-        int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)
-    ] = 30,
+    subsets: Annotated[int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)] = 30,
     smallest: Annotated[
         float, Doc("size, as a share of the positions; at least one", source="Ancona: one position", low=0, high=1)
     ] = 0.01,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -23,6 +24,7 @@ from .token_grid import Tokens, maps_of_tokens
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .randomised import ParameterLayer
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -77,6 +79,7 @@ class Model(ABC):
         self._classes: int | None = None
         self._from_probabilities = False
         self._passes = PassCount()
+        self._shifted: dict[float, Model] = {}
 
     # Shapes, and what the native layout means
 
@@ -268,6 +271,7 @@ class Model(ABC):
             self._shape = before
             raise
         self.forget_shape()
+        self._shifted = {}
         self.__dict__.pop("engine", None)
         self.__dict__.pop("tokens", None)
 
@@ -336,6 +340,35 @@ class Model(ABC):
     @abstractmethod
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order in which their outputs are last computed."""
+
+    @abstractmethod
+    def parameter_layers(self) -> tuple[ParameterLayer, ...]:
+        """Return the layers that have parameters, in the order in which they are computed."""
+
+    def randomised(self, layers: Sequence[str], seed: int) -> AbstractContextManager[Model]:
+        """Return a context (``with model.randomised(...) as other``) in which layers have fresh random parameters.
+
+        What it yields is this model, whose network holds the random values until the context is left or raises; then
+        it has its own again, to the bit. Contexts may be nested. See `models/randomised.py` for what is drawn.
+
+        Parameters
+        ----------
+        layers
+            Names of `parameter_layers`; UnknownName for others, on entering.
+        seed
+            Of the values. A layer's depend on this and its name alone, not on which others are named.
+        """
+        from .randomised import randomised
+
+        return randomised(self, layers, seed)
+
+    def shifted(self, shift: float) -> Model:
+        """Return a model, kept, of the same network that gives for x + ``shift`` what this one gives for x."""
+        from .shifted import shifted
+
+        if shift not in self._shifted:
+            self._shifted[shift] = shifted(self, shift)
+        return self._shifted[shift]
 
     @abstractmethod
     def synchronise(self) -> None:

@@ -40,7 +40,7 @@ ZOO: Mapping[str, ZooNetwork] = {
     "pooled-cnn-shapes": ZooNetwork("pooled-cnn", "shapes", RECIPES["pooled-cnn"]),
     "pooled-cnn-patches": ZooNetwork("pooled-cnn", "patches", replace(RECIPES["pooled-cnn"], epochs=4)),
     "cnn-1d-series": ZooNetwork(
-        "cnn-1d", "series", TrainingRecipe(epochs=8, learning_rate=4e-3, augmentation="erase", erased=0.4)
+        "cnn-1d", "series", TrainingRecipe(epochs=5, learning_rate=4e-3, augmentation="erase", erased=0.4)
     ),
     "vit-tiny": ZooNetwork("vit-tiny", "digits", RECIPES["vit-tiny"]),
 }

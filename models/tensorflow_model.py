@@ -23,6 +23,7 @@ from .tensorflow_tensors import TensorFlowOperations
 
 if TYPE_CHECKING:
     from .keras_whole import WholeNetwork
+    from .randomised import ParameterLayer
 
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""
@@ -222,6 +223,12 @@ class TensorFlowModel(Model):
             tf.function(trace, input_signature=signature, autograph=False).get_concrete_function()
             self._layers = tuple(found.values())
         return self._layers
+
+    def parameter_layers(self) -> tuple[ParameterLayer, ...]:
+        """See `Model.parameter_layers`."""
+        from .tensorflow_randomised import keras_parameter_layers
+
+        return keras_parameter_layers(self)
 
     def synchronise(self) -> None:
         """See `Model.synchronise`; a processor's operations have ended when their call returns."""

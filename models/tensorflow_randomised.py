@@ -112,10 +112,10 @@ def _kernel(
 ) -> tuple[tuple[int, ...], Callable[[np.ndarray], np.ndarray]] | None:
     """Return a kernel's canonical shape, and what brings an array of it into Keras' layout; None for no kernel."""
     name = variable.name
-    if isinstance(layer, _DEPTHWISE) or (isinstance(layer, _SEPARABLE) and name == "depthwise_kernel"):
+    if (name == "kernel" and isinstance(layer, _DEPTHWISE)) or (
+        name == "depthwise_kernel" and isinstance(layer, _SEPARABLE)
+    ):
         *window, channels, multiplier = shape
-        if name == "bias":
-            return None
         return (channels * multiplier, 1, *window), lambda values: np.moveaxis(
             values.reshape(channels, multiplier, *window), (0, 1), (-2, -1)
         )
@@ -142,9 +142,7 @@ def _kernel(
         order = [*out, *(axis for axis in range(len(shape)) if axis not in out)]
         sizes = tuple(shape[axis] for axis in order)
         outputs = math.prod(sizes[: len(out)])
-        return (outputs, math.prod(shape) // outputs), lambda values: values.reshape(sizes).transpose(
-            np.argsort(order)
-        )
+        return (outputs, math.prod(shape) // outputs), lambda values: values.reshape(sizes).transpose(np.argsort(order))
     return None
 
 

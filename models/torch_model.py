@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from .scores import target_score
 from .torch_attention import attention_layers, captured_attention
 from .torch_rules import RectifierRule, has_rectifier
 from .torch_tensors import TorchOperations
+
+if TYPE_CHECKING:
+    from .randomised import ParameterLayer
 
 _LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
 
@@ -217,6 +220,12 @@ class TorchModel(Model):
 
     def _blank(self) -> torch.Tensor:
         return torch.zeros((1, *self.input_shape), device=self._torch_device)
+
+    def parameter_layers(self) -> tuple[ParameterLayer, ...]:
+        """See `Model.parameter_layers`."""
+        from .torch_randomised import torch_parameter_layers
+
+        return torch_parameter_layers(self)
 
     def synchronise(self) -> None:
         """See `Model.synchronise`."""

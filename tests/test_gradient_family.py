@@ -13,7 +13,7 @@ from heatmark.methods.fullgrad import completeness
 from heatmark.methods.guided_integrated_gradients import _Path
 from heatmark.methods.integrated_gradients import completeness_error
 from heatmark.methods.registry import method_from
-from heatmark.methods.xrai import _region_map
+from heatmark.methods.xrai import _region_map, _segments, _widened
 from heatmark.models.blur import gaussian_blur, gaussian_matrix
 from heatmark.models.wrap import wrap
 
@@ -148,6 +148,34 @@ def test_xrai_grows_from_the_best_segment():
     np.testing.assert_allclose(result, [[9, 9, 1], [1, 1, 1], [-2, -2, -2]])
     # A segment that brings too few new pixels is left out, and its pixels get the mean of what is left.
     np.testing.assert_allclose(_region_map(values, segments, 4)[2], [-2, -2, -2])
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5])
+def test_segments_are_widened_by_a_disk(radius):
+    from skimage.morphology import dilation, disk
+
+    labels = np.kron(np.random.default_rng(radius).integers(0, 6, (5, 4)), np.ones((4, 7), int))
+    labels[labels == 3] = 4  # a number that no segment has
+    found = np.stack(list(_widened(labels, radius)))
+    expected = np.stack([dilation(labels == number, disk(radius)) for number in np.unique(labels)])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_each_segment_counts_once_and_their_order_is_fixed():
+    picture = np.zeros((30, 30, 3), np.float32)
+    picture[:12, :17] = (1.0, 0.2, 0.0)
+    segments = _segments(picture, 30 * 30 / 224**2)
+    flat = segments.reshape(len(segments), -1)
+    np.testing.assert_array_equal(flat, np.unique(flat, axis=0))
+    assert segments.shape[1:] == (30, 30) and segments.any(axis=0).all()
+
+
+def test_values_that_only_rounding_tells_apart_move_together():
+    ends = np.array([1.0, 1.0, 1.0, 1.0])
+    for rounding in (0.0, 1e-7, -1e-7):
+        path = _Path(np.zeros(4), ends, 0.25, 1.0)
+        path.advance(np.array([0.5, 0.5 + rounding, 3.0, 2.0]), 0.25)
+        np.testing.assert_allclose(path.x, [0.5, 0.5, 0.0, 0.0], atol=1e-9)
 
 
 def test_smoothing_wraps_any_method(model):

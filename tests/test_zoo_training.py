@@ -87,6 +87,24 @@ def test_shifts_are_drawn_for_each_axis() -> None:
     assert len({tuple(row.ravel().tolist()) for row in moved}) == 9
 
 
+def test_erasing_shows_one_level_at_a_share_of_the_positions() -> None:
+    x = np.full((400, 6, 5, 3), 9.0, np.float32)
+    recipe = TrainingRecipe(batch=400, augmentation="erase", erased=0.5)
+    ((erased, _),) = recipe.batches(x, np.zeros(400, np.int64), 1)
+    assert erased.dtype == np.float32 and (x == 9).all()
+    changed = (erased != 9).all(axis=-1)
+    assert np.array_equal(changed, (erased != 9).any(axis=-1))
+    assert (
+        0.2 < changed.mean() < 0.3 and changed.mean(axis=(1, 2)).max() > 0.4 and changed.mean(axis=(1, 2)).min() < 0.1
+    )
+    levels = [np.unique(picture[where]) for picture, where in zip(erased, changed, strict=True) if where.any()]
+    assert all(len(found) == 1 for found in levels)
+    assert -2 <= min(levels)[0] < -1.9 and 1.9 < max(levels)[0] <= 2
+    ((again, _),) = recipe.batches(x, np.zeros(400, np.int64), 1)
+    ((later, _),) = recipe.batches(x, np.zeros(400, np.int64), 2)
+    assert np.array_equal(erased, again) and not np.array_equal(erased, later)
+
+
 def test_accuracy_and_loss_by_hand() -> None:
     scores = np.array([[0.0, 0.0], [np.log(3.0), 0.0], [1000.0, 0.0]])
     accuracy, loss = accuracy_and_loss(
@@ -292,7 +310,7 @@ def test_weights_are_identified_without_importing_a_framework(own_cache: Path) -
 
 
 def test_zoo_entries_agree_with_what_is_trained() -> None:
-    assert set(trained.RECIPES) == {"small-cnn", "vgg7", "cnn-1d", "vit-tiny"}
+    assert set(trained.RECIPES) == {"small-cnn", "vgg7", "pooled-cnn", "cnn-1d", "vit-tiny"}
     for name, zoo in first_use.ZOO.items():
         entry = find_model(name)[0]
         sample = training_shape(zoo.dataset)

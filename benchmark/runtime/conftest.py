@@ -1,9 +1,14 @@
-"""Fixtures of the runtime benchmarks: real photographs, a real network, and both frameworks where installed."""
+"""Fixtures and options of the runtime benchmarks: what is measured, and where.
+
+::
+
+    pytest benchmark/runtime/test_methods.py --methods grad_cam,saliency --models small-cnn --devices cpu --batches 1,8
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +16,81 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from heatmark.benchmark.measure_runtime import Choice, chosen, settings_of
+from heatmark.benchmark.runtime_cases import Place, RuntimeSettings
+from heatmark.benchmark.runtime_machine import machine_record
+from heatmark.benchmark.runtime_processes import PlaceProcess
 from heatmark.datasets.registry import load_dataset
 from heatmark.models.base import Model
 from heatmark.models.devices import installed_frameworks
 from heatmark.models.registry import load_model
 
 NETWORK = "efficientnet-lite0"
+OPTIONS = {
+    "methods": (None, "methods, comma-separated; those of the quick suite by default"),
+    "models": (None, "models, comma-separated"),
+    "frameworks": (None, "torch, tensorflow, or both"),
+    "devices": ("auto", "auto (all there are), or some of cpu,cuda,cuda:N"),
+    "precisions": ("float32", "some of float32,tf32,bf16"),
+    "batches": ("1,chunk", "images a call: numbers, and chunk for the engine's"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("heatmark", "heatmark's runtime benchmarks")
+    for name, (default, meaning) in OPTIONS.items():
+        group.addoption(f"--{name}", default=default, help=meaning)
+    group.addoption("--rounds", type=int, default=7, help="measured rounds of each row")
+    group.addoption("--seconds", type=float, default=60.0, help="time for the rounds of one row")
+    group.addoption("--no-memory", action="store_true", help="do not measure peak memory")
+
+
+def choice_of(config: pytest.Config) -> Choice:
+    """Return what the options choose."""
+    values = [config.getoption(name) for name in OPTIONS]
+    return chosen(*values)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a benchmark that takes them every combination of the coordinates, those of one process together."""
+    names = ("method", "model_name", "framework", "device", "precision", "batch")
+    if not set(names) <= set(metafunc.fixturenames):
+        return
+    rows = [tuple(case.parameters[name.removesuffix("_name")] for name in names) for case in _cases(metafunc.config)]
+    metafunc.parametrize(names, rows, ids=["-".join(row) for row in rows])
+
+
+def _cases(config: pytest.Config) -> list[Any]:
+    return choice_of(config).cases
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Add what identifies the machine for heatmark, which compares runs by it."""
+    machine_info["heatmark"] = machine_record()
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> RuntimeSettings:
+    """How rows are measured."""
+    config = request.config
+    return settings_of(
+        config.getoption("rounds"), config.getoption("seconds"), memory=not config.getoption("no_memory")
+    )
+
+
+@pytest.fixture(scope="session")
+def process_at(settings: RuntimeSettings) -> Iterator[Callable[[Place], PlaceProcess]]:
+    """Return a function from a place to its process; there is one at a time, so that none disturbs another."""
+    held: dict[Place, PlaceProcess] = {}
+
+    def get(place: Place) -> PlaceProcess:
+        for other in [other for other in held if other != place]:
+            held.pop(other).end()
+        return held.setdefault(place, PlaceProcess(place, settings))
+
+    yield get
+    for process in held.values():
+        process.end()
 
 
 @pytest.fixture(scope="session", params=installed_frameworks())

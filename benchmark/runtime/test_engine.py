@@ -79,18 +79,31 @@ def test_method(benchmark, model, photographs, method):
     measure(benchmark, lambda: hm.explain(model, x, method, 0), bare, 4 * variants)
 
 
-def test_curves(benchmark, model, photographs):
-    """All metrics of the quick suite together, against the bare forwards of their distinct pictures."""
-    from heatmark.metrics.evaluation import evaluate_batch, planned
-    from heatmark.metrics.perturbations import MapFacts
+FAMILY = (
+    *("deletion", "insertion", "morf", "lerf", "n_ord", "s_ord", "tpn", "tps", "aopc", "abpc"),
+    *("average_drop", "average_increase"),
+)
+ROAD = ("road_morf", "road_lerf", "road_combined")
+
+
+@pytest.mark.parametrize(("metrics", "method"), [(FAMILY, "smoothgrad[samples=2]"), (ROAD, "grad_cam")])
+def test_metrics(benchmark, model, photographs, metrics, method):
+    """A family of metrics together, against the bare forwards of its distinct pictures."""
+    from heatmark.metrics.evaluation import evaluate_batch
     from heatmark.metrics.registry import metric_from
 
-    names = ["average_drop", "average_increase", "n_ord", "s_ord", "deletion", "insertion"]
-    metrics = [metric_from(name) for name in names]
+    chosen = [metric_from(name) for name in metrics]
     x = photographs(model, 2)
-    maps = hm.explain(model, x, "random")
-    distinct = 2 * len(planned(metrics, MapFacts(maps[0].size, int((maps[0] > 0).sum()))))
+    maps = hm.explain(model, x, method, 0)
+
+    def work():
+        evaluate_batch(model, x, maps, np.zeros(2, np.int64), chosen)
+
+    before = model.passes.forward
+    work()
+    distinct = model.passes.forward - before
     rows = photographs(model, distinct)
     loops = bare_loops(model, False)
     bare = {name: lambda loop=loop: loop(rows) for name, loop in loops.items()}
-    measure(benchmark, lambda: evaluate_batch(model, x, maps, np.zeros(2, np.int64), metrics), bare, distinct)
+    benchmark.extra_info.update(distinct_pictures=distinct // 2)
+    measure(benchmark, work, bare, distinct)
