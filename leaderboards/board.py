@@ -37,12 +37,13 @@ class Board(Standings):
         StorageError
             If the folder is read-only or full.
         """
+        from .cost_sections import cost_markdown
         from .report import html_report  # here, because the drawing libraries that it needs are slow to import
 
         target = Path(folder) if folder is not None else self.store.path
         texts = {
             "leaderboard.csv": csv_text(self),
-            "leaderboard.md": markdown_text(self),
+            "leaderboard.md": markdown_text(self) + "\n" + cost_markdown(self),
             "report.html": html_report(self),
         }
         for name, text in texts.items():

@@ -13,10 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import HeatmarkError
 from . import formatting
+from .cost_sections import cost_section
 from .facts import MethodFacts, MetricFacts
 from .plots import curves_figures, ranks_figure, svg_uri
 from .report_gallery import galleries
 from .results import FRAMEWORK_NAMES
+from .runtime_tables import HEADS, NOTE, row_cells
 from .standings import Standings, Table
 from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
 from .views import VIEWS, caption
@@ -46,6 +48,9 @@ def html_report(standings: Standings) -> str:
         parameters_text=parameters_text,
         passes_text=passes_text,
         place_text=place_text,
+        runtime_cells=row_cells,
+        runtime_heads=HEADS,
+        runtime_note=NOTE,
     )
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
@@ -54,6 +59,7 @@ def html_report(standings: Standings) -> str:
         suite=suite_name(standings),
         facts=_facts(standings),
         ranks=_ranks(standings),
+        costs=cost_section(standings),
         curves=_curves(standings),
         galleries=galleries(standings),
         view_words={view: caption([view]) for view in VIEWS},

@@ -215,6 +215,26 @@ def row_texts(row: CostRow) -> tuple[str, ...]:
     )
 
 
+def row_cells(row: CostRow) -> list[tuple[str, float]]:
+    """Return a row's cells under `HEADS`, each with the number that it is sorted by."""
+    found, spread = row.measurement, row.measurement.latency
+    memory = float("nan") if found.memory is None else float(found.memory)
+    numbers = (
+        float("nan"),
+        float(found.images),
+        spread.median,
+        spread.iqr,
+        found.throughput,
+        row.relative.value,
+        row.relative.high - row.relative.low,
+        row.overhead.value,
+        found.first_call,
+        memory,
+        sum(row.passes),
+    )
+    return list(zip(row_texts(row), numbers, strict=True))
+
+
 def costs_markdown(tables: Sequence[CostTable], record: RuntimeRecord) -> str:
     """Return the tables as Markdown, with the machine and what could not be measured."""
     parts = ["# Runtime", "", NOTE, "", escaped(machine_text(record)), ""]
