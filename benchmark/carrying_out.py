@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import HeatmarkError, NotApplicable
 from .environment import versions
 from .executors import Executor, SerialExecutor
-from .input_shapes import PHOTOGRAPH
+from .input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from .messages import Description, Ended, Failed, Finished, Job, ModelRequest, NotMeant
 from .plan import Answer, Plan, PlannedCell, Work, known_without_loading, planned
 from .plugins import main_plugin, plugin_module
@@ -137,13 +137,15 @@ def _notes(work: Work, answers: Mapping[ModelRequest, Answer]) -> tuple[str, ...
     """Return in which frameworks models do not exist, and what is assumed about their inputs."""
     absent = {answer.reason for answer in answers.values() if isinstance(answer, NotMeant)}
     height, width = PHOTOGRAPH
-    open_shapes = {r.model for r, a in answers.items() if isinstance(a, Description) and not a.knows_shape}
+    open_shapes = {
+        (r.model, r.framework) for r, a in answers.items() if isinstance(a, Description) and not a.knows_shape
+    }
     assumed = {
-        f"{task.model} does not say which inputs it takes: the photographs of {task.dataset} are brought to "
-        f"{height} x {width} pixels. Return heatmark.wrap(net, input_shape=(3, height, width)) from the function that "
-        "builds it for another size."
+        f"{model} does not say which inputs it takes: the photographs of {task.dataset} are brought to "
+        f"{height} x {width} pixels. For another size, {HOW_TO_STATE_IT[framework]}."
         for task in work.suite.tasks
-        if task.model in open_shapes and work.datasets[task.dataset].framing == "whole"
+        for model, framework in open_shapes
+        if task.model == model and work.datasets[task.dataset].framing == "whole"
     }
     return (*sorted(absent), *sorted(assumed))
 

@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from ..models.importing import keep_imports_quiet
+
 PACKAGE = __name__.partition(".")[0]
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def show_notices() -> None:
     """Print heatmark's log lines and warnings as one line each; for a process of heatmark's own, not a library's.
 
-    Warnings of other packages keep Python's form.
+    Warnings of other packages keep Python's form. What TensorFlow writes when it is imported is held back.
     """
+    keep_imports_quiet()
     logger = logging.getLogger(PACKAGE)
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)

@@ -18,6 +18,9 @@ FILE = "audit.json"
 REACTIVE, RESILIENT, REPEATABLE = 0.75, 0.75, 0.75
 """The bars: of reactivity; of resilience and of the order that noise leaves; of another seed and of other samples."""
 
+PASSED, FAILED = "✓", "!"
+"""The marks beside a metric's name."""
+
 #: What the oracle's map says nothing about, so that it need not win: how a map changes, or how simple it is.
 NOT_ABOUT_TRUTH = frozenset({"robustness", "randomisation", "complexity", "axioms"})
 
@@ -136,9 +139,19 @@ class MetricAudit:
         return all(answers) if answers else None
 
     @property
+    def mark(self) -> str:
+        """The mark beside its name; empty where nothing could be asked."""
+        return {True: PASSED, False: FAILED, None: ""}[self.passed]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The questions that were answered with no."""
+        return tuple(check for check in self.checks if check.passed is False)
+
+    @property
     def complaints(self) -> tuple[str, ...]:
         """What it did not pass, in words."""
-        return tuple(check.words for check in self.checks if check.passed is False)
+        return tuple(check.words for check in self.failed)
 
     @property
     def _truth(self) -> Check:

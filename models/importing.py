@@ -6,9 +6,14 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+
+LOUD = "tensorflow"
+"""The framework whose import writes to standard error."""
 
 
 def imported(framework: str) -> ModuleType:
@@ -26,6 +31,36 @@ def imported(framework: str) -> ModuleType:
         return sys.modules[framework]
     with _chatter_held_back():
         return importlib.import_module(framework)
+
+
+def keep_imports_quiet() -> None:
+    """From now on, hold the chatter back whoever imports TensorFlow; for a process of heatmark's own.
+
+    A user's file may import Keras where heatmark itself needs no TensorFlow.
+    """
+    if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietFinder())
+
+
+class _QuietFinder(MetaPathFinder):
+    """Finds the loud framework as usual, but holds back what it writes while it is loaded."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the usual specification with a quiet loader; None for every other module."""
+        spec = PathFinder.find_spec(fullname, path, target) if fullname == LOUD else None
+        if spec is None or spec.loader is None:
+            return None
+        loader, load = spec.loader, spec.loader.exec_module
+
+        def load_quietly(module: ModuleType) -> None:
+            del loader.exec_module  # the instance's own, so that the loader is again as it was
+            with _chatter_held_back():
+                load(module)
+
+        loader.exec_module = load_quietly  # type: ignore[method-assign]
+        return spec
 
 
 @contextmanager

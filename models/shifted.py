@@ -31,7 +31,7 @@ def shifted(model: Model, shift: float) -> Model:
 def _shifted_preprocess(model: Model, shift: float) -> Preprocess:
     before = model._preprocess
     if before is None:
-        return Normalization((shift,) * model.channels, (1.0,) * model.channels)
+        return Normalization((shift,), (1.0,))
     if isinstance(before, Normalization):
         return Normalization(tuple(mean + shift for mean in before.mean), before.std, before.flip_channels)
     function: Callable[[Any], Any] = before

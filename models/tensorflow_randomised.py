@@ -53,7 +53,7 @@ class KerasArray(ParameterArray):
 
     def kept(self) -> list[np.ndarray]:
         """See `ParameterArray.kept`."""
-        return [np.array(variable) for variable in self.variables]
+        return [np.array(np.asarray(variable)) for variable in self.variables]
 
     def restore(self, kept: list[np.ndarray]) -> None:
         """See `ParameterArray.restore`."""

@@ -30,7 +30,7 @@ def names_of(model):
 def weights_of(model):
     if model.framework == "torch":
         return {name: value.clone().numpy() for name, value in model.net.state_dict().items()}
-    return {variable.path: np.array(variable) for variable in model.net.weights}
+    return {variable.path: np.array(np.asarray(variable)) for variable in model.net.weights}
 
 
 def same(one, other):

@@ -423,6 +423,7 @@ class TestInformationCurves:
     def test_both_curves_read_the_same_passes(self):
         subject, x, masks = picture_network()
         inputs, maps, target = subject.inputs(x), masks.astype(np.float32), np.zeros(3, np.int64)
+        known = subject.outputs(x)
 
         def passes(*names):
             before = subject.passes.forward

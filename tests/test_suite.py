@@ -50,6 +50,12 @@ def test_tasks_may_be_listed_one_by_one(tmp_path: Path) -> None:
     assert suite.models == ("small-cnn", "cnn-1d") and suite.datasets == ("digits", "mnist1d")
 
 
+def test_the_names_of_every_packaged_suite_exist() -> None:
+    suites = {suite.name: looked_up(suite) for suite in list_suites()}
+    assert set(suites) == {"quick", "standard", "ground-truth"}
+    assert all(methods and metrics for methods, metrics in suites.values())
+
+
 def test_quick_is_packaged_and_its_names_exist() -> None:
     from heatmark.benchmark.plan import looked_up
 
