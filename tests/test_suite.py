@@ -51,6 +51,8 @@ def test_tasks_may_be_listed_one_by_one(tmp_path: Path) -> None:
 
 
 def test_the_names_of_every_packaged_suite_exist() -> None:
+    from heatmark.benchmark.plan import looked_up
+
     suites = {suite.name: looked_up(suite) for suite in list_suites()}
     assert set(suites) == {"quick", "standard", "ground-truth"}
     assert all(methods and metrics for methods, metrics in suites.values())
