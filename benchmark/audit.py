@@ -29,7 +29,7 @@ from .suite import Names, names_of
 
 DATA = "shapes,patches,series"
 METHODS_AUDITED = (
-    "saliency,input_x_gradient,integrated_gradients[steps=20],guided_backprop,grad_cam,smoothgrad[samples=10]"
+    "saliency,input_x_gradient,integrated_gradients[steps=10],guided_backprop,grad_cam,smoothgrad[samples=5]"
 )
 """Methods of different kinds and quality, none of them dear: metrics that explain again do so many times."""
 

@@ -18,13 +18,14 @@ from .tables import escaped
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
 
-HEADS = ("metric", "oracle", "reactivity", "resilience", "order kept", "retest", "halves", "undefined", "audit")
+NAME_WIDTH = 30
+HEADS = ("metric", "oracle", "reacts", "resilient", "order kept", "retest", "halves", "undefined", "audit")
 
 NOTES = (
     "oracle: how many controls the ground truth's own map beats, the 95 % interval of the difference above zero "
     "(over all data sets); in parentheses where the metric is about something else, and it need not.",
-    f"reactivity: how often a map scores better than noise in its place (0.5: as often as not); at least {REACTIVE:g}.",
-    "resilience: 1 minus what a little noise (5 %) changes over what losing the map changes; order kept: Kendall's tau "
+    f"reacts: how often a map scores better than noise in its place (0.5: as often as not); at least {REACTIVE:g}.",
+    "resilient: 1 minus what a little noise (5 %) changes over what losing the map changes; order kept: Kendall's tau "
     f"between the maps' order with that noise and without; each at least {RESILIENT:g}.",
     "retest: Spearman's correlation of the scores with another seed of the metric (exact: it has no random numbers); "
     f"halves: of the maps' order on two halves of the samples; each at least {REPEATABLE:g}.",

@@ -127,6 +127,14 @@ class TestMosaics:
         found = scored(maps, mixed, "grid_pointing_game")
         assert np.isnan(found[0]) and found[1] == pytest.approx(1 / 4)
 
+    def test_a_border_may_be_off_by_a_row(self):
+        game = metric_from("grid_pointing_game").measure
+        mask = np.zeros((49, 49), bool)
+        mask[:24, :24] = True  # the grid's own first cell has 25 rows
+        assert game.located(mask.astype(float), mask) == 1
+        mask[20:24] = False
+        assert np.isnan(game.located(mask.astype(float), mask))
+
     def test_the_halves_of_a_series(self, scored):
         maps = np.arange(20, dtype=np.float32)[None]
         mask = np.arange(20)[None] >= 10
