@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .cli_audit import audit_commands
 from .cli_draw import draw_commands
 from .cli_runtime import runtime_commands
 from .cli_show import show_commands
@@ -50,6 +51,7 @@ app = typer.Typer(
 show_commands(app)
 draw_commands(app)
 runtime_commands(app)
+audit_commands(app)
 
 Names = list[str] | None
 
@@ -132,13 +134,16 @@ def run_command(
 def leaderboard_command(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where to write; the run's folder by default.")] = None,
+    audit: Annotated[
+        Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
+    ] = None,
 ) -> None:
     """Rank the methods of a run; write leaderboard.csv, leaderboard.md and report.html.
 
     \b
     heatmark leaderboard results/quick
     """
-    _show_board(run, out)
+    _show_board(run, out, audit)
 
 
 @app.command("score")
@@ -243,10 +248,10 @@ def _report_failures(result: Run) -> None:
         )
 
 
-def _show_board(run: Path, out: Path | None) -> None:
+def _show_board(run: Path, out: Path | None, audit: Path | None = None) -> None:
     from .leaderboards.board import leaderboard
 
-    board = leaderboard(run)
+    board = leaderboard(run, audit=audit)
     written = board.write(out)
     board.show()
     typer.echo("Written: " + ", ".join(str(path) for path in written))

@@ -56,7 +56,7 @@ def runtime_command(
         bool, typer.Option("--scaling", help="Measure how cost grows instead, and fit exponents.")
     ] = False,
     axes: Annotated[
-        str, typer.Option("--axes", help="What --scaling varies: some of images,size,steps,classes.")
+        str, typer.Option("--axes", help="What --scaling varies, perhaps where: images=1|4|16,size=64|128.")
     ] = "images,size,steps,classes",
     check_devices: Annotated[
         bool, typer.Option("--check-devices", help="Compare maps, scores and leaderboards of CPU, GPU and precisions.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..datasets.base import Dataset
 from ..datasets.progress import Progress
-from ..datasets.registry import load_dataset
+from ..datasets.registry import find_dataset, load_dataset
 from ..errors import BadInput, Interrupted, NotApplicable
 from ..methods.registry import METHODS, method_from
 from ..metrics.registry import METRICS, Metric, metric_from
@@ -23,7 +23,7 @@ from .audit_store import AuditStore
 from .audit_units import WAYS, Entry, UnitSpec, UnitValues, Way, measured_unit, metric_key
 from .cells import Task
 from .messages import ModelRequest
-from .named_models import identity, loaded_model
+from .named_models import check_name, identity, loaded_model
 from .plugins import load_plugins
 from .suite import Names, names_of
 
@@ -321,6 +321,10 @@ def _entries(methods: Names) -> tuple[Entry, ...]:
 
 
 def _tasks(data: Sequence[str], models: Sequence[str] | None, framework: str) -> tuple[Task, ...]:
+    for dataset in data:
+        find_dataset(dataset)
+    for model in models or ():
+        check_name(model)
     if models is None:
         return tuple(Task(_usual_model(dataset, framework), dataset) for dataset in data)
     if len(models) not in (1, len(data)):

@@ -61,6 +61,8 @@ class Outputs:
         By method and metric, float64 (n,).
     left_out
         By method, why it has no map; ``failed`` holds those for which that is an error.
+    failed_metrics
+        By metric, the first error that it ended in.
     """
 
     setup: Setup
@@ -71,6 +73,7 @@ class Outputs:
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
+    failed_metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _with_methods(start: Outputs, check: DeviceCheck, process: PlaceProcess, vie
     scores: dict[str, dict[str, np.ndarray]] = {}
     left_out: dict[str, str] = {}
     failed = set()
+    failed_metrics: dict[str, str] = {}
     for method in check.methods:
         view.working_on(f"{method} · {start.setup.place.framework} · {start.setup.label}")
         answer = process.call(
@@ -191,10 +195,20 @@ def _with_methods(start: Outputs, check: DeviceCheck, process: PlaceProcess, vie
         elif isinstance(answer, NotMeant):
             left_out[method] = answer.reason
         else:
-            maps[method], scores[method] = answer
+            maps[method], scores[method], problems = answer
+            for metric, problem in problems.items():
+                failed_metrics.setdefault(metric, problem)
         view.skip(1)
     return Outputs(
-        start.setup, start.device_name, start.targets, start.logits, maps, scores, left_out, frozenset(failed)
+        start.setup,
+        start.device_name,
+        start.targets,
+        start.logits,
+        maps,
+        scores,
+        left_out,
+        frozenset(failed),
+        failed_metrics,
     )
 
 
@@ -215,8 +229,8 @@ def starting_point(name: str, setup: Setup, images: int, targets: np.ndarray | N
 
 def maps_and_scores(
     name: str, setup: Setup, images: int, method: str, metrics: Sequence[str], targets: np.ndarray, seed: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return a method's maps of the sample inputs, and their scores on the metrics that have a meaning here.
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, str]]:
+    """Return a method's maps of the sample inputs, their scores on the metrics that have a meaning, and errors.
 
     Raises
     ------
@@ -228,7 +242,20 @@ def maps_and_scores(
     if reason := chosen.why_not(model):
         raise NotApplicable(reason)
     maps = explain_batch(model, chosen, x, targets, seed)
-    evaluation = evaluate_batch(
-        model, x, maps, targets, [metric_from(metric) for metric in metrics], seed, explainer=explainer_of(chosen, seed)
-    )
-    return maps, {metric: scores for metric, scores in evaluation.scores.items() if metric not in evaluation.reasons}
+    explainer = explainer_of(chosen, seed)
+
+    def scores_on(names: Sequence[str]) -> dict[str, np.ndarray]:
+        found = evaluate_batch(model, x, maps, targets, list(map(metric_from, names)), seed, explainer=explainer)
+        return {metric: scores for metric, scores in found.scores.items() if metric not in found.reasons}
+
+    try:
+        return maps, scores_on(metrics), {}
+    except Exception:  # one of them failed: the others are scored without it
+        scores: dict[str, np.ndarray] = {}
+        problems: dict[str, str] = {}
+        for metric in metrics:
+            try:
+                scores |= scores_on([metric])
+            except Exception as error:
+                problems[metric] = f"{type(error).__name__}: {error}"
+        return maps, scores, problems

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from .messages import Advanced, Ended, Event, Failed, Finished, Job, NotMeant, Started
+from .messages import Advanced, Ended, Event, Failed, Finished, Job, Outcome, Started
 
 WINDOW_SECONDS = 15.0
 """The rate of images is taken over this time."""
@@ -91,7 +91,9 @@ class Pace:
 
     @property
     def text(self) -> str:
-        """Rate and time left in words."""
+        """Rate and time left in words; once nothing is left, the time that it took."""
+        if self.ended == self.total:
+            return f"took {timedelta(seconds=round(monotonic() - self._began))}"
         left = self.seconds_left()
         remaining = "" if left is None else f", {timedelta(seconds=round(left))} left"
         return f"{self.images_per_second():.0f} images/s{remaining}"
@@ -129,8 +131,8 @@ class PlainLines:
     def __init__(self, pace: Pace, console: Console) -> None:
         self._pace = pace
         self._console = console
-        self._said = monotonic()
-        self._errors: set[str] = set()
+        self._spoke = monotonic()
+        self._said: set[str] = set()
 
     def __enter__(self) -> PlainLines:
         return self
@@ -142,18 +144,18 @@ class PlainLines:
         """Print a line where it is due."""
         self._pace.hear(event)
         if isinstance(event, Ended):
-            self._print(f"{_result(event, self._errors)} ({self._pace.text})")
-        elif monotonic() - self._said >= QUIET_SECONDS:
+            self._print(f"{_result(event, self._said)} ({self._pace.text})")
+        elif monotonic() - self._spoke >= QUIET_SECONDS:
             self._print(f"working on {self._pace.running} ({self._pace.text})")
 
     def _print(self, text: str) -> None:
-        self._said = monotonic()
+        self._spoke = monotonic()
         line = f"[{self._pace.ended}/{self._pace.total}] {text}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar:
-    """A progress bar with cells, images per second and time left; failures are printed above it."""
+    """A progress bar with cells, images per second and time left; what went wrong is printed above it, each once."""
 
     def __init__(self, pace: Pace, console: Console) -> None:
         self._pace = pace
@@ -166,20 +168,22 @@ class Bar:
             console=console,
         )
         self._bar = self._progress.add_task("cells", total=pace.total, shown="starting")
-        self._errors: set[str] = set()
+        self._said: set[str] = set()
 
     def __enter__(self) -> Bar:
         self._progress.start()
         return self
 
     def __exit__(self, *problem: object) -> None:
+        # Where the run was stopped, what was being worked on is so no longer.
+        self._progress.update(self._bar, shown=self._pace.text)
         self._progress.stop()
 
     def hear(self, event: Event) -> None:
         """Move the bar."""
         self._pace.hear(event)
-        if isinstance(event, Ended) and not isinstance(event.outcome, Finished):
-            line = _result(event, self._errors)
+        if isinstance(event, Ended) and _why(event.outcome) not in {"", *self._said}:
+            line = _result(event, self._said)
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         running = f" · {escape(self._pace.running)}" if self._pace.running else ""
         self._progress.update(self._bar, completed=self._pace.ended, shown=f"{self._pace.text}{running}")
@@ -204,15 +208,20 @@ def view_of(
     return Bar(pace, console) if console.is_terminal else PlainLines(pace, console)
 
 
-def _result(event: Ended, errors: set[str]) -> str:
-    """Return in one line how a cell ended; an error is written out once and added to ``errors``."""
-    label = event.job.spec.label
+def _why(outcome: Outcome) -> str:
+    """Return the error or reason for which a cell has no result; nothing where it has one."""
+    if isinstance(outcome, Finished):
+        return ""
+    return outcome.error if isinstance(outcome, Failed) else outcome.reason
+
+
+def _result(event: Ended, said: set[str]) -> str:
+    """Return in one line how a cell ended; an error or reason is written out once and added to ``said``."""
+    label, why = event.job.spec.label, _why(event.outcome)
     if isinstance(event.outcome, Finished):
         return f"{label}: done in {event.seconds:.1f} s"
-    if isinstance(event.outcome, Failed):
-        error = event.outcome.error
-        text = "the same error" if error in errors else error
-        errors.add(error)
-        return f"{label}: FAILED: {text}"
-    assert isinstance(event.outcome, NotMeant)
-    return f"{label}: not applicable: {event.outcome.reason}"
+    failed = isinstance(event.outcome, Failed)
+    again = "the same error" if failed else "the same reason"
+    text = again if why in said else why
+    said.add(why)
+    return f"{label}: {'FAILED' if failed else 'not applicable'}: {text}"

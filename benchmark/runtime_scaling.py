@@ -52,9 +52,7 @@ class ScalingPoint:
     case: RuntimeCase
 
 
-def scaling_points(
-    choice: Choice, axes: Sequence[str] = AXES, points: Mapping[str, Sequence[int]] | None = None
-) -> list[ScalingPoint]:
+def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPoint]:
     """Return the rows of every method's curves on every axis.
 
     Methods without a number of steps have no curve on that axis. A curve is named by the row that all its points
@@ -65,20 +63,14 @@ def scaling_points(
     choice
         Methods, models, places and precisions; its batches are not used.
     axes
-        Some of `AXES`.
-    points
-        By axis: other places than `POINTS`.
+        Some of `AXES`, with `POINTS`, or with others: ``images=1|4|16``.
 
     Raises
     ------
     BadInput
         For an unknown axis, or a point that is no positive number.
     """
-    chosen = [_axis(name) for name in axes]
-    values = {axis: tuple((points or {}).get(axis, POINTS[axis])) for axis in chosen}
-    for axis, found in values.items():
-        if len(set(found)) < 2 or min(found) < 1:
-            raise BadInput(f"The axis {axis!r} needs at least two different numbers from 1 on, not {list(found)}.")
+    values = dict(_axis(text) for text in axes)
     bases = [
         RuntimeCase(_short(method), model, place, precision, "")
         for place in choice.places
@@ -89,17 +81,24 @@ def scaling_points(
     return [
         ScalingPoint(axis, base, x, case)
         for base in bases
-        for axis in chosen
-        for x in sorted(set(values[axis]))
+        for axis in values
+        for x in values[axis]
         if (case := _at(base, axis, x)) is not None
     ]
 
 
-def _axis(name: str) -> Axis:
-    for axis in AXES:
-        if name == axis:
-            return axis
-    raise BadInput(f"Unknown axis {name!r}: choose from {', '.join(AXES)}.")
+def _axis(text: str) -> tuple[Axis, tuple[int, ...]]:
+    """Return an axis with its points."""
+    name, said, numbers = text.strip().partition("=")
+    axis = next((axis for axis in AXES if name == axis), None)
+    if axis is None:
+        raise BadInput(f"Unknown axis {name!r}: choose from {', '.join(AXES)}.")
+    if not said:
+        return axis, POINTS[axis]
+    words = numbers.split("|")
+    if not all(word.isdigit() and int(word) > 0 for word in words) or len(set(words)) < 2:
+        raise BadInput(f"The axis {name!r} needs two or more different numbers from 1 on, such as {name}=8|16|32.")
+    return axis, tuple(sorted({int(word) for word in words}))
 
 
 def _short(text: str) -> str:

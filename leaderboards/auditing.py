@@ -87,7 +87,7 @@ def audit_of(measured: Measured) -> MetricsAudit:
         "noise": [SMALL, DISRUPTIVE],
         "methods": [name for name, role in roles.items() if role == "method"],
         "controls": [name for name, role in roles.items() if role == CONTROL],
-        "failures": [f"{what}: {error}" for what, error in measured.failures],
+        "failures": [list(failure) for failure in measured.failures],
     }
     return MetricsAudit(
         settings,

@@ -56,7 +56,7 @@ class Board(Standings):
         print_board(self, console)
 
 
-def leaderboard(run: object, resamples: int = RESAMPLES, seed: int = 0) -> Board:
+def leaderboard(run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Board:
     """Return the leaderboards of a run, finished or not.
 
     Parameters
@@ -67,10 +67,12 @@ def leaderboard(run: object, resamples: int = RESAMPLES, seed: int = 0) -> Board
         Bootstrap resamples of the samples behind every interval.
     seed
         Seed of the resampling.
+    audit
+        The folder of an audit of metrics (``heatmark audit metrics``), besides the run's own and heatmark's.
 
     Raises
     ------
     StorageError
-        If the folder holds no run, or one of another schema version.
+        If the folder holds no run, or one of another schema version; or the audit cannot be read.
     """
-    return Board.of_run(run, resamples, seed)
+    return Board.of_run(run, resamples, seed, audit)

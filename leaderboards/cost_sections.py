@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..benchmark.runtime_files import RuntimeRecord, read_runtime
 from ..errors import HeatmarkError
-from .pareto import Pareto, draw_pareto, paretos, paretos_markdown
+from .pareto import Pareto, draw_pareto, fitting_costs, paretos, paretos_markdown
 from .plots import svg_uri
 from .runtime_plots import figures_by_device
 from .runtime_reports import facts_of
-from .runtime_tables import CostTable, cost_tables, costs_markdown, machine_text
-from .standings import Standings
+from .runtime_statistics import Estimate
+from .runtime_tables import CostTable, cost_tables, cost_text, costs_markdown, machine_text
+from .standings import Row, Standings, Table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A method's relative cost, and its seconds per image."""
+
+    relative: Estimate
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """The cost as words."""
+        return cost_text(self.relative.value)
+
+    @property
+    def interval(self) -> str:
+        """Its interval, where there is one."""
+        low, high = self.relative.low, self.relative.high
+        return f"[{cost_text(low)}, {cost_text(high)}]" if math.isfinite(low) else ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,14 @@ class CostSection:
     tables: tuple[CostTable, ...]
     bars: tuple[tuple[str, str], ...]
     machine: str
+
+    def beside(self, table: Table, row: Row) -> Beside:
+        """Return what stands beside a method's quality: measured where the table's own device was, else the run's."""
+        fitting = fitting_costs(table, self.tables)
+        measured = fitting[0].by_method.get(row.method.id) if len(fitting) == 1 else None
+        if measured is None:
+            return Beside(Estimate(row.cost.relative, math.nan, math.nan), row.cost.seconds)
+        return Beside(measured.relative, measured.measurement.latency.median)
 
 
 def runtime_record(standings: Standings) -> RuntimeRecord | None:

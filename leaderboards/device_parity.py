@@ -110,7 +110,7 @@ class Parity:
     precision
         The setup's.
     failed
-        Methods that failed in either, other than for having no meaning.
+        Methods and metrics that failed in either, other than for having no meaning, with the error.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Parity:
     board: BoardParity
     only_one: Mapping[str, str]
     precision: str
-    failed: tuple[str, ...]
+    failed: Mapping[str, str]
 
     @property
     def inverted(self) -> tuple[str, ...]:
@@ -169,7 +169,11 @@ def parity(name: str, reference: Outputs, other: Outputs) -> Parity:
         _boards(shared, reference, other),
         {method: reasons[method] for method in reasons if (method in reference.maps) != (method in other.maps)},
         other.setup.precision,
-        tuple(sorted(reference.failed | other.failed)),
+        {
+            **{method: reasons[method] for method in sorted(reference.failed | other.failed)},
+            **reference.failed_metrics,
+            **other.failed_metrics,
+        },
     )
 
 
@@ -288,8 +292,6 @@ def summary(item: Parity) -> str:
         text += f" INVERTED: {', '.join(item.inverted)}."
     if item.out_of_order:
         text += f" Ordered otherwise than at {SAME_ORDER}: {', '.join(item.out_of_order)}."
-    if item.failed:
-        text += f" Failed: {', '.join(item.failed)}."
     return text
 
 
@@ -319,7 +321,7 @@ def parity_markdown(found: Sequence[Parity], notes: Sequence[str] = ()) -> str:
     for item in found:
         parts += [f"## {escaped(title(item))}", "", escaped(summary(item)), ""]
         parts += [*markdown_table(HEADS, map(parity_texts, _from_worst(item))), ""]
-        parts += [f"- {escaped(method)}: {escaped(reason)}" for method, reason in item.only_one.items()]
+        parts += [f"- {escaped(method)}: {escaped(reason)}" for method, reason in _without_maps(item).items()]
         parts.append("")
     return "\n".join(parts)
 
@@ -339,8 +341,18 @@ def print_parity(found: Sequence[Parity], most: int = 12, console: Console | Non
         for row in rows[:most]:
             rich.add_row(*map(Text, parity_texts(row)), style="red" if row.inverted else "")
         console.print(rich)
+        for method, reason in _without_maps(item).items():
+            console.print(Text(f"{method}: {reason}", style="red" if method in item.failed else "dim"))
         if len(rows) > most:
             console.print(Text(f"... and {len(rows) - most} methods that differ less; the file lists all", style="dim"))
+
+
+def _without_maps(item: Parity) -> dict[str, str]:
+    """Return the methods that cannot be compared though one would expect it, with the reason."""
+    return {
+        **{method: f"in one of the two only: {reason}" for method, reason in item.only_one.items()},
+        **{method: f"failed: {reason}" for method, reason in item.failed.items()},
+    }
 
 
 def _from_worst(item: Parity) -> list[MapParity]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import HeatmarkError
 from ..registry import Entry
 from ..selection import parse_selection
+from .metric_audit import MetricAudit
 
 CONTROL = "control"
 
@@ -46,7 +47,10 @@ class MethodFacts:
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """A metric as the tables name it; ``higher_is_better`` is None, and the metric unranked, where unknown."""
+    """A metric as the tables name it; ``higher_is_better`` is None, and the metric unranked, where unknown.
+
+    ``audit`` is what is known of whether this very protocol can be trusted, or None.
+    """
 
     id: str
     family: str = ""
@@ -57,6 +61,12 @@ class MetricFacts:
     summary: str = ""
     reference: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    audit: MetricAudit | None = None
+
+    @property
+    def mark(self) -> str:
+        """The mark of its audit, or nothing where none is known."""
+        return "" if self.audit is None else self.audit.mark
 
     @property
     def arrow(self) -> str:

@@ -127,8 +127,8 @@ class MetricAudit:
         """Every question and its answer."""
         return (
             self._truth,
-            _above("reactivity", self.reactivity, REACTIVE, "noise in place of a map often scores as well as the map"),
-            _above("resilience", self.resilience, RESILIENT, "a little noise on a map changes its score a lot"),
+            _above("reacts", self.reactivity, REACTIVE, "noise in place of a map often scores as well as the map"),
+            _above("resilient", self.resilience, RESILIENT, "a little noise on a map changes its score a lot"),
             _above("order kept", self.order_kept, RESILIENT, "a little noise on all maps changes their order"),
             _above("retest", self.retest, REPEATABLE, "another seed gives other scores"),
             _above("halves", self.split_half, REPEATABLE, "the order of maps depends on which samples are taken"),

@@ -97,15 +97,16 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
     """
     found = []
     for table in standings.tables:
-        setting = table.setting
-        fitting = [
-            cost
-            for cost in costs
-            if (cost.group.model, cost.group.framework, cost.group.precision)
-            == (setting.task.model, setting.framework, setting.precision)
-        ]
-        found += [_measured(table, cost) for cost in fitting] or [_own(table, _device(standings, table))]
+        measured = [_measured(table, cost) for cost in fitting_costs(table, costs)]
+        found += measured or [_own(table, _device(standings, table))]
     return tuple(item for item in found if item.points)
+
+
+def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
+    """Return the measured costs of a table's network, framework and precision, one for each device."""
+    setting = table.setting
+    wanted = (setting.task.model, setting.framework, setting.precision)
+    return [cost for cost in costs if (cost.group.model, cost.group.framework, cost.group.precision) == wanted]
 
 
 def _device(standings: Standings, table: Table) -> str:

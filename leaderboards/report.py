@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import HeatmarkError
 from . import formatting
+from .audit_section import audit_section
+from .audit_tables import HEADS as AUDIT_HEADS
 from .cost_sections import cost_section
 from .facts import MethodFacts, MetricFacts
 from .plots import curves_figures, ranks_figure, svg_uri
@@ -41,6 +43,7 @@ def html_report(standings: Standings) -> str:
     environment.filters["breakable"] = breakable
     environment.globals.update(
         agreement_text=agreement_text,
+        audit_heads=AUDIT_HEADS,
         format=formatting,
         isfinite=math.isfinite,
         method_name=method_name,
@@ -57,6 +60,7 @@ def html_report(standings: Standings) -> str:
         standings=standings,
         style=style,
         suite=suite_name(standings),
+        audited=audit_section(standings),
         facts=_facts(standings),
         ranks=_ranks(standings),
         costs=cost_section(standings),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from ..benchmark.store import Failure, Inapplicable, RunStore
+from ..identity import digest
 from .agreement import Agreement, agreements_of
 from .bootstrap import RESAMPLES
 from .facts import MethodFacts, MetricFacts, method_facts, metric_facts
+from .known_audits import KnownAudits
 from .results import Cost, Coverage, MethodRun, Results, Setting, gather, open_store
 from .statistics import Ranking, ranking
 
@@ -123,6 +126,8 @@ class Standings:
         What has no result, with the reason.
     resamples, seed
         The bootstrap behind every interval.
+    audits
+        What is known of the metrics.
     """
 
     store: RunStore
@@ -132,9 +137,10 @@ class Standings:
     not_applicable: tuple[Inapplicable, ...]
     resamples: int = RESAMPLES
     seed: int = 0
+    audits: KnownAudits = field(default_factory=lambda: KnownAudits(()))
 
     @classmethod
-    def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0) -> Self:
+    def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Self:
         """Return the standings of a run, finished or not.
 
         Parameters
@@ -145,16 +151,19 @@ class Standings:
             Bootstrap resamples of the samples behind every interval.
         seed
             Seed of the resampling.
+        audit
+            The folder of an audit of metrics, besides the run's own and heatmark's.
 
         Raises
         ------
         StorageError
-            If the folder holds no run, or one of another schema version.
+            If the folder holds no run, or one of another schema version; or the audit cannot be read.
         """
         store = open_store(run)
+        audits = KnownAudits.for_run(store.path, audit)
         settings = gather(store)
         metrics = {
-            text: metric_facts(text, identity)
+            text: replace(metric_facts(text, identity), audit=audits.of(digest(identity)))
             for results in settings
             for text, identity in zip(results.metrics, results.metric_identities, strict=True)
         }
@@ -173,6 +182,7 @@ class Standings:
             (*store.not_applicable(), *_refused_metrics(settings)),
             resamples,
             seed,
+            audits,
         )
 
     @property

@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import formatting
 from .agreement import Agreement
+from .known_audits import audit_notes
 from .results import FRAMEWORK_NAMES
 from .standings import Row, Standings, Table
 
@@ -34,6 +35,7 @@ def tidy_frame(standings: Standings) -> pd.DataFrame:
                         **common,
                         "metric": metric.id,
                         "higher_is_better": metric.higher_is_better,
+                        "audit": "" if metric.audit is None else _audited(metric.audit.passed),
                         "counted": counted,
                         "mean": value.mean,
                         "low": value.low,
@@ -74,6 +76,8 @@ def markdown_text(standings: Standings) -> str:
     for table in standings.tables:
         parts += [f"## {escaped(table.setting.title)}", "", *_markdown_rows(table), ""]
         parts += [f"{escaped(model_text(table))}", ""]
+    metrics = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
+    parts += [f"{escaped(note)}\n" for note in audit_notes(list(metrics.values()))]
     for agreement in standings.agreements:
         parts += [f"## Frameworks: {escaped(str(agreement.task))}", "", escaped(agreement_text(agreement)), ""]
     if standings.failures:
@@ -153,8 +157,12 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]|$#~])", r"\\\1", flat)
 
 
+def _audited(passed: bool | None) -> str:
+    return {True: "passed", False: "not passed", None: ""}[passed]
+
+
 def _markdown_rows(table: Table) -> list[str]:
-    heads = ["#", "method", "mean rank", "tie", *(f"{m.id} {m.arrow}" for m in table.metrics)]
+    heads = ["#", "method", "mean rank", "tie", *(f"{m.id} {m.arrow} {m.mark}".strip() for m in table.metrics)]
     heads += ["time", "cost", "passes", "coverage", "degenerate"]
     rows = [_markdown_row(row) for row in table.rows]
     lines = [heads, ["---", "---", *["---:"] * (len(heads) - 2)], *rows]

@@ -12,6 +12,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from . import formatting
+from .facts import MetricFacts
+from .known_audits import audit_notes
 from .standings import Row, Standings, Table
 from .tables import agreement_text, in_parts, method_name, model_text, passes_text, place_text, suite_name
 
@@ -45,6 +47,9 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     if any(row.method.control for table in standings.tables for row in table.rows):
         console.print(Text("† control: floor or ceiling of the table, not a contender", style="dim"))
     console.print(Text("± half of the 95 % interval; tie: same letter = not separable from the group's best", "dim"))
+    metrics = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
+    for note in audit_notes(list(metrics.values())):
+        console.print(Text(note, style="dim"))
     if _undefined(standings):
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
     for agreement in standings.agreements:
@@ -70,9 +75,7 @@ def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> Ri
         rich.add_column("mean\nrank", justify="right", width=5)
         rich.add_column("tie", width=3)
     for number in numbers:
-        metric = table.metrics[number]
-        heading = f"{folded(metric.id, VALUE_WIDTH - 1)}{metric.arrow}"
-        rich.add_column(Text(heading), justify="right", width=VALUE_WIDTH)
+        rich.add_column(Text(_heading(table.metrics[number])), justify="right", width=VALUE_WIDTH)
     for row in table.rows:
         start = [Text(place_text(row)), Text(folded(method_name(row), names))]
         if not continued:
@@ -105,6 +108,13 @@ def _costs(table: Table, names: int, memory: bool) -> RichTable:
         name = Text(folded(method_name(row), names))
         rich.add_row(Text(place_text(row)), name, *(Text(cell) for cell in cells), style=_style(row))
     return rich
+
+
+def _heading(metric: MetricFacts) -> str:
+    """Return a metric's name with its direction and the mark of its audit, in lines that fit its column."""
+    name = f"{folded(metric.id, VALUE_WIDTH - 1)}{metric.arrow}"
+    room = VALUE_WIDTH - len(name.rpartition("\n")[2])
+    return name + metric.mark if len(metric.mark) <= room else f"{name}\n{metric.mark}"
 
 
 def folded(name: str, width: int) -> str:

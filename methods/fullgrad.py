@@ -30,7 +30,7 @@ def fullgrad(request: Request) -> Tensor:
     positions (dense layers) are part of `completeness` but of no map.
     """
 
-    def layer_map(gradient: Tensor, activation: Tensor, bias: Tensor) -> Tensor:
+    def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
         return request.operations.sum(scaled(request, request.operations.abs(gradient * bias)), axis=1)
 
     return _summed_maps(request, layer_map, with_input=True)
@@ -44,19 +44,19 @@ def fullgrad(request: Request) -> Tensor:
     needs=["gradients"],
     cost=_COST,
     reference=_SRINIVAS,
+    version=2,
 )
 def fullgrad_cam(request: Request) -> Tensor:
-    """FullGrad's bias maps, weighted as Grad-CAM weights activations: by each channel's mean gradient.
+    """FullGrad's bias maps put together as Grad-CAM puts its maps: weighted by gradients, summed, the positive part.
 
-    At every layer with positions, the positive part of the sum over channels of mean gradient x activation,
-    scaled to [0, 1]; the layers are those with biases. Unlike FullGrad's absolute values, it tells classes apart.
+    At every layer with positions, the positive part of the sum over channels of bias x gradient, scaled to [0, 1];
+    these are summed over layers. Where FullGrad takes absolute values, evidence against the class is taken off here,
+    so that the map tells classes apart.
     """
     operations = request.operations
 
-    def layer_map(gradient: Tensor, activation: Tensor, bias: Tensor) -> Tensor:
-        positions = tuple(range(2, len(gradient.shape)))
-        weights = operations.mean(gradient, axis=positions, keepdims=True)
-        positive = operations.maximum(operations.sum(weights * activation, axis=1), 0.0)
+    def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
+        positive = operations.maximum(operations.sum(gradient * bias, axis=1), 0.0)
         return scaled(request, positive[:, None])[:, 0]
 
     return _summed_maps(request, layer_map, with_input=False)
@@ -120,9 +120,7 @@ def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
         yield chunk.rows, answer
 
 
-def _summed_maps(
-    request: Request, layer_map: Callable[[Tensor, Tensor, Tensor], Tensor], *, with_input: bool
-) -> Tensor:
+def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor], *, with_input: bool) -> Tensor:
     """Return the sum over layers with positions of their maps, at the input's size."""
     _require_piecewise_linear(request)
     model, operations = request.model, request.operations
@@ -133,11 +131,10 @@ def _summed_maps(
         if with_input:
             inside = model.channels_first(answer.input_gradient) * _centred(model, request.x[rows.start : rows.stop])
             total = total + operations.sum(scaled(request, operations.abs(inside)), axis=1)
-        for bias, gradient, activation in zip(biases, answer.layer_gradients, answer.activations, strict=True):
+        for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
             if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None:
                 values = _shaped(model, bias.values, gradient)
-                maps = layer_map(model.channels_first(gradient), model.channels_first(activation), values)
-                total = total + request.upsampled(maps)
+                total = total + request.upsampled(layer_map(model.channels_first(gradient), values))
         parts.append(total)
     return operations.concat(parts)
 

@@ -141,7 +141,7 @@ class Scoring:
     def scores_of(self, kind: ScoreKind) -> np.ndarray:
         """Return the target's score for the samples as they are, float64 (n,)."""
         wide = self.logits.astype(np.float64)
-        chosen = wide[np.arange(self.count), self.target]
+        chosen: np.ndarray = wide[np.arange(self.count), self.target]
         if kind == "logit":
             return chosen
         top = wide.max(axis=1)

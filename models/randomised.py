@@ -163,10 +163,10 @@ def in_order(owners: Sequence[Owner], computed: Mapping[str, int], separator: st
     last = -1.0
     for number, owner in enumerate(owners):
         if owner.name in first_inside:
-            place = first_inside[owner.name] - 0.5
+            places.append((first_inside[owner.name] - 0.5, number))
         else:
-            place = last = float(computed.get(owner.name, last))
-        places.append((place, number))
+            last = float(computed.get(owner.name, last))
+            places.append((last, number))
     return [owners[number] for _, number in sorted(places)]
 
 

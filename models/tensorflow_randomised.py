@@ -64,7 +64,7 @@ class KerasArray(ParameterArray):
 def keras_parameter_layers(model: Model) -> tuple[ParameterLayer, ...]:
     """Return the layers with parameters in the order in which they are computed."""
     assert isinstance(model, TensorFlowModel)
-    copies = {id(variable): (variable,) for variable in model.net.weights}
+    copies: dict[int, tuple[Any, ...]] = {id(variable): (variable,) for variable in model.net.weights}
     if model._running is not model.net:
         copies = {
             id(variable): (variable, other)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .base import Model
-from .randomised import Owner, ParameterArray, ParameterLayer, grouped, in_order
+from .randomised import Freshness, Owner, ParameterArray, ParameterLayer, grouped, in_order
 from .torch_model import TorchModel
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -73,7 +73,7 @@ def _arrays(module: nn.Module) -> Iterator[TorchArray]:
 def _array(module: nn.Module, name: str, tensor: torch.Tensor, *, normalises: bool) -> TorchArray:
     shape = tuple(tensor.shape)
     if normalises and name in ("weight", "bias", *_STATISTICS):
-        fresh = "one" if name in ("weight", "running_var") else "zero"
+        fresh: Freshness = "one" if name in ("weight", "running_var") else "zero"
         return TorchArray(name=name, fresh=fresh, shape=shape, native=_same, tensor=tensor)
     if isinstance(module, _WEIGHTED):
         if isinstance(module, _TRANSPOSED) and name == "weight":

@@ -69,11 +69,21 @@ def test_fullgrad_sees_biases_before_a_fused_activation(fused):
     np.testing.assert_allclose(total, subject.outputs(x)[[0, 1], [0, 1]], rtol=1e-5, atol=1e-5)
 
 
-def test_fullgrad_cam_tells_classes_apart(model):
-    subject = model("residual", "torch")
-    x = native(subject, pictures(1))
-    first, second = (hm.explain(subject, x, "fullgrad_cam", target) for target in (0, 1))
-    assert first.max() > 0 and not np.allclose(first, second)
+def test_fullgrad_cam_tells_classes_apart():
+    # Maps x + 1 and x - 2, averaged over 4 positions, then logits (a + b, a - b, -a).
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(2, 3, bias=False),
+    )  # fmt: skip
+    with torch.no_grad():
+        net[0].weight.fill_(1.0)
+        net[0].bias.copy_(torch.tensor([1.0, -2.0]))
+        net[4].weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 0.0]]))
+    subject = wrap(net, input_shape=(1, 2, 2))
+    x = np.array([[[[0.0, 1.0], [3.0, 0.5]]]], np.float32)  # the second map is on in one position only
+    # Class 0 has the biases 1 and 1 - 2, class 1 has 1 and 1 + 2, and class 2 has none that speak for it.
+    for target, expected in {0: [[1, 1], [0, 1]], 1: [[0, 0], [1, 0]], 2: [[0, 0], [0, 0]]}.items():
+        np.testing.assert_allclose(hm.explain(subject, x, "fullgrad_cam", target)[0], expected, atol=1e-6)
 
 
 def test_completeness_error_is_reported(model):

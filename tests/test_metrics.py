@@ -189,6 +189,19 @@ FEWER = {
     "infidelity[shap]": "infidelity[shap,samples=12]",
     "infidelity[gaussian]": "infidelity[gaussian,samples=12]",
     "monotonicity": "monotonicity[draws=1]",
+    **{
+        f"{name}[quantus]": f"{name}[quantus,samples=2]"
+        for name in (
+            "max_sensitivity",
+            "avg_sensitivity",
+            "local_lipschitz",
+            "relative_input_stability",
+            "relative_output_stability",
+            "smooth_mprt",
+        )
+    },
+    "smooth_mprt": "smooth_mprt[samples=2]",
+    "non_sensitivity": "non_sensitivity[positions=12]",
 }
 
 

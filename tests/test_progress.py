@@ -97,3 +97,36 @@ def test_a_terminal_gets_a_bar_with_failures_above_it() -> None:
 def test_nothing_is_shown_where_nothing_is_wanted_or_to_do() -> None:
     assert isinstance(view_of(JOBS, True, shown=False), Silence)
     assert isinstance(view_of([], True), Silence)
+
+
+def test_an_error_of_many_cells_is_written_out_once() -> None:
+    endings = [Failed("broken"), Failed("broken"), NotMeant("no ReLU"), NotMeant("no ReLU"), Failed("other")]
+    for terminal in (True, False):
+        out = io.StringIO()
+        view = view_of(JOBS, True, console=Console(file=out, force_terminal=terminal, width=200), notes=["mind this"])
+        with view:
+            for one, outcome in zip(JOBS, endings, strict=True):
+                view.hear(Started(one))
+                view.hear(Ended(one, outcome, 1.0))
+        text = out.getvalue()
+        assert text.startswith("mind this\n")
+        assert [text.count(why) for why in ("FAILED: broken", "applicable: no ReLU", "FAILED: other")] == [1, 1, 1]
+        assert text.count("FAILED: the same error") == text.count("the same reason") == (0 if terminal else 1)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_ended_bar_names_nothing_that_runs(clock: Any, stopped: bool) -> None:
+    out = io.StringIO()
+    view = view_of(JOBS[:2], False, console=Console(file=out, force_terminal=True, width=200))
+    with view:
+        view.hear(Started(JOBS[0]))
+        clock(20.0)
+        view.hear(Ended(JOBS[0], DONE, 20.0))
+        view.hear(Started(JOBS[1]))
+        assert "saliency" in view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
+        if not stopped:
+            view.hear(Ended(JOBS[1], DONE, 1.0))
+    shown = view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
+    last = out.getvalue().split("\r")[-1]
+    assert shown in last and "saliency" not in last
+    assert ("1/2" in last and "left" in shown) if stopped else ("2/2" in last and shown == "took 0:00:20")
