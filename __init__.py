@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .datasets.registry import register_dataset as register_dataset
     from .errors import HeatmarkError as HeatmarkError
     from .errors import NotApplicable as NotApplicable
+    from .leaderboards.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
@@ -38,6 +39,7 @@ _HOMES = {
     "Normalization": "models.normalization",
     "NotApplicable": "errors",
     "Reference": "registry",
+    "audit_metrics": "leaderboards.auditing",
     "evaluate": "benchmark.evaluate",
     "explain": "methods.explain",
     "leaderboard": "leaderboards.board",

@@ -207,9 +207,8 @@ class _Unit:
             elif way != "plain" and noise is not None:
                 share = SMALL if way == "small" else DISRUPTIVE
                 shown, explainer = blended(maps, noise, share), with_noise(explain, share, self._seed, name)
-            common = (self._model, batch.x, shown, target)
-            more = {"seed": seed, "logits": logits, "masks": batch.masks, "explainer": explainer}
-            found[way] = self._scored(metrics, partial(_evaluated, common, more))
+            given: dict[str, Any] = {"seed": seed, "logits": logits, "masks": batch.masks, "explainer": explainer}
+            found[way] = self._scored(metrics, partial(evaluate_batch, self._model, batch.x, shown, target, **given))
             if way == "retest":
                 found[way] = {**found["plain"], **found[way]}
             report(len(target))
@@ -235,10 +234,6 @@ class _Unit:
             return {name: one for metric in metrics for name, one in self._scored([metric], evaluated).items()}
         self.reasons.update(evaluation.reasons)
         return evaluation.scores
-
-
-def _evaluated(common: tuple[Any, ...], more: Mapping[str, Any], metrics: Sequence[Metric]) -> Evaluation:
-    return evaluate_batch(*common, metrics, **more)
 
 
 def same(first: np.ndarray, second: np.ndarray) -> bool:

@@ -131,7 +131,7 @@ def measured_rounds(
     aim = max(SHORTEST_ROUND, longest / 4)
     iterations = {name: 1 if took >= aim else min(1000, ceil(aim / max(took, 1e-7))) for name, took in once.items()}
     turn = sum(took * iterations[name] for name, took in once.items())
-    affordable = int(seconds / turn) if turn > 0 else rounds
+    affordable = int(min(rounds, seconds / turn)) if turn > 0 else rounds
     count = min(rounds, max(LEAST_ROUNDS, affordable))
     best = interleaved(jobs, count, iterations, clock)
     attempts = 1

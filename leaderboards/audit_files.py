@@ -7,10 +7,11 @@ from pathlib import Path
 import matplotlib as mpl
 
 from ..storage import written_whole
+from .audit_json import write_audit
 from .audit_plots import draw_agreement, draw_checks
 from .audit_tables import audit_frame, audit_markdown, oracle_frame
 from .figure_files import write_figure
-from .metric_audit import MetricsAudit, write_audit
+from .metric_audit import MetricsAudit
 
 
 def write_audit_files(audit: MetricsAudit, folder: Path) -> list[Path]:

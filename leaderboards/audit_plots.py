@@ -92,15 +92,16 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
     _frames(axes, shown)
     present = list(dict.fromkeys(one.family for one in shown))
     handles = [Rectangle((0, 0), 1, 1, color=colours[family]) for family in present]
-    place = {"loc": "outside lower center", "ncols": 4, "handlelength": 0.8}
-    legend = figure.legend(handles, ["-"] * len(handles), fontsize=7, frameon=False, **place)
+    legend = figure.legend(
+        handles, ["-"] * len(handles), loc="outside lower center", ncols=4, fontsize=7, frameon=False, handlelength=0.8
+    )
     for text, family in zip(legend.get_texts(), present, strict=True):
         write_text(text, family)
     _bare(axes)
     bar = axes.collections[0].colorbar
     assert bar is not None
     bar.ax.tick_params(labelsize=7)
-    bar.ax.yaxis.label.set_size(7)
+    bar.ax.yaxis.label.set_fontsize(7)
     title = axes.set_title("-", fontsize=9, color=INK, loc="left")
     write_text(title, f"Do metrics agree?\nMean over {_datasets(audit)}; methods, controls and the oracle")
     return figure

@@ -146,7 +146,7 @@ def concordance(scores: np.ndarray) -> float:
     if (order == order[:, :1]).all():
         return float("nan")
     statistic = float(stats.friedmanchisquare(*order.T).statistic)
-    return statistic / (len(order) * (order.shape[1] - 1))
+    return float(statistic / (len(order) * (order.shape[1] - 1)))
 
 
 def taus(scores: np.ndarray) -> np.ndarray:
@@ -155,10 +155,15 @@ def taus(scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores
-        (metrics, maps), higher is better; maps that one of two metrics does not score are left out for these two.
+        (metrics, maps), higher is better; maps that one of two metrics does not score are left out for these two. A
+        metric that scores all maps alike has no tau, not even with itself.
     """
     frame = pd.DataFrame(rounded(scores).T)
-    return frame.corr(method="kendall", min_periods=FEWEST).to_numpy(np.float64)
+    found = frame.corr(method="kendall", min_periods=FEWEST).to_numpy(np.float64, copy=True)
+    silent = frame.nunique().to_numpy() < 2
+    found[silent] = np.nan
+    found[:, silent] = np.nan
+    return found
 
 
 def tau(first: np.ndarray, second: np.ndarray) -> float:
@@ -180,10 +185,9 @@ def means_of(values: np.ndarray) -> np.ndarray:
 def _differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return first - second, NaN where either is not finite, and zero where it is no more than rounding noise."""
     known = np.isfinite(first) & np.isfinite(second)
-    one, other = rounded(np.where(known, first, np.nan)), rounded(np.where(known, second, np.nan))
-    difference = one - other
+    one, other = np.where(known, first, np.nan), np.where(known, second, np.nan)
     noise = 1e-6 * np.maximum(np.abs(one), np.abs(other))
-    return np.where(np.abs(difference) <= noise, np.where(known, 0.0, np.nan), difference)
+    return np.where(np.abs(one - other) <= noise, 0.0, one - other)
 
 
 def _wins(differences: np.ndarray) -> float:

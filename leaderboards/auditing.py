@@ -9,23 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmark.audit import (
-    CONTROL,
-    DATA,
-    METHODS_AUDITED,
-    ORACLE,
-    Measured,
-    TaskValues,
-    audit_plan,
-    measure_audit,
-)
+from ..benchmark.audit import Measured, TaskValues, measure_audit
 from ..benchmark.audit_noise import DISRUPTIVE, SMALL
+from ..benchmark.audit_plan import CONTROL, DATA, METHODS_AUDITED, ORACLE, audit_plan
 from ..benchmark.audit_units import Way, metric_key, same
 from ..benchmark.environment import versions
 from ..benchmark.suite import Names
 from ..metrics.registry import Metric
 from . import audit_statistics as ask
-from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, write_audit
+from .audit_json import write_audit
+from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison
 
 ALL = "all"
 CONSTANT = "constant"
@@ -53,7 +46,7 @@ def audit_metrics(
     Parameters
     ----------
     metrics, data, models, methods, framework, limit, seed, device, plugins
-        See `benchmark.audit.audit_plan`.
+        See `benchmark.audit_plan.audit_plan`.
     out
         The folder of values and answers.
     progress

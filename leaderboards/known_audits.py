@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .metric_audit import FAILED, FILE, PASSED, MetricAudit, MetricsAudit, read_audit
+from .audit_json import FILE, read_audit
+from .metric_audit import FAILED, PASSED, MetricAudit, MetricsAudit
 
 SHIPPED = Path(__file__).with_name("metric_audits.json")
 """The audit of heatmark's metrics at their default protocols, made by ``heatmark audit metrics``."""

@@ -47,8 +47,8 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     if any(row.method.control for table in standings.tables for row in table.rows):
         console.print(Text("† control: floor or ceiling of the table, not a contender", style="dim"))
     console.print(Text("± half of the 95 % interval; tie: same letter = not separable from the group's best", "dim"))
-    metrics = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
-    for note in audit_notes(list(metrics.values())):
+    audits = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
+    for note in audit_notes(list(audits.values())):
         console.print(Text(note, style="dim"))
     if _undefined(standings):
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))

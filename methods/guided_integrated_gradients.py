@@ -24,6 +24,7 @@ _ROUNDING = 1e-5
     needs=["gradients"],
     cost="`steps` forward and backward passes",
     reference=Reference("Kapishnikov et al.", 2021, "Guided Integrated Gradients", "2106.09788"),
+    version=2,
 )
 def guided_ig(
     request: Request,

@@ -54,6 +54,7 @@ def score_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     needs=["layers"],
     cost="2 forward passes, and 1 for each channel of the layer",
     reference=Reference("Ramaswamy et al.", 2020, "Ablation-CAM"),
+    version=2,
 )
 def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """A layer's maps, weighted by the share of the logit that is lost when each is set to zero (equation 3)."""

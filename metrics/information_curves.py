@@ -138,7 +138,8 @@ def known_positions(scoring: Scoring, share: float) -> np.ndarray:
     known = np.zeros(math.prod(spatial), bool)
     known[scoring.bank.generator("information").choice(known.size, int(share * known.size), replace=False)] = True
     known = known.reshape(spatial)
-    known[:: spatial[0] - 1, :: spatial[1] - 1] = True
+    corners = np.ix_((0, spatial[0] - 1), (0, spatial[1] - 1))
+    known[corners] = True
     return known
 
 

@@ -63,8 +63,8 @@ class SensitivityN(Measure):
 
     def counts(self, positions: int) -> np.ndarray:
         """Return the sizes n for so many positions, increasing."""
-        ends = [max(1.0, share * positions) for share in (self.smallest, self.largest)]
-        return np.unique(np.round(np.geomspace(*ends, self.sizes)).astype(np.int64))
+        first, last = (max(1.0, share * positions) for share in (self.smallest, self.largest))
+        return np.unique(np.round(np.geomspace(first, last, self.sizes)).astype(np.int64))
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

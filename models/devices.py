@@ -20,7 +20,13 @@ def require_framework(framework: str) -> None:
     """Raise MissingExtra with the command that installs a framework, unless it is there; BadInput for another name."""
     if framework not in FRAMEWORKS:
         raise BadInput(f"Unknown framework {framework!r}: choose one of {', '.join(FRAMEWORKS)}.")
-    if framework not in installed_frameworks():
+    here = installed_frameworks()
+    if not here:
+        raise MissingExtra(
+            "Neither PyTorch nor TensorFlow is installed. Install one of them with: pip install 'heatmark[torch]' or "
+            "pip install 'heatmark[tensorflow]'"
+        )
+    if framework not in here:
         title = {"torch": "PyTorch", "tensorflow": "TensorFlow"}[framework]
         raise MissingExtra(f"{title} is not installed. Install it with: pip install 'heatmark[{framework}]'")
 

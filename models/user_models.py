@@ -15,9 +15,9 @@ from ..errors import BadInput, HeatmarkError, suggestion
 from ..identity import digest, file_digest
 from .base import Model
 from .catalogue import MODELS, LoadedNetwork
-from .devices import resolved_device
+from .devices import installed_frameworks, require_framework, resolved_device
 from .importing import imported
-from .queries import Framework, Precision
+from .queries import FRAMEWORKS, Framework, Precision
 from .registry import wrapped
 from .saved_keras import check_saved_keras, load_saved_keras
 
@@ -69,6 +69,7 @@ def user_weights_id(text: str) -> str | None:
 
 def _saved(path: Path) -> LoadedNetwork:
     check_saved_keras(path)
+    require_framework("tensorflow")
     imported("tensorflow")
     return LoadedNetwork(load_saved_keras(path), weights_id=file_digest(path))
 
@@ -92,6 +93,7 @@ def _function(place: str, name: str, text: str) -> Callable[[], Any]:
     except HeatmarkError:
         raise
     except Exception as error:
+        _blame_missing_framework(error)
         raise HeatmarkError(f"Importing {place} failed: {type(error).__name__}: {error}{_where(error)}") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -107,6 +109,7 @@ def _called(function: Callable[[], Any], text: str) -> Any:
     except HeatmarkError:
         raise
     except Exception as error:
+        _blame_missing_framework(error)
         raise HeatmarkError(f"{text} failed: {type(error).__name__}: {error}{_where(error)}") from error
 
 
@@ -159,6 +162,15 @@ def _working_folder_importable() -> Iterator[None]:
     """As with ``python -m``: the console script does not look into the working folder by itself."""
     with _importable(str(Path.cwd())):
         yield
+
+
+def _blame_missing_framework(error: Exception) -> None:
+    """Raise MissingExtra, which says how to install it, where the user's code lacks a framework."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        framework = "tensorflow" if package == "keras" else package
+        if framework in FRAMEWORKS and framework not in installed_frameworks():
+            require_framework(framework)
 
 
 def _where(error: BaseException) -> str:

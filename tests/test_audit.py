@@ -1,0 +1,435 @@
+"""Audits end to end: good metrics pass, bad ones do not, work is kept, and leaderboards show what is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+from heatmark.benchmark import audit as measuring
+from heatmark.benchmark.audit import measure_audit
+from heatmark.benchmark.audit_plan import audit_plan
+from heatmark.benchmark.audit_units import UnitValues, metric_key
+from heatmark.benchmark.plugins import load_plugins, plugin_module
+from heatmark.cli import app
+from heatmark.datasets.registry import DATASETS
+from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
+from heatmark.leaderboards.audit_files import write_audit_files
+from heatmark.leaderboards.audit_json import read_audit, write_audit
+from heatmark.leaderboards.audit_plots import draw_agreement
+from heatmark.leaderboards.audit_tables import HEADS, audit_frame, oracle_frame, print_audit
+from heatmark.leaderboards.auditing import audit_metrics
+from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.known_audits import SHIPPED, KnownAudits, audit_notes
+from heatmark.leaderboards.metric_audit import MetricAudit, MetricsAudit
+from heatmark.metrics.registry import METRICS, metric_from
+from heatmark.models.registry import MODELS
+
+PLUGIN = str(Path(__file__).with_name("audit_plugin.py"))
+GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
+METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2]"
+CONTROLS = {"random", "sobel", "center_gaussian", "input_intensity", "constant"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plugin() -> Iterator[None]:
+    """Register the plugin's entries for this module alone: a metric that raises must not meet other tests."""
+    import sys
+
+    registries = (METRICS, DATASETS, MODELS)
+    for registry in registries:
+        registry.names()
+    before = [dict(registry._entries) for registry in registries]
+    load_plugins([PLUGIN])
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        registry._entries.clear()
+        registry._entries.update(entries)
+    del sys.modules[plugin_module(PLUGIN)]
+
+
+def audited(folder: Path, metrics: str = "overlap", **options: Any) -> MetricsAudit:
+    defaults: dict[str, Any] = {"methods": METHODS, "framework": "torch", "limit": 16, "device": "cpu"}
+    return audit_metrics(metrics, "squares", out=folder, progress=False, **{**defaults, **options})
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> MetricsAudit:
+    """An audit of every metric of the plugin."""
+    pytest.importorskip("torch")
+    names = ",".join([*GOOD, *BAD, "broken", "picky", "directionless"])
+    return audited(tmp_path_factory.mktemp("audit"), names)
+
+
+def one(audit: MetricsAudit, name: str) -> MetricAudit:
+    return next(metric for metric in audit.metrics if metric.metric == name)
+
+
+# What an audit finds
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_metric_passes(found, name):
+    assert one(found, name).passed is True and one(found, name).mark == "✓"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_metric_does_not(found, name):
+    assert one(found, name).passed is False and one(found, name).mark == "!"
+
+
+def test_an_inverted_metric_loses_every_comparison(found):
+    upright, inverted = one(found, "overlap"), one(found, "overlap_inverted")
+    assert upright.beaten == (5, 5) and inverted.beaten == (0, 5)
+    assert {comparison.outcome for comparison in inverted.oracle} == {"lost"}
+    assert {comparison.control for comparison in inverted.oracle} == CONTROLS
+    assert upright.reactivity == 1.0 and inverted.reactivity == 0.0
+    assert upright.resilience == pytest.approx(inverted.resilience)
+    for straight, turned in zip(upright.oracle, inverted.oracle, strict=True):
+        assert straight.difference == pytest.approx(-turned.difference) and straight.low == pytest.approx(-turned.high)
+
+
+def test_a_constant_metric_reacts_to_nothing(found):
+    flat = one(found, "flat")
+    assert flat.reactivity == 0.5 and np.isnan(flat.resilience) and np.isnan(flat.split_half)
+    assert flat.beaten == (0, 5) and [check.name for check in flat.failed] == ["oracle", "reacts"]
+
+
+def test_only_dice_depend_on_the_seed(found):
+    assert [metric.metric for metric in found.metrics if metric.random] == ["dice"]
+    assert abs(one(found, "dice").retest) < 0.7 and one(found, "overlap").retest == 1.0
+
+
+def test_metrics_that_cannot_be_audited_are_listed_with_the_reason(found):
+    assert dict(found.skipped) == {
+        "directionless": "its direction is unknown",
+        "broken": "failed: ValueError: broken on purpose",
+        "picky": "it likes no picture",
+    }
+    assert {what.partition(",")[0] for what, _ in found.settings["failures"]} == {"broken"}
+
+
+def test_the_comparison_of_oracle_and_control_is_that_of_their_scores(found):
+    import heatmark as hm
+
+    model, data = hm.load_model("halves", "torch", "cpu"), hm.load_dataset("squares")
+    batch = data.take(16, model)
+    frame = hm.evaluate(
+        model, batch.x, batch.y, methods="oracle,sobel", metrics="overlap", masks=batch.masks, ids=batch.ids
+    )
+    table = frame.pivot(index="sample", columns="method", values="value")
+    expected = (table["oracle"] - table["sobel"]).mean()
+    comparison = next(item for item in one(found, "overlap").oracle if item.control == "sobel")
+    assert comparison.difference == pytest.approx(expected) and comparison.samples == comparison.of == 16
+
+
+def test_agreement_is_turned_by_direction(found):
+    names = [metric.metric for metric in found.metrics]
+    tau = np.array(found.tau)
+    assert tau[names.index("overlap"), names.index("overlap_inverted")] == pytest.approx(-1.0)
+    assert np.isnan(tau[names.index("overlap"), names.index("flat")])
+    by_family = {(item.family, item.metrics) for item in found.concordance}
+    assert by_family == {("all", 5), ("localisation", 3)}
+
+
+def test_frameworks_find_the_same(found, tmp_path):
+    pytest.importorskip("tensorflow")
+    other = audited(tmp_path, ",".join([*GOOD, "overlap_inverted", "flat"]), framework="tensorflow")
+    for metric in other.metrics:
+        here = one(found, metric.metric)
+        assert metric.key == here.key and metric.failed == here.failed
+        for name in ("reactivity", "resilience", "split_half"):
+            assert getattr(metric, name) == pytest.approx(getattr(here, name), abs=1e-3, nan_ok=True)
+
+
+def test_without_masks_there_is_no_oracle(tmp_path):
+    pytest.importorskip("torch")
+    plan = audit_plan("flat,steady", "unmasked", methods=METHODS, framework="torch", limit=8, device="cpu")
+    (task,) = measure_audit(plan, tmp_path, progress=False).tasks
+    assert task.not_applicable == {"oracle": "unmasked has no ground-truth masks"}
+    assert task.places("oracle") == [] and len(task.places("method")) == 3
+    found = audit_metrics(
+        "overlap,steady", "unmasked", methods=METHODS, framework="torch", limit=8, out=tmp_path, progress=False
+    )
+    assert dict(found.skipped) == {"overlap": "it needs ground-truth masks, and there are none"}
+    assert one(found, "steady").oracle == ()
+
+
+# What is kept
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
+    """What is measured from here on: (entry, metrics)."""
+    calls: list[tuple[str, tuple[str, ...]]] = []
+    true: Callable[..., UnitValues] = measuring.measured_unit
+
+    def counting(model: Any, dataset: Any, samples: Any, entry: Any, metrics: Any, *rest: Any) -> UnitValues:
+        calls.append((entry.method.id, tuple(metric.id for metric in metrics)))
+        return true(model, dataset, samples, entry, metrics, *rest)
+
+    monkeypatch.setattr(measuring, "measured_unit", counting)
+    return calls
+
+
+def test_what_is_measured_is_not_measured_again(tmp_path, measured):
+    pytest.importorskip("torch")
+    options: dict[str, Any] = {"methods": "gradient,input_x_gradient", "limit": 8}
+    first = audited(tmp_path, "overlap,picky", **options)
+    assert len(measured) == 2 + 5 + 1
+    measured.clear()
+    again = audited(tmp_path, "overlap,picky", **options)
+    assert measured == [] and again.metrics == first.metrics
+    more = audited(tmp_path, "overlap,flat,picky", **options)
+    assert {metrics for _, metrics in measured} == {("flat",)}
+    assert one(more, "overlap") == one(first, "overlap")
+    measured.clear()
+    audited(tmp_path, "overlap", seed=1, **options)
+    assert len(measured) == 8
+
+
+def test_an_audit_that_was_stopped_goes_on(tmp_path, measured, monkeypatch):
+    pytest.importorskip("torch")
+    counting = measuring.measured_unit
+
+    def stopping(*given: Any) -> UnitValues:
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        return counting(*given)
+
+    monkeypatch.setattr(measuring, "measured_unit", stopping)
+    with pytest.raises(Interrupted, match="goes on from there"):
+        audited(tmp_path, limit=8)
+    monkeypatch.setattr(measuring, "measured_unit", counting)
+    done = {entry for entry, _ in measured}
+    measured.clear()
+    resumed = audited(tmp_path, limit=8)
+    assert len(done) == 3 and not done & {entry for entry, _ in measured}
+    assert resumed.metrics == audited(tmp_path / "whole", limit=8).metrics
+
+
+def test_damaged_values_are_measured_again(tmp_path, measured):
+    pytest.importorskip("torch")
+    first = audited(tmp_path, limit=8)
+    file = sorted((tmp_path / "values").glob("*.parquet"))[0]
+    file.write_bytes(file.read_bytes()[:-20])
+    measured.clear()
+    assert audited(tmp_path, limit=8).metrics == first.metrics and len(measured) == 1
+    assert list((tmp_path / "values").glob("*.corrupt"))
+
+
+def test_an_audit_is_read_as_it_was_written(found, tmp_path):
+    path = write_audit(found, tmp_path)
+    read = read_audit(tmp_path)
+    for here, there in zip(found.metrics, read.metrics, strict=True):
+        assert (here.metric, here.key, here.complaints) == (there.metric, there.key, there.complaints)
+        assert [item.outcome for item in here.oracle] == [item.outcome for item in there.oracle]
+        for name in ("reactivity", "resilience", "order_kept", "retest", "split_half"):
+            assert getattr(here, name) == pytest.approx(getattr(there, name), rel=1e-5, nan_ok=True)
+    np.testing.assert_allclose(np.array(read.tau, float), np.array(found.tau, float), rtol=1e-5)
+    assert read.skipped == found.skipped and read.concordance[0].metrics == found.concordance[0].metrics
+    write_audit(read, tmp_path / "again")
+    assert (tmp_path / "again" / "audit.json").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "holds no audit"), ("{", "damaged"), ("[]", "damaged"), ('{"schema": 99}', "schema version 99")],
+)
+def test_what_is_no_audit_is_refused(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "audit.json").write_text(content)
+    with pytest.raises(StorageError, match=words):
+        read_audit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"metrics": "overlp"}, UnknownName, "Did you mean 'overlap'"),
+        ({"data": "squarse"}, UnknownName, "squares"),
+        ({"data": "cifar10,squares", "models": "small-cnn,vgg7,cnn-1d"}, BadInput, "one for each of the 2"),
+        ({"data": "image-folder:nowhere"}, BadInput, "--models"),
+        ({"limit": 3}, BadInput, "at least 8 samples"),
+        ({"metrics": "directionless"}, BadInput, "No metric is left"),
+    ],
+)
+def test_plans_that_cannot_be_used_are_refused(options, error, words):
+    with pytest.raises(error, match=words):
+        audit_plan(**{"metrics": "overlap", "data": "squares", "framework": None, **options})
+
+
+# How it is shown
+
+
+def test_the_files_hold_what_was_found(found, tmp_path):
+    figures = list(plt.get_fignums())
+    names = [path.name for path in write_audit_files(found, tmp_path)]
+    assert names == [
+        "audit.json",
+        "audit.md",
+        "audit.csv",
+        "oracle.csv",
+        "checks.png",
+        "agreement.png",
+        "agreement.svg",
+    ]
+    assert plt.get_fignums() == figures
+    frame = pd.read_csv(tmp_path / "audit.csv").set_index("metric")
+    assert frame.loc["overlap_inverted", "failed_checks"] == "oracle reacts" and bool(frame.loc["overlap", "passed"])
+    assert len(pd.read_csv(tmp_path / "oracle.csv")) == len(found.metrics) * len(CONTROLS)
+    text = (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert "**overlap\\_inverted**: the ground truth beats 0 of 5 controls" in text and "it likes no picture" in text
+    for name in ("checks.png", "agreement.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 300
+    first = (tmp_path / "agreement.svg").read_bytes()
+    write_audit_files(found, tmp_path)
+    assert (tmp_path / "agreement.svg").read_bytes().count(b"<path") == first.count(b"<path")
+
+
+def test_the_agreement_is_drawn_with_the_values_under_their_names(found):
+    figure = draw_agreement(found)
+    axes = figure.axes[0]
+    across, down = (
+        [label.get_text() for label in labels] for labels in (axes.get_xticklabels(), axes.get_yticklabels())
+    )
+    names = [metric.metric for metric in found.metrics]
+    assert across == down and set(across) == set(names) - {"flat"}
+    colours = np.asarray(axes.collections[0].get_array()).reshape(len(across), len(across))
+    for row, first in enumerate(down):
+        for column, second in enumerate(across):
+            assert colours[row, column] == pytest.approx(found.tau[names.index(first)][names.index(second)])
+    assert draw_agreement(found, {one(found, "overlap").key}) is None
+
+
+def test_the_terminal_shows_every_metric_in_100_columns(found):
+    console = Console(width=100, record=True, file=StringIO())
+    print_audit(found, console)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 100
+    for metric in found.metrics:
+        assert metric.metric in text
+    for head in HEADS[1:]:
+        assert text.count(f" {head} ") >= len(found.families)
+
+
+def test_the_command_writes_and_fails_where_a_metric_did(tmp_path):
+    pytest.importorskip("torch")
+    words = ["audit", "metrics", "--metrics", "overlap,broken", "--data", "squares", "--methods", "gradient"]
+    words += [
+        "--framework",
+        "torch",
+        "--device",
+        "cpu",
+        "--limit",
+        "8",
+        "--out",
+        str(tmp_path / "a"),
+        "--plugin",
+        PLUGIN,
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "failed: broken, gradient, halves on squares (and 6 more): ValueError: broken on purpose" in result.stderr
+    assert "audit.json" in result.stdout and one(read_audit(tmp_path / "a"), "overlap").oracle
+    assert "heatmark audit metrics" in CliRunner().invoke(app, ["audit", "metrics", "--help"]).stdout
+
+
+# In a leaderboard
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with some of the metrics."""
+    pytest.importorskip("torch")
+    from heatmark.benchmark.run import run as begin
+
+    folder = tmp_path_factory.mktemp("run") / "run"
+    begin(
+        "quick", models="halves", data="squares", methods="gradient,random", metrics="overlap,flat,deletion[steps=4]",
+        frameworks="torch", device="cpu", engine="serial", out=folder, plugins=[PLUGIN], progress=False,
+    )  # fmt: skip
+    return folder
+
+
+def shown(board: Any) -> str:
+    console = Console(width=100, record=True, file=StringIO())
+    board.show(console)
+    return str(console.export_text())
+
+
+def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
+    write_audit(found, tmp_path)
+    board = leaderboard(run, audit=tmp_path)
+    marks = {metric.id: metric.mark for table in board.tables for metric in table.metrics}
+    assert marks == {"overlap": "✓", "flat": "!", "deletion[steps=4]": ""}
+    text = shown(board)
+    assert "overlap↑✓" in text and "flat↑!" in text
+    assert "! not passed: flat (oracle, reacts)" in text and "without a mark: 1 of 3" in text
+    board.write(tmp_path / "files")
+    page = (tmp_path / "files" / "report.html").read_text(encoding="utf-8")
+    section = page.split('id="audit"')[1].split("</section>")[0]
+    assert "the ground truth beats 0 of 5 controls" in section and 'data-answer="no"' in section
+    assert "deletion[steps=4]" in section and "overlap_inverted" not in section
+    assert "| overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
+    frame = board.frame.drop_duplicates("metric").set_index("metric")["audit"]
+    assert frame.to_dict() == {"overlap": "passed", "flat": "not passed", "deletion[steps=4]": ""}
+
+
+def test_without_an_audit_a_leaderboard_says_nothing_of_it(run, monkeypatch):
+    from heatmark.leaderboards import known_audits
+
+    monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere.json")
+    board = leaderboard(run)
+    assert not any(metric.mark for table in board.tables for metric in table.metrics)
+    assert "audit" not in shown(board)
+
+
+def test_the_audit_that_is_nearest_counts(run, found, tmp_path):
+    (run / "audit").mkdir(exist_ok=True)
+    try:
+        write_audit(found, run / "audit")
+        assert KnownAudits.for_run(run).of(one(found, "overlap").key).mark == "✓"
+        bad = replace(found, metrics=tuple(replace(metric, reactivity=0.0) for metric in found.metrics))
+        write_audit(bad, tmp_path)
+        assert KnownAudits.for_run(run, tmp_path).of(one(found, "overlap").key).mark == "!"
+    finally:
+        (run / "audit" / "audit.json").unlink()
+    with pytest.raises(StorageError, match="holds no audit"):
+        leaderboard(run, audit=tmp_path / "missing")
+
+
+def test_an_audit_belongs_to_a_protocol_not_to_a_name(found):
+    known = KnownAudits((found,))
+    assert known.of(metric_key(metric_from("overlap"))) is not None
+    changed = replace(metric_from("overlap"), entry=replace(metric_from("overlap").entry, version=2))
+    assert known.of(metric_key(changed)) is None
+    assert known.covering([metric.key for metric in found.metrics]) is found and known.covering(["x"]) is None
+
+
+def test_notes_are_few_however_many_metrics_fail(found):
+    failing = [replace(one(found, "flat"), metric=f"flat_{number}") for number in range(20)]
+    lines = audit_notes([*failing, None])
+    assert len(lines) == 3 and "and 12 more" in lines[1] and "1 of 21" in lines[2]
+    assert audit_notes([None, None]) == []
+
+
+def test_the_shipped_audit_can_be_read():
+    shipped = read_audit(SHIPPED)
+    assert json.loads(SHIPPED.read_text(encoding="utf-8"))["settings"]["failures"] == []
+    assert {"deletion", "insertion", "average_drop"} <= {metric.metric for metric in shipped.metrics}
+    for metric in shipped.metrics:
+        assert METRICS.get(metric_from(metric.metric).entry.name).family == metric.family
+    assert len(audit_frame(shipped)) == len(shipped.metrics) and len(oracle_frame(shipped))
