@@ -31,16 +31,13 @@ from .runtime_cases import (
     checked_precision,
 )
 from .runtime_files import RuntimeFile, RuntimeRecord
-from .runtime_measuring import images_of, measured, survey
+from .runtime_measuring import images_of_chunk, measured, passes_of, survey
 from .runtime_processes import PlaceProcess
 from .runtime_progress import RuntimeView, runtime_view
 from .suite import Names, load_suite, names_of
 
 EVERY = "all"
 """Stands for every registered method but other libraries'."""
-
-MOST_ROWS = 4096
-"""One call of a row whose batch is a chunk sends at most about so many images through the network."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def chosen(
         names,
         places,
         tuple(checked_precision(text) for text in names_of(precision, "precision")),
-        # Numbers first: they tell how many passes an image takes, which bounds the images of a chunk.
+        # Numbers first: they tell how many passes an image takes, which a chunk needs to know.
         tuple(sorted(numbers, key=lambda text: (text == CHUNK, int(text) if text != CHUNK else 0))),
         frozenset(place for place in places if auto and not place.on_cpu),
     )
@@ -283,14 +280,27 @@ class NetworkRows:
         """Return what was measured of a row, or why it was not."""
         if self.problem is not None:
             return _missing(case, self.problem)
+        images = self._images(case)
+        if not isinstance(images, int):
+            return _missing(case, images)
         if self._settings.memory and case.place.on_cpu:
             self.process.end()  # memory grows by less in a process that has worked before
-        images = images_of(case, self._surveyed, self._passes.get(case.method), MOST_ROWS)
         row = self.process.call(measured, case, self._settings, self._surveyed, images)
         if not isinstance(row, Measurement):
             return _missing(case, row)
         self._passes[case.method] = PassCount(row.passes.forward // row.images, row.passes.backward // row.images)
         return row
+
+    def _images(self, case: RuntimeCase) -> int | Failed | NotMeant:
+        """Return how many images one call of a row explains, or why it explains none."""
+        if case.batch != CHUNK:
+            return int(case.batch)
+        if case.method not in self._passes:
+            answer = self.process.call(passes_of, case)
+            if not isinstance(answer, PassCount):
+                return answer
+            self._passes[case.method] = answer
+        return images_of_chunk(self._surveyed, self._passes[case.method])
 
 
 def measured_rows(

@@ -68,7 +68,8 @@ def score_run(run: object, metrics: Names, plugins: Names = ()) -> Rescored:
     cells = store.cells()
     if not cells:
         raise BadInput(f"{store.path} has no finished cell to score. Finish the run first.")
-    wanted, present = [], []
+    wanted: list[Metric] = []
+    present: list[Metric] = []
     for metric in chosen.values():
         if not isinstance(metric.measure, CurveMeasure):
             raise BadInput(

@@ -24,7 +24,7 @@ from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest
 from .named_models import is_own, loaded_model
-from .runtime_cases import CHUNK, CURVES, ENGINE, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
+from .runtime_cases import CURVES, ENGINE, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
 from .runtime_machine import Watch, set_tensor_float_32
 from .runtime_memory import MemoryGrowth
 from .runtime_networks import changed_network
@@ -35,6 +35,9 @@ SAMPLES = 16
 
 MOST_WARM_UPS = 10
 """The engine may take so many calls to find its chunk."""
+
+MOST_ROWS = 4096
+"""One call of a row whose batch is a chunk sends at most about so many images through the network."""
 
 CURVE_METRICS = ("deletion", "insertion")
 OWN_DATA = "imagenet-samples"
@@ -141,21 +144,27 @@ def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, imag
     )
 
 
-def images_of(case: RuntimeCase, found: Surveyed, per_image: PassCount | None, most_rows: int) -> int:
-    """Return how many images one call of a row explains.
+def passes_of(case: RuntimeCase) -> PassCount:
+    """Return the passes that one image takes.
 
-    For ``chunk`` the engine's own chunk, of the kind that the method's passes have; fewer where that would send more
-    than ``most_rows`` through the network, as far as its passes per image are known.
+    Raises
+    ------
+    NotApplicable
+        If the method has no meaning for the network.
     """
-    if case.batch != CHUNK:
-        return int(case.batch)
-    chunk = found.backward_chunk if _goes_backward(case.method) else found.forward_chunk
-    rows = max(1, per_image.forward) if per_image is not None else 1
-    return max(1, min(chunk, most_rows // rows))
+    subject = _loaded(case)
+    _work(subject.model, case, subject.rows(1))()
+    return subject.model.passes
 
 
-def _goes_backward(method: str) -> bool:
-    return method == GRADIENT if method.startswith(ENGINE) else "gradients" in method_from(method).entry.needs
+def images_of_chunk(found: Surveyed, passes: PassCount) -> int:
+    """Return how many images a row explains at a time whose batch is a chunk.
+
+    As many as the engine's own chunk, of the kind that the passes are; fewer where that would send more than
+    `MOST_ROWS` through the network, for a method that takes many passes fills chunks with few images.
+    """
+    chunk = found.backward_chunk if passes.backward else found.forward_chunk
+    return max(1, min(chunk, MOST_ROWS // max(1, passes.forward)))
 
 
 def _loaded(case: RuntimeCase) -> _Subject:

@@ -178,12 +178,12 @@ class _Viewer:
         """Return what the network says of each sample's perturbations, sorted."""
         found: list[dict[Perturbation, Seen]] = [{} for _ in wanted]
         if logits is not None:
-            for row, items in enumerate(wanted):
-                if ORIGINAL in items:
+            for row, needed in enumerate(wanted):
+                if ORIGINAL in needed:
                     found[row][ORIGINAL] = self._read(logits[row : row + 1], row, ORIGINAL)
         # Sorted, so that a chunk has one fill (rarely two) and samples stand side by side.
         work = sorted(
-            ((item, row) for row, items in enumerate(wanted) for item in items if item not in found[row]),
+            ((item, row) for row, needed in enumerate(wanted) for item in needed if item not in found[row]),
             key=lambda pair: (pair[0].fill, pair[0].unit, pair[0].low, pair[0].high, pair[1]),
         )
         if work:

@@ -135,11 +135,10 @@ class InformationCurve(Measure):
 def known_positions(scoring: Scoring, share: float) -> np.ndarray:
     """Return which positions the blurred picture keeps, boolean (*spatial): a random share, and the corners."""
     spatial = scoring.model.spatial_shape
-    known = np.zeros(math.prod(spatial), bool)
-    known[scoring.bank.generator("information").choice(known.size, int(share * known.size), replace=False)] = True
-    known = known.reshape(spatial)
-    corners = np.ix_((0, spatial[0] - 1), (0, spatial[1] - 1))
-    known[corners] = True
+    count = math.prod(spatial)
+    known = np.zeros(spatial, bool)
+    known.flat[scoring.bank.generator("information").choice(count, int(share * count), replace=False)] = True
+    known[np.ix_((0, spatial[0] - 1), (0, spatial[1] - 1))] = True
     return known
 
 
@@ -154,7 +153,8 @@ def revealed(known: np.ndarray, order: np.ndarray, share: float) -> np.ndarray:
 
 def as_picture(model: Model, sample: np.ndarray) -> np.ndarray:
     """Return one sample (1, channels, height, width), raw domain, as uint8 (height, width, channels)."""
-    return np.rint(np.clip(np.moveaxis(sample[0], 0, -1), 0, 1) * 255).astype(np.uint8)
+    picture: np.ndarray = np.rint(np.clip(np.moveaxis(sample[0], 0, -1), 0, 1) * 255).astype(np.uint8)
+    return picture
 
 
 def interpolated(picture: np.ndarray, known: np.ndarray) -> np.ndarray:

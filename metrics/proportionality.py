@@ -109,10 +109,9 @@ class ProportionalityGap(CurveMeasure):
     def _share(self, reading: Reading, side: list[Perturbation]) -> np.ndarray:
         """Return the share of the positive attribution that each level removes or adds."""
         kept, everything = reading.relevance(side), reading.relevance([self._all(reading.facts)])[0]
-        if self.action == "insert":
-            return kept / everything
-        whole = reading.seen[ORIGINAL].relevance
-        return (whole - kept) / (whole - everything)
+        whole = reading.seen[ORIGINAL].relevance if self.action == "delete" else 0.0
+        share: np.ndarray = (kept - whole) / (everything - whole)
+        return share
 
     def _top(self, facts: MapFacts) -> list[Perturbation]:
         """Return the levels that take the highest attributions first."""

@@ -6,7 +6,9 @@ a Python number turns float32 tensors into float64 there, and heatmark changes n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +21,7 @@ class TensorFlowOperations(TensorOperations):
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self._graphs: dict[tuple[Any, ...], Callable[..., Tensor]] = {}
 
     def from_numpy(self, array: np.ndarray) -> Tensor:
         """See `TensorOperations.from_numpy`."""
@@ -57,6 +60,10 @@ class TensorFlowOperations(TensorOperations):
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
         """See `TensorOperations.maximum`."""
         return tf.maximum(first, second)
+
+    def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """See `TensorOperations.multiply_add`."""
+        return first + second * third
 
     def is_finite(self, tensor: Tensor) -> Tensor:
         """See `TensorOperations.is_finite`."""
@@ -131,3 +138,25 @@ class TensorFlowOperations(TensorOperations):
         weight = tf.constant(kernel.astype(np.float32))[..., None, None]
         function = tf.nn.conv2d if kernel.ndim == 2 else tf.nn.conv1d
         return function(maps[..., None], weight, 1, "SAME")[..., 0]
+
+    def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+        """See `TensorOperations.correlate_stack`."""
+        weight = tf.tile(kernel[:, :, None, None], (1, 1, tf.shape(stack)[2], 1))
+        return tf.nn.depthwise_conv2d(stack[None], weight, (1, stride, stride, 1), "SAME")[0]
+
+    def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
+        """See `TensorOperations.enlarge_stack`."""
+        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial)]
+        return tf.image.resize(stack[None], doubled, method="bilinear")[0, : spatial[0], : spatial[1]]
+
+    def inverse(self, matrices: Tensor) -> Tensor:
+        """See `TensorOperations.inverse`."""
+        return tf.linalg.inv(matrices)
+
+    def compiled(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """See `TensorOperations.compiled`."""
+        key = (function, *((tuple(tensor.shape[1:]), tensor.dtype) for tensor in tensors))
+        if key not in self._graphs:
+            signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
+            self._graphs[key] = tf.function(partial(function, self), input_signature=signature, autograph=False)
+        return self._graphs[key](*tensors)

@@ -8,7 +8,7 @@ goes through an object of this class. All floating-point results are float32.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,13 @@ class TensorOperations(ABC):
     @abstractmethod
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
         """Return the elementwise larger value."""
+
+    @abstractmethod
+    def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """Return ``first + second * third``, three tensors of one shape.
+
+        ``third`` may be overwritten: only the result is to be used afterwards.
+        """
 
     @abstractmethod
     def is_finite(self, tensor: Tensor) -> Tensor:
@@ -135,3 +142,32 @@ class TensorOperations(ABC):
     @abstractmethod
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
         """Correlate (n, *spatial) maps with one kernel of odd sizes, zeros beyond the border."""
+
+    # Stacks of pictures, (height, width, pictures): what neighbouring positions exchange runs fastest in this layout
+
+    @abstractmethod
+    def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+        """Correlate each picture of a stack with one kernel (rows, columns), zeros beyond the border.
+
+        The kernel's sides are odd for stride 1; for stride 2 they are 4, or 1 where the picture's side is 1, and the
+        result has half as many positions a side, rounded up: number i reads positions 2 i - 1 to 2 i + 2.
+        """
+
+    @abstractmethod
+    def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
+        """Double the sides of a stack's pictures linearly (half-pixel centres), and cut them to ``spatial``.
+
+        A side that is to stay 1 is not doubled.
+        """
+
+    @abstractmethod
+    def inverse(self, matrices: Tensor) -> Tensor:
+        """Return the inverses of (..., n, n) matrices."""
+
+    @abstractmethod
+    def compiled(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """Return ``function(operations, *tensors)``, as one graph in a framework that is slow without.
+
+        The graph is kept for the function and the shapes behind the first axis; the first axis stays open, so inside
+        the function its length may be unknown (use -1 where a shape needs it).
+        """

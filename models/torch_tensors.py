@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import array_api_compat.torch as xp
 import numpy as np
@@ -54,6 +55,10 @@ class TorchOperations(TensorOperations):
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
         """See `TensorOperations.maximum`."""
         return torch.clamp(first, min=second)
+
+    def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """See `TensorOperations.multiply_add`."""
+        return torch.addcmul(first, second, third, out=third)
 
     def is_finite(self, tensor: Tensor) -> Tensor:
         """See `TensorOperations.is_finite`."""
@@ -129,11 +134,50 @@ class TorchOperations(TensorOperations):
         function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
         return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
 
+    def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+        """See `TensorOperations.correlate_stack`."""
+        height, width, pictures = stack.shape
+        padding = [(size - 1) // 2 for size in kernel.shape]
+        if stride == 2 and (height % 2 and height > 1 or width % 2 and width > 1):
+            # What lies beyond an odd side's end is read one position further than PyTorch pads.
+            stack = functional.pad(stack, (0, 0, 0, int(width > 1 and width % 2), 0, int(height > 1 and height % 2)))
+        weight = kernel.expand(pictures, 1, *kernel.shape)
+        with _full_precision(stack):
+            made = functional.conv2d(_as_channels(stack), weight, None, stride, padding, groups=pictures)
+        return made.permute(0, 2, 3, 1)[0]
+
+    def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
+        """See `TensorOperations.enlarge_stack`."""
+        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial)]
+        made = functional.interpolate(_as_channels(stack), size=doubled, mode="bilinear", align_corners=False)
+        return made.permute(0, 2, 3, 1)[0, : spatial[0], : spatial[1]]
+
+    def inverse(self, matrices: Tensor) -> Tensor:
+        """See `TensorOperations.inverse`."""
+        return torch.linalg.inv(matrices)
+
+    def compiled(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """See `TensorOperations.compiled`; PyTorch needs no graph."""
+        with torch.no_grad():
+            return function(self, *tensors)
+
     def _rows(self, indices: np.ndarray | Tensor) -> torch.Tensor:
         if isinstance(indices, np.ndarray):
             return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
         rows: torch.Tensor = indices
         return rows
+
+
+def _as_channels(stack: torch.Tensor) -> torch.Tensor:
+    """Return a stack as one picture of many channels, in the channels-last memory format that it lies in already."""
+    return stack[None].permute(0, 3, 1, 2)
+
+
+def _full_precision(tensor: torch.Tensor) -> AbstractContextManager[None]:
+    """Keep cuDNN from rounding to TensorFloat-32 for a while, on a GPU; elsewhere nothing needs keeping."""
+    if not tensor.is_cuda:
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -26,6 +27,7 @@ from heatmark.models.training import (
     TrainingRecipe,
     accuracy_and_loss,
     fit,
+    for_few_samples,
     measured_normalization,
     new_trainer,
 )
@@ -85,6 +87,27 @@ def test_shifts_are_drawn_for_each_axis() -> None:
     x = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1).repeat(300, 0)
     ((moved, _),) = TrainingRecipe(batch=300, augmentation="shift", shift=1).batches(x, np.zeros(300, np.int64), 1)
     assert len({tuple(row.ravel().tolist()) for row in moved}) == 9
+
+
+@pytest.mark.parametrize("samples", [1, 3, 9, 40, 200, 1500])
+def test_few_samples_still_make_enough_steps(samples: int) -> None:
+    recipe = trained.RECIPES["small-cnn"]
+    found = for_few_samples(recipe, samples, more_epochs=True)
+    steps = found.epochs * found.steps_per_epoch(samples)
+    assert 250 <= steps < 350 and found.steps_per_epoch(samples) >= min(4, samples) and found.epochs >= recipe.epochs
+    asked = for_few_samples(replace(recipe, epochs=2), samples, more_epochs=False)
+    assert asked.epochs == 2 and asked.batch == found.batch
+    assert for_few_samples(recipe, 5000, more_epochs=True) == recipe
+
+
+def test_a_dozen_pictures_are_learned(own_cache: Path, tmp_path: Path) -> None:
+    x, y = shapes(12, side=20, channels=3)
+    for index, (picture, label) in enumerate(zip(x, y, strict=True)):
+        folder = tmp_path / "few" / NAMES[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((picture * 255).astype(np.uint8)).save(folder / f"{index}.png")
+    record = train("small-cnn", f"image-folder:{tmp_path / 'few'}", size=8)
+    assert record.test_accuracy == 1.0 and record.history[-1].train_loss < 0.05 and len(record.history) == 63
 
 
 def test_erasing_shows_one_level_at_a_share_of_the_positions() -> None:
