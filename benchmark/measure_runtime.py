@@ -31,7 +31,7 @@ from .runtime_cases import (
     checked_precision,
 )
 from .runtime_files import RuntimeFile, RuntimeRecord
-from .runtime_measuring import images_of_chunk, measured, passes_of, survey
+from .runtime_measuring import images_of, measured, passes_of, survey
 from .runtime_processes import PlaceProcess
 from .runtime_progress import RuntimeView, runtime_view
 from .suite import Names, load_suite, names_of
@@ -293,14 +293,14 @@ class NetworkRows:
 
     def _images(self, case: RuntimeCase) -> int | Failed | NotMeant:
         """Return how many images one call of a row explains, or why it explains none."""
-        if case.batch != CHUNK:
+        if case.batch.isdigit():
             return int(case.batch)
         if case.method not in self._passes:
             answer = self.process.call(passes_of, case)
             if not isinstance(answer, PassCount):
                 return answer
             self._passes[case.method] = answer
-        return images_of_chunk(self._surveyed, self._passes[case.method])
+        return images_of(case.batch, self._surveyed, self._passes[case.method])
 
 
 def measured_rows(

@@ -45,6 +45,7 @@ class Pace:
             self._left[job.spec.framework] = self._left.get(job.spec.framework, 0) + 1
         self._times: dict[str, list[float]] = {framework: [] for framework in self._left}
         self._images: deque[tuple[float, int]] = deque()
+        self._all_images = 0
         self._began = monotonic()
 
     def hear(self, event: Event) -> None:
@@ -53,6 +54,7 @@ class Pace:
             self._running.append((event.job, monotonic()))
         elif isinstance(event, Advanced):
             self._images.append((monotonic(), event.images))
+            self._all_images += event.images
         else:
             self._running = [(job, began) for job, began in self._running if job is not event.job]
             self.ended += 1
@@ -91,9 +93,10 @@ class Pace:
 
     @property
     def text(self) -> str:
-        """Rate and time left in words; once nothing is left, the time that it took."""
+        """Rate and time left in words; once nothing is left, the rate over all and the time that it took."""
         if self.ended == self.total:
-            return f"took {timedelta(seconds=round(monotonic() - self._began))}"
+            took = monotonic() - self._began
+            return f"{self._all_images / max(took, 1e-3):.0f} images/s, took {timedelta(seconds=round(took))}"
         left = self.seconds_left()
         remaining = "" if left is None else f", {timedelta(seconds=round(left))} left"
         return f"{self.images_per_second():.0f} images/s{remaining}"

@@ -19,6 +19,9 @@ PRECISIONS: tuple[RuntimePrecision, ...] = ("float32", "tf32", "bf16")
 CHUNK = "chunk"
 """Stands for as many images as the engine puts into one chunk."""
 
+FULL = "xfull"
+"""Ends the batch ``2xfull``: twice as many images as the method's passes need to fill the engine's chunk."""
+
 ENGINE = "engine:"
 """Begins the names of work that is no method: plain queries, and curves."""
 
@@ -66,7 +69,7 @@ class RuntimeCase:
     precision
         ``float32`` (without TensorFloat-32), ``tf32`` (with it) or ``bf16``.
     batch
-        The number of images, or ``chunk``.
+        The number of images, ``chunk``, or a multiple of `FULL`.
     size, classes
         Another input side and another number of classes than the network's own, for measuring how cost grows.
     """
@@ -109,7 +112,9 @@ class RuntimeCase:
         unusual = f" · {self.precision}" if self.precision != "float32" else ""
         unusual += f" · {self.size} px" if self.size is not None else ""
         unusual += f" · {self.classes} classes" if self.classes is not None else ""
-        batch = f"batch {self.batch}" if self.batch != CHUNK else "one chunk"
+        batch = "one chunk" if self.batch == CHUNK else f"batch {self.batch}"
+        if self.batch.endswith(FULL):
+            batch = f"{self.batch.removesuffix(FULL)} full chunks"
         return f"{self.method} · {self.model} · {self.place.framework} · {self.place.device}{unusual} · {batch}"
 
     @classmethod

@@ -24,7 +24,7 @@ from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest
 from .named_models import is_own, loaded_model
-from .runtime_cases import CURVES, ENGINE, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
+from .runtime_cases import CURVES, ENGINE, FULL, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
 from .runtime_machine import Watch, set_tensor_float_32
 from .runtime_memory import MemoryGrowth
 from .runtime_networks import changed_network
@@ -36,8 +36,8 @@ SAMPLES = 16
 MOST_WARM_UPS = 10
 """The engine may take so many calls to find its chunk."""
 
-MOST_ROWS = 4096
-"""One call of a row whose batch is a chunk sends at most about so many images through the network."""
+MOST_ROWS = 512
+"""One call of a row whose batch is a chunk sends at most about so many images through the network, or four chunks."""
 
 CURVE_METRICS = ("deletion", "insertion")
 OWN_DATA = "imagenet-samples"
@@ -157,14 +157,18 @@ def passes_of(case: RuntimeCase) -> PassCount:
     return subject.model.passes
 
 
-def images_of_chunk(found: Surveyed, passes: PassCount) -> int:
-    """Return how many images a row explains at a time whose batch is a chunk.
+def images_of(batch: str, found: Surveyed, passes: PassCount) -> int:
+    """Return how many images a row explains at a time, given the passes that each takes.
 
-    As many as the engine's own chunk, of the kind that the passes are; fewer where that would send more than
-    `MOST_ROWS` through the network, for a method that takes many passes fills chunks with few images.
+    For ``chunk`` as many as the engine's own chunk, of the kind that the passes are; fewer where that would send more
+    than `MOST_ROWS` and four chunks through the network, as a method of many passes fills chunks with few images.
     """
-    chunk = found.backward_chunk if passes.backward else found.forward_chunk
-    return max(1, min(chunk, MOST_ROWS // max(1, passes.forward)))
+    if batch.isdigit():
+        return int(batch)
+    chunk, rows = found.backward_chunk if passes.backward else found.forward_chunk, max(1, passes.forward)
+    if batch.endswith(FULL):
+        return int(batch.removesuffix(FULL)) * -(-chunk // rows)
+    return max(1, min(chunk, max(MOST_ROWS, 4 * chunk) // rows))
 
 
 def _loaded(case: RuntimeCase) -> _Subject:

@@ -10,7 +10,7 @@ from ..errors import BadInput
 from ..methods.registry import Method, method_from
 from ..selection import select
 from .measure_runtime import Choice
-from .runtime_cases import CHUNK, ENGINE, RuntimeCase
+from .runtime_cases import ENGINE, FULL, RuntimeCase
 
 Axis = Literal["images", "size", "steps", "classes"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -23,11 +23,12 @@ AXIS_UNITS: Mapping[Axis, str] = {
 }
 
 POINTS: Mapping[Axis, tuple[int, ...]] = {
-    "images": (8, 16, 32, 64),
+    "images": (1, 2, 4, 8),
     "size": (64, 128, 256, 512),
     "steps": (16, 32, 64, 128),
     "classes": (10, 100, 1000, 10000),
 }
+"""Unless told otherwise; images in multiples of as many as fill the engine's chunk."""
 
 STEP_PARAMETERS = ("steps", "samples", "masks", "iterations")
 """What a method calls the number of its passes; the first of these that it has is varied."""
@@ -38,32 +39,43 @@ METHODS = ("saliency", "grad_cam", "integrated_gradients", "smoothgrad", "rise",
 FEW_STEPS = 16
 """Methods that have a number of steps take so many where another axis is varied, so that the rows stay short."""
 
-IMAGES = 8
-"""So many images a call where the steps are varied."""
+FILLED = f"2{FULL}"
+"""The batch where anything but images is varied, so that chunks are full at every point."""
 
 
 @dataclass(frozen=True)
 class ScalingPoint:
-    """One row of a curve: where it stands on its axis, and what is measured there."""
+    """One row of a curve.
+
+    Attributes
+    ----------
+    axis
+        What is varied.
+    curve
+        The row that all points of the curve share, without what is varied.
+    x
+        Where it stands on its axis; None for its number of images.
+    case
+        What is measured there.
+    """
 
     axis: Axis
     curve: RuntimeCase
-    x: int
+    x: int | None
     case: RuntimeCase
 
 
 def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPoint]:
     """Return the rows of every method's curves on every axis.
 
-    Methods without a number of steps have no curve on that axis. A curve is named by the row that all its points
-    share, without what is varied.
+    Methods without a number of steps have no curve on that axis.
 
     Parameters
     ----------
     choice
         Methods, models, places and precisions; its batches are not used.
     axes
-        Some of `AXES`, with `POINTS`, or with others: ``images=1|4|16``.
+        Some of `AXES`, with `POINTS`, or with others: ``images=8|16|32``.
 
     Raises
     ------
@@ -71,6 +83,7 @@ def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPo
         For an unknown axis, or a point that is no positive number.
     """
     values = dict(_axis(text) for text in axes)
+    filling = "images" in {text.strip() for text in axes}
     bases = [
         RuntimeCase(_short(method), model, place, precision, "")
         for place in choice.places
@@ -79,11 +92,11 @@ def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPo
         for method in choice.methods
     ]
     return [
-        ScalingPoint(axis, base, x, case)
+        ScalingPoint(axis, base, None if axis == "images" else x, case)
         for base in bases
         for axis in values
         for x in values[axis]
-        if (case := _at(base, axis, x)) is not None
+        if (case := _at(base, axis, x, filling)) is not None
     ]
 
 
@@ -121,16 +134,19 @@ def _with_steps(method: Method, name: str, steps: int) -> str:
     return select(method.selection.name, method.selection.variant, chosen).text
 
 
-def _at(base: RuntimeCase, axis: Axis, x: int) -> RuntimeCase | None:
-    """Return the row at a point of an axis, or None where the method does not have that axis."""
+def _at(base: RuntimeCase, axis: Axis, x: int, filling: bool) -> RuntimeCase | None:
+    """Return the row at a point of an axis, or None where the method does not have that axis.
+
+    ``filling`` tells that images are counted in fillings of the engine's chunk.
+    """
     if axis == "images":
-        return replace(base, batch=str(x))
+        return replace(base, batch=f"{x}{FULL}" if filling else str(x))
     if axis == "size":
-        return replace(base, batch=CHUNK, size=x)
+        return replace(base, batch=FILLED, size=x)
     if axis == "classes":
-        return replace(base, batch=CHUNK, classes=x)
+        return replace(base, batch=FILLED, classes=x)
     if base.method.startswith(ENGINE):
         return None
     method = method_from(base.method)
     name = steps_parameter(method)
-    return None if name is None else replace(base, method=_with_steps(method, name, x), batch=str(IMAGES))
+    return None if name is None else replace(base, method=_with_steps(method, name, x), batch=FILLED)

@@ -37,7 +37,7 @@ def texture(random: Random, side: int, cells: int, low: float, high: float) -> n
     """
     grid = random.uniform(low, high, (cells + 1, cells + 1, 3))
     weights = _interpolation(side, cells)
-    return np.einsum("yi,xj,ijc->yxc", weights, weights, grid, optimize=True)
+    return np.asarray(np.einsum("yi,xj,ijc->yxc", weights, weights, grid, optimize=True))
 
 
 def coverage(figure: Figure, side: int, centre: tuple[float, float], radius: float, angle: float) -> np.ndarray:
@@ -78,7 +78,7 @@ def coverage(figure: Figure, side: int, centre: tuple[float, float], radius: flo
 
 def painted(picture: np.ndarray, covered: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Return the picture (height, width, 3) with a colour laid over it where it is covered."""
-    return picture + covered[..., np.newaxis] * (colour - picture)
+    return np.asarray(picture + covered[..., np.newaxis] * (colour - picture))
 
 
 def as_pixels(picture: np.ndarray) -> np.ndarray:
@@ -88,29 +88,29 @@ def as_pixels(picture: np.ndarray) -> np.ndarray:
 
 def disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A full disc."""
-    return u * u + v * v < 1
+    return np.asarray(u * u + v * v < 1)
 
 
 def ring(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A disc with a hole."""
     squared = u * u + v * v
-    return (squared < 1) & (squared > 0.55**2)
+    return np.asarray((squared < 1) & (squared > 0.55**2))
 
 
 def square(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A square."""
-    return np.maximum(np.abs(u), np.abs(v)) < np.sqrt(0.5)
+    return np.asarray(np.maximum(np.abs(u), np.abs(v)) < np.sqrt(0.5))
 
 
 def triangle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A triangle with equal sides."""
-    return np.maximum(-v, np.abs(u) * np.sqrt(0.75) + v / 2) < 0.5
+    return np.asarray(np.maximum(-v, np.abs(u) * np.sqrt(0.75) + v / 2) < 0.5)
 
 
 def cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Two bars across each other."""
     long, short = np.maximum(np.abs(u), np.abs(v)), np.minimum(np.abs(u), np.abs(v))
-    return (long < 0.94) & (short < 0.32)
+    return np.asarray((long < 0.94) & (short < 0.32))
 
 
 def star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -120,12 +120,12 @@ def star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     distance = np.hypot(u, v)
     along, aside = distance * np.cos(angle), distance * np.sin(angle)
     notch = 0.42 * np.cos(sector), 0.42 * np.sin(sector)
-    return (1 - along) * notch[1] > aside * (1 - notch[0])
+    return np.asarray((1 - along) * notch[1] > aside * (1 - notch[0]))
 
 
 def bar(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A straight bar."""
-    return (np.abs(u) < 0.96) & (np.abs(v) < 0.28)
+    return np.asarray((np.abs(u) < 0.96) & (np.abs(v) < 0.28))
 
 
 def half_disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -136,16 +136,16 @@ def half_disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def corner(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Two bars that meet at their ends."""
     inside = np.maximum(np.abs(u), np.abs(v)) < 0.7
-    return inside & ((u < -0.22) | (v < -0.22))
+    return np.asarray(inside & ((u < -0.22) | (v < -0.22)))
 
 
 def crescent(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A disc that another disc bites into."""
-    return disc(u, v) & ((u - 0.55) ** 2 + v * v > 0.8**2)
+    return np.asarray(disc(u, v) & ((u - 0.55) ** 2 + v * v > 0.8**2))
 
 
 @cache
 def _interpolation(side: int, cells: int) -> np.ndarray:
     """Return the weights (side, cells + 1) with which a pixel's colour is that of the grid's lines beside it."""
     place = (np.arange(side) + 0.5) / side * cells
-    return np.clip(1 - np.abs(place[:, None] - np.arange(cells + 1)), 0, None)
+    return np.asarray(np.clip(1 - np.abs(place[:, None] - np.arange(cells + 1)), 0, None))

@@ -81,7 +81,7 @@ def stripes(random: drawing.Random, label: int) -> np.ndarray:
     row, column = np.mgrid[:PATCH, :PATCH]
     along = column * np.cos(angle) + row * np.sin(angle)
     wave = np.cos(2 * np.pi * (along / random.uniform(4.5, 6.0) + random.uniform()))
-    return (0.45 + random.uniform(0.2, 0.35) * wave)[..., np.newaxis]
+    return np.asarray((0.45 + random.uniform(0.2, 0.35) * wave)[..., np.newaxis])
 
 
 def _cell(number: int) -> tuple[slice, slice]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ..benchmark.runtime_cases import Measurement, RuntimeCase
 from ..benchmark.runtime_files import RuntimeRecord
-from ..benchmark.runtime_scaling import AXIS_UNITS, Axis, ScalingPoint
+from ..benchmark.runtime_scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
 from . import formatting
 from .bootstrap import CONFIDENCE, RESAMPLES
 from .facts import MethodFacts
@@ -26,6 +26,9 @@ from .plots import INK, Style, method_styles, write_text
 from .runtime_plots import tick_text
 from .runtime_statistics import NOTHING, Estimate
 from .runtime_tables import WIDTH, Group, group_of, markdown_table
+
+EXPECTED: Mapping[Axis, float] = {"images": 1.0, "steps": 1.0, "size": 2.0}
+"""The exponents that one would expect of a network whose work is proportional to the positions."""
 
 LINEAR = 0.05
 """Cost counts as linear where the exponent is within this of 1."""
@@ -46,7 +49,7 @@ class ScalingCurve:
     x
         The points.
     seconds
-        The median time at each: of a whole call where images or steps are varied, per image else.
+        The median time at each: of a whole call where images are varied, per image else.
     quartiles
         The quartiles of those times, (points, 2).
     exponent
@@ -77,7 +80,8 @@ def scaling_curves(points: Sequence[ScalingPoint], record: RuntimeRecord) -> tup
     for point in points:
         row = measured.get(point.case.key)
         if row is not None:
-            found.setdefault((point.axis, point.curve), []).append((point.x, row))
+            x = row.images if point.x is None else point.x
+            found.setdefault((point.axis, point.curve), []).append((x, row))
     return tuple(_curve(axis, base.method, rows) for (axis, base), rows in found.items())
 
 
@@ -98,7 +102,7 @@ def _curve(axis: Axis, method: str, rows: Sequence[tuple[int, Measurement]]) -> 
 
 
 def _times(axis: Axis, row: Measurement) -> list[float]:
-    whole = axis in ("images", "steps")
+    whole = axis == "images"
     return [seconds / (1 if whole else row.images) for seconds in row.calls]
 
 
@@ -172,7 +176,7 @@ def scaling_markdown(curves: Sequence[ScalingCurve]) -> str:
         "# How cost grows",
         "",
         "The exponent k of time = a x^k, by least squares on the logarithms of medians, with a 95 % bootstrap interval "
-        "over rounds. Times are of a whole call where images or steps are varied, per image else. ~ marks curves with "
+        "over rounds. Times are of a whole call where images are varied, per image else. ~ marks curves with "
         "a noisy point.",
         "",
     ]
@@ -197,7 +201,9 @@ def print_scaling(curves: Sequence[ScalingCurve], console: Console | None = None
 
 
 def draw_scaling(curves: Sequence[ScalingCurve], facts: Mapping[str, MethodFacts]) -> Figure:
-    """Draw one panel per group (rows) and axis (columns), both scales logarithmic, with a line of slope 1 for the eye.
+    """Draw one panel per group (rows) and axis (columns), both scales logarithmic, each curve with its exponent.
+
+    A thin dashed line shows what is proportional to images, steps, and the square of the side.
 
     Parameters
     ----------
@@ -207,7 +213,7 @@ def draw_scaling(curves: Sequence[ScalingCurve], facts: Mapping[str, MethodFacts
         What is known of the methods, by their text.
     """
     groups = _grouped(curves)
-    axes = list(dict.fromkeys(curve.axis for curve in curves))
+    axes = [axis for axis in AXES if any(curve.axis == axis for curve in curves)]
     methods = [facts[name] for name in dict.fromkeys(curve.method for curve in curves)]
     styles = method_styles(methods)
     figure = Figure(figsize=(3.1 * len(axes) + 2.4, 2.7 * len(groups) + 0.4), layout="constrained")
@@ -217,8 +223,7 @@ def draw_scaling(curves: Sequence[ScalingCurve], facts: Mapping[str, MethodFacts
             panel, here = panels[row, column], [curve for curve in mine if curve.axis == axis]
             _draw_panel(panel, here, styles)
             panel.set_xlabel(AXIS_UNITS[axis], fontsize=8)
-            whole = axis in ("images", "steps")
-            panel.set_ylabel("time of a call" if whole else "time per image", fontsize=8)
+            panel.set_ylabel("time of a call" if axis == "images" else "time per image", fontsize=8)
             if column == 0:
                 title = panel.set_title("-", fontsize=9, color=INK, loc="left")
                 write_text(title, group.title)
@@ -261,20 +266,25 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
     ticks = sorted({place for curve in curves for place in curve.x})
     panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     panel.xaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=8))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
+    panel.yaxis.set_minor_locator(NullLocator())
     panel.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.7)
-    _guide(panel, ticks, curves)
+    if curves[0].axis in EXPECTED:
+        _guide(panel, ticks, curves, EXPECTED[curves[0].axis])
     panel.spines[["top", "right"]].set_visible(False)
     panel.tick_params(labelsize=7, colors=INK, length=3, width=0.6)
     panel.grid(visible=True, which="major", color="#e4e4e4", linewidth=0.5)
     panel.set_axisbelow(True)
 
 
-def _guide(panel: Axes, ticks: Sequence[int], curves: Sequence[ScalingCurve]) -> None:
-    """Draw a thin dashed line along which cost is proportional, under the lowest curve."""
-    lowest = min(curve.seconds[0] / curve.x[0] for curve in curves)
-    ends = np.array([ticks[0], ticks[-1]])
-    panel.plot(ends, 0.5 * lowest * ends, "--", color="#999999", linewidth=0.8, zorder=0)
+def _guide(panel: Axes, ticks: Sequence[int], curves: Sequence[ScalingCurve], power: float) -> None:
+    """Draw a thin dashed line of the expected slope, under all curves."""
+    lowest = min(
+        seconds / place**power for curve in curves for place, seconds in zip(curve.x, curve.seconds, strict=True)
+    )
+    ends = np.array([ticks[0], ticks[-1]], np.float64)
+    panel.plot(ends, 0.7 * lowest * ends**power, "--", color="#999999", linewidth=0.8, zorder=0)
 
 
 def _handle(style: Style) -> object:

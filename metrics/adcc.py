@@ -10,7 +10,7 @@ import numpy as np
 from ..parameters import Doc
 from ..registry import Reference
 from .correlations import pearson
-from .fills import FILLS, fill_of
+from .fills import CANVASES, fill_of
 from .measure import Cost, Measure, Want
 from .perturbations import ORIGINAL, SCALED, SOFT, MapFacts, Perturbation, fading
 from .ranking import CleanMaps
@@ -84,7 +84,7 @@ def adcc(
         Literal["soft", "scaled"],
         Doc("the map's positive part, or the whole map, scaled to [0, 1]", source="as average_drop"),
     ] = "soft",
-    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=FILLS)] = "black",
+    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = "black",
 ) -> Measure:
     """The harmonic mean of what is not dropped, coherency, and simplicity."""
     return DropCoherencyComplexity(mask, fill)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from ..models.queries import ScoreKind
 from ..parameters import Doc
 from ..registry import Reference
-from .fills import FILLS
+from .fills import CANVASES
 from .measure import CurveMeasure, Measure
 from .perturbations import ORIGINAL, SCALED, SOFT, MapFacts, Perturbation, Reading, fading, keeping
 from .registry import register_metric
@@ -27,7 +27,7 @@ Mask = Annotated[
     ),
 ]
 Share = Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)]
-Fill = Annotated[str, Doc("what the masked positions show", source="raw pixels times the mask", choices=FILLS)]
+Fill = Annotated[str, Doc("what the masked positions show", source="raw pixels times the mask", choices=CANVASES)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Chattopadhyay et al. 2017: probability")]
 
 

@@ -14,6 +14,7 @@ from ..models.engine import Chunk, Maker, Pairs
 from ..models.queries import Query
 from ..models.tensors import Tensor
 from .fills import fill_of, imputation_noise, is_imputed
+from .imputation import linearly_imputed
 from .perturbations import ORIGINAL, SCALED, SOFT, Bands, MapFacts, Perturbation, Seen
 from .ranking import CleanMaps, Ranking
 from .registry import Metric
@@ -228,8 +229,6 @@ class _Viewer:
         first, last, outside = (chunk.of_pairs(values) for values in bands)
         kept = ((ranks >= first) & (ranks < last)) != outside
         if is_imputed(fill):
-            from .imputation import linearly_imputed
-
             imputed = model.native(linearly_imputed(model.operations, model.channels_first(rows), kept))
             return model.operations.where(model.with_channel_axis(kept), rows, imputed + self._fills[fill])
         return model.operations.where(model.with_channel_axis(kept), rows, self._fill(fill, chunk))

@@ -14,8 +14,11 @@ from ..models.tensors import Tensor
 IMPUTED = "linear"
 """The fill that depends on what is kept: noisy linear imputation (ROAD)."""
 
-FILLS = (*BASELINES, "noise:NUMBER", "zero", "rise_blur", "blur:SIGMA", IMPUTED, "linear:NOISE")
-"""The names of fills; ``NUMBER``, ``SIGMA`` and ``NOISE`` stand for numbers."""
+CANVASES = (*BASELINES, "noise:NUMBER", "zero", "rise_blur", "blur:SIGMA")
+"""The fills that are known before it is known what is kept; ``NUMBER`` and ``SIGMA`` stand for numbers."""
+
+FILLS = (*CANVASES, IMPUTED, "linear:NOISE")
+"""The names of all fills; ``NOISE`` stands for a number."""
 
 _NOISE = 0.01
 """The standard deviation of the noise that ROAD adds to what it imputes (Rong et al. 2022, their code)."""
@@ -55,8 +58,8 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
         return model.from_numpy(model.native_array(picture))
     if name == "blur":
         return gaussian_blur(model, x, float(number)) if float(number) > 0 else x
-    if fill not in FILLS:
-        raise BadInput(f"Unknown fill {fill!r}: choose one of {', '.join(FILLS)}.{suggestion(fill, FILLS)}")
+    if fill not in CANVASES:
+        raise BadInput(f"Unknown fill {fill!r}: choose one of {', '.join(CANVASES)}.{suggestion(fill, CANVASES)}")
     if model.zero is None:
         raise NotApplicable(
             f"The fill {fill!r} needs to know what {model.name} maps to zero: wrap the network with "

@@ -146,7 +146,7 @@ class TensorFlowOperations(TensorOperations):
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
         """See `TensorOperations.enlarge_stack`."""
-        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial)]
+        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial, strict=False)]
         return tf.image.resize(stack[None], doubled, method="bilinear")[0, : spatial[0], : spatial[1]]
 
     def inverse(self, matrices: Tensor) -> Tensor:

@@ -136,11 +136,12 @@ class TorchOperations(TensorOperations):
 
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
         """See `TensorOperations.correlate_stack`."""
-        height, width, pictures = stack.shape
+        *spatial, pictures = stack.shape
         padding = [(size - 1) // 2 for size in kernel.shape]
-        if stride == 2 and (height % 2 and height > 1 or width % 2 and width > 1):
-            # What lies beyond an odd side's end is read one position further than PyTorch pads.
-            stack = functional.pad(stack, (0, 0, 0, int(width > 1 and width % 2), 0, int(height > 1 and height % 2)))
+        rows, columns = (stride == 2 and size > 1 and size % 2 for size in spatial)
+        if rows or columns:
+            # Behind an odd side's end one position more is read than PyTorch pads.
+            stack = functional.pad(stack, (0, 0, 0, columns, 0, rows))
         weight = kernel.expand(pictures, 1, *kernel.shape)
         with _full_precision(stack):
             made = functional.conv2d(_as_channels(stack), weight, None, stride, padding, groups=pictures)
@@ -148,7 +149,7 @@ class TorchOperations(TensorOperations):
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
         """See `TensorOperations.enlarge_stack`."""
-        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial)]
+        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial, strict=False)]
         made = functional.interpolate(_as_channels(stack), size=doubled, mode="bilinear", align_corners=False)
         return made.permute(0, 2, 3, 1)[0, : spatial[0], : spatial[1]]
 

@@ -89,14 +89,14 @@ class TestByHand:
 
     def test_effective_heat_ratio(self, scored, framework):
         maps = np.zeros((1, 12, 12), np.float32)
-        maps[0, 0, :5] = [10, 8, 6, 4, 0.5]  # heats 1, .8, .6, .4, and one below the floor
+        maps[0, 0, :5] = [10, 9.95, 6, 4, 0.5]  # heats 1, .995, .6, .4, and one below the floor
         maps[0, 1, 0] = -30
         mask = quarter(slice(0, 1), slice(1, 5))
-        heats, inside = np.array([0.4, 0.6, 0.8, 1.0]), np.array([True, True, True, False])
+        heats, inside = np.array([0.4, 0.6, 0.995, 1.0]), np.array([True, True, True, False])
         levels = np.linspace(0, 1, 11)
         thresholds = [min(np.quantile(heats, level), 0.99) for level in levels]
         ratios = [(heats * inside)[heats >= limit].sum() / (heats >= limit).sum() for limit in thresholds]
-        assert ratios[0] == pytest.approx(1.8 / 4) and ratios[-1] == 0
+        assert ratios[0] == pytest.approx(1.995 / 4) and ratios[-1] == pytest.approx(0.995 / 2)
         result = scored(maps, mask, "effective_heat_ratio", framework)
         assert result == pytest.approx(np.trapezoid(ratios, levels), abs=1e-6)
         counts = [inside[heats >= limit].mean() for limit in thresholds]
@@ -129,10 +129,10 @@ class TestMosaics:
 
     def test_a_border_may_be_off_by_a_row(self):
         game = metric_from("grid_pointing_game").measure
-        mask = np.zeros((49, 49), bool)
-        mask[:24, :24] = True  # the grid's own first cell has 25 rows
+        mask = np.zeros((99, 99), bool)
+        mask[:49, :49] = True  # the grid's own first cell has 50 rows
         assert game.located(mask.astype(float), mask) == 1
-        mask[20:24] = False
+        mask[43:49] = False
         assert np.isnan(game.located(mask.astype(float), mask))
 
     def test_the_halves_of_a_series(self, scored):

@@ -121,6 +121,7 @@ def test_an_ended_bar_names_nothing_that_runs(clock: Any, stopped: bool) -> None
     with view:
         view.hear(Started(JOBS[0]))
         clock(20.0)
+        view.hear(Advanced(JOBS[0], 100))
         view.hear(Ended(JOBS[0], DONE, 20.0))
         view.hear(Started(JOBS[1]))
         assert "saliency" in view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
@@ -129,4 +130,4 @@ def test_an_ended_bar_names_nothing_that_runs(clock: Any, stopped: bool) -> None
     shown = view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
     last = out.getvalue().split("\r")[-1]
     assert shown in last and "saliency" not in last
-    assert ("1/2" in last and "left" in shown) if stopped else ("2/2" in last and shown == "took 0:00:20")
+    assert ("1/2" in last and "left" in shown) if stopped else ("2/2" in last and shown == "5 images/s, took 0:00:20")

@@ -1,0 +1,123 @@
+"""ROAD's linear imputation: every removed position becomes the weighted mean of its neighbours, all of them at once.
+
+A removed pixel's neighbours may be removed too, so this is a sparse linear system per picture (Rong et al. 2022 solve
+it one picture and level at a time on the processor). Here all pictures and channels of a chunk are solved together on
+the device: series exactly, pictures by a fixed number of multigrid cycles (`metrics/multigrid.py`), so that a
+picture's result does not depend on the others of its chunk.
+"""
+
+from __future__ import annotations
+
+from ..errors import BadInput, NotApplicable
+from ..models.tensors import Tensor, TensorOperations
+from .multigrid import relaxed
+
+
+def linearly_imputed(operations: TensorOperations, x: Tensor, kept: Tensor) -> Tensor:
+    """Return the samples with every removed position at the weighted mean of its up to 8 neighbours.
+
+    Neighbours that share a side weigh 1/6, those that share a corner 1/12; beyond the border there are none, and the
+    other weights are scaled up to sum to one. In a series both neighbours weigh 1/2. ROAD's noise is the caller's.
+
+    Parameters
+    ----------
+    operations
+        The array namespace of both tensors.
+    x
+        float32 (m, channels, *spatial), raw domain [0, 1], spatial with one or two axes.
+    kept
+        bool (m, *spatial): which positions keep their values.
+
+    Returns
+    -------
+    Tensor
+        Like ``x``, kept positions as they are. For pictures the others are within 1e-3 of the exact solution
+        (typically 1e-4; measured on photographs and white noise with 1 to 99 % removed). Where nothing is kept the
+        system has no solution of its own, and each channel is filled with its mean.
+
+    Raises
+    ------
+    BadInput
+        If the shapes do not belong together.
+    NotApplicable
+        If the samples have neither one nor two spatial axes.
+
+    Notes
+    -----
+    The definition is that of Rong et al. 2022, A Consistent and Efficient Evaluation Strategy for Attribution Methods
+    (arXiv 2202.00449), and of the authors' code.
+    """
+    spatial = tuple(int(size) for size in kept.shape[1:])
+    if len(x.shape) != len(spatial) + 2 or tuple(int(size) for size in x.shape[2:]) != spatial:
+        raise BadInput(
+            f"Imputation needs samples (m, channels, *spatial) and masks (m, *spatial), not {tuple(x.shape)} and "
+            f"{tuple(kept.shape)}."
+        )
+    if len(spatial) not in (1, 2):
+        raise NotApplicable(
+            f"Linear imputation knows neighbours in pictures and series, not along {len(spatial)} axes."
+        )
+    return operations.compiled(_imputed_series if len(spatial) == 1 else _imputed_pictures, x, kept)
+
+
+def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor) -> Tensor:
+    _, channels, height, width = x.shape
+    mask = operations.to_float(kept)[:, None]
+    mean = _mean_of_kept(operations, x, mask)
+    # Seen from the mean of what is kept, the solution is small wherever little is known: rounding errors stay small.
+    known = operations.transpose(x * mask - mean * mask, (2, 3, 1, 0))
+    solution = relaxed(
+        operations,
+        operations.reshape(known, (height, width, -1)),
+        operations.transpose(mask[:, 0], (1, 2, 0)),
+        channels,
+    )
+    imputed = operations.transpose(operations.reshape(solution, (height, width, channels, -1)), (3, 2, 0, 1))
+    return operations.where(kept[:, None], x, imputed + mean)
+
+
+def _imputed_series(operations: TensorOperations, x: Tensor, kept: Tensor) -> Tensor:
+    """Interpolate between the nearest kept positions on both sides; beyond the outermost ones their value goes on."""
+    mask = operations.to_float(kept)[:, None]
+    mean = _mean_of_kept(operations, x, mask)
+    before, steps_back = _nearest_kept(operations, x, mask, backwards=False)
+    behind, steps_on = _nearest_kept(operations, x, mask, backwards=True)
+    none_before, none_behind = steps_back < 0, steps_on < 0
+    before, behind = operations.where(none_before, behind, before), operations.where(none_behind, before, behind)
+    share = steps_back / operations.maximum(steps_back + steps_on, 1.0)
+    between = operations.where(none_before | none_behind, before, before + (behind - before) * share)
+    return operations.where(kept[:, None], x, operations.where(none_before & none_behind, mean + 0.0 * x, between))
+
+
+def _nearest_kept(operations: TensorOperations, x: Tensor, mask: Tensor, backwards: bool) -> tuple[Tensor, Tensor]:
+    """Return the nearest kept value at or before each position (or behind it), and its distance, -1 without one.
+
+    Each round looks twice as far: who has found nothing asks the position one step further than all have looked.
+    """
+    length = int(x.shape[-1])
+    value, distance = x * mask, mask - 1.0
+    step = 1
+    while step < length:
+        asked_value, asked_distance = (
+            _shifted(operations, tensor, step, backwards) for tensor in (value, distance + 1.0)
+        )
+        finds = (distance < 0) & (asked_distance > 0)
+        value = operations.where(finds, asked_value, value)
+        distance = operations.where(finds, asked_distance + (step - 1.0), distance)
+        step *= 2
+    return value, distance
+
+
+def _shifted(operations: TensorOperations, tensor: Tensor, step: int, backwards: bool) -> Tensor:
+    """Return what stands ``step`` positions before each position (or behind it), 0 beyond the ends."""
+    if backwards:
+        return operations.concat([tensor[..., step:], 0.0 * tensor[..., :step]], axis=2)
+    return operations.concat([0.0 * tensor[..., :step], tensor[..., :-step]], axis=2)
+
+
+def _mean_of_kept(operations: TensorOperations, x: Tensor, mask: Tensor) -> Tensor:
+    """Return each channel's mean over what is kept, or over everything where nothing is: (m, channels, 1, ...)."""
+    axes = tuple(range(2, len(x.shape)))
+    number = operations.sum(mask, axes, keepdims=True)
+    kept_mean = operations.sum(x * mask, axes, keepdims=True) / operations.maximum(number, 1.0)
+    return operations.where(number > 0, kept_mean, operations.mean(x, axes, keepdims=True))
