@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import StorageError
 from ..storage import written_whole
-from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison
+from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, TaskAudit
 
 SCHEMA = 1
 FILE = "audit.json"
@@ -58,9 +58,12 @@ def read_audit(path: Path) -> MetricsAudit:
 
 
 def _metric(plain: Mapping[str, Any]) -> MetricAudit:
-    comparisons = tuple(_made(OracleComparison, one) for one in plain["oracle"])
+    tasks = tuple(
+        _made(TaskAudit, {**task, "oracle": tuple(_made(OracleComparison, one) for one in task["oracle"])})
+        for task in plain["tasks"]
+    )
     reasons = tuple((str(task), str(reason)) for task, reason in plain["not_applicable"])
-    found: MetricAudit = _made(MetricAudit, {**plain, "oracle": comparisons, "not_applicable": reasons})
+    found: MetricAudit = _made(MetricAudit, {**plain, "tasks": tasks, "not_applicable": reasons})
     return found
 
 

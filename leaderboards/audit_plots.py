@@ -5,7 +5,7 @@ Figures are made without pyplot, so drawing changes no global state.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import seaborn as sns
@@ -16,17 +16,15 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from .audit_tables import by_family, row_texts
-from .metric_audit import Check, MetricAudit, MetricsAudit
+from .audit_tables import row_texts
+from .metric_audit import QUESTIONS, Answer, MetricAudit, MetricsAudit
 from .plots import INK, write_text
 
 TAU_COLOURS = "vlag"
 MOST_WRITTEN = 26
 """Up to so many metrics, the number is written into each cell."""
 
-QUESTIONS = ("oracle", "reacts", "resilient", "order kept", "retest", "halves")
-#: Not passed, not asked (or no value), passed: told apart by lightness as well as hue.
-ANSWER_COLOURS = ("#f2b79f", "#eeeeee", "#bfe3cd")
+SHADES: Mapping[Answer, str] = {"": "#eeeeee", "no": "#eda58a", "partly": "#f7e1a1", "yes": "#bfe3cd"}
 SOFT = "#666666"
 
 
@@ -108,18 +106,19 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
 
 
 def draw_checks(audit: MetricsAudit) -> Figure:
-    """Draw every metric's answer to every question: the number, on green where it passed and on red where not."""
-    shown = by_family(audit)
-    answers = np.array([[_shade(check) for check in one.checks] for one in shown])
+    """Draw every metric's answer to every question: the number, on a colour that says whether it passed."""
+    shown = audit.by_family
+    shades = list(SHADES)
+    answers = np.array([[shades.index(answer) for answer in one.answers.values()] for one in shown])
     texts = np.array([row_texts(one)[1 : 1 + len(QUESTIONS)] for one in shown])
     figure = Figure(figsize=(5.6, 0.17 * len(shown) + 1.3), layout="constrained")
     axes = figure.subplots()
     sns.heatmap(
         answers,
         ax=axes,
-        vmin=-1,
-        vmax=1,
-        cmap=ListedColormap(ANSWER_COLOURS),
+        vmin=0,
+        vmax=len(SHADES) - 1,
+        cmap=ListedColormap(list(SHADES.values())),
         annot=texts,
         fmt="",
         annot_kws={"fontsize": 6.5, "color": INK},
@@ -143,7 +142,7 @@ def draw_checks(audit: MetricsAudit) -> Figure:
     title = figure.suptitle("-", fontsize=9, color=INK)
     write_text(title, f"Can these metrics be trusted? On {_datasets(audit)}")
     note = figure.supxlabel("-", fontsize=6.5, color=SOFT)
-    write_text(note, "Green: passed. Red: not passed. Grey: not asked, or no value.")
+    write_text(note, "Green: passed on all data. Yellow: on some. Red: on none. Grey: not asked, or no value.")
     return figure
 
 
@@ -167,10 +166,6 @@ def _frames(axes: Axes, shown: Sequence[MetricAudit]) -> None:
                 side = place - first
                 axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
             first = place
-
-
-def _shade(check: Check) -> int:
-    return {False: -1, None: 0, True: 1}[check.passed]
 
 
 def _two_digits(value: float) -> str:

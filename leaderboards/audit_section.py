@@ -19,7 +19,7 @@ class AuditSection:
     Attributes
     ----------
     rows
-        (audit, cells, ``yes``, ``no`` or nothing for each cell) of every metric whose audit is known.
+        (audit, cells, ``yes``, ``partly``, ``no`` or nothing for each cell) of every metric whose audit is known.
     where, notes
         On what the (largest) audit was made, and what its columns mean.
     without
@@ -52,6 +52,5 @@ def audit_section(standings: Standings) -> AuditSection:
 
 
 def _row(metric: MetricFacts, one: MetricAudit) -> tuple[MetricAudit, tuple[str, ...], tuple[str, ...]]:
-    answers = tuple({True: "yes", False: "no", None: ""}[check.passed] for check in one.checks)
     # Under the name that the metric has in this run, where that spells out parameters that are the default's.
-    return one, (metric.id, *row_texts(one)[1:]), ("", *answers, "", "")
+    return one, (metric.id, *row_texts(one)[1:]), ("", *one.answers.values(), "", "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 from rich.box import SIMPLE
@@ -12,16 +13,32 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .formatting import MISSING, percent
-from .metric_audit import PASSED, REACTIVE, REPEATABLE, RESILIENT, Check, MetricAudit, MetricsAudit
+from .metric_audit import (
+    FAILED,
+    PARTLY,
+    PASSED,
+    QUESTIONS,
+    REACTIVE,
+    REPEATABLE,
+    RESILIENT,
+    VERDICTS,
+    Answer,
+    MetricAudit,
+    MetricsAudit,
+)
 from .tables import escaped
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
 
 NAME_WIDTH = 30
-HEADS = ("metric", "oracle", "reacts", "resilient", "order kept", "retest", "halves", "undefined", "audit")
+HEADS = ("metric", *QUESTIONS, "undefined", "audit")
+STYLES: Mapping[Answer, str] = {"yes": "", "partly": "yellow", "no": "red", "": "dim"}
+MARK_STYLES: Mapping[str, str] = {PASSED: "green", PARTLY: "yellow", FAILED: "red", "": "dim"}
 
 NOTES = (
+    f"Numbers are means over the data sets; a question is passed on each by itself. {PASSED} every question on all data, "
+    f"{PARTLY} on some data, {FAILED} on none.",
     "oracle: how many controls the ground truth's own map beats, the 95 % interval of the difference above zero "
     "(over all data sets); in parentheses where the metric is about something else, and it need not.",
     f"reacts: how often a map scores better than noise in its place (0.5: as often as not); at least {REACTIVE:g}.",
@@ -33,49 +50,43 @@ NOTES = (
 
 
 def audit_frame(audit: MetricsAudit) -> pd.DataFrame:
-    """Return one row per metric."""
+    """Return one row per metric and data set."""
     return pd.DataFrame.from_records(
         [
             {
                 "metric": one.metric,
                 "family": one.family,
                 "higher_is_better": one.higher_is_better,
-                "passed": one.passed,
-                "failed_checks": " ".join(check.name.replace(" ", "_") for check in one.failed),
-                "controls_beaten": one.beaten[0],
-                "controls_compared": one.beaten[1],
-                "reactivity": one.reactivity,
-                "resilience": one.resilience,
-                "order_kept": one.order_kept,
-                "random": one.random,
-                "retest": one.retest,
-                "halves": one.split_half,
-                "values": one.values,
-                "undefined": one.undefined,
+                "verdict": VERDICTS[one.mark],
+                "model": task.model,
+                "dataset": task.dataset,
+                "not_passed": ", ".join(check.name for check in task.checks(one.about_truth) if check.passed is False),
+                "controls_beaten": task.beaten[0],
+                "controls_compared": task.beaten[1],
+                "reacts": task.reactivity,
+                "resilient": task.resilience,
+                "order_kept": task.order_kept,
+                "random": task.random,
+                "retest": task.retest,
+                "halves": task.split_half,
+                "values": task.values,
+                "undefined": task.undefined,
                 "key": one.key,
             }
-            for one in by_family(audit)
+            for one in audit.by_family
+            for task in one.tasks
         ]
     )
 
 
 def oracle_frame(audit: MetricsAudit) -> pd.DataFrame:
-    """Return one row per metric, task and control: the oracle's lead in the metric's unit, with its interval."""
+    """Return one row per metric, data set and control: the oracle's lead in the metric's unit, with its interval."""
     return pd.DataFrame.from_records(
         [
-            {
-                "metric": metric.metric,
-                "task": one.task,
-                "control": one.control,
-                "difference": one.difference,
-                "low": one.low,
-                "high": one.high,
-                "wins": one.wins,
-                "samples": one.samples,
-                "outcome": one.outcome,
-            }
-            for metric in by_family(audit)
-            for one in metric.oracle
+            {"metric": metric.metric, "dataset": task.dataset, **asdict(one), "outcome": one.outcome}
+            for metric in audit.by_family
+            for task in metric.tasks
+            for one in task.oracle
         ]
     )
 
@@ -132,12 +143,12 @@ def row_texts(one: MetricAudit) -> tuple[str, ...]:
     return (
         one.metric,
         oracle if one.about_truth or not known else f"({oracle})",
-        _number(one.reactivity),
-        _number(one.resilience),
-        _number(one.order_kept),
-        _number(one.retest) if one.random else "exact",
-        _number(one.split_half),
-        percent(one.undefined / one.values) if one.values else MISSING,
+        _number(one.mean("reactivity")),
+        _number(one.mean("resilience")),
+        _number(one.mean("order_kept")),
+        _number(one.mean("retest")) if one.random else "exact",
+        _number(one.mean("split_half")),
+        percent(one.undefined),
         one.mark or MISSING,
     )
 
@@ -159,36 +170,22 @@ def where_text(audit: MetricsAudit) -> str:
 def agreement_lines(audit: MetricsAudit) -> list[str]:
     """Return Kendall's W of every family, one line for each task."""
     lines = []
-    for task in dict.fromkeys(one.task for one in audit.concordance):
-        found = [one for one in audit.concordance if one.task == task and math.isfinite(one.w)]
+    for dataset in dict.fromkeys(one.dataset for one in audit.concordance):
+        found = [one for one in audit.concordance if one.dataset == dataset and math.isfinite(one.w)]
         words = ", ".join(f"{one.w:.2f} of {one.metrics} metrics ({one.family})" for one in found)
         if words:
-            lines.append(f"Kendall's W on {task}: {words}. 1: the same order of maps, 0: unrelated orders.")
+            lines.append(f"Kendall's W on {dataset}: {words}. 1: the same order of maps, 0: unrelated orders.")
     return lines
 
 
-def by_family(audit: MetricsAudit) -> list[MetricAudit]:
-    """Return the metrics family by family, in the order of first appearance."""
-    return sorted(audit.metrics, key=lambda one: audit.families.index(one.family))
-
-
 def _failing(audit: MetricsAudit) -> list[MetricAudit]:
-    return [one for one in by_family(audit) if one.passed is False]
+    return [one for one in audit.by_family if one.mark in (PARTLY, FAILED)]
 
 
 def _styled(one: MetricAudit) -> list[Text]:
-    """Return the cells, those of questions that were not passed in yellow."""
-    styles = [_style(check) for check in one.checks]
-    return [
-        Text(text, style=style)
-        for text, style in zip(
-            row_texts(one), ["", *styles, "", "green" if one.mark == PASSED else "yellow"], strict=True
-        )
-    ]
-
-
-def _style(check: Check) -> str:
-    return {True: "", False: "yellow", None: "dim"}[check.passed]
+    """Return the cells: yellow where a question was not passed on some data, red where on none."""
+    styles = ["", *(STYLES[answer] for answer in one.answers.values()), "", MARK_STYLES[one.mark]]
+    return [Text(text, style=style) for text, style in zip(row_texts(one), styles, strict=True)]
 
 
 def _number(value: float) -> str:

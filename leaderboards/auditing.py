@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from ..benchmark.suite import Names
 from ..metrics.registry import Metric
 from . import audit_statistics as ask
 from .audit_json import write_audit
-from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison
+from .metric_audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, TaskAudit
 
 ALL = "all"
 CONSTANT = "constant"
@@ -94,49 +93,42 @@ def audit_of(measured: Measured) -> MetricsAudit:
 
 def _audited(metric: Metric, tasks: Sequence[TaskValues], seed: int) -> MetricAudit:
     """Return what the values of all tasks say of one metric."""
-    found = [_Facts(metric, task, seed) for task in tasks if metric.id in _ids(task)]
-    every = np.concatenate([one.plain.ravel() for one in found])
     return MetricAudit(
         metric.id,
         metric.entry.family,
         metric.entry.higher_is_better,
         metric_key(metric),
-        tuple(one for facts in found for one in facts.oracle),
-        _mean([one.reactivity for one in found]),
-        _mean([one.resilience for one in found]),
-        _mean([one.order_kept for one in found]),
-        any(one.random for one in found),
-        _mean([one.retest for one in found]),
-        _mean([one.split_half for one in found]),
-        int(every.size),
-        int((~np.isfinite(every)).sum()),
+        tuple(_on_task(metric, task, seed) for task in tasks if metric.id in _ids(task)),
         tuple((str(task.task), task.not_applicable[metric.id]) for task in tasks if metric.id in task.not_applicable),
     )
 
 
-class _Facts:
-    """What the values of one task say of one metric."""
-
-    def __init__(self, metric: Metric, task: TaskValues, seed: int) -> None:
-        row, sign = _ids(task).index(metric.id), _sign(metric)
-        values: Mapping[Way, np.ndarray] = {way: sign * found[row] for way, found in task.values.items()}
-        disturbed = task.places("method", ORACLE)
-        plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
-        self.plain = values["plain"]
-        self.oracle = _oracle(task, self.plain, seed)
-        self.reactivity = ask.reactivity(plain, gone)
-        self.resilience = ask.resilience(plain, small, gone)
-        self.order_kept = ask.order_kept(plain, small)
-        self.random = not same(plain, again)
-        self.retest = ask.retest(plain, again)
-        self.split_half = ask.split_half(self.plain[_ordered(task)], seed)
+def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
+    """Return what the values of one task say of one metric."""
+    row, sign = _ids(task).index(metric.id), _sign(metric)
+    values: Mapping[Way, np.ndarray] = {way: sign * found[row] for way, found in task.values.items()}
+    disturbed = task.places("method", ORACLE)
+    plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
+    every = values["plain"]
+    return TaskAudit(
+        task.task.model,
+        task.task.dataset,
+        _oracle(task, every, seed),
+        ask.reactivity(plain, gone),
+        ask.resilience(plain, small, gone),
+        ask.order_kept(plain, small),
+        not same(plain, again),
+        ask.retest(plain, again),
+        ask.split_half(every[_ordered(task)], seed),
+        int(every.size),
+        int((~np.isfinite(every)).sum()),
+    )
 
 
 def _oracle(task: TaskValues, plain: np.ndarray, seed: int) -> tuple[OracleComparison, ...]:
     controls = task.places(CONTROL)
     return tuple(
         OracleComparison(
-            str(task.task),
             task.entries[control].method.id,
             one.difference,
             one.low,
@@ -159,7 +151,7 @@ def _concordances(task: TaskValues) -> list[Concordance]:
         rows = means[[family in (ALL, own) for own in families]]
         complete = int(np.isfinite(rows).all(axis=1).sum())
         if complete >= 2:
-            found.append(Concordance(str(task.task), family, ask.concordance(rows), complete))
+            found.append(Concordance(task.task.dataset, family, ask.concordance(rows), complete))
     return found
 
 
@@ -198,8 +190,3 @@ def _why_not(metric: Metric, measured: Measured) -> str:
     reasons = [task.not_applicable[metric.id] for task in measured.tasks if metric.id in task.not_applicable]
     errors = [f"failed: {error}" for what, error in measured.failures if what.startswith(f"{metric.id}, ")]
     return next(iter([*reasons, *errors]), "no map could be scored")
-
-
-def _mean(values: Sequence[float]) -> float:
-    known: list[Any] = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")

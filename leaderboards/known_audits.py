@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .audit_json import FILE, read_audit
-from .metric_audit import FAILED, PASSED, MetricAudit, MetricsAudit
+from .metric_audit import FAILED, PARTLY, PASSED, MetricAudit, MetricsAudit
 
 SHIPPED = Path(__file__).with_name("metric_audits.json")
 """The audit of heatmark's metrics at their default protocols, made by ``heatmark audit metrics``."""
@@ -57,12 +57,15 @@ def audit_notes(audits: Sequence[MetricAudit | None]) -> list[str]:
     known = [one for one in audits if one is not None and one.mark]
     if not known:
         return []
-    lines = [f"{PASSED} passed every question of its audit, {FAILED} did not ({HOW}; the report has the answers)"]
-    failing = [one for one in known if one.mark == FAILED]
+    lines = [
+        f"{PASSED} passed every question of its audit on all data, {PARTLY} on some, {FAILED} on none "
+        f"({HOW}; the report has the answers)"
+    ]
+    failing = [one for one in known if one.mark != PASSED]
     if failing:
-        named = [f"{one.metric} ({', '.join(check.name for check in one.failed)})" for one in failing[:NOTED]]
-        more = f"; and {len(failing) - NOTED} more" if len(failing) > NOTED else ""
-        lines.append(f"{FAILED} not passed: {'; '.join(named)}{more}")
+        named = [f"{one.metric} ({'; '.join(one.weak)})" for one in failing[:NOTED]]
+        more = f", and {len(failing) - NOTED} more" if len(failing) > NOTED else ""
+        lines.append(f"not passed: {', '.join(named)}{more}")
     unknown = sum(one is None for one in audits)
     if unknown:
         lines.append(f"without a mark: {unknown} of {len(audits)} metrics were not audited at this protocol")

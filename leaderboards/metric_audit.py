@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +12,13 @@ REACTIVE, RESILIENT, REPEATABLE = 0.75, 0.75, 0.7
 leaves, that a little noise costs at most a quarter; of another seed and of other samples, the usual bar of
 reliability (Nunnally 1978)."""
 
-PASSED, FAILED = "✓", "!"
-"""The marks beside a metric's name."""
+QUESTIONS = ("oracle", "reacts", "resilient", "order kept", "retest", "halves")
+
+PASSED, PARTLY, FAILED = "✓", "~", "!"
+"""The marks beside a metric's name: every question passed on all data, on some of it, on none."""
+
+VERDICTS: Mapping[str, str] = {PASSED: "passed", PARTLY: "passed on some data", FAILED: "not passed", "": ""}
+"""The marks in words."""
 
 #: What the oracle's map says nothing about, so that it need not win: how a map changes, or how simple it is.
 NOT_ABOUT_TRUTH = frozenset({"robustness", "randomisation", "complexity", "axioms"})
@@ -21,15 +26,18 @@ NOT_ABOUT_TRUTH = frozenset({"robustness", "randomisation", "complexity", "axiom
 #: Beaten: the interval of the difference is above zero. Lost: below. Undefined: too few samples have both values.
 Outcome = Literal["beaten", "not told apart", "lost", "undefined"]
 
+#: An answer over all data; empty where the question was not asked or has no value.
+Answer = Literal["yes", "partly", "no", ""]
+
 
 @dataclass(frozen=True)
 class OracleComparison:
-    """The oracle against one control on one task.
+    """The oracle against one control.
 
     Attributes
     ----------
-    task, control
-        Where, and whom.
+    control
+        Whom.
     difference, low, high
         How much better the oracle scores on average, in the metric's unit, with the 95 % bootstrap interval.
     wins
@@ -38,7 +46,6 @@ class OracleComparison:
         On how many samples both are defined, and how many there are.
     """
 
-    task: str
     control: str
     difference: float
     low: float
@@ -57,7 +64,17 @@ class OracleComparison:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to a metric: ``passed`` is None where it has no answer or need not be asked; words say why."""
+    """One question to a metric on one data set.
+
+    Attributes
+    ----------
+    name
+        One of `QUESTIONS`.
+    passed
+        None where it has no answer or need not be asked.
+    words
+        The answer.
+    """
 
     name: str
     passed: bool | None
@@ -65,17 +82,15 @@ class Check:
 
 
 @dataclass(frozen=True)
-class MetricAudit:
-    """What was found about one metric; numbers are means over tasks, NaN where undefined.
+class TaskAudit:
+    """What was found about a metric on one data set; NaN where undefined.
 
     Attributes
     ----------
-    metric, family, higher_is_better
-        As in tables.
-    key
-        The digest of its identity: the audit holds for this protocol only.
+    model, dataset
+        On what.
     oracle
-        Every comparison of the oracle with a control.
+        The comparisons of the oracle with each control.
     reactivity, resilience, order_kept
         See `audit_statistics`.
     random
@@ -84,14 +99,10 @@ class MetricAudit:
         Whether halves of the samples put the maps in the same order.
     values, undefined
         How many values of undisturbed maps there are, and how many of these the definition did not give.
-    not_applicable
-        (task, reason) where it has no meaning.
     """
 
-    metric: str
-    family: str
-    higher_is_better: bool
-    key: str
+    model: str
+    dataset: str
     oracle: tuple[OracleComparison, ...]
     reactivity: float
     resilience: float
@@ -101,6 +112,51 @@ class MetricAudit:
     split_half: float
     values: int
     undefined: int
+
+    @property
+    def beaten(self) -> tuple[int, int]:
+        """Of how many controls the oracle is better, and with how many it could be compared."""
+        known = [one.outcome for one in self.oracle if one.outcome != "undefined"]
+        return known.count("beaten"), len(known)
+
+    def checks(self, about_truth: bool) -> tuple[Check, ...]:
+        """Return every question's answer; the oracle need win only where the metric is about the truth."""
+        return (
+            self._truth(about_truth),
+            _above("reacts", self.reactivity, REACTIVE),
+            _above("resilient", self.resilience, RESILIENT),
+            _above("order kept", self.order_kept, RESILIENT),
+            _above("retest", self.retest, REPEATABLE),
+            _above("halves", self.split_half, REPEATABLE),
+        )
+
+    def _truth(self, about_truth: bool) -> Check:
+        odd = [f"{one.control} ({one.outcome})" for one in self.oracle if one.outcome in ("not told apart", "lost")]
+        passed = not odd if about_truth and self.beaten[1] else None
+        return Check("oracle", passed, f"not {', '.join(odd)}" if odd else "all")
+
+
+@dataclass(frozen=True)
+class MetricAudit:
+    """What was found about one metric.
+
+    Attributes
+    ----------
+    metric, family, higher_is_better
+        As in tables.
+    key
+        The digest of its identity: the audit holds for this protocol only.
+    tasks
+        What was found on each data set on which it has a meaning.
+    not_applicable
+        (task, reason) of the others.
+    """
+
+    metric: str
+    family: str
+    higher_is_better: bool
+    key: str
+    tasks: tuple[TaskAudit, ...]
     not_applicable: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -110,59 +166,70 @@ class MetricAudit:
 
     @property
     def beaten(self) -> tuple[int, int]:
-        """Of how many controls the oracle is better, and with how many it could be compared."""
-        known = [one.outcome for one in self.oracle if one.outcome != "undefined"]
-        return known.count("beaten"), len(known)
+        """Of how many controls the oracle is better, and with how many it could be compared, on all data together."""
+        return sum(task.beaten[0] for task in self.tasks), sum(task.beaten[1] for task in self.tasks)
 
     @property
-    def checks(self) -> tuple[Check, ...]:
-        """Every question and its answer."""
-        return (
-            self._truth,
-            _above("reacts", self.reactivity, REACTIVE, "noise in place of a map often scores as well as the map"),
-            _above("resilient", self.resilience, RESILIENT, "a little noise on a map changes its score a lot"),
-            _above("order kept", self.order_kept, RESILIENT, "a little noise on all maps changes their order"),
-            _above("retest", self.retest, REPEATABLE, "another seed gives other scores"),
-            _above("halves", self.split_half, REPEATABLE, "the order of maps depends on which samples are taken"),
-        )
+    def random(self) -> bool:
+        """Whether another seed gives other values."""
+        return any(task.random for task in self.tasks)
 
     @property
-    def passed(self) -> bool | None:
-        """Whether no question was answered with no; None where none has an answer."""
-        answers = [check.passed for check in self.checks if check.passed is not None]
-        return all(answers) if answers else None
+    def undefined(self) -> float:
+        """The share of values that the definition did not give."""
+        values = sum(task.values for task in self.tasks)
+        return sum(task.undefined for task in self.tasks) / values if values else math.nan
 
     @property
     def mark(self) -> str:
         """The mark beside its name; empty where nothing could be asked."""
-        return {True: PASSED, False: FAILED, None: ""}[self.passed]
+        answers = [check.passed for checks in self._checks.values() for check in checks if check.passed is not None]
+        if not answers:
+            return ""
+        whole = [all(check.passed is not False for check in checks) for checks in self._checks.values()]
+        return PASSED if all(whole) else PARTLY if any(whole) else FAILED
 
     @property
-    def failed(self) -> tuple[Check, ...]:
-        """The questions that were answered with no."""
-        return tuple(check for check in self.checks if check.passed is False)
+    def answers(self) -> dict[str, Answer]:
+        """The answer to each question over all data."""
+        return {name: _over_all(self._of(name).values()) for name in QUESTIONS}
+
+    @property
+    def weak(self) -> tuple[str, ...]:
+        """The questions that were not passed; on which data, where it was passed on other data."""
+        found = []
+        for name, answer in self.answers.items():
+            where = [dataset for dataset, check in self._of(name).items() if check.passed is False]
+            found += [name] if answer == "no" else [f"{name} on {', '.join(where)}"] if answer == "partly" else []
+        return tuple(found)
 
     @property
     def complaints(self) -> tuple[str, ...]:
         """What it did not pass, in words."""
-        return tuple(check.words for check in self.failed)
+        found = []
+        for name in QUESTIONS:
+            failed = [f"{dataset}: {check.words}" for dataset, check in self._of(name).items() if check.passed is False]
+            if failed:
+                found.append(f"{_COMPLAINTS[name]} ({'; '.join(failed)})")
+        return tuple(found)
+
+    def mean(self, name: str) -> float:
+        """Return the mean over data sets of an attribute of `TaskAudit`, of those on which it has a value."""
+        known = [value for task in self.tasks if math.isfinite(value := getattr(task, name))]
+        return sum(known) / len(known) if known else math.nan
 
     @property
-    def _truth(self) -> Check:
-        won, known = self.beaten
-        if not known or not self.about_truth:
-            words = "the oracle was not compared" if not known else f"not asked of a metric of {self.family}"
-            return Check("oracle", None, words)
-        odd = [f"{one.control} on {one.task} ({one.outcome})" for one in self.oracle if one.outcome in _NOT_BEATEN]
-        shown = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
-        return Check(
-            "oracle", not odd, f"the ground truth beats {won} of {known} controls" + (f", not {shown}" * bool(odd))
-        )
+    def _checks(self) -> dict[str, tuple[Check, ...]]:
+        return {task.dataset: task.checks(self.about_truth) for task in self.tasks}
+
+    def _of(self, name: str) -> dict[str, Check]:
+        """Return the answers to one question, by data set."""
+        return {dataset: checks[QUESTIONS.index(name)] for dataset, checks in self._checks.items()}
 
 
 @dataclass(frozen=True)
 class Concordance:
-    """How far the metrics of a family (``all``: of every family) agree on the order of maps on a task.
+    """How far the metrics of a family (``all``: of every family) agree on the order of maps on a data set.
 
     Attributes
     ----------
@@ -172,7 +239,7 @@ class Concordance:
         How many metrics, those that score every map.
     """
 
-    task: str
+    dataset: str
     family: str
     w: float
     metrics: int
@@ -203,9 +270,9 @@ class MetricsAudit:
     skipped
         (metric, reason) of those that cannot be audited.
     concordance
-        Kendall's W on each task.
+        Kendall's W on each data set.
     tau
-        Kendall's tau-b between the orders of every two of ``metrics``, averaged over tasks.
+        Kendall's tau-b between the orders of every two of ``metrics``, averaged over data sets.
     """
 
     settings: Mapping[str, Any]
@@ -220,11 +287,28 @@ class MetricsAudit:
         """The metrics' families, each once."""
         return tuple(dict.fromkeys(metric.family for metric in self.metrics))
 
+    @property
+    def by_family(self) -> tuple[MetricAudit, ...]:
+        """The metrics family by family, in the order of first appearance."""
+        return tuple(sorted(self.metrics, key=lambda one: self.families.index(one.family)))
 
-_NOT_BEATEN: tuple[Outcome, ...] = ("not told apart", "lost")
+
+_COMPLAINTS = {
+    "oracle": "the ground truth does not beat every control",
+    "reacts": f"noise in place of a map often scores as well as the map; reactivity below {REACTIVE:g}",
+    "resilient": f"a little noise on a map changes its score a lot; resilience below {RESILIENT:g}",
+    "order kept": f"a little noise on all maps changes their order; tau below {RESILIENT:g}",
+    "retest": f"another seed gives other scores; correlation below {REPEATABLE:g}",
+    "halves": f"the order of maps depends on which samples are taken; correlation below {REPEATABLE:g}",
+}
 
 
-def _above(name: str, value: float, bar: float, complaint: str) -> Check:
-    if not math.isfinite(value):
-        return Check(name, None, f"{name}: no value")
-    return Check(name, value >= bar, f"{complaint} ({name} {value:.3g}, at least {bar:g} is asked for)")
+def _above(name: str, value: float, bar: float) -> Check:
+    return Check(name, value >= bar, f"{value:.3g}") if math.isfinite(value) else Check(name, None, "no value")
+
+
+def _over_all(checks: Iterable[Check]) -> Answer:
+    known = [check.passed for check in checks if check.passed is not None]
+    if not known:
+        return ""
+    return "yes" if all(known) else "partly" if any(known) else "no"

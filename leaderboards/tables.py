@@ -12,6 +12,7 @@ import pandas as pd
 from . import formatting
 from .agreement import Agreement
 from .known_audits import audit_notes
+from .metric_audit import VERDICTS
 from .results import FRAMEWORK_NAMES
 from .standings import Row, Standings, Table
 
@@ -35,7 +36,7 @@ def tidy_frame(standings: Standings) -> pd.DataFrame:
                         **common,
                         "metric": metric.id,
                         "higher_is_better": metric.higher_is_better,
-                        "audit": "" if metric.audit is None else _audited(metric.audit.passed),
+                        "audit": VERDICTS[metric.mark],
                         "counted": counted,
                         "mean": value.mean,
                         "low": value.low,
@@ -155,10 +156,6 @@ def escaped(text: str) -> str:
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(character, entity)
     return re.sub(r"([\\`*_{}\[\]|$#~])", r"\\\1", flat)
-
-
-def _audited(passed: bool | None) -> str:
-    return {True: "passed", False: "not passed", None: ""}[passed]
 
 
 def _markdown_rows(table: Table) -> list[str]:

@@ -12,13 +12,12 @@ from ..models.queries import ScoreKind
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
-from .fills import FILLS, fill_of, is_imputed
+from .fills import CANVASES, fill_of
 from .measure import Cost, CurveMeasure, Measure, Want
 from .perturbations import ORIGINAL, MapFacts, Perturbation, Reading, keeping
 from .registry import register_metric
 from .scoring import Scoring
 
-_FILLS = tuple(name for name in FILLS if not is_imputed(name))
 _LARGEST = float(np.finfo(np.float32).max) / 2
 """No sum of a finite map reaches it; NaN and infinity count as the largest number in sums."""
 
@@ -163,7 +162,7 @@ class InputInvariance(Measure):
 )
 def completeness(
     *,
-    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=_FILLS)] = "black",
+    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=CANVASES)] = "black",
     score: Annotated[Literal["logit", "probability", "log_probability"], Doc("what f is", source="heatmark")] = "logit",
     relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True,
 ) -> Measure:
@@ -184,7 +183,7 @@ def non_sensitivity(
     *,
     positions: Annotated[int, Doc("positions looked at, drawn at random", source="heatmark", low=1)] = 256,
     fill: Annotated[
-        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=_FILLS)
+        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=CANVASES)
     ] = "noise",
     score: Annotated[
         Literal["logit", "probability", "log_probability"],

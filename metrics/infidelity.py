@@ -15,9 +15,10 @@ from ..models.random_bank import LazyRows
 from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
+from .fills import CANVASES
 from .measure import Cost, Measure
 from .perturbations import ORIGINAL, MapFacts, Perturbation
-from .random_subsets import FIXED_FILLS, drawn, removing_from, responses
+from .random_subsets import drawn, removing_from, responses
 from .ranking import CleanMaps
 from .registry import register_metric
 from .scoring import Scoring
@@ -149,7 +150,7 @@ def infidelity(
         float, Doc("standard deviation for gaussian, raw domain", source="Yeh et al. 2019: 0.2", low=0)
     ] = 0.2,
     scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True,
-    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=FIXED_FILLS)] = (
+    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = (
         "black"
     ),
     score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit",

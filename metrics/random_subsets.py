@@ -17,14 +17,11 @@ from ..models.engine import Chunk, Maker
 from ..models.queries import ScoreKind
 from ..models.random_bank import LazyRows
 from ..models.tensors import Tensor
-from .fills import FILLS, fill_of, is_imputed
+from .fills import fill_of
 from .perturbations import ORIGINAL, POSITION
 from .ranking import CleanMaps
 from .scoring import Scoring
 from .units import unit_labels
-
-FIXED_FILLS = tuple(fill for fill in FILLS if not is_imputed(fill))
-"""The fills that do not depend on what is kept."""
 
 REGIONS = (POSITION, "patch:SIDE", "grid:CELLS")
 """The units that are the same for all samples, so that a subset of them is too."""
@@ -115,7 +112,7 @@ def removal_responses(scoring: Scoring, masks: LazyRows, count: int, fill: str, 
     count
         How many.
     fill
-        What stands in its place; one of `FIXED_FILLS`.
+        What stands in its place; one of `fills.CANVASES`.
     score
         What drops.
     """

@@ -11,9 +11,10 @@ from ..models.queries import ScoreKind
 from ..parameters import Doc
 from ..registry import Reference
 from .correlations import pearson, spearman
+from .fills import CANVASES
 from .measure import Cost, Measure
 from .perturbations import ORIGINAL, MapFacts, Perturbation
-from .random_subsets import FIXED_FILLS, REGIONS, chosen, drawn, region_labels, removal_responses
+from .random_subsets import REGIONS, chosen, drawn, region_labels, removal_responses
 from .registry import register_metric
 from .scoring import Scoring
 from .units import checked_unit
@@ -22,7 +23,7 @@ _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
 _ANCONA: dict[str, Any] = {"sizes": 10, "subsets": 100, "smallest": 0.0, "fill": "zero"}
-Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=FIXED_FILLS)]
+Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=CANVASES)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
 
 
