@@ -30,6 +30,7 @@ def run(
     frameworks: Names | None = None,
     device: str = "auto",
     precision: str | None = None,
+    target: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
     engine: str = "processes",
@@ -54,6 +55,8 @@ def run(
         ``auto`` (the first GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     precision
         ``float32`` or ``bf16``.
+    target
+        ``predicted`` or ``label``: the class that is explained.
     seed
         Replaces the suite's seeds by this one.
     out
@@ -91,6 +94,7 @@ def run(
         "frameworks": frameworks,
         "device": device if device != "auto" else None,
         "precision": precision,
+        "target": target,
         "seed": seed,
         "out": out,
         "engine": engine if engine != "processes" else None,
@@ -113,6 +117,7 @@ def run(
             frameworks=frameworks,
             seeds=None if seed is None else (seed,),
             precision=precision,
+            target=target,
             limit=limit,
         ),
         asked=frameworks is not None,

@@ -24,7 +24,7 @@ from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest
 from .named_models import is_own, loaded_model
-from .runtime_cases import CURVES, ENGINE, FULL, FORWARD, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
+from .runtime_cases import CURVES, ENGINE, FORWARD, FULL, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
 from .runtime_machine import Watch, set_tensor_float_32
 from .runtime_memory import MemoryGrowth
 from .runtime_networks import changed_network

@@ -106,6 +106,7 @@ class Suite:
         frameworks: Names | None = None,
         seeds: Iterable[int] | None = None,
         precision: str | None = None,
+        target: str | None = None,
         limit: int | None = None,
     ) -> Suite:
         """Return the suite with some parts replaced; None leaves a part as it is.
@@ -125,6 +126,7 @@ class Suite:
             frameworks=self.frameworks if frameworks is None else names_of(frameworks, "frameworks"),
             seeds=self.seeds if seeds is None else tuple(seeds),
             precision=self.precision if precision is None else cast(Precision, precision),
+            target=self.target if target is None else cast(Literal["predicted", "label"], target),
             limit=self.limit if limit is None else limit,
         )
 

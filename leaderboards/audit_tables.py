@@ -37,8 +37,8 @@ STYLES: Mapping[Answer, str] = {"yes": "", "partly": "yellow", "no": "red", "": 
 MARK_STYLES: Mapping[str, str] = {PASSED: "green", PARTLY: "yellow", FAILED: "red", "": "dim"}
 
 NOTES = (
-    f"Numbers are means over the data sets; a question is passed on each by itself. {PASSED} every question on all data, "
-    f"{PARTLY} on some data, {FAILED} on none.",
+    "Numbers are means over the data sets; a question is passed on each by itself. "
+    f"{PASSED} every question on all data, {PARTLY} on some data, {FAILED} on none.",
     "oracle: how many controls the ground truth's own map beats, the 95 % interval of the difference above zero "
     "(over all data sets); in parentheses where the metric is about something else, and it need not.",
     f"reacts: how often a map scores better than noise in its place (0.5: as often as not); at least {REACTIVE:g}.",

@@ -30,6 +30,9 @@ from .runtime_tables import WIDTH, Group, group_of, markdown_table
 EXPECTED: Mapping[Axis, float] = {"images": 1.0, "steps": 1.0, "size": 2.0}
 """The exponents that one would expect of a network whose work is proportional to the positions."""
 
+MOST_TICKS = 6
+"""So many places are named on an axis; curves may have different ones."""
+
 LINEAR = 0.05
 """Cost counts as linear where the exponent is within this of 1."""
 
@@ -162,7 +165,7 @@ def scaling_texts(curve: ScalingCurve) -> tuple[str, ...]:
     return (
         ("~" if curve.noisy else "") + curve.method,
         curve.axis,
-        ", ".join(map(str, curve.x)),
+        f"{curve.x[0]} to {curve.x[-1]} ({len(curve.x)})",
         formatting.seconds(curve.seconds[0]),
         formatting.seconds(curve.seconds[-1]),
         f"{curve.exponent.value:.3f}" if math.isfinite(curve.exponent.value) else formatting.MISSING,
@@ -264,7 +267,8 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
             va="center",
         )
     ticks = sorted({place for curve in curves for place in curve.x})
-    panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    shown = ticks[:: -(-len(ticks) // MOST_TICKS)]
+    panel.set_xticks(shown, [f"{tick:,}" for tick in shown])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=8))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))

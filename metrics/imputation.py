@@ -54,9 +54,7 @@ def linearly_imputed(operations: TensorOperations, x: Tensor, kept: Tensor) -> T
             f"{tuple(kept.shape)}."
         )
     if len(spatial) not in (1, 2):
-        raise NotApplicable(
-            f"Linear imputation knows neighbours in pictures and series, not along {len(spatial)} axes."
-        )
+        raise NotApplicable(f"Linear imputation is for pictures and series, not for {len(spatial)} spatial axes.")
     return operations.compiled(_imputed_series if len(spatial) == 1 else _imputed_pictures, x, kept)
 
 
@@ -65,7 +63,7 @@ def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor) -> 
     mask = operations.to_float(kept)[:, None]
     mean = _mean_of_kept(operations, x, mask)
     # Seen from the mean of what is kept, the solution is small wherever little is known: rounding errors stay small.
-    known = operations.transpose(x * mask - mean * mask, (2, 3, 1, 0))
+    known = operations.transpose((x - mean) * mask, (2, 3, 1, 0))
     solution = relaxed(
         operations,
         operations.reshape(known, (height, width, -1)),

@@ -133,13 +133,12 @@ class _System:
         freedom = sweep * links
         spread = freedom * grid.border
         pinning = spread * (links - operations.correlate_stack(freedom, grid.neighbours))
-        freedom, spread, pinning, sweep = (
-            operations.concat([tensor] * channels, axis=2) for tensor in (freedom, spread, pinning, sweep)
-        )
-        levels = [Level(grid, sweep, freedom, spread)]
+        levels = [Level(grid, *(operations.concat([tensor] * channels, axis=2) for tensor in (sweep, freedom, spread)))]
         while True:
             freedom = grid.strength * operations.correlate_stack(spread, grid.spreading, 2)
             pinning = operations.correlate_stack(pinning, grid.spreading, 2)
+            if len(levels) == 1:
+                freedom, pinning = (operations.concat([tensor] * channels, axis=2) for tensor in (freedom, pinning))
             pinning = pinning * freedom / (freedom + (SOFTENING / 12.0) * pinning + _TINY**2)
             grid = _grid(operations, _halved(grid.shape))
             diagonal = pinning + freedom * operations.correlate_stack(freedom, grid.neighbours) + _TINY
@@ -147,9 +146,8 @@ class _System:
                 return cls(operations, tuple(levels), _inverse(operations, grid, freedom, diagonal, channels), channels)
             enter = freedom / diagonal
             spread = freedom * grid.border
-            levels.append(
-                Level(grid, freedom * enter, freedom, spread, enter, 1.0 / operations.maximum(freedom, _TINY))
-            )
+            leave = 1.0 / operations.maximum(freedom, _TINY)
+            levels.append(Level(grid, freedom * enter, freedom, spread, enter, leave))
             pinning = pinning * grid.border
 
     def solved(self, number: int, start: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from heatmark.benchmark.audit_noise import blended, noise_for, with_noise
 from heatmark.benchmark.audit_units import same
 from heatmark.leaderboards import audit_statistics as ask
 from heatmark.leaderboards.audit_plots import clustered
-from heatmark.leaderboards.metric_audit import MetricAudit, OracleComparison
+from heatmark.leaderboards.metric_audit import MetricAudit, OracleComparison, TaskAudit
 
 NAN = float("nan")
 
@@ -149,12 +149,16 @@ def test_comparisons_by_hand():
 
 
 def comparison(low: float, high: float, samples: int = 10) -> OracleComparison:
-    return OracleComparison("net on data", "random", (low + high) / 2, low, high, 0.5, samples, 10)
+    return OracleComparison("random", (low + high) / 2, low, high, 0.5, samples, 10)
 
 
-AUDIT = MetricAudit(
-    "made", "faithfulness", True, "key", (comparison(0.1, 0.2),), 0.9, 0.9, 0.9, True, 0.9, 0.9, 100, 0
-)  # fmt: skip
+TASK = TaskAudit("net", "data", (comparison(0.1, 0.2),), 0.9, 0.9, 0.9, True, 0.9, 0.9, 100, 0)
+
+
+def made(*changes: dict[str, object], family: str = "faithfulness") -> MetricAudit:
+    """Return an audit on one data set for each set of changes."""
+    tasks = tuple(replace(TASK, dataset=f"data {number}", **change) for number, change in enumerate(changes))
+    return MetricAudit("made", family, True, "key", tasks)
 
 
 def test_outcomes():
@@ -163,28 +167,43 @@ def test_outcomes():
 
 
 @pytest.mark.parametrize(
-    ("change", "failed"),
+    ("change", "family", "failed"),
     [
-        ({}, []),
-        ({"oracle": (comparison(0.1, 0.2), comparison(-0.1, 0.1))}, ["oracle"]),
-        ({"oracle": (comparison(-0.2, -0.1),), "family": "robustness"}, []),
-        ({"oracle": (comparison(-0.2, -0.1),), "family": "one of somebody's own"}, ["oracle"]),
-        ({"oracle": (comparison(-0.2, -0.1, 4),)}, []),
-        ({"reactivity": 0.5}, ["reacts"]),
-        ({"resilience": 0.7, "order_kept": -1.0}, ["resilient", "order kept"]),
-        ({"retest": 0.69, "split_half": 0.1}, ["retest", "halves"]),
-        ({"reactivity": NAN, "split_half": NAN}, []),
+        ({}, "faithfulness", ()),
+        ({"oracle": (comparison(0.1, 0.2), comparison(-0.1, 0.1))}, "faithfulness", ("oracle",)),
+        ({"oracle": (comparison(-0.2, -0.1),)}, "robustness", ()),
+        ({"oracle": (comparison(-0.2, -0.1),)}, "one of somebody's own", ("oracle",)),
+        ({"oracle": (comparison(-0.2, -0.1, 4),)}, "faithfulness", ()),
+        ({"reactivity": 0.5}, "faithfulness", ("reacts",)),
+        ({"resilience": 0.7, "order_kept": -1.0}, "faithfulness", ("resilient", "order kept")),
+        ({"retest": 0.69, "split_half": 0.1}, "faithfulness", ("retest", "halves")),
+        ({"reactivity": NAN, "split_half": NAN}, "faithfulness", ()),
     ],
 )
-def test_what_passes(change, failed):
-    found = replace(AUDIT, **change)
-    assert [check.name for check in found.failed] == failed
-    assert found.passed is (not failed) and found.mark == ("!" if failed else "✓")
+def test_what_passes(change, family, failed):
+    found = made(change, family=family)
+    assert found.weak == failed and found.mark == ("!" if failed else "✓")
+    assert len(found.complaints) == len(failed)
+
+
+def test_data_on_which_a_metric_fails_is_named():
+    found = made({}, {"reactivity": 0.5}, {"reactivity": 0.25, "oracle": (comparison(-0.2, -0.1),)})
+    assert found.mark == "~" and found.weak == ("oracle on data 2", "reacts on data 1, data 2")
+    assert list(found.answers.values()) == ["partly", "partly", "yes", "yes", "yes", "yes"]
+    assert found.mean("reactivity") == pytest.approx((0.9 + 0.5 + 0.25) / 3) and found.beaten == (2, 3)
+    assert "data 2: not random (lost)" in found.complaints[0] and "data 1: 0.5" in found.complaints[1]
+    assert made({"retest": 0.1}, {"reactivity": 0.1}).mark == "!"  # passed everything nowhere
+
+
+def test_means_are_of_the_data_on_which_there_is_a_value():
+    found = made({"split_half": NAN, "undefined": 20}, {"split_half": 0.8})
+    assert found.mean("split_half") == 0.8 and found.undefined == 0.1
+    assert np.isnan(made({"split_half": NAN}).mean("split_half"))
 
 
 def test_a_metric_that_nothing_could_be_asked_of_has_no_mark():
     empty = dict.fromkeys(("reactivity", "resilience", "order_kept", "retest", "split_half"), NAN)
-    assert replace(AUDIT, oracle=(), **empty).passed is None and replace(AUDIT, oracle=(), **empty).mark == ""
+    assert made({"oracle": (), **empty}).mark == "" and made().mark == ""
 
 
 # Noise

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from heatmark.benchmark.carrying_out import Run
+from heatmark.benchmark.cells import SCHEMA
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store import RunStore
@@ -100,7 +101,15 @@ def test_a_cell_holds_what_the_contract_says(start: Start) -> None:
     assert provenance["bare_forward_seconds"] > 0 and provenance["peak_memory_bytes"] > 1e6
     assert provenance["versions"]["torch"] and provenance["started"] <= provenance["finished"]
     assert result.store.thumbnail(cell.spec.task, "picture/0").is_file()
-    assert result.store.run["suite"]["limit"] == 4 and result.store.run["schema"] == 1
+    assert result.store.run["suite"]["limit"] == 4 and result.store.run["schema"] == SCHEMA
+
+
+def test_the_label_can_be_explained_instead(start: Start) -> None:
+    result = start(target="label")
+    (cell,) = result.store.cells()
+    assert cell.table["target"].equals(cell.table["label"]) and cell.spec.target == "label"
+    with pytest.raises(BadInput, match="predicted"):
+        start(target="truth")
 
 
 def test_scores_do_not_depend_on_batches_cells_or_engine(start: Start, tmp_path: Path) -> None:

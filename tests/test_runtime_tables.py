@@ -1,0 +1,146 @@
+"""Cost tables and plots: numbers by hand, devices that are never mixed, and the front of quality against cost."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from rich.console import Console
+from runtime_rows import case, record, row
+
+from heatmark.benchmark.runtime_cases import CHUNK, NotMeasured
+from heatmark.leaderboards.facts import MethodFacts
+from heatmark.leaderboards.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
+from heatmark.leaderboards.runtime_plots import figures_by_device, tick_text
+from heatmark.leaderboards.runtime_reports import facts_of, write_costs
+from heatmark.leaderboards.runtime_statistics import Estimate
+from heatmark.leaderboards.runtime_tables import cost_frame, cost_tables, costs_markdown, print_costs, row_cells
+
+
+def test_times_costs_and_overheads_by_hand():
+    # 4 images in 0.8 s: 0.2 s each, 20 bare forward passes. 12 passes forward, 8 of them backward as well:
+    # 4 x 0.01 + 8 x 0.02 = 0.2 s bare.
+    (table,) = cost_tables(record(row(case(), [0.8, 0.8, 0.8], images=4, passes=(12, 8))))
+    (found,) = table.rows
+    assert found.measurement.latency.median == pytest.approx(0.2) and found.measurement.throughput == pytest.approx(5.0)
+    assert found.relative == pytest.approx((20.0, 20.0, 20.0)) and found.overhead.value == pytest.approx(4.0)
+    assert found.passes == (3.0, 2.0)
+
+
+def test_work_that_goes_forward_only_is_compared_with_forward_passes():
+    (table,) = cost_tables(record(row(case("rise"), [0.6], passes=(50, 0))))
+    assert table.rows[0].overhead.value == pytest.approx(0.6 / 0.5)
+    (table,) = cost_tables(record(row(case("random"), [0.1], passes=(0, 0))))
+    assert np.isnan(table.rows[0].overhead.value)
+
+
+def test_devices_frameworks_and_precisions_never_share_a_table_or_a_plot():
+    rows = [
+        row(case(framework=framework, device=device, precision=precision), [0.1], device_name=name)
+        for framework in ("torch", "tensorflow")
+        for device, name in (("cpu", "cpu"), ("cuda", "A GPU"))
+        for precision in ("float32", "bf16")
+    ]
+    tables = cost_tables(record(*rows))
+    assert len(tables) == 8 and all(len(table.rows) == 1 for table in tables)
+    figures = figures_by_device(tables, facts_of(["saliency"]))
+    assert sorted(figures) == ["net · A GPU", "net · A GPU · bf16", "net · cpu", "net · cpu · bf16"]
+
+
+def test_rows_of_another_size_are_no_part_of_the_table():
+    assert cost_tables(record(row(case(size=64), [0.1]), row(case(classes=7), [0.1]))) == ()
+
+
+def test_the_row_with_the_most_images_stands_for_a_method():
+    (table,) = cost_tables(record(row(case(batch=CHUNK), [0.8], images=8), row(case(), [0.3])))
+    assert table.by_method["saliency"].measurement.images == 8
+    assert [item.batch for item in table.rows] == ["1", "8 (chunk)"]
+
+
+def test_noisy_and_disturbed_rows_are_marked():
+    rows = [row(case(), [0.1], noisy=True), row(case("rise"), [0.1], others_busy_cores=0.9)]
+    rows += [row(case("lime", device="cuda"), [0.1], others_busy_cores=0.9)]
+    marks = {item.method: item.marks for table in cost_tables(record(*rows)) for item in table.rows}
+    assert marks == {"saliency": "~", "rise": "!", "lime": ""}
+
+
+def test_every_output_shows_the_same_numbers(tmp_path):
+    found = record(
+        row(case(), [0.8, 0.9, 1.0], images=4),
+        row(case("rise[masks=8]"), [2.0]),
+        NotMeasured(case("greedy"), "ran out of memory", failed=True),
+    )
+    tables = cost_tables(found)
+    markdown = costs_markdown(tables, found)
+    assert "| saliency | 4 | 225 ms | 212 ms to 238 ms |" in markdown and "rise\\[masks=8\\]" in markdown
+    assert "failed: greedy" in markdown and "a processor (2 cores, 8 GiB)" in markdown
+    frame = cost_frame(tables).set_index("method")
+    assert frame.loc["saliency", "latency_median"] == pytest.approx(0.225)
+    console = Console(width=110, record=True, file=(tmp_path / "out").open("w"))
+    print_costs(tables, found, console)
+    shown = console.export_text()
+    assert "225 ms" in shown and "failed: greedy" in shown and "ran out of memory" in shown
+    assert len(row_cells(tables[0].rows[0])) == len(markdown.splitlines()[8].split("|")) - 2
+    assert [path.name for path in write_costs(found, tmp_path)] == ["runtime.csv", "runtime.md", "runtime-costs.png"]
+
+
+def test_bars_are_the_medians_on_a_logarithmic_scale():
+    tables = cost_tables(record(row(case(), [0.02]), row(case("rise"), [0.5]), row(case("sobel"), [0.03])))
+    (figure,) = figures_by_device(tables, facts_of(["saliency", "rise", "sobel"])).values()
+    left, right = figure.axes
+    ends = sorted(bar.get_x() + bar.get_width() for bar in left.patches)
+    assert ends == pytest.approx([0.02, 0.03, 0.5]) and left.get_xscale() == "log"
+    assert sorted(bar.get_x() + bar.get_width() for bar in right.patches) == pytest.approx([2.0, 3.0, 50.0])
+    # The dearest at the bottom; controls are marked.
+    assert [label.get_text() for label in left.get_yticklabels()] == ["rise", "sobel †", "saliency"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1.0, "1 s"), (0.01, "10 ms"), (2e-5, "20 µs"), (1e-9, "1 ns"), (20.0, "20 s")]
+)
+def test_tick_texts(seconds, text):
+    assert tick_text(seconds) == text
+
+
+def test_the_front_is_what_no_other_beats():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        pairs = [tuple(map(float, pair)) for pair in generator.integers(0, 5, (6, 2))]
+        found = on_front([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+        for one, chosen in zip(pairs, found, strict=True):
+            beaten = any(other[0] <= one[0] and other[1] <= one[1] and other != one for other in itertools.chain(pairs))
+            assert chosen == (not beaten)
+        assert any(found)
+
+
+def pareto() -> Pareto:
+    def point(name, rank, cost, on, family=""):
+        method = MethodFacts(name, family)
+        return ParetoPoint(method, Estimate(rank, rank - 0.2, rank + 0.2), Estimate(cost, cost, cost), cost / 100, on)
+
+    points = [
+        point("random", 4.0, 0.001, False, "control"),
+        point("saliency", 3.0, 3.0, True),
+        point("slow", 3.5, 9.0, False),
+        point("rise", 1.0, 500.0, True),
+    ]
+    return Pareto("net on photos · PyTorch · cpu", tuple(points), measured=True)
+
+
+def test_the_front_is_filled_and_joined_and_the_best_is_at_the_top():
+    figure = draw_pareto(pareto())
+    (axes,) = figure.axes
+    markers = [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None")]
+    filled = {float(line.get_xdata()[0]) for line in markers if line.get_markerfacecolor() != "white"}
+    assert filled == {0.01, 3.0, 500.0}  # the control is drawn at the cheapest that the axis shows
+    assert axes.yaxis_inverted() and axes.get_xscale() == "log"
+    stairs = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert len(stairs) == 1 and list(stairs[0].get_xdata()) == [3.0, 500.0]
+    assert [item.method.id for item in pareto().front] == ["saliency", "rise"]
+
+
+def test_the_table_of_quality_against_cost():
+    lines = [line for line in paretos_markdown([pareto()]).splitlines() if line.startswith("| ")]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["random †", "saliency", "slow", "rise"]
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["", "yes", "", "yes"]
