@@ -108,7 +108,7 @@ def test_the_label_can_be_explained_instead(start: Start) -> None:
     result = start(target="label")
     (cell,) = result.store.cells()
     assert cell.table["target"].equals(cell.table["label"]) and cell.spec.target == "label"
-    with pytest.raises(BadInput, match="predicted"):
+    with pytest.raises(UnknownName, match="predicted"):
         start(target="truth")
 
 

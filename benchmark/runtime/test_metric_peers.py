@@ -2,7 +2,8 @@
 
 Run with ``tox -e peers -- benchmark/runtime/test_metric_peers.py``. The set is that of `test_engine.FAMILY`: each score
 that is read from one curve costs a library one call, each that is read from two curves (the area between perturbation
-curves, total proportionality) two calls; the scores with a mask cost one call each. All take 28 steps and the same maps.
+curves, total proportionality) two calls; the scores with a mask cost one call each. All take 28 steps, on the same
+maps.
 ``extra_info`` has the ratio: the library's time over heatmark's.
 """
 
