@@ -101,7 +101,7 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
     bar.ax.tick_params(labelsize=7)
     bar.ax.yaxis.label.set_fontsize(7)
     title = axes.set_title("-", fontsize=9, color=INK, loc="left")
-    write_text(title, f"Do metrics agree?\nMean over {_datasets(audit)}; methods, controls and the oracle")
+    write_text(title, f"Do metrics agree?\nMean over {_datasets(audit)};\nmaps of methods, controls and the oracle")
     return figure
 
 

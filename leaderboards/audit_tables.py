@@ -31,7 +31,9 @@ from .tables import escaped
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
 
-NAME_WIDTH = 30
+WIDTHS = {"metric": 32, "oracle": 7}
+"""Columns that are wider than their heads."""
+
 HEADS = ("metric", *QUESTIONS, "undefined", "audit")
 STYLES: Mapping[Answer, str] = {"yes": "", "partly": "yellow", "no": "red", "": "dim"}
 MARK_STYLES: Mapping[str, str] = {PASSED: "green", PARTLY: "yellow", FAILED: "red", "": "dim"}
@@ -115,15 +117,12 @@ def print_audit(audit: MetricsAudit, console: Console | None = None) -> None:
     console.print(Text("Can these metrics be trusted?", style="bold"))
     console.print(Text(where_text(audit), style="italic"))
     for family in audit.families:
-        rich = RichTable(box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+        rich = RichTable(box=SIMPLE, padding=0, show_edge=False)
         for number, head in enumerate(HEADS):
             title = family if number == 0 else head
-            rich.add_column(
-                title,
-                justify="left" if number == 0 else "right",
-                overflow="fold",
-                min_width=26 if number == 0 else None,
-            )
+            # One width for all families, so that their columns stand below one another.
+            width = WIDTHS.get(head, len(head))
+            rich.add_column(title, justify="left" if number == 0 else "right", overflow="fold", width=width)
         for one in (one for one in audit.metrics if one.family == family):
             rich.add_row(*_styled(one))
         console.print(rich)

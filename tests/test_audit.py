@@ -327,8 +327,8 @@ def test_the_terminal_shows_every_metric_in_100_columns(found):
     assert max(map(len, text.splitlines())) <= 100
     for metric in found.metrics:
         assert metric.metric in text
-    for head in HEADS[1:]:
-        assert text.count(f" {head} ") >= len(found.families)
+    heads = [line for line in text.splitlines() if all(head in line for head in HEADS[1:])]
+    assert len(heads) == len(found.families)
 
 
 def test_the_command_writes_and_fails_where_a_metric_did(tmp_path):
@@ -440,4 +440,4 @@ def test_the_shipped_audit_can_be_read():
     assert {"deletion", "insertion", "average_drop"} <= {metric.metric for metric in shipped.metrics}
     for metric in shipped.metrics:
         assert METRICS.get(metric_from(metric.metric).entry.name).family == metric.family
-    assert len(audit_frame(shipped)) == len(shipped.metrics) and len(oracle_frame(shipped))
+    assert set(audit_frame(shipped)["metric"]) == set(oracle_frame(shipped)["metric"])
