@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -112,8 +113,7 @@ def _winner(model: Model, rows: Callable[[int], Any], backward: bool, finalists:
     """Return the faster of two labels, on as many rows each, taking turns."""
     count = max(size_of(label) for label in finalists)
     x = rows(count)
-    loops = {label: bare_loop(model, label, backward) for label in finalists}
-    jobs = {label: lambda loop=loop: loop(x) for label, loop in loops.items()}
+    jobs = {label: partial(bare_loop(model, label, backward), x) for label in finalists}
     for work in jobs.values():
         work()
     found = interleaved(jobs, FINAL_TURNS)

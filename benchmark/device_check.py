@@ -20,7 +20,7 @@ from .environment import gpu_possible
 from .explainers import explainer_of
 from .measure_runtime import Choice
 from .messages import Failed, NotMeant
-from .runtime_cases import Place, RuntimeCase, RuntimePrecision, RuntimeSettings
+from .runtime_cases import PRECISIONS, Place, RuntimeCase, RuntimePrecision, RuntimeSettings
 from .runtime_measuring import loaded_for, sample_inputs
 from .runtime_processes import PlaceProcess
 from .runtime_progress import RuntimeView
@@ -129,7 +129,7 @@ def setups_of(choice: Choice) -> tuple[dict[str, tuple[Setup, ...]], tuple[str, 
         cpu = Place(framework, "cpu")
         setups = [Setup(cpu, "float32"), Setup(cpu, "bf16")]
         for gpu in gpus:
-            setups += [Setup(Place(framework, gpu), precision) for precision in ("float32", "tf32", "bf16")]
+            setups += [Setup(Place(framework, gpu), precision) for precision in PRECISIONS]
         found[framework] = tuple(setups)
     note = () if gpus or gpu_possible() else ("There is no GPU here: only precisions on the processor are compared.",)
     return found, note
@@ -139,8 +139,8 @@ def precision_setups(choice: Choice) -> dict[str, tuple[Setup, ...]]:
     """Return by framework and device float32 and the other precisions that were chosen."""
     found: dict[str, tuple[Setup, ...]] = {}
     for place in choice.places:
-        others = [precision for precision in choice.precisions if precision != "float32"]
-        found[f"{place.framework} {place.device}"] = tuple(Setup(place, one) for one in ("float32", *others))
+        others = [Setup(place, precision) for precision in choice.precisions if precision != "float32"]
+        found[f"{place.framework} {place.device}"] = (Setup(place, "float32"), *others)
     return found
 
 

@@ -259,7 +259,8 @@ class Measurement:
     @property
     def relative(self) -> np.ndarray:
         """The time per image over the bare network's forward time, one entry per round."""
-        return np.array(self.calls) / self.images / np.array(self.bare_forward)
+        costs: np.ndarray = np.array(self.calls) / self.images / np.array(self.bare_forward)
+        return costs
 
     @property
     def overhead(self) -> np.ndarray:
@@ -267,10 +268,11 @@ class Measurement:
         if not self.passes.forward:
             return np.empty(0)
         backward = self.passes.backward if self.bare_backward else 0
-        bare = (self.passes.forward - backward) * np.array(self.bare_forward)
+        bare: np.ndarray = (self.passes.forward - backward) * np.array(self.bare_forward)
         if backward:
             bare = bare + backward * np.array(self.bare_backward)
-        return np.array(self.calls) / bare
+        times: np.ndarray = np.array(self.calls) / bare
+        return times
 
     @property
     def device_name(self) -> str:

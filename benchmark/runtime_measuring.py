@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -73,7 +74,7 @@ def survey(case: RuntimeCase) -> Surveyed:
             if model.engine.settled:
                 break
         sizes.append(model.chunks["backward" if backward else "forward"])
-    return Surveyed(*labels, *sizes)
+    return Surveyed(labels[0], labels[1], sizes[0], sizes[1])
 
 
 def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, images: int) -> Measurement:
@@ -110,13 +111,12 @@ def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, imag
         model.synchronise()
         first = perf_counter() - began
         passes = _settled(model, work, settings.seconds)
-    jobs = {"work": _synchronised(model, work)}
+    jobs: dict[str, Callable[[], None]] = {"work": _synchronised(model, work)}
     labels = {"forward": found.bare_forward}
     if passes.backward:
         labels["backward"] = found.bare_backward
     for kind, label in labels.items():
-        loop, some = bare_loop(model, label, kind == "backward"), subject.rows(size_of(label))
-        jobs[kind] = lambda loop=loop, some=some: loop(some)
+        jobs[kind] = partial(bare_loop(model, label, kind == "backward"), subject.rows(size_of(label)))
         jobs[kind]()  # traces and warms up
     with Watch(model, settings.threads) as watch:
         rounds = measured_rounds(jobs, "work", settings.rounds, settings.seconds)

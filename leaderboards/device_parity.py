@@ -156,13 +156,13 @@ def parity(name: str, reference: Outputs, other: Outputs) -> Parity:
     """
     shared = [method for method in reference.maps if method in other.maps]
     spreads = _spreads(reference)
-    largest = max(float(np.abs(reference.logits).max()), np.finfo(np.float32).tiny)
+    largest = float(np.abs(reference.logits).max()) or 1.0
     same = reference.logits.argmax(axis=1) == other.logits.argmax(axis=1)
     reasons = {**other.left_out, **reference.left_out}
     return Parity(
         name,
-        f"{_device(reference)} {reference.setup.precision}",
-        f"{_device(other)} {other.setup.precision}",
+        f"{reference.device_name} {reference.setup.precision}",
+        f"{other.device_name} {other.setup.precision}",
         float(np.abs(reference.logits - other.logits).max()) / largest,
         (int(same.sum()), len(same)),
         tuple(_maps(method, reference, other, spreads) for method in shared),
@@ -175,10 +175,6 @@ def parity(name: str, reference: Outputs, other: Outputs) -> Parity:
             **other.failed_metrics,
         },
     )
-
-
-def _device(outputs: Outputs) -> str:
-    return outputs.device_name
 
 
 def _maps(method: str, reference: Outputs, other: Outputs, spreads: Mapping[str, float]) -> MapParity:

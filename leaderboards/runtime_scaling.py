@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from rich.box import SIMPLE
 from rich.console import Console
@@ -291,9 +292,7 @@ def _guide(panel: Axes, ticks: Sequence[int], curves: Sequence[ScalingCurve], po
     panel.plot(ends, 0.7 * lowest * ends**power, "--", color="#999999", linewidth=0.8, zorder=0)
 
 
-def _handle(style: Style) -> object:
-    from matplotlib.lines import Line2D
-
+def _handle(style: Style) -> Line2D:
     return Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.line, markersize=4)
 
 

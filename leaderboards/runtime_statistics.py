@@ -40,7 +40,8 @@ def ratio_estimate(new: Sequence[float], old: Sequence[float], resamples: int = 
 
 
 def _medians(rounds: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    return np.median(generator.choice(rounds, (resamples, rounds.size)), axis=1)
+    draws: np.ndarray = np.median(generator.choice(rounds, (resamples, rounds.size)), axis=1)
+    return draws
 
 
 def _estimate(value: float, draws: np.ndarray) -> Estimate:

@@ -66,8 +66,8 @@ def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor) -> 
     known = operations.transpose((x - mean) * mask, (2, 3, 1, 0))
     solution = relaxed(
         operations,
-        operations.reshape(known, (height, width, -1)),
-        operations.transpose(mask[:, 0], (1, 2, 0)),
+        operations.reshape(known, (1, height, width, -1)),
+        operations.transpose(mask, (1, 2, 3, 0)),
         channels,
     )
     # By way of one flat tensor, as PyTorch turns two axes round much faster than four.

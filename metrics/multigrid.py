@@ -11,8 +11,8 @@ j), and one spring from each position to the pinned ones: what the fine grid's s
 linearly between the coarse positions. A lone pinned position would be overrated by that, as the true error drops to
 zero only close to it, so the pinning springs are softened from grid to grid, like resistances in series.
 
-Stacks are (height, width, pictures), the channels of all pictures behind one another, which makes neighbours a
-convolution with one kernel for each of many channels: the fastest form in both frameworks.
+Stacks are (1, height, width, pictures), the channels of all pictures behind one another, which makes neighbours a
+convolution of one picture with many channels, each for itself: the fastest form in both frameworks.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from ..models.tensors import Tensor, TensorOperations
 Shape: TypeAlias = tuple[int, int]
 
 CYCLES = 3
-THIN = 8
+THIN = 20
 THIN_CYCLES = 6
 """Grids of pictures narrower than ``THIN`` describe them less well; such pictures are small, so more cycles it is."""
 SWEEPS = 2
 COARSE_CYCLES = (2, 2)
 """Cycles on the first coarse grids; one on all that follow."""
-SOFTENING = 0.25
+SOFTENING = 0.3
 """The compliance added to the pinning springs at each coarser grid; the cycles converge well from 0.2 to 0.35."""
 SOLVED = 64
 """A grid of at most so many positions is solved by the inverse of its matrix."""
 _TINY = 1e-6
+_PINNED_ANYWAY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Grid:
     spreading
         The kernel that sums residuals for the next coarser grid; the transpose of linear interpolation.
     border
-        (height, width, 1): what that kernel misses at the border, where interpolation has nothing to go between.
+        (1, height, width, 1): what that kernel misses at the border, where interpolation has nothing to go between.
     strength
         What becomes of the sum of a coarse position's freedom: springs twice as long are half as strong, twice as wide
         twice as strong.
@@ -101,13 +102,13 @@ def relaxed(operations: TensorOperations, known: Tensor, kept: Tensor, channels:
     operations
         The array namespace.
     known
-        float32 (height, width, channels x m): the values of the kept positions, zero elsewhere.
+        float32 (1, height, width, channels x m): the values of the kept positions, zero elsewhere.
     kept
-        float32 (height, width, m): 1 where a position is kept, 0 where it is removed.
+        float32 (1, height, width, m): 1 where a position is kept, 0 where it is removed.
     channels
         The number of channels.
     """
-    system = _System.of(operations, kept, channels)
+    system = _System.of(operations, known, kept, channels)
     finest = system.levels[0]
     return system.solved(0, finest.sweep * operations.correlate_stack(known, finest.grid.neighbours))
 
@@ -122,33 +123,35 @@ class _System:
     channels: int
 
     @classmethod
-    def of(cls, operations: TensorOperations, kept: Tensor, channels: int) -> _System:
-        shape = (int(kept.shape[0]), int(kept.shape[1]))
-        grid = _grid(operations, shape)
+    def of(cls, operations: TensorOperations, known: Tensor, kept: Tensor, channels: int) -> _System:
+        """Build the systems of all grids from the mask; ``known`` tells only how many pictures a stack has."""
+
+        def for_channels(*masks: Tensor) -> list[Tensor]:
+            return [operations.concat([mask] * channels, axis=3) for mask in masks]
+
+        shape = (int(kept.shape[1]), int(kept.shape[2]))
+        masks_grid, grid = (_grid(operations, shape, stack) for stack in (kept, known))
         counts = _sums_over_neighbours(np.ones((*shape, 1), np.float32), _neighbours(shape))
         free = 1.0 - kept
-        links = operations.correlate_stack(free, grid.neighbours)
-        sweep = free * operations.from_numpy(1.0 / np.maximum(counts, _TINY))
+        links = operations.correlate_stack(free, masks_grid.neighbours)
+        sweep = free * operations.from_numpy(1.0 / np.maximum(counts, _TINY))[None]
         # One sweep from 1: the error next to a kept position is smaller than further away.
         freedom = sweep * links
         spread = freedom * grid.border
-        pinning = spread * (links - operations.correlate_stack(freedom, grid.neighbours))
-        levels = [Level(grid, *(operations.concat([tensor] * channels, axis=2) for tensor in (sweep, freedom, spread)))]
+        pinning = spread * (links - operations.correlate_stack(freedom, masks_grid.neighbours))
+        levels = [Level(grid, *for_channels(sweep, freedom, spread))]
+        freedom, pinning = for_channels(*_spread(operations, masks_grid, spread, pinning))
         while True:
-            freedom = grid.strength * operations.correlate_stack(spread, grid.spreading, 2)
-            pinning = operations.correlate_stack(pinning, grid.spreading, 2)
-            if len(levels) == 1:
-                freedom, pinning = (operations.concat([tensor] * channels, axis=2) for tensor in (freedom, pinning))
             pinning = pinning * freedom / (freedom + (SOFTENING / 12.0) * pinning + _TINY**2)
-            grid = _grid(operations, _halved(grid.shape))
+            grid = _grid(operations, _halved(grid.shape), known)
             diagonal = pinning + freedom * operations.correlate_stack(freedom, grid.neighbours) + _TINY
             if math.prod(grid.shape) <= SOLVED:
                 return cls(operations, tuple(levels), _inverse(operations, grid, freedom, diagonal, channels), channels)
             enter = freedom / diagonal
-            spread = freedom * grid.border
             leave = 1.0 / operations.maximum(freedom, _TINY)
+            spread = freedom * grid.border
             levels.append(Level(grid, freedom * enter, freedom, spread, enter, leave))
-            pinning = pinning * grid.border
+            freedom, pinning = _spread(operations, grid, spread, pinning * grid.border)
 
     def solved(self, number: int, start: Tensor) -> Tensor:
         """Return level ``number``'s unknown after its cycles, from the first sweep's result ``start``."""
@@ -180,10 +183,10 @@ class _System:
             correction = self.solved(number + 1, residual)
             correction *= level.leave
             return correction
-        height, width = int(residual.shape[0]), int(residual.shape[1])
+        height, width = int(residual.shape[1]), int(residual.shape[2])
         columns = self.operations.reshape(residual, (height * width, self.channels, -1))
         solution = self.operations.einsum("mij,jcm->icm", self.inverse, columns)
-        return self.operations.reshape(solution, (height, width, -1))
+        return self.operations.reshape(solution, (1, height, width, -1))
 
 
 def _cycles(finest: Shape, number: int) -> int:
@@ -202,16 +205,23 @@ def _inverse(operations: TensorOperations, grid: Grid, freedom: Tensor, diagonal
     units = np.eye(positions, dtype=np.float32)
     sums = _sums_over_neighbours(units.reshape(*grid.shape, positions), _neighbours(grid.shape))
     springs = operations.from_numpy(sums.reshape(positions, positions))
-    matrix = diagonal * operations.from_numpy(units) - freedom * springs * operations.transpose(freedom, (0, 2, 1))
-    return operations.inverse(matrix)
+    # Where nothing is kept the matrix is singular, and its residuals are zero.
+    diagonal = (diagonal + _PINNED_ANYWAY) * operations.from_numpy(units)
+    return operations.inverse(diagonal - freedom * springs * operations.transpose(freedom, (0, 2, 1)))
 
 
-def _grid(operations: TensorOperations, shape: Shape) -> Grid:
+def _spread(operations: TensorOperations, grid: Grid, spread: Tensor, pinning: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the next coarser grid's freedom, and its springs to pinned positions before they are softened."""
+    freedom = grid.strength * operations.correlate_stack(spread, grid.spreading, 2)
+    return freedom, operations.correlate_stack(pinning, grid.spreading, 2)
+
+
+def _grid(operations: TensorOperations, shape: Shape, stack: Tensor) -> Grid:
     return Grid(
         shape,
-        operations.from_numpy(_neighbours(shape)),
-        operations.from_numpy(np.outer(*(_spreading(size) for size in shape))),
-        operations.from_numpy(np.outer(*(_border(size) for size in shape))[:, :, None]),
+        operations.stack_kernel(_neighbours(shape), stack),
+        operations.stack_kernel(np.outer(*(_spreading(size) for size in shape)), stack),
+        operations.from_numpy(np.outer(*(_border(size) for size in shape))[None, :, :, None]),
         _strength(shape),
     )
 

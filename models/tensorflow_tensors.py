@@ -139,15 +139,19 @@ class TensorFlowOperations(TensorOperations):
         function = tf.nn.conv2d if kernel.ndim == 2 else tf.nn.conv1d
         return function(maps[..., None], weight, 1, "SAME")[..., 0]
 
+    def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
+        """See `TensorOperations.stack_kernel`."""
+        return tf.tile(tf.constant(kernel, tf.float32)[:, :, None, None], (1, 1, tf.shape(stack)[3], 1))
+
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
         """See `TensorOperations.correlate_stack`."""
-        weight = tf.tile(kernel[:, :, None, None], (1, 1, tf.shape(stack)[2], 1))
-        return tf.nn.depthwise_conv2d(stack[None], weight, (1, stride, stride, 1), "SAME")[0]
+        return tf.nn.depthwise_conv2d(stack, kernel, (1, stride, stride, 1), "SAME")
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
         """See `TensorOperations.enlarge_stack`."""
-        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial, strict=False)]
-        return tf.image.resize(stack[None], doubled, method="bilinear")[0, : spatial[0], : spatial[1]]
+        size = [1 if side == 1 else 2 * size for size, side in zip(stack.shape[1:3], spatial, strict=True)]
+        doubled = tf.image.resize(stack, size, method="bilinear")
+        return doubled if size == list(spatial) else doubled[:, : spatial[0], : spatial[1]]
 
     def inverse(self, matrices: Tensor) -> Tensor:
         """See `TensorOperations.inverse`."""

@@ -143,11 +143,15 @@ class TensorOperations(ABC):
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
         """Correlate (n, *spatial) maps with one kernel of odd sizes, zeros beyond the border."""
 
-    # Stacks of pictures, (height, width, pictures): what neighbouring positions exchange runs fastest in this layout
+    # Stacks, (1, height, width, pictures): one picture with many channels, which is how neighbours are summed fastest
+
+    @abstractmethod
+    def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
+        """Return a kernel (rows, columns) as `correlate_stack` takes it for stacks of as many pictures."""
 
     @abstractmethod
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-        """Correlate each picture of a stack with one kernel (rows, columns), zeros beyond the border.
+        """Correlate each picture of a stack with one kernel of `stack_kernel`, zeros beyond the border.
 
         The kernel's sides are odd for stride 1; for stride 2 they are 4, or 1 where the picture's side is 1, and the
         result has half as many positions a side, rounded up: number i reads positions 2 i - 1 to 2 i + 2.

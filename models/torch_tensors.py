@@ -134,24 +134,29 @@ class TorchOperations(TensorOperations):
         function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
         return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
 
+    def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
+        """See `TensorOperations.stack_kernel`."""
+        return self.from_numpy(kernel).expand(stack.shape[3], 1, *kernel.shape).contiguous()
+
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
         """See `TensorOperations.correlate_stack`."""
-        *spatial, pictures = stack.shape
-        padding = [(size - 1) // 2 for size in kernel.shape]
-        rows, columns = (stride == 2 and size > 1 and size % 2 for size in spatial)
-        if rows or columns:
-            # Behind an odd side's end one position more is read than PyTorch pads.
-            stack = functional.pad(stack, (0, 0, 0, columns, 0, rows))
-        weight = kernel.expand(pictures, 1, *kernel.shape)
+        _, *spatial, pictures = stack.shape
+        padding = [(size - 1) // 2 for size in kernel.shape[2:]]
+        if stride == 2:
+            rows, columns = (size % 2 if size > 1 else 0 for size in spatial)
+            if rows or columns:
+                # Behind an odd side's end one position more is read than PyTorch pads.
+                stack = functional.pad(stack, (0, 0, 0, columns, 0, rows))
         with _full_precision(stack):
-            made = functional.conv2d(_as_channels(stack), weight, None, stride, padding, groups=pictures)
-        return made.permute(0, 2, 3, 1)[0]
+            # The channels-last memory format is how the stack lies in memory already.
+            sums = functional.conv2d(stack.permute(0, 3, 1, 2), kernel, None, stride, padding, groups=pictures)
+        return sums.permute(0, 2, 3, 1)
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
         """See `TensorOperations.enlarge_stack`."""
-        doubled = [1 if side == 1 else 2 * size for size, side in zip(stack.shape, spatial, strict=False)]
-        made = functional.interpolate(_as_channels(stack), size=doubled, mode="bilinear", align_corners=False)
-        return made.permute(0, 2, 3, 1)[0, : spatial[0], : spatial[1]]
+        size = [1 if side == 1 else 2 * size for size, side in zip(stack.shape[1:3], spatial, strict=True)]
+        doubled = functional.interpolate(stack.permute(0, 3, 1, 2), size, mode="bilinear", align_corners=False)
+        return doubled.permute(0, 2, 3, 1)[:, : spatial[0], : spatial[1]]
 
     def inverse(self, matrices: Tensor) -> Tensor:
         """See `TensorOperations.inverse`."""
@@ -167,11 +172,6 @@ class TorchOperations(TensorOperations):
             return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
         rows: torch.Tensor = indices
         return rows
-
-
-def _as_channels(stack: torch.Tensor) -> torch.Tensor:
-    """Return a stack as one picture of many channels, in the channels-last memory format that it lies in already."""
-    return stack[None].permute(0, 3, 1, 2)
 
 
 def _full_precision(tensor: torch.Tensor) -> AbstractContextManager[None]:

@@ -16,8 +16,9 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from heatmark.benchmark.measure_runtime import Choice, chosen, settings_of
-from heatmark.benchmark.runtime_cases import Place, RuntimeSettings
+from heatmark.benchmark.measure_runtime import Choice, NetworkRows, chosen, settings_of
+from heatmark.benchmark.runtime_cases import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
+from heatmark.benchmark.runtime_files import group_of
 from heatmark.benchmark.runtime_machine import machine_record
 from heatmark.benchmark.runtime_processes import PlaceProcess
 from heatmark.datasets.registry import load_dataset
@@ -34,6 +35,14 @@ OPTIONS = {
     "precisions": ("float32", "some of float32,tf32,bf16"),
     "batches": ("1,chunk", "images a call: numbers, and chunk for the engine's"),
 }
+
+
+_NOW = [0.0]
+
+
+def replayed_time() -> float:
+    """Return the time on the clock that pytest-benchmark reads: rounds are measured in another process."""
+    return _NOW[0]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,12 +65,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = ("method", "model_name", "framework", "device", "precision", "batch")
     if not set(names) <= set(metafunc.fixturenames):
         return
-    rows = [tuple(case.parameters[name.removesuffix("_name")] for name in names) for case in _cases(metafunc.config)]
+    cases = choice_of(metafunc.config).cases
+    named = getattr(metafunc.function, "cases", None)
+    rows = [tuple(case.parameters[name.removesuffix("_name")] for name in names) for case in (named or list)(cases)]
+    rows = list(dict.fromkeys(rows))
     metafunc.parametrize(names, rows, ids=["-".join(row) for row in rows])
 
 
-def _cases(config: pytest.Config) -> list[Any]:
-    return choice_of(config).cases
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have pytest-benchmark read the clock on which measured rounds are replayed."""
+    for item in items:
+        if "measured_row" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.benchmark(timer=replayed_time))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
@@ -91,6 +106,50 @@ def process_at(settings: RuntimeSettings) -> Iterator[Callable[[Place], PlacePro
     yield get
     for process in held.values():
         process.end()
+
+
+@pytest.fixture(scope="session")
+def networks(
+    process_at: Callable[[Place], PlaceProcess], settings: RuntimeSettings
+) -> Callable[[RuntimeCase], NetworkRows]:
+    """Return a function from a row to what measures the rows of its network, which is surveyed once."""
+    found: dict[RuntimeCase, NetworkRows] = {}
+
+    def get(case: RuntimeCase) -> NetworkRows:
+        process = process_at(case.place)
+        if case.network not in found:
+            found[case.network] = NetworkRows(case, process, settings)
+        found[case.network].process = process
+        return found[case.network]
+
+    return get
+
+
+@pytest.fixture
+def measured_row(
+    benchmark: Any, networks: Callable[[RuntimeCase], NetworkRows]
+) -> Callable[[RuntimeCase], Measurement]:
+    """Return a function that measures a row in its process and tells pytest-benchmark the rounds.
+
+    The benchmark takes its time from `replayed_time`.
+    """
+
+    def measure(case: RuntimeCase) -> Measurement:
+        row = networks(case).measure(case)
+        if isinstance(row, NotMeasured):
+            pytest.fail(row.reason) if row.failed else pytest.skip(row.reason)
+        assert isinstance(row, Measurement)
+        benchmark.group = group_of(case)
+        benchmark.extra_info.update(row.plain())
+        durations = iter(row.calls)
+
+        def replay() -> None:
+            _NOW[0] += next(durations)
+
+        benchmark.pedantic(replay, rounds=len(row.calls))
+        return row
+
+    return measure
 
 
 @pytest.fixture(scope="session", params=installed_frameworks())

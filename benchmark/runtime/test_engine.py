@@ -1,7 +1,7 @@
-"""The engine's cost against the bare network at its best chunk and memory format, in one run.
+"""The engine's cost against the bare network at its best chunk and memory format, in the same rounds.
 
-Run with ``tox -e bench``, or ``pytest benchmark/runtime --benchmark-json out.json``. The ratio stands in the output's
-``extra_info``: time of the engine over the time of the fastest bare loop, medians of interleaved rounds.
+Run with ``tox -e bench``, or ``pytest benchmark/runtime --benchmark-json out.json``; ``heatmark runtime --methods
+engine:forward,engine:gradient,engine:curves`` measures the same. The ratio stands in the output's ``extra_info``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 import heatmark as hm
+from heatmark.benchmark.runtime_cases import CURVES, FORWARD, GRADIENT, Place, RuntimeCase, checked_precision
+from heatmark.leaderboards.runtime_statistics import median_estimate
 from heatmark.models.base import Model
-from heatmark.models.engine import Pairs
-from heatmark.models.queries import Query
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bare import bare_loops, interleaved
 
-ROWS = 64
+NETWORK = "efficientnet-lite0"
 TRIED = 32
 """So many rows tell which bare loops are the fastest."""
 ROUNDS = int(os.environ.get("HEATMARK_BENCH_ROUNDS", "5"))
@@ -52,40 +52,45 @@ def measure(benchmark: Any, model: Model, work: Callable[[], Any], rows: Any, *,
     benchmark.pedantic(work, rounds=1)
 
 
-@pytest.mark.parametrize("kind", ["forward", "gradient"])
-def test_query(benchmark, model, photographs, kind):
-    """One query over many photographs."""
-    x = photographs(model, ROWS)
-    target = model.from_numpy(np.zeros(ROWS, np.int64))
-    query = Query(input_gradient=kind == "gradient")
-
-    def work():
-        for _ in model.engine.stream(query, x, target, Pairs.grid(ROWS, 1)):
-            pass
-        model.synchronise()
-
-    measure(benchmark, model, work, x, backward=query.backward)
-
-
-METHODS = (
-    "integrated_gradients[steps=50]",
-    "smoothgrad[samples=25]",
-    "occlusion[window=32,stride=32]",
-    "rise[masks=64]",
-    "score_cam[layer=block11_project_norm]",
-)
+#: The work, its images a call, and what it may take over the bare network on a processor, where a bar is set.
+WORKS = {
+    FORWARD: ("64", 1.05),
+    GRADIENT: ("64", 1.10),
+    CURVES: ("2", None),
+    "integrated_gradients[steps=50]": ("4", None),
+    "smoothgrad[samples=25]": ("4", None),
+    "occlusion[window=32,stride=32]": ("4", None),
+    "rise[masks=64]": ("4", None),
+    "score_cam[layer=block11_project_norm]": ("4", None),
+    "score_cam": ("1", None),
+}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_method(benchmark, model, photographs, method):
-    """A method, against the bare passes that it needs."""
-    x = photographs(model, 4)
-    before = model.passes
-    hm.explain(model, x, method, 0)
-    spent = model.passes - before
-    rows = photographs(model, spent.forward)
-    measure(benchmark, model, lambda: hm.explain(model, x, method, 0), rows, backward=spent.backward > 0)
+def works(cases):
+    """Return every work at the places and precisions that the options choose, on the one network."""
+    places = dict.fromkeys((case.place, case.precision) for case in cases)
+    return [
+        RuntimeCase(work, NETWORK, place, precision, images)
+        for place, precision in places
+        for work, (images, _) in WORKS.items()
+    ]
 
+
+def test_work(benchmark, measured_row, method, model_name, framework, device, precision, batch):
+    """A query, a method or curves, against the bare network's time for the same passes, which are counted exactly.
+
+    Score-CAM sends one masked input for each channel of the default layer, so its passes are the layer's channels.
+    """
+    place = Place(framework, device)
+    row = measured_row(RuntimeCase(method, model_name, place, checked_precision(precision), batch))
+    ratio, bar = median_estimate(row.overhead), WORKS[method][1]
+    benchmark.extra_info.update(ratio=ratio.value, ratio_low=ratio.low, ratio_high=ratio.high, bar=bar)
+    print(f"\n{benchmark.name}: {ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}), bare at {row.bare_labels}")
+    if place.on_cpu and bar is not None:
+        assert ratio.low <= bar
+
+
+test_work.cases = works
 
 FAMILY = (
     *("deletion", "insertion", "morf", "lerf", "n_ord", "s_ord", "tpn", "tps", "aopc", "abpc"),
