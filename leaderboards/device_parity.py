@@ -272,7 +272,8 @@ def parity_frame(found: Sequence[Parity]) -> pd.DataFrame:
 
 def title(item: Parity) -> str:
     """Return what is compared in one line."""
-    return f"{FRAMEWORK_NAMES.get(item.name, item.name)}: {item.setup} against {item.reference}"
+    framework = item.name.partition(" ")[0]
+    return f"{FRAMEWORK_NAMES.get(framework, framework)}: {item.setup} against {item.reference}"
 
 
 def summary(item: Parity) -> str:

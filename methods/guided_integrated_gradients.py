@@ -13,9 +13,6 @@ from ..registry import Reference
 from .registry import register_method
 from .request import Request
 
-_ROUNDING = 1e-5
-"""What float32 may differ by between ways to compute the same gradient, relative to its largest value."""
-
 
 @register_method(
     "guided_ig",
@@ -24,7 +21,6 @@ _ROUNDING = 1e-5
     needs=["gradients"],
     cost="`steps` forward and backward passes",
     reference=Reference("Kapishnikov et al.", 2021, "Guided Integrated Gradients", "2106.09788"),
-    version=2,
 )
 def guided_ig(
     request: Request,
@@ -79,9 +75,7 @@ class _Path:
                 break
             # What has arrived counts among all values, of which a fraction moves, but cannot move itself.
             strength = np.where(free, np.abs(gradient), np.inf)
-            weakest = np.quantile(strength, self._fraction, method="lower")
-            # Values whose gradients are equal but for rounding move together, so that rounding decides nothing.
-            chosen = free & (strength <= weakest + _ROUNDING * np.abs(gradient).max())
+            chosen = free & (strength <= np.quantile(strength, self._fraction, method="lower"))
             room = np.abs(highest - self.x)[chosen].sum()
             # All of the chosen to their limit, or as far as brings the path to its length.
             part = 1.0 if room <= excess else excess / room

@@ -61,26 +61,28 @@ def linearly_imputed(operations: TensorOperations, x: Tensor, kept: Tensor) -> T
 def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor) -> Tensor:
     _, channels, height, width = x.shape
     mask = operations.to_float(kept)[:, None]
-    mean = _mean_of_kept(operations, x, mask)
+    masked = x * mask
+    mean = _mean_of_kept(operations, x, masked, mask)
+    filled = masked + mean * (1.0 - mask)
+    del masked
     # Seen from the mean of what is kept, the solution is small wherever little is known: rounding errors stay small.
-    known = operations.transpose((x - mean) * mask, (2, 3, 1, 0))
     solution = relaxed(
         operations,
-        operations.reshape(known, (1, height, width, -1)),
+        operations.reshape(operations.transpose(filled - mean, (2, 3, 1, 0)), (1, height, width, -1)),
         operations.transpose(mask, (1, 2, 3, 0)),
         channels,
     )
     # By way of one flat tensor, as PyTorch turns two axes round much faster than four.
     flat = operations.reshape(operations.transpose(operations.reshape(solution, (height * width, -1)), (1, 0)), (-1,))
     solution = operations.transpose(operations.reshape(flat, (channels, -1, height, width)), (1, 0, 2, 3))
-    # The solution is zero at kept positions, so that these sums leave them as they are; choosing would be slower.
-    return x * mask + mean * (1.0 - mask) + solution
+    # The solution is zero at kept positions, so that the sum leaves them as they are; choosing would be slower.
+    return filled + solution
 
 
 def _imputed_series(operations: TensorOperations, x: Tensor, kept: Tensor) -> Tensor:
     """Interpolate between the nearest kept positions on both sides; beyond the outermost ones their value goes on."""
     mask = operations.to_float(kept)[:, None]
-    mean = _mean_of_kept(operations, x, mask)
+    mean = _mean_of_kept(operations, x, x * mask, mask)
     before, steps_back = _nearest_kept(operations, x, mask, backwards=False)
     behind, steps_on = _nearest_kept(operations, x, mask, backwards=True)
     none_before, none_behind = steps_back < 0, steps_on < 0
@@ -116,9 +118,9 @@ def _shifted(operations: TensorOperations, tensor: Tensor, step: int, backwards:
     return operations.concat([0.0 * tensor[..., :step], tensor[..., :-step]], axis=2)
 
 
-def _mean_of_kept(operations: TensorOperations, x: Tensor, mask: Tensor) -> Tensor:
+def _mean_of_kept(operations: TensorOperations, x: Tensor, masked: Tensor, mask: Tensor) -> Tensor:
     """Return each channel's mean over what is kept, or over everything where nothing is: (m, channels, 1, ...)."""
     axes = tuple(range(2, len(x.shape)))
     number = operations.sum(mask, axes, keepdims=True)
-    kept_mean = operations.sum(x * mask, axes, keepdims=True) / operations.maximum(number, 1.0)
+    kept_mean = operations.sum(masked, axes, keepdims=True) / operations.maximum(number, 1.0)
     return operations.where(number > 0, kept_mean, operations.mean(x, axes, keepdims=True))

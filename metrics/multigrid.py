@@ -155,21 +155,29 @@ class _System:
 
     def solved(self, number: int, start: Tensor) -> Tensor:
         """Return level ``number``'s unknown after its cycles, from the first sweep's result ``start``."""
-        operations, level = self.operations, self.levels[number]
-        sweeps = SWEEPS if number == 0 else 1
+        level = self.levels[number]
         unknown = None
         for _ in range(_cycles(self.levels[0].grid.shape, number)):
-            swept = start if unknown is None else self._swept(level, start, unknown)
-            # After a sweep, what a position lacks is what its neighbours have just changed by.
-            change = swept if unknown is None else swept - unknown
-            residual = operations.correlate_stack(change, level.grid.neighbours)
-            residual *= level.spread
-            correction = self._corrected(number, operations.correlate_stack(residual, level.grid.spreading, 2))
-            correction = operations.enlarge_stack(correction, level.grid.shape)
-            unknown = operations.multiply_add(swept, level.freedom, correction)
-            for _ in range(sweeps):
+            if unknown is None:
+                swept = start
+                residual = self._residual(level, start)
+            else:
+                swept = self._swept(level, start, unknown)
+                # After a sweep, what a position lacks is what its neighbours have just changed by.
+                residual = self._residual(level, swept - unknown)
+            # Not to be held in memory meanwhile.
+            unknown = None
+            correction = self.operations.enlarge_stack(self._corrected(number, residual), level.grid.shape)
+            unknown = self.operations.multiply_add(swept, level.freedom, correction)
+            for _ in range(SWEEPS if number == 0 else 1):
                 unknown = self._swept(level, start, unknown)
         return unknown
+
+    def _residual(self, level: Level, change: Tensor) -> Tensor:
+        """Return the residual for the next coarser grid, from what a sweep has changed."""
+        sums = self.operations.correlate_stack(change, level.grid.neighbours)
+        sums *= level.spread
+        return self.operations.correlate_stack(sums, level.grid.spreading, 2)
 
     def _swept(self, level: Level, start: Tensor, unknown: Tensor) -> Tensor:
         sums = self.operations.correlate_stack(unknown, level.grid.neighbours)

@@ -47,12 +47,24 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert answer.returncode == 0, answer.stderr
-    for command in ("run", "leaderboard", "list", "show", "status", "explain", "sweep", "doctor", "prepare", "train"):
+    for command in (
+        "run",
+        "leaderboard",
+        "list",
+        "show",
+        "status",
+        "explain",
+        "sweep",
+        "doctor",
+        "prepare",
+        "train",
+        "runtime",
+    ):
         assert f"\n  {command} " in answer.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train"]
+    "command", ["run", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train", "runtime"]
 )
 def test_every_command_shows_an_example(command: str) -> None:
     result = called(command, "--help")

@@ -26,7 +26,12 @@ from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
 
-ALL = [f"{entry.name}[{preset}]" if preset else entry.name for entry in METRICS for preset in (None, *entry.presets)]
+ALL = [
+    f"{entry.name}[{preset}]" if preset else entry.name
+    for entry in METRICS
+    for preset in (None, *entry.presets)
+    if entry.origin == "heatmark"
+]
 CURVES = [name for name in ALL if isinstance(metric_from(name).measure, CurveMeasure)]
 FAMILY = ["average_drop", "average_increase", "n_ord", "s_ord", "deletion", "insertion"]
 WEIGHT = np.array([[4.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)

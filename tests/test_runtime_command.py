@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,32 @@ def test_rows_tables_and_plots(framework):
     assert record.measurements[0].passes.forward == 2 and record.measurements[0].conditions["threads"] == 1
     for name in ("runtime.csv", "runtime.md", "runtime-costs.png"):
         assert (Path("out") / name).stat().st_size > 200
+
+
+def test_pytest_measures_the_same_rows(tmp_path):
+    pytest.importorskip("pytest_benchmark")
+    pytest.importorskip("torch")
+    folder = Path(__file__).parents[1] / "benchmark" / "runtime"
+    options = ["--methods", "saliency,faulty", "--models", "runtime-net", "--frameworks", "torch", "--devices", "cpu"]
+    options += ["--batches", "2", "--rounds", "3", "--seconds", "1", "--no-memory", "--plugin-modules", PLUGIN]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(folder / "test_methods.py"),
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *options,
+    ]
+    done = subprocess.run(
+        [*command, f"--benchmark-json={tmp_path / 'out.json'}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "1 failed, 1 passed" in done.stdout and "broken on purpose" in done.stdout
+    (row,) = read_runtime(tmp_path / "out.json").measurements
+    assert row.case.parameters["method"] == "saliency" and row.passes.backward == 2
+    written = json.loads((tmp_path / "out.json").read_text())["benchmarks"][0]
+    assert written["stats"]["data"] == pytest.approx(row.calls)
 
 
 def test_memory_on_a_processor_is_that_of_a_fresh_process():

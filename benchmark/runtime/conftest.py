@@ -17,6 +17,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from heatmark.benchmark.measure_runtime import Choice, NetworkRows, chosen, settings_of
+from heatmark.benchmark.plugins import load_plugins
 from heatmark.benchmark.runtime_cases import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
 from heatmark.benchmark.runtime_files import group_of
 from heatmark.benchmark.runtime_machine import machine_record
@@ -49,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("heatmark", "heatmark's runtime benchmarks")
     for name, (default, meaning) in OPTIONS.items():
         group.addoption(f"--{name}", default=default, help=meaning)
+    group.addoption("--plugin-modules", default="", help="modules or .py files that register methods or models")
     group.addoption("--rounds", type=int, default=7, help="measured rounds of each row")
     group.addoption("--seconds", type=float, default=60.0, help="time for the rounds of one row")
     group.addoption("--no-memory", action="store_true", help="do not measure peak memory")
@@ -56,8 +58,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def choice_of(config: pytest.Config) -> Choice:
     """Return what the options choose."""
+    load_plugins(_plugins(config))
     values = [config.getoption(name) for name in OPTIONS]
     return chosen(*values)
+
+
+def _plugins(config: pytest.Config) -> tuple[str, ...]:
+    return tuple(name for name in config.getoption("plugin_modules").split(",") if name)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,7 +96,10 @@ def settings(request: pytest.FixtureRequest) -> RuntimeSettings:
     """How rows are measured."""
     config = request.config
     return settings_of(
-        config.getoption("rounds"), config.getoption("seconds"), memory=not config.getoption("no_memory")
+        config.getoption("rounds"),
+        config.getoption("seconds"),
+        memory=not config.getoption("no_memory"),
+        plugins=_plugins(config),
     )
 
 

@@ -83,17 +83,17 @@ def _compiled_torch(model: Any, x: Any, backward: bool, mode: str) -> Job:
 
     if mode != "default" and "cuda" not in model.device:
         pytest.skip("CUDA graphs need a GPU")
-    network = torch.compile(model._logits, mode=mode)
+    network = torch.compile(model.net, mode=mode)
 
     def run() -> None:
         with at_rest(model.net):
             rows = x.contiguous(memory_format=torch.channels_last)
             if backward:
                 rows = rows.detach().requires_grad_()
-                torch.autograd.grad(network(rows)[:, 0].sum(), rows)
+                torch.autograd.grad(network(model._prepared(rows))[:, 0].sum(), rows)
             else:
                 with torch.inference_mode():
-                    network(rows)
+                    network(model._prepared(rows))
         model.synchronise()
 
     return run
@@ -129,7 +129,9 @@ def bfloat16(model: Any, x: Any, backward: bool) -> Job:
     """Automatic mixed precision in bfloat16: another precision, so never chosen silently."""
     from heatmark.models.registry import load_model
 
-    other = load_model(NETWORK, framework=model.framework, device="cuda" if _on_gpu(model) else "cpu", precision="bf16")
+    other = load_model(
+        model.name, framework=model.framework, device="cuda" if _on_gpu(model) else "cpu", precision="bf16"
+    )
     loop = bare_loop(other, label_of(len(x), other.layouts[0]), backward)
     return lambda: loop(x)
 
