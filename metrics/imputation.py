@@ -32,7 +32,8 @@ def linearly_imputed(operations: TensorOperations, x: Tensor, kept: Tensor) -> T
     -------
     Tensor
         Like ``x``, kept positions as they are. For pictures the others are within 1e-3 of the exact solution
-        (typically 1e-4; measured on photographs and white noise with 1 to 99 % removed). Where nothing is kept the
+        (typically 1e-4; measured on photographs and white noise with 1 to 99 % removed; noise of nothing but 0 and 1
+        came to 1.2e-3). Where nothing is kept the
         system has no solution of its own, and each channel is filled with its mean.
 
     Raises
