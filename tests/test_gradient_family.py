@@ -180,14 +180,6 @@ def test_each_segment_counts_once_and_their_order_is_fixed():
     assert segments.shape[1:] == (30, 30) and segments.any(axis=0).all()
 
 
-def test_values_that_only_rounding_tells_apart_move_together():
-    ends = np.array([1.0, 1.0, 1.0, 1.0])
-    for rounding in (0.0, 1e-7, -1e-7):
-        path = _Path(np.zeros(4), ends, 0.25, 1.0)
-        path.advance(np.array([0.5, 0.5 + rounding, 3.0, 2.0]), 0.25)
-        np.testing.assert_allclose(path.x, [0.5, 0.5, 0.0, 0.0], atol=1e-9)
-
-
 def test_smoothing_wraps_any_method(model):
     subject = model("residual", "torch")
     x = native(subject, pictures(2))
