@@ -238,5 +238,7 @@ class Request:
         """Return standard normal noise for a chunk, one picture per variant, the same for every sample."""
         if stream not in self._streams:
             self._streams[stream] = self.bank.normal(stream, (self.model.channels, *self.model.spatial_shape))
-        drawn = self._streams[stream][chunk.variants]
-        return self.model.from_numpy(self.model.native_array(drawn))
+        # Each picture goes to the device once, however many samples of the chunk it is for.
+        numbers, places = np.unique(chunk.variants, return_inverse=True)
+        drawn = self.model.from_numpy(self.model.native_array(self._streams[stream][numbers]))
+        return self.operations.take(drawn, places)
