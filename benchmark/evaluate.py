@@ -75,7 +75,8 @@ def evaluate(
     names = [str(number) for number in range(count)] if ids is None else [str(name) for name in ids]
     if len(names) != count:
         raise BadInput(f"There are {count} samples but {len(names)} ids. Give one id per sample.")
-    targets = model.outputs(inputs).argmax(axis=1) if target is None else model.targets(target, count)
+    logits = model.outputs(inputs)
+    targets = logits.argmax(axis=1) if target is None else model.targets(target, count)
     for method in chosen_methods.values():
         if (reason := method.why_not(model)) is not None:
             raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason}.")
@@ -92,6 +93,7 @@ def evaluate(
                 targets[rows],
                 list(chosen_metrics.values()),
                 seed=seed,
+                logits=logits[rows],
                 masks=truth,
                 explainer=explainer_of(method, seed, truth),
             )

@@ -63,11 +63,8 @@ def _shapes(model: Model, sample: Sample, framing: Framing) -> list[tuple[int, .
 
 def _as_stated(model: Model, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape with the sizes that a Keras network fixes, such as the channels of ``(None, None, 3)``."""
-    try:
-        stated = model.net.input_shape[1:]  # type: ignore[attr-defined]
-    except (AttributeError, TypeError):  # not built yet, or written as a class: it fixes nothing
-        return shape
-    if len(stated) != len(shape):
+    stated = model.stated_shape
+    if stated is None or len(stated) != len(shape):
         return shape
     return tuple(size if fixed is None else int(fixed) for size, fixed in zip(shape, stated, strict=True))
 

@@ -17,6 +17,12 @@ from ..benchmark.store import AddedScores, Cell, Failure, RunStore
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
+def framework_text(framework: str, precision: str) -> str:
+    """Return a framework as people write it, with the precision where it is not the usual one."""
+    name = FRAMEWORK_NAMES.get(framework, framework)
+    return name if precision == "float32" else f"{name} ({precision})"
+
+
 class Setting(NamedTuple):
     """What one leaderboard table holds fixed."""
 
@@ -28,8 +34,7 @@ class Setting(NamedTuple):
     @property
     def framework_name(self) -> str:
         """The framework as people write it, with the precision where it is not the usual one."""
-        name = FRAMEWORK_NAMES.get(self.framework, self.framework)
-        return name if self.precision == "float32" else f"{name} ({self.precision})"
+        return framework_text(self.framework, self.precision)
 
     @property
     def title(self) -> str:

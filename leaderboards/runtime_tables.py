@@ -16,7 +16,7 @@ from rich.text import Text
 from ..benchmark.runtime_cases import CHUNK, Measurement, NotMeasured
 from ..benchmark.runtime_files import RuntimeRecord
 from . import formatting
-from .results import FRAMEWORK_NAMES
+from .results import framework_text
 from .runtime_statistics import Estimate, median_estimate
 from .tables import escaped
 
@@ -47,8 +47,7 @@ class Group(NamedTuple):
     @property
     def framework_name(self) -> str:
         """The framework as people write it, with the precision where it is not the usual one."""
-        name = FRAMEWORK_NAMES.get(self.framework, self.framework)
-        return name if self.precision == "float32" else f"{name} ({self.precision})"
+        return framework_text(self.framework, self.precision)
 
     @property
     def title(self) -> str:

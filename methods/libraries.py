@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtra
+from ..models.queries import Framework
 
 _EXTRA = "pip install 'heatmark[peers]'"
 
@@ -24,6 +25,8 @@ class Library:
     ----------
     name
         What its authors call it.
+    framework
+        The framework of the networks that it explains.
     packages
         The distributions that must be installed, the library's own first.
     install
@@ -31,6 +34,7 @@ class Library:
     """
 
     name: str
+    framework: Framework
     packages: tuple[str, ...]
     install: str = _EXTRA
 
@@ -88,12 +92,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-CAPTUM = Library("Captum", ("captum",))
-PYTORCH_GRAD_CAM = Library("pytorch-grad-cam", ("grad-cam",))
-TF_KERAS_VIS = Library("tf-keras-vis", ("tf-keras-vis",))
+CAPTUM = Library("Captum", "torch", ("captum",))
+PYTORCH_GRAD_CAM = Library("pytorch-grad-cam", "torch", ("grad-cam",))
+TF_KERAS_VIS = Library("tf-keras-vis", "tensorflow", ("tf-keras-vis",))
 #: Its metadata allows neither TensorFlow 2.21 nor SciPy 1.16, with which it runs: so not by the extra, and by itself.
 XPLIQUE = Library(
     "Xplique",
+    "tensorflow",
     ("xplique", "tensorflow-probability", "tf-keras"),
     "pip install 'heatmark[peers]' tensorflow-probability tf-keras && pip install --no-deps xplique",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..parameters import Doc
 from ..registry import Reference
 from .libraries import CAPTUM, seeded_numpy
 from .occlusion import window_and_stride, window_starts
-from .registry import MethodFunction, Need, Pooling, register_method
+from .peer_entries import register_peer
 from .request import Request
 
 _CHUNK = 16
@@ -24,29 +25,9 @@ _CHUNK = 16
 
 _ONE = "1 forward and 1 backward pass"
 
+_captum = partial(register_peer, CAPTUM, pooling="sum")
+
 Baseline = Annotated[str | float | np.ndarray, Doc("where nothing is", source="Captum: zero", choices=BASELINES)]
-
-
-def _captum(
-    name: str,
-    *,
-    signed: bool,
-    cost: str,
-    reference: Reference,
-    pooling: Pooling = "sum",
-    needs: tuple[Need, ...] = ("gradients",),
-) -> Callable[[MethodFunction], MethodFunction]:
-    return register_method(
-        f"captum:{name}",
-        family="peer",
-        signed=signed,
-        pooling=pooling,
-        needs=needs,
-        cost=cost,
-        reference=reference,
-        frameworks=["torch"],
-        requires=CAPTUM,
-    )
 
 
 def _attributed(

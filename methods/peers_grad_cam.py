@@ -12,7 +12,8 @@ from ..models.tensors import Tensor
 from ..registry import Reference
 from .cams import LayerName
 from .libraries import PYTORCH_GRAD_CAM
-from .registry import MethodFunction, Need, register_method
+from .peer_entries import register_peer
+from .registry import MethodFunction, Need
 from .request import Request
 
 
@@ -62,17 +63,8 @@ def _register(
 
     method.__name__ = name
     method.__doc__ = summary
-    return register_method(
-        f"pytorch-grad-cam:{name}",
-        family="peer",
-        signed=False,
-        pooling="none",
-        needs=needs,
-        cost=cost,
-        reference=reference,
-        frameworks=["torch"],
-        requires=PYTORCH_GRAD_CAM,
-    )(method)
+    decorate = register_peer(PYTORCH_GRAD_CAM, name, signed=False, cost=cost, reference=reference, needs=needs)
+    return decorate(method)
 
 
 _BOTH: Sequence[Need] = ("gradients", "layers")

@@ -17,7 +17,8 @@ from ..parameters import Doc
 from ..registry import Reference
 from .cams import LayerName
 from .libraries import TF_KERAS_VIS, seeded_numpy
-from .registry import MethodFunction, Need, register_method
+from .peer_entries import register_peer
+from .registry import MethodFunction, Need
 from .request import Request
 
 _ONE = "1 forward and 1 backward pass"
@@ -72,16 +73,13 @@ def _cam(request: Request, module: str, kind: str, layer: str | None, rows: int,
     return request.operations.concat(parts)
 
 
-@register_method(
-    "tf-keras-vis:saliency",
-    family="peer",
+@register_peer(
+    TF_KERAS_VIS,
+    "saliency",
     signed=False,
     pooling="max_abs",
-    needs=["gradients"],
     cost=_ONE,
     reference=Reference("Simonyan, Vedaldi, Zisserman", 2013),
-    frameworks=["tensorflow"],
-    requires=TF_KERAS_VIS,
 )
 def saliency(request: Request) -> Tensor:
     """tf-keras-vis's Saliency: the absolute gradient of the logit, the largest over channels."""
@@ -89,16 +87,13 @@ def saliency(request: Request) -> Tensor:
     return request.operations.concat([_gradient_map(request, chunk) for chunk in rows])
 
 
-@register_method(
-    "tf-keras-vis:smoothgrad",
-    family="peer",
+@register_peer(
+    TF_KERAS_VIS,
+    "smoothgrad",
     signed=False,
     pooling="max_abs",
-    needs=["gradients"],
     cost="`samples` forward and backward passes",
     reference=Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825"),
-    frameworks=["tensorflow"],
-    requires=TF_KERAS_VIS,
 )
 def smoothgrad(
     request: Request,
@@ -129,17 +124,8 @@ def _register(
 
     method.__name__ = name
     method.__doc__ = summary
-    return register_method(
-        f"tf-keras-vis:{name}",
-        family="peer",
-        signed=False,
-        pooling="none",
-        needs=needs,
-        cost=cost,
-        reference=reference,
-        frameworks=["tensorflow"],
-        requires=TF_KERAS_VIS,
-    )(method)
+    decorate = register_peer(TF_KERAS_VIS, name, signed=False, cost=cost, reference=reference, needs=needs)
+    return decorate(method)
 
 
 grad_cam = _register(

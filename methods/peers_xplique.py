@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,34 +18,14 @@ from ..registry import Reference
 from .cams import LayerName
 from .libraries import XPLIQUE, replaced
 from .occlusion import window_and_stride
-from .registry import MethodFunction, Need, Pooling, register_method
+from .peer_entries import register_peer
 from .request import Request
 
 _BATCH = 16
 _ONE = "1 forward and 1 backward pass"
+_xplique = partial(register_peer, XPLIQUE)
+
 Value = Annotated[float, Doc("the number that stands for nothing", source="Xplique: 0")]
-
-
-def _xplique(
-    name: str,
-    *,
-    signed: bool,
-    cost: str,
-    reference: Reference,
-    pooling: Pooling = "none",
-    needs: tuple[Need, ...] = ("gradients",),
-) -> Callable[[MethodFunction], MethodFunction]:
-    return register_method(
-        f"xplique:{name}",
-        family="peer",
-        signed=signed,
-        pooling=pooling,
-        needs=needs,
-        cost=cost,
-        reference=reference,
-        frameworks=["tensorflow"],
-        requires=XPLIQUE,
-    )
 
 
 @contextmanager

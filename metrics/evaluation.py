@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,10 +16,11 @@ from ..models.queries import Query
 from ..models.tensors import Tensor
 from .fills import fill_of, imputation_noise, is_imputed
 from .imputation import linearly_imputed
-from .perturbations import ORIGINAL, SCALED, SOFT, Bands, MapFacts, Perturbation, Seen
+from .perturbations import ORIGINAL, SCALED, SOFT, Bands, Perturbation, Seen
 from .ranking import CleanMaps, Ranking
 from .registry import Metric
 from .scoring import Explainer, Scoring
+from .target_scores import TargetScores
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,6 @@ class Evaluation:
     bands: list[Bands]
     degenerate: list[str]
     reasons: dict[str, str]
-
-
-def planned(metrics: Sequence[Metric], facts: Mapping[str, MapFacts]) -> set[Perturbation]:
-    """Return the distinct perturbations that the metrics need of one map, given its facts for each unit."""
-    return {item for metric in metrics for item in metric.measure.needs(facts[metric.measure.unit])}
 
 
 def evaluate_batch(
@@ -96,9 +93,14 @@ def evaluate_batch(
     reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
     rankings = _rankings(model, x, clean, metrics, reasons)
     facts = {unit: ranking.facts for unit, ranking in rankings.items()}
-    fills = _fills(model, x, facts, metrics, reasons, seed)
+    needs = {
+        metric.id: [set(metric.measure.needs(one)) for one in facts[metric.measure.unit]]
+        for metric in metrics
+        if metric.id not in reasons
+    }
+    fills = _fills(model, x, needs, reasons, seed)
     left = [metric for metric in metrics if metric.id not in reasons]
-    wanted = [planned(left, {unit: ranked[row] for unit, ranked in facts.items()}) for row in range(count)]
+    wanted = [set[Perturbation]().union(*(needs[metric.id][row] for metric in left)) for row in range(count)]
     seen = _Viewer(model, x, target, clean, rankings, fills).seen(wanted, logits)
     scoring = Scoring(
         model, x, np.asarray(maps, np.float32), target, seed, masks, explainer, facts, seen, known_logits=logits
@@ -138,18 +140,16 @@ def _rankings(
 def _fills(
     model: Model,
     x: Tensor,
-    facts: Mapping[str, Sequence[MapFacts]],
-    metrics: Sequence[Metric],
+    needs: Mapping[str, Sequence[set[Perturbation]]],
     reasons: dict[str, str],
     seed: int,
 ) -> dict[str, Tensor]:
-    """Return what stands in for each fill that some metric asks for; note the metrics whose fill cannot be given."""
+    """Return what stands in for each fill that some metric needs; note the metrics whose fill cannot be given."""
     users: dict[str, list[str]] = {}
-    for metric in metrics:
-        if metric.id not in reasons:
-            items = {item for one in facts[metric.measure.unit] for item in metric.measure.needs(one)}
-            for fill in {item.fill.removeprefix(SOFT).removeprefix(SCALED) for item in items} - {""}:
-                users.setdefault(fill, []).append(metric.id)
+    for metric, rows in needs.items():
+        fills_of_it = {item.fill.removeprefix(SOFT).removeprefix(SCALED) for items in rows for item in items}
+        for fill in fills_of_it - {""}:
+            users.setdefault(fill, []).append(metric)
     fills: dict[str, Tensor] = {}
     for fill, names in users.items():
         try:
@@ -180,9 +180,9 @@ class _Viewer:
         """Return what the network says of each sample's perturbations, sorted."""
         found: list[dict[Perturbation, Seen]] = [{} for _ in wanted]
         if logits is not None:
-            for row, needed in enumerate(wanted):
-                if ORIGINAL in needed:
-                    found[row][ORIGINAL] = self._read(logits[row : row + 1], row, ORIGINAL)
+            rows = np.array([row for row, needed in enumerate(wanted) if ORIGINAL in needed], np.int64)
+            for row, said in zip(rows, self._read(logits[rows], rows, [ORIGINAL] * len(rows)), strict=True):
+                found[row][ORIGINAL] = said
         # Sorted, so that a chunk has one fill (rarely two) and samples stand side by side.
         work = sorted(
             ((item, row) for row, needed in enumerate(wanted) for item in needed if item not in found[row]),
@@ -193,10 +193,10 @@ class _Viewer:
             pairs = Pairs(np.array([row for _, row in work]), np.arange(len(work)))
             make = self._maker(items)
             for chunk, answer in self._model.engine.stream(Query(), self._x, None, pairs, make):
-                for row, number, scores in zip(
-                    chunk.samples, chunk.variants, self._model.to_numpy(answer.logits), strict=True
-                ):
-                    found[row][items[number]] = self._read(scores[None], int(row), items[number])
+                shown = [items[number] for number in chunk.variants]
+                said_of_all = self._read(self._model.to_numpy(answer.logits), chunk.samples, shown)
+                for row, item, said in zip(chunk.samples, shown, said_of_all, strict=True):
+                    found[row][item] = said
         return [dict(sorted(one.items())) for one in found]
 
     def _maker(self, items: Sequence[Perturbation]) -> Maker:
@@ -258,10 +258,12 @@ class _Viewer:
             self._masks[prefix] = self._model.from_numpy(self._clean.mask(prefix))
         return self._masks[prefix]
 
-    def _read(self, logits: np.ndarray, row: int, item: Perturbation) -> Seen:
-        """Return what (1, classes) logits say of the sample's target, computed in float64."""
-        wide = logits[0].astype(np.float64)
-        chosen, top = float(wide[self._target[row]]), float(wide.max())
-        probability = float(np.exp(chosen - top) / np.exp(wide - top).sum())
-        relevance = np.nan if item.is_soft else self._ranking(item.unit).relevance(row, item)
-        return Seen(chosen, probability, chosen >= top, relevance)
+    def _read(self, logits: np.ndarray, rows: np.ndarray, items: Sequence[Perturbation]) -> list[Seen]:
+        """Return what a chunk's logits (m, classes) say of perturbations of the samples ``rows``."""
+        scores = TargetScores.of(logits, self._target[rows])
+        kept = [
+            math.nan if item.is_soft else self._ranking(item.unit).relevance(int(row), item)
+            for row, item in zip(rows, items, strict=True)
+        ]
+        columns = (scores.logit.tolist(), scores.probability.tolist(), scores.top.tolist(), kept)
+        return [Seen(*one) for one in zip(*columns, strict=True)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import BadInput, NotApplicable, suggestion
 from ..models.base import Model
-from ..models.baselines import BASELINES, baseline_of
+from ..models.baselines import BASELINES, baseline_of, noise_picture
 from ..models.blur import correlate, gaussian_blur
 from ..models.random_bank import RandomBank
 from ..models.tensors import Tensor
@@ -53,9 +53,7 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
         return baseline_of(model, x, fill, RandomBank(seed))
     name, _, number = fill.partition(":")
     if name == "noise":
-        shape = (model.channels, *model.spatial_shape)
-        picture = RandomBank(seed).uniform("baseline", shape)[np.array([int(float(number))])]
-        return model.from_numpy(model.native_array(picture))
+        return noise_picture(model, RandomBank(seed), int(float(number)))
     if name == "blur":
         return gaussian_blur(model, x, float(number)) if float(number) > 0 else x
     if fill not in CANVASES:

@@ -16,6 +16,7 @@ from ..models.queries import ScoreFunction, ScoreKind
 from ..models.random_bank import RandomBank
 from ..models.tensors import Tensor, TensorOperations
 from .perturbations import MapFacts, Perturbation, Reading, Seen
+from .target_scores import TargetScores
 
 #: Explains samples as the maps were made: (model, x (m, *input_shape) on the device, target (m,), the samples (m,) of
 #: the batch that they stem from) to (m, *spatial) float32. The model may be a randomised copy.
@@ -140,10 +141,5 @@ class Scoring:
 
     def scores_of(self, kind: ScoreKind) -> np.ndarray:
         """Return the target's score for the samples as they are, float64 (n,)."""
-        wide = self.logits.astype(np.float64)
-        chosen: np.ndarray = wide[np.arange(self.count), self.target]
-        if kind == "logit":
-            return chosen
-        top = wide.max(axis=1)
-        logarithm: np.ndarray = chosen - top - np.log(np.exp(wide - top[:, None]).sum(axis=1))
-        return logarithm if kind == "log_probability" else np.exp(logarithm)
+        found = TargetScores.of(self.logits, self.target)
+        return np.asarray(getattr(found, kind))

@@ -89,6 +89,11 @@ class Model(ABC):
         return ("native",)
 
     @property
+    def stated_shape(self) -> tuple[int | None, ...] | None:
+        """What the network itself says of one input's shape, None for what it leaves open; None if it says nothing."""
+        return None
+
+    @property
     def knows_shape(self) -> bool:
         """Whether the input shape is known; if not, that of the first input is taken."""
         return self._shape is not None

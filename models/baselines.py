@@ -48,9 +48,14 @@ def baseline_of(model: Model, x: Tensor, baseline: str | float | np.ndarray, ban
     if baseline == "blur":
         return gaussian_blur(model, x, 0.1 * min(model.spatial_shape))
     if baseline == "noise":
-        drawn = bank.uniform("baseline", (model.channels, *model.spatial_shape))[np.zeros(1, np.int64)]
-        return model.from_numpy(model.native_array(drawn))
+        return noise_picture(model, bank)
     raise BadInput(
         f"Unknown baseline {baseline!r}: give {', '.join(BASELINES)}, a number or an array."
         f"{suggestion(baseline, BASELINES)}"
     )
+
+
+def noise_picture(model: Model, bank: RandomBank, number: int = 0) -> Tensor:
+    """Return one of the bank's pictures of uniform noise in [0, 1), (1, *input_shape); number 0 is the baseline."""
+    drawn = bank.uniform("baseline", (model.channels, *model.spatial_shape))[np.array([number])]
+    return model.from_numpy(model.native_array(drawn))

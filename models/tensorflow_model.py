@@ -177,6 +177,14 @@ class TensorFlowModel(Model):
 
         return WholeNetwork(self)
 
+    @property
+    def stated_shape(self) -> tuple[int | None, ...] | None:
+        """See `Model.stated_shape`: nothing where the network is not built yet, or written as a class."""
+        try:
+            return tuple(self.net.input_shape[1:])
+        except (AttributeError, TypeError):
+            return None
+
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU."""
         plain = Query()

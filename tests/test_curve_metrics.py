@@ -10,7 +10,7 @@ from networks import FRAMEWORKS, native, pictures
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.metrics.correlations import pearson, spearman
-from heatmark.metrics.evaluation import evaluate_batch, planned
+from heatmark.metrics.evaluation import evaluate_batch
 from heatmark.metrics.perturbations import POSITION, MapFacts
 from heatmark.metrics.ranking import CleanMaps, Ranking
 from heatmark.metrics.registry import metric_from
@@ -274,7 +274,7 @@ def test_plans():
     assert found.pictures == 58 and found.explanations == 1 and found.saved == 29 + 29 + 29 + 2 - 58
     assert "58 forward passes, 1 more explanations" in str(found)
     assert hm.plan("deletion[steps=4]", (2, 2)).forward == 5
-    distinct = planned([metric_from("irof[unit=patch:9]")], {"patch:9": typical_facts("patch:9", (224, 224))})
+    distinct = set(metric_from("irof[unit=patch:9]").measure.needs(typical_facts("patch:9", (224, 224))))
     assert hm.plan("irof[unit=patch:9]").forward == len(distinct) == 626
     with pytest.raises(UnknownName, match="deletion"):
         hm.plan("deletoin")

@@ -15,11 +15,11 @@ from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations
 from heatmark.metrics.curves import curve, curves_on_grid
-from heatmark.metrics.evaluation import evaluate_batch, planned
+from heatmark.metrics.evaluation import evaluate_batch
 from heatmark.metrics.fills import rise_kernel
 from heatmark.metrics.levels import Levels
 from heatmark.metrics.measure import CurveMeasure
-from heatmark.metrics.perturbations import ORIGINAL, POSITION, MapFacts, Perturbation, keeping, removing
+from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, keeping, removing
 from heatmark.metrics.ranking import CleanMaps, Ranking
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.wrap import wrap
@@ -247,7 +247,7 @@ def test_every_distinct_picture_is_evaluated_once(model):
     assert cost("average_drop", "average_increase", logits=subject.outputs(x)) == 1
     assert cost("average_drop[mask=top,share=0.5]", "s_ord[steps=8]") == 2 + 7
     together = cost(*FAMILY)
-    assert together == len(planned([metric_from(name) for name in FAMILY], {POSITION: MapFacts(144, 144)}))
+    assert together == hm.plan(list(FAMILY), (12, 12)).pictures
     assert together < sum(cost(name) for name in FAMILY)
 
 
@@ -400,4 +400,4 @@ def test_the_protocol_is_data():
     assert rise.protocol["fill"] == "zero" and plain.protocol["fill"] == "black"
     assert rise.identity() != plain.identity()
     assert metric_from("deletion[steps=28]").identity() == plain.identity()
-    assert isinstance(next(iter(planned([plain], {POSITION: MapFacts(9, 9)}))), Perturbation)
+    assert isinstance(next(iter(plain.measure.needs(MapFacts(9, 9)))), Perturbation)

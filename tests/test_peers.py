@@ -104,7 +104,7 @@ def test_what_is_not_installed_is_listed_with_the_command_and_refused_with_it(mo
 
 
 def test_a_library_whose_own_needs_are_missing_says_so():
-    broken = libraries.Library("Nothing", ("nothing",))
+    broken = libraries.Library("Nothing", "torch", ("nothing",))
     with pytest.raises(MissingExtra, match="Nothing cannot be imported"):
         broken.module("heatmark_has_no_such_module")
 

@@ -38,12 +38,18 @@ OPTIONS = {
 }
 
 
-_NOW = [0.0]
+class ReplayClock:
+    """The clock that pytest-benchmark reads: rounds are measured in another process, and replayed here."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def read(self) -> float:
+        """Return the seconds that were replayed so far."""
+        return self.now
 
 
-def replayed_time() -> float:
-    """Return the time on the clock that pytest-benchmark reads: rounds are measured in another process."""
-    return _NOW[0]
+CLOCK = pytest.StashKey[ReplayClock]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,11 +85,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(names, rows, ids=["-".join(row) for row in rows])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have pytest-benchmark read the clock on which measured rounds are replayed."""
+    clock = config.stash.setdefault(CLOCK, ReplayClock())
     for item in items:
         if "measured_row" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.benchmark(timer=replayed_time))
+            item.add_marker(pytest.mark.benchmark(timer=clock.read))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
@@ -137,12 +144,13 @@ def networks(
 
 @pytest.fixture
 def measured_row(
-    benchmark: Any, networks: Callable[[RuntimeCase], NetworkRows]
+    benchmark: Any, pytestconfig: pytest.Config, networks: Callable[[RuntimeCase], NetworkRows]
 ) -> Callable[[RuntimeCase], Measurement]:
     """Return a function that measures a row in its process and tells pytest-benchmark the rounds.
 
-    The benchmark takes its time from `replayed_time`.
+    The benchmark takes its time from the `ReplayClock`.
     """
+    clock = pytestconfig.stash[CLOCK]
 
     def measure(case: RuntimeCase) -> Measurement:
         row = networks(case).measure(case)
@@ -154,7 +162,7 @@ def measured_row(
         durations = iter(row.calls)
 
         def replay() -> None:
-            _NOW[0] += next(durations)
+            clock.now += next(durations)
 
         benchmark.pedantic(replay, rounds=len(row.calls))
         return row

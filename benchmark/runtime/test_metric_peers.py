@@ -98,9 +98,9 @@ def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
         with whole(model) as network, quietly():
             for _ in range(CURVES):
                 metric = library.PixelFlipping(
-                    features_in_step=-(-features // STEPS), disable_warnings=True, normalise=False, softmax=True
+                    features_in_step=-(-features // STEPS), disable_warnings=True, normalise=False
                 )
-                metric(network, pictures, labels, a_batch=attributions, device="cpu", batch_size=16)
+                metric(network, pictures, labels, a_batch=attributions, device="cpu", batch_size=16, softmax=True)
 
     return run
 

@@ -1,0 +1,38 @@
+"""What logits say of their targets, computed in float64 in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TargetScores:
+    """The targets' scores of a chunk of logits.
+
+    Attributes
+    ----------
+    logit, log_probability
+        float64 (n,).
+    top
+        Boolean (n,): whether no class has a higher logit.
+    """
+
+    logit: np.ndarray
+    log_probability: np.ndarray
+    top: np.ndarray
+
+    @classmethod
+    def of(cls, logits: np.ndarray, target: np.ndarray) -> TargetScores:
+        """Return the scores of the classes ``target`` (n,) in ``logits`` (n, classes)."""
+        wide = logits.astype(np.float64)
+        chosen = wide[np.arange(len(wide)), target]
+        highest = wide.max(axis=1)
+        logarithm = chosen - highest - np.log(np.exp(wide - highest[:, None]).sum(axis=1))
+        return cls(chosen, logarithm, chosen >= highest)
+
+    @property
+    def probability(self) -> np.ndarray:
+        """The targets' softmax probabilities, float64 (n,)."""
+        return np.asarray(np.exp(self.log_probability))
