@@ -213,9 +213,11 @@ def train_command(
 
 def main() -> None:
     """Run the command line."""
+    from .benchmark.freed_memory import keep_freed_memory
     from .benchmark.notices import show_notices
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_freed_memory()
     show_notices()
     app(prog_name="heatmark")
 

@@ -14,6 +14,7 @@ from time import perf_counter
 
 from ..models.importing import imported
 from .environment import set_threads
+from .freed_memory import keep_freed_memory
 from .messages import Job, ModelRequest, Outcome
 from .notices import show_notices
 from .plugins import load_plugins
@@ -69,6 +70,7 @@ def make_ready(connection: Connection, framework: str, threads: int, plugins: Se
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_notices()
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    keep_freed_memory()
     try:
         imported(framework)
         set_threads(framework, threads)

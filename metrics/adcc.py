@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -43,9 +44,9 @@ class DropCoherencyComplexity(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL, fading(self.fill, self._prefix)]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(explanations=1)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=1)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

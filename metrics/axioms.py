@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -89,9 +90,9 @@ class NonSensitivity(Measure):
     score: ScoreKind
     tolerance: float
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(forward=min(self.positions, positions))
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=min(self.positions, positions))}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -133,9 +134,9 @@ class InputInvariance(Measure):
 
     shift: float
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(explanations=1)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=1)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

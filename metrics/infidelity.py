@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -69,9 +69,9 @@ class Infidelity(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(forward=self.samples)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.samples)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

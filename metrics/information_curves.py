@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -78,13 +79,17 @@ class InformationCurve(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`; AIC and SIC of the same protocol share their passes."""
-        return Cost(forward=len(self.shares) + 1)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`; AIC and SIC of the same protocol share their passes."""
+        return {self._shared_key: Cost(forward=len(self.shares) + 1)}
+
+    @property
+    def _shared_key(self) -> Hashable:
+        return "information", self.shares, self.known, self.magnitude
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
-        key = ("information", self.shares, self.known, self.magnitude)
+        key = self._shared_key
         if key not in scoring.shared:
             scoring.shared[key] = self._revealed(scoring)
         readings = zip(scoring.shared[key], scoring.readings(POSITION), scoring.target, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +18,7 @@ Want = Literal["masks", "method"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one sample's value takes, beside the shared perturbed inputs.
+    """What some work takes of each sample, beside the shared perturbed inputs.
 
     Attributes
     ----------
@@ -31,6 +31,11 @@ class Cost:
     forward: int = 0
     backward: int = 0
     explanations: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.forward + other.forward, self.backward + other.backward, self.explanations + other.explanations
+        )
 
 
 class Measure(ABC):
@@ -68,9 +73,16 @@ class Measure(ABC):
         """Return the curve (x in [0, 1], y) that the value summarises, or None."""
         return None
 
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """Return what a sample of so many positions takes beside the perturbations that it `needs`.
+
+        Each piece of work stands under a key; metrics of one batch that name the same key do it once together.
+        """
+        return {}
+
     def cost(self, positions: int) -> Cost:
-        """Return what a sample of so many positions takes beside the perturbations that it `needs`."""
-        return Cost()
+        """Return what a sample of so many positions takes where this is the only metric."""
+        return sum(self.work(positions).values(), Cost())
 
     def protocol(self) -> dict[str, Any]:
         """Return the protocol as plain data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..models.random_bank import LazyRows
 from ..models.tensors import Tensor
+from .measure import Cost
 from .scoring import Scoring
 
 #: ``uniform``: between minus and plus the radius; ``normal``: the radius is the standard deviation; ``positive``:
@@ -90,9 +91,24 @@ class Neighbourhood:
             drawn = self.radius * draws[np.array([number])]
             yield scoring.x + model.from_numpy(model.native_array(drawn.astype(np.float32)))
 
+    def work(self, *, outputs: bool) -> dict[Hashable, Cost]:
+        """Return what the neighbours take: an explanation each, and a forward pass where their outputs matter."""
+        work: dict[Hashable, Cost] = {self._maps_key: Cost(explanations=self.samples)}
+        if outputs:
+            work[self._outputs_key] = Cost(forward=self.samples)
+        return work
+
+    @property
+    def _maps_key(self) -> Hashable:
+        return self, "maps"
+
+    @property
+    def _outputs_key(self) -> Hashable:
+        return self, "outputs"
+
     def map_changes(self, scoring: Scoring) -> MapChanges:
         """Return how the maps differ: an explanation for each neighbour, made once for all metrics of a batch."""
-        key = (self, "maps")
+        key = self._maps_key
         if key not in scoring.shared:
             scoring.shared[key] = self._map_changes(scoring)
         changes: MapChanges = scoring.shared[key]
@@ -100,7 +116,7 @@ class Neighbourhood:
 
     def output_changes(self, scoring: Scoring) -> OutputChanges:
         """Return how the logits differ: a forward pass for each neighbour, made once for all metrics of a batch."""
-        key = (self, "outputs")
+        key = self._outputs_key
         if key not in scoring.shared:
             scoring.shared[key] = self._output_changes(scoring)
         changes: OutputChanges = scoring.shared[key]

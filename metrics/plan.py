@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from ..errors import BadInput
 from ..selection import parse_selections
+from .measure import Cost
 from .perturbations import Perturbation
 from .registry import metric_from
 from .units import TYPICAL_SHAPE, typical_facts
@@ -26,9 +27,9 @@ class PlannedMetric:
     new
         How many of them no metric before it in the plan reads.
     forward, backward
-        Passes that it makes by itself, beside the pictures.
+        Passes that it makes beside the pictures, and no metric before it in the plan makes for it.
     explanations
-        Further explanations by the method that is scored.
+        Further explanations by the method that is scored, likewise.
     """
 
     metric: str
@@ -109,14 +110,17 @@ def plan(metrics: str | Sequence[str], shape: Sequence[int] = TYPICAL_SHAPE) -> 
     if not spatial or min(spatial) < 1:
         raise BadInput(f"The shape {spatial} has no positions. Give one size per spatial axis, such as (224, 224).")
     known: set[Perturbation] = set()
+    done: set[Hashable] = set()
     rows = []
     for chosen in map(metric_from, parse_selections(metrics)):
         items = set(chosen.measure.needs(typical_facts(chosen.measure.unit, spatial)))
-        cost = chosen.measure.cost(math.prod(spatial))
+        work = chosen.measure.work(math.prod(spatial))
+        cost = sum((cost for key, cost in work.items() if key not in done), Cost())
         rows.append(
             PlannedMetric(chosen.id, len(items), len(items - known), cost.forward, cost.backward, cost.explanations)
         )
         known |= items
+        done |= work.keys()
     if not rows:
         raise BadInput("Name at least one metric.")
     return ScoringPlan(spatial, tuple(rows), len(known))

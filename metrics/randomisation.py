@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -60,11 +61,11 @@ class ParameterRandomisation(Measure):
     samples: int = 0
     noise: float = 0.0
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`; a network with fewer layers costs less."""
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`; a network with fewer layers costs less."""
         if self.samples:
-            return Cost(explanations=(self.layers + 1) * self.samples)
-        return Cost(explanations=self.layers)
+            return {self: Cost(explanations=(self.layers + 1) * self.samples)}
+        return {self: Cost(explanations=self.layers)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -124,9 +125,9 @@ class ComplexityRise(Measure):
 
     bins: int
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(explanations=1)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=1)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -158,9 +159,9 @@ class ClassRandomisation(Measure):
     classes: int
     similarity: Similarity
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(explanations=self.classes)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=self.classes)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

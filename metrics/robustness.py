@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -44,10 +45,9 @@ class NeighbourMeasure(Measure):
     neighbourhood: Neighbourhood
     flipped: Flipped
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`; metrics of one batch with the same neighbourhood pay once."""
-        samples = self.neighbourhood.samples
-        return Cost(forward=0 if self.flipped == "keep" else samples, explanations=samples)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return self.neighbourhood.work(outputs=self.flipped != "keep")
 
     def over_neighbours(self, scoring: Scoring, changes: np.ndarray, *, largest: bool = True) -> np.ndarray:
         """Return the largest or mean change, float64 (n,), from changes (neighbours, n)."""
@@ -124,11 +124,9 @@ class RelativeStability(NeighbourMeasure):
 
     against: Literal["input", "output"]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        samples = self.neighbourhood.samples
-        needed = self.against == "output" or self.flipped != "keep"
-        return Cost(forward=samples if needed else 0, explanations=samples)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return self.neighbourhood.work(outputs=self.against == "output" or self.flipped != "keep")
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

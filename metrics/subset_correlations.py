@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -58,9 +59,9 @@ class SensitivityN(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(forward=len(self.counts(positions)) * self.subsets)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=len(self.counts(positions)) * self.subsets)}
 
     def counts(self, positions: int) -> np.ndarray:
         """Return the sizes n for so many positions, increasing."""
@@ -111,9 +112,9 @@ class FaithfulnessCorrelation(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(forward=self.subsets)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.subsets)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -154,9 +155,9 @@ class MuFidelity(Measure):
         """See `Measure.needs`."""
         return [ORIGINAL]
 
-    def cost(self, positions: int) -> Cost:
-        """See `Measure.cost`."""
-        return Cost(forward=self.subsets)
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.subsets)}
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

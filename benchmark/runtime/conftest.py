@@ -16,6 +16,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from heatmark.benchmark.freed_memory import keep_freed_memory
 from heatmark.benchmark.measure_runtime import Choice, NetworkRows, chosen, settings_of
 from heatmark.benchmark.plugins import load_plugins
 from heatmark.benchmark.runtime_cases import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
@@ -50,6 +51,11 @@ class ReplayClock:
 
 
 CLOCK = pytest.StashKey[ReplayClock]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure both heatmark and what it is compared with as heatmark's own processes run."""
+    keep_freed_memory()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
