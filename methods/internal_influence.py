@@ -188,7 +188,7 @@ def expert_channel(
     makers: dict[str, tuple[Maker, int]] = {
         "instance": (lambda x, chunk: x, 1),
         "path": (_along_path(request, baseline, steps), steps),
-        "gaussian": (lambda x, chunk: x + noise * request.noise("influence", chunk), steps),
+        "gaussian": (lambda x, chunk: x + request.noise("influence", chunk, noise), steps),
     }
     make, variants = makers[distribution]
     influence = _mean_influence(request, layer.name, make, variants, score)

@@ -234,11 +234,11 @@ class Request:
         mask = self.model.with_channel_axis(mask)
         return x * mask + (1.0 - mask) * fill
 
-    def noise(self, stream: str, chunk: Chunk) -> Tensor:
-        """Return standard normal noise for a chunk, one picture per variant, the same for every sample."""
+    def noise(self, stream: str, chunk: Chunk, deviation: float = 1.0) -> Tensor:
+        """Return normal noise for a chunk, one picture per variant, the same for every sample."""
         if stream not in self._streams:
             self._streams[stream] = self.bank.normal(stream, (self.model.channels, *self.model.spatial_shape))
         # Each picture goes to the device once, however many samples of the chunk it is for.
         numbers, places = np.unique(chunk.variants, return_inverse=True)
-        drawn = self.model.from_numpy(self.model.native_array(self._streams[stream][numbers]))
+        drawn = deviation * self.model.from_numpy(self.model.native_array(self._streams[stream][numbers]))
         return self.operations.take(drawn, places)

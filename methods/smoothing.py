@@ -80,6 +80,6 @@ def _noisy(request: Request, noise: float) -> Maker:
     """Return the maker of noisy copies; variant k of every sample gets the same noise."""
 
     def noisy(x: Tensor, chunk: Chunk) -> Tensor:
-        return x + noise * request.noise("smoothgrad", chunk)
+        return x + request.noise("smoothgrad", chunk, noise)
 
     return noisy

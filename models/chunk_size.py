@@ -9,15 +9,17 @@ _WARM_UPS = 1
 _TIMINGS = 2
 _GAIN = 0.95
 """A candidate must take at most this share of the best time per row to replace it."""
+_PATIENCE = 1
+"""Sizes in a row that may fail to be faster before the climb ends: a chunk of 32 gained where one of 16 had not."""
 
 
 @dataclass
 class ChunkTuner:
     """Tries sizes in powers of two round a first guess, then the other memory formats at the best size.
 
-    Bigger is not better on a processor (chunks of 8 ran twice as fast per image as chunks of 32 on two cores), and
-    small networks want hundreds; so the size is climbed to, with each candidate timed on real chunks after one that
-    warms up caches and compiled graphs. No work is done twice for it.
+    Bigger is not better everywhere (on two cores, chunks of 8 ran twice as fast per image as chunks of 32 where the C
+    library hands freed memory back to the system), and small networks want hundreds; so the size is climbed to, with
+    each candidate timed on real chunks after one that warms up caches and compiled graphs. No work is done twice.
     """
 
     sizes: tuple[int, ...]
@@ -29,6 +31,7 @@ class ChunkTuner:
     _best: tuple[int, str] = (1, "")
     _candidate: tuple[int, str] = (1, "")
     _direction: int = 1
+    _misses: int = 0
 
     def __post_init__(self) -> None:
         self._best = self._candidate = (self.start, self.layouts[0])
@@ -39,11 +42,12 @@ class ChunkTuner:
     ) -> ChunkTuner:
         """Return a tuner whose first guess and bounds suit inputs of this shape.
 
-        A backward pass keeps every layer's outputs, some hundred times the input, so its chunks are bounded at half.
+        A backward pass keeps every layer's outputs, some hundred times the input, so on an accelerator, whose memory
+        is its own, its chunks are bounded at half.
         """
         elements = math.prod(shape)
         first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8, 32 * 2**20)
-        most_bytes //= 2 if backward else 1
+        most_bytes //= 2 if backward and on_accelerator else 1
         largest = max(1, min(4096, most_bytes // (4 * elements)))
         sizes = tuple(2**power for power in range(int(math.log2(largest)) + 1))
         # Small inputs are dominated by the cost of a call: start where a chunk has about a million values.
@@ -99,21 +103,16 @@ class ChunkTuner:
             self._candidate = following
 
     def _next_size(self, improved: bool) -> tuple[int, str] | None:
-        """Climb while it gets faster; after the first step up fails, go down once from the start."""
+        """Climb while it gets faster, past one size that does not; if nothing above is faster, go down likewise."""
         if self._candidate[1] != self.layouts[0]:
             return None
-        if not improved and self._direction == 1 and self._best[0] == self.start:
-            self._direction = -1
-        elif not improved:
-            return None
-        position = self.sizes.index(self._best[0]) + self._direction
-        if not 0 <= position < len(self.sizes):
-            if self._direction == 1 and self._best[0] == self.start:
-                self._direction, position = -1, self.sizes.index(self._best[0]) - 1
-            if not 0 <= position < len(self.sizes):
+        self._misses = 0 if improved else self._misses + 1
+        position = self.sizes.index(self._candidate[0]) + self._direction
+        if self._misses > _PATIENCE or not 0 <= position < len(self.sizes):
+            if self._direction == -1 or self._best[0] != self.start:
                 return None
-        following = (self.sizes[position], self.layouts[0])
-        return None if following in self._times else following
+            self._direction, self._misses, position = -1, 0, self.sizes.index(self.start) - 1
+        return (self.sizes[position], self.layouts[0]) if position >= 0 else None
 
     def _time(self, candidate: tuple[int, str]) -> float:
         return min(self._times[candidate])

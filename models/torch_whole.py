@@ -73,7 +73,7 @@ def whole(model: Model) -> Iterator[WholeNetwork]:
     with at_rest(model.net):
         before = [_state(module) for module in modules]
         try:
-            yield WholeNetwork(model)
+            yield WholeNetwork(model).eval()
         finally:
             for module, state in zip(modules, before, strict=True):
                 _restore(module, state)

@@ -91,14 +91,14 @@ def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
     library = pytest.importorskip("quantus")
     from heatmark.models.torch_whole import whole
 
-    features = int(np.prod(x.shape[1:]))
+    features = int(np.prod(model.spatial_shape))  # it wants the steps to come out even, and 224 x 224 do
     pictures, attributions, labels = x.numpy(), maps[:, None], np.zeros(len(x), np.int64)
 
     def run() -> None:
         with whole(model) as network, quietly():
             for _ in range(CURVES):
                 metric = library.PixelFlipping(
-                    features_in_step=-(-features // STEPS), disable_warnings=True, normalise=False
+                    features_in_step=features // STEPS, disable_warnings=True, normalise=False
                 )
                 metric(network, pictures, labels, a_batch=attributions, device="cpu", batch_size=16, softmax=True)
 

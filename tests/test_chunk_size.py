@@ -1,0 +1,63 @@
+"""The search for the chunk size and memory format at which a query runs fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from heatmark.models.chunk_size import ChunkTuner
+
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+def settled(seconds_a_row: Callable[[int, str], float], layouts: tuple[str, ...] = ("native",)) -> tuple[int, str, int]:
+    """Return the size and format that are settled on, and the largest size that was tried."""
+    tuner = ChunkTuner(SIZES, layouts, start=8)
+    largest = 0
+    for _ in range(100):
+        if tuner.settled:
+            return tuner.best_size, tuner.layout, largest
+        size, layout = tuner.propose()
+        largest = max(largest, size)
+        tuner.record(size, layout, size * seconds_a_row(size, layout))
+    raise AssertionError("The tuner does not settle.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best", "largest"),
+    [
+        ({1: 9, 2: 8, 4: 6, 8: 5, 16: 4, 32: 3, 64: 2}, 64, 64),
+        ({1: 9, 2: 8, 4: 6, 8: 5, 16: 4.9, 32: 4, 64: 4}, 32, 64),  # past one size that gains nothing
+        ({1: 9, 2: 8, 4: 6, 8: 5, 16: 6, 32: 7, 64: 1}, 8, 32),  # but not past two
+        ({1: 2, 2: 1, 4: 4, 8: 5, 16: 6, 32: 7, 64: 8}, 2, 32),
+        ({1: 9, 2: 3, 4: 5.1, 8: 5, 16: 6, 32: 7, 64: 8}, 2, 32),
+        ({1: 5, 2: 5, 4: 5, 8: 5, 16: 4.9, 32: 4.8, 64: 4.8}, 8, 32),  # a hundredth is noise
+    ],
+)
+def test_it_climbs_to_the_fastest_size(seconds, best, largest):
+    assert settled(lambda size, _: seconds[size]) == (best, "native", largest)
+
+
+def test_memory_formats_are_tried_at_the_best_size():
+    def seconds(size, layout):
+        return abs(size - 16) + (1 if layout == "channels_last" else 2)
+
+    assert settled(seconds, ("contiguous", "channels_last"))[:2] == (16, "channels_last")
+
+
+def test_no_size_is_proposed_that_ran_out_of_memory():
+    tuner = ChunkTuner(SIZES, ("native",), start=8)
+    tuner.limit(4)
+    assert tuner.settled and tuner.propose() == (4, "native")
+
+
+def test_bounds_follow_the_input():
+    def of(shape, **where):
+        return ChunkTuner.for_input(shape, ("native",), **where)
+
+    photograph = of((3, 224, 224), on_accelerator=False, backward=True)
+    assert photograph.propose()[0] == 8 and photograph.sizes[-1] == 32
+    forward, backward = (of((3, 224, 224), on_accelerator=True, backward=back) for back in (False, True))
+    assert forward.propose()[0] == 32 and forward.sizes[-1] == 512 and backward.sizes[-1] == 256
+    assert of((40, 1), on_accelerator=False, backward=False).propose()[0] == 4096
