@@ -9,8 +9,8 @@ from pathlib import Path
 from .audit_json import FILE, read_audit
 from .metric_audit import FAILED, PARTLY, PASSED, MetricAudit, MetricsAudit
 
-SHIPPED = Path(__file__).with_name("metric_audits.json")
-"""The audit of heatmark's metrics at their default protocols, made by ``heatmark audit metrics``."""
+SHIPPED = Path(__file__).with_name("audits")
+"""The audits of heatmark's metrics: at their default protocols, and as its suites use them (docs/metrics.md)."""
 
 NOTED = 8
 """So many metrics that did not pass are named in the terminal; the report tells of all."""
@@ -37,7 +37,7 @@ class KnownAudits:
             If the one named is not there, or one of them is damaged.
         """
         own = [path for path in (run / FILE, run / "audit" / FILE) if path.is_file()]
-        paths = [*([Path(named)] if named is not None else []), *own, *([SHIPPED] if SHIPPED.is_file() else [])]
+        paths = [*([Path(named)] if named is not None else []), *own, *sorted(SHIPPED.glob("*.json"))]
         return cls(tuple(map(read_audit, paths)))
 
     def of(self, key: str) -> MetricAudit | None:

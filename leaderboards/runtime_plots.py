@@ -68,8 +68,9 @@ def costs_figure(tables: Sequence[CostTable], facts: Mapping[str, MethodFacts], 
         Patch(color=FRAMEWORK_COLOURS[number % 4], label=table.group.framework_name)
         for number, table in enumerate(tables)
     ]
-    single = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label="one image a call")
-    handles.append(single)
+    if any(row.measurement.images == 1 for table in tables for row in table.rows):
+        marker = {"marker": "o", "markerfacecolor": "white", "linestyle": ""}
+        handles.append(Line2D([], [], color=INK, label="one image a call", **marker))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     return figure
 

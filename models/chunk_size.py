@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from psutil import virtual_memory
+
 _WARM_UPS = 1
 _TIMINGS = 2
 _GAIN = 0.95
 """A candidate must take at most this share of the best time per row to replace it."""
+_KEPT_INPUTS = 150
+"""What a backward pass is taken to keep of each image, in sizes of an input."""
+_FREE_PARTS = 6
+"""A chunk's backward pass shall take no more than this part of the free memory: frameworks run side by side."""
 _PATIENCE = 1
 """Sizes in a row that may fail to be faster before the climb ends: a chunk of 32 gained where one of 16 had not."""
 
@@ -42,12 +48,14 @@ class ChunkTuner:
     ) -> ChunkTuner:
         """Return a tuner whose first guess and bounds suit inputs of this shape.
 
-        A backward pass keeps every layer's outputs, some hundred times the input, so on an accelerator, whose memory
-        is its own, its chunks are bounded at half.
+        A backward pass keeps every layer's outputs, some hundred times the input. On an accelerator its chunks are
+        bounded at half; on a processor, which cannot tell in time that memory runs out, by the memory that is free.
         """
         elements = math.prod(shape)
         first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8, 32 * 2**20)
         most_bytes //= 2 if backward and on_accelerator else 1
+        if backward and not on_accelerator:
+            most_bytes = min(most_bytes, virtual_memory().available // (_FREE_PARTS * _KEPT_INPUTS))
         largest = max(1, min(4096, most_bytes // (4 * elements)))
         sizes = tuple(2**power for power in range(int(math.log2(largest)) + 1))
         # Small inputs are dominated by the cost of a call: start where a chunk has about a million values.

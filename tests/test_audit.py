@@ -22,6 +22,7 @@ from heatmark.benchmark.audit import measure_audit
 from heatmark.benchmark.audit_plan import audit_plan
 from heatmark.benchmark.audit_units import UnitValues, metric_key
 from heatmark.benchmark.plugins import load_plugins, plugin_module
+from heatmark.benchmark.suite import list_suites
 from heatmark.cli import app
 from heatmark.datasets.registry import DATASETS
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
@@ -397,7 +398,7 @@ def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
 def test_without_an_audit_a_leaderboard_says_nothing_of_it(run, monkeypatch):
     from heatmark.leaderboards import known_audits
 
-    monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere.json")
+    monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere")
     board = leaderboard(run)
     assert not any(metric.mark for table in board.tables for metric in table.metrics)
     assert "audit" not in shown(board)
@@ -434,10 +435,19 @@ def test_notes_are_few_however_many_metrics_fail(found):
     assert audit_notes([None, None]) == []
 
 
-def test_the_shipped_audit_can_be_read():
-    shipped = read_audit(SHIPPED)
-    assert json.loads(SHIPPED.read_text(encoding="utf-8"))["settings"]["failures"] == []
-    assert {"deletion", "insertion", "average_drop"} <= {metric.metric for metric in shipped.metrics}
+@pytest.mark.parametrize("name", ["defaults", "suites"])
+def test_the_shipped_audits_can_be_read(name):
+    file = SHIPPED / f"{name}.json"
+    shipped = read_audit(file)
+    assert json.loads(file.read_text(encoding="utf-8"))["settings"]["failures"] == []
     for metric in shipped.metrics:
-        assert METRICS.get(metric_from(metric.metric).entry.name).family == metric.family
+        chosen = metric_from(metric.metric)
+        assert chosen.entry.family == metric.family and metric_key(chosen) == metric.key
     assert set(audit_frame(shipped)["metric"]) == set(oracle_frame(shipped)["metric"])
+
+
+def test_every_metric_has_a_shipped_audit_at_its_default_and_as_the_suites_use_it(tmp_path):
+    known = KnownAudits.for_run(tmp_path)
+    wanted = {entry.name for entry in METRICS} - {"grid_pointing_game"}  # which is for mosaics, as the audit says
+    wanted |= {name for suite in list_suites() for name in suite.metrics}
+    assert [name for name in sorted(wanted) if known.of(metric_key(metric_from(name))) is None] == []

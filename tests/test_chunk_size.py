@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
+from heatmark.models import chunk_size
 from heatmark.models.chunk_size import ChunkTuner
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -52,7 +54,10 @@ def test_no_size_is_proposed_that_ran_out_of_memory():
     assert tuner.settled and tuner.propose() == (4, "native")
 
 
-def test_bounds_follow_the_input():
+def test_bounds_follow_the_input_and_the_free_memory(monkeypatch):
+    free = SimpleNamespace(available=20 * 2**30)
+    monkeypatch.setattr(chunk_size, "virtual_memory", lambda: free)
+
     def of(shape, **where):
         return ChunkTuner.for_input(shape, ("native",), **where)
 
@@ -60,4 +65,9 @@ def test_bounds_follow_the_input():
     assert photograph.propose()[0] == 8 and photograph.sizes[-1] == 32
     forward, backward = (of((3, 224, 224), on_accelerator=True, backward=back) for back in (False, True))
     assert forward.propose()[0] == 32 and forward.sizes[-1] == 512 and backward.sizes[-1] == 256
+    free.available = 2 * 2**30
+    assert of((3, 224, 224), on_accelerator=False, backward=True).sizes[-1] == 2
+    assert of((3, 224, 224), on_accelerator=False, backward=False).sizes[-1] == 32
+    free.available = 0
+    assert of((3, 224, 224), on_accelerator=False, backward=True).sizes == (1,)
     assert of((40, 1), on_accelerator=False, backward=False).propose()[0] == 4096

@@ -1,4 +1,4 @@
-"""Memory does not grow with the number of images: peaks of fresh processes that explain and score 20 and 200."""
+"""Memory does not grow with images, steps or masks: peaks of fresh processes, also beside one chunk's passes."""
 
 from __future__ import annotations
 
@@ -52,3 +52,63 @@ def test_memory_is_flat(benchmark, framework):
     benchmark.extra_info.update(ratio=round(many / few, 3), mebibytes_20=few // 2**20, mebibytes_200=many // 2**20)
     print(f"\n{benchmark.name}: {benchmark.extra_info}")
     assert many <= 1.15 * few
+
+
+WORK = """
+import json, resource, sys
+import numpy as np, psutil
+import heatmark as hm
+from heatmark.benchmark.freed_memory import keep_freed_memory
+from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.registry import metric_from
+
+work, framework, images = sys.argv[1], sys.argv[2], int(sys.argv[3])
+keep_freed_memory()
+model = hm.load_model("efficientnet-lite0", framework=framework)
+model.engine.chunk = 8
+x = hm.load_dataset("imagenet-samples").take(images, model).x
+target = np.zeros(images, np.int64)
+before = psutil.Process().memory_info().rss
+if work == "forward":
+    model.engine.outputs(x)
+elif work == "backward":
+    hm.explain(model, x, "gradient", target)
+elif work.startswith("metrics:"):
+    maps = np.random.default_rng(0).standard_normal((images, *model.spatial_shape)).astype(np.float32)
+    metrics = [metric_from(name) for name in work.removeprefix("metrics:").split(";")]
+    evaluate_batch(model, x, maps, target, metrics)
+else:
+    hm.explain(model, x, work, target)
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before))
+"""
+
+CURVES = "metrics:deletion;insertion;morf;lerf;n_ord;s_ord;abpc;average_drop"
+#: Each work with the passes whose memory it is compared with.
+WORKS = {
+    "integrated_gradients[steps=10]": "backward",
+    "integrated_gradients[steps=50]": "backward",
+    "smoothgrad[samples=25]": "backward",
+    "occlusion[window=32,stride=32]": "forward",
+    "rise[masks=32]": "forward",
+    "rise[masks=256]": "forward",
+    "score_cam[layer=block11_project_norm]": "forward",
+    CURVES: "forward",
+    "metrics:road_combined": "forward",
+}
+
+
+@pytest.mark.parametrize("framework", installed_frameworks())
+@pytest.mark.parametrize("work", WORKS)
+def test_growth_beside_one_chunk(benchmark, work, framework):
+    """What the work adds to the loaded network at chunks of 8, over what a chunk's bare passes add."""
+
+    def growth(work: str, images: int) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", WORK, work, framework, str(images)], capture_output=True, text=True, check=True
+        )
+        return int(json.loads(done.stdout.splitlines()[-1]))
+
+    chunk = growth(WORKS[work], 8)
+    whole = benchmark.pedantic(growth, args=(work, 8), rounds=1)
+    benchmark.extra_info.update(ratio=round(whole / chunk, 2), chunk=chunk // 2**20, work=whole // 2**20)
+    print(f"\n{benchmark.name}: {benchmark.extra_info}")
