@@ -15,7 +15,7 @@ import psutil
 
 from ..models.base import Model
 from ..models.devices import device_name
-from .environment import machine_facts, versions
+from .environment import machine_facts, tensor_float_32, versions
 
 SAME = ("cpu", "cores", "memory_gib", "system", "gpus")
 """What two machines must have in common for their times to be compared."""
@@ -119,30 +119,6 @@ class Watch:
             "tensor_float_32": tensor_float_32(self._model.framework),
             "gpu": _gpu_of(self._model),
         }
-
-
-def tensor_float_32(framework: str) -> bool:
-    """Return whether a framework may round the factors of float32 products to TensorFloat-32, on GPUs that can."""
-    if framework == "torch":
-        import torch
-
-        return bool(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
-    import tensorflow
-
-    return bool(tensorflow.config.experimental.tensor_float_32_execution_enabled())
-
-
-def set_tensor_float_32(framework: str, allowed: bool) -> None:
-    """Allow or forbid TensorFloat-32 in this process; for a process of heatmark's own, not a library's."""
-    if framework == "torch":
-        import torch
-
-        torch.backends.cudnn.allow_tf32 = allowed
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-    else:
-        import tensorflow
-
-        tensorflow.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
 def _gpu_of(model: Model) -> dict[str, Any] | None:

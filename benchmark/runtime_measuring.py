@@ -22,11 +22,12 @@ from ..models.queries import PassCount, Precision, Query
 from ..models.registry import find_model
 from ..models.tensors import Tensor
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
+from .environment import set_tensor_float_32
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest
 from .named_models import is_own, loaded_model
 from .runtime_cases import CURVES, ENGINE, FORWARD, FULL, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed
-from .runtime_machine import Watch, set_tensor_float_32
+from .runtime_machine import Watch
 from .runtime_memory import MemoryGrowth
 from .runtime_networks import changed_network
 from .runtime_rounds import measured_rounds, timed

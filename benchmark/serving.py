@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ..models.importing import imported
-from .environment import set_threads
+from .environment import set_tensor_float_32, set_threads
 from .freed_memory import keep_freed_memory
 from .messages import Job, ModelRequest, Outcome
 from .notices import show_notices
@@ -74,6 +74,7 @@ def make_ready(connection: Connection, framework: str, threads: int, plugins: Se
     try:
         imported(framework)
         set_threads(framework, threads)
+        set_tensor_float_32(framework, False)  # float32 means float32, and results compare across devices
         load_plugins(plugins)
     except Exception as error:
         connection.send(failed(error))

@@ -11,6 +11,7 @@ import runtime_plugin  # noqa: F401  (registers the network and two methods)
 
 from heatmark.benchmark import bare_network, measure_runtime
 from heatmark.benchmark.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
+from heatmark.benchmark.environment import tensor_float_32
 from heatmark.benchmark.measure_runtime import NetworkRows, chosen, rows_again
 from heatmark.benchmark.measure_runtime import measure_runtime as measure
 from heatmark.benchmark.messages import Failed, NotMeant
@@ -336,3 +337,11 @@ def test_a_framework_that_is_not_installed_is_said(monkeypatch):
 
 def _missing(framework):
     raise MissingExtra(f"{framework} is not installed.")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_float32_means_float32_in_every_process_of_heatmark(framework):
+    """Both frameworks round to TensorFloat-32 on GPUs unless they are told otherwise."""
+    pytest.importorskip(framework)
+    with PlaceProcess(Place(framework, "cpu"), QUICK) as process:
+        assert process.call(tensor_float_32, framework) is False
