@@ -33,8 +33,8 @@ POINTS: Mapping[Axis, tuple[int, ...]] = {
 STEP_PARAMETERS = ("steps", "samples", "masks", "iterations")
 """What a method calls the number of its passes; the first of these that it has is varied."""
 
-METHODS = ("saliency", "grad_cam", "integrated_gradients", "smoothgrad", "rise", "lime")
-"""Of several kinds: one pass, one pass with maps, and several passes of either direction."""
+METHODS = ("saliency", "integrated_gradients", "rise")
+"""Of each kind one: one pass, steps of forward and backward passes, masks of forward passes."""
 
 FEW_STEPS = 16
 """Methods that have a number of steps take so many where another axis is varied, so that the rows stay short."""
