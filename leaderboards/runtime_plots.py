@@ -69,8 +69,8 @@ def costs_figure(tables: Sequence[CostTable], facts: Mapping[str, MethodFacts], 
         for number, table in enumerate(tables)
     ]
     if any(row.measurement.images == 1 for table in tables for row in table.rows):
-        marker = {"marker": "o", "markerfacecolor": "white", "linestyle": ""}
-        handles.append(Line2D([], [], color=INK, label="one image a call", **marker))
+        single = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label="one image a call")
+        handles.append(single)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     return figure
 
