@@ -25,25 +25,27 @@ def gaussian_blur(model: Model, x: Tensor, sigma: float) -> Tensor:
 
     Near the border the kernel is renormalised over the positions inside, so that a constant input stays constant.
     """
-    radius = max(1, round(3 * sigma))
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
-    axes = len(model.spatial_shape)
-    inside = model.from_numpy(np.ones((1, *model.spatial_shape), np.float32))
-    blurred = x
-    # A Gaussian is separable: one pass along each axis instead of one with a large square kernel.
-    for axis in range(axes):
-        kernel = weights.reshape([-1 if number == axis else 1 for number in range(axes)])
-        blurred = correlate(model, blurred, kernel)
-        inside = model.operations.convolve(inside, kernel)
-    return blurred / model.with_channel_axis(inside)
+    operations, reach = model.operations, max(1, round(3 * sigma))
+    maps = model.channels_first(x)
+    # A Gaussian is separable: one product with a matrix per axis. A convolution with so long a kernel lays every
+    # position's neighbourhood out in memory in TensorFlow.
+    for axis in range(len(model.spatial_shape)):
+        matrix = model.from_numpy(gaussian_matrix(model.spatial_shape[axis], sigma, reach))
+        letters = "hw"[: len(model.spatial_shape)]
+        blurred = letters.replace(letters[axis], "z")
+        maps = operations.einsum(f"nc{letters},z{letters[axis]}->nc{blurred}", maps, matrix)
+    return model.native(maps)
 
 
-def gaussian_matrix(size: int, sigma: float) -> np.ndarray:
-    """Return the (size, size) matrix that blurs an axis with a Gaussian, renormalised at the borders, float32."""
+def gaussian_matrix(size: int, sigma: float, reach: int | None = None) -> np.ndarray:
+    """Return the (size, size) matrix that blurs an axis with a Gaussian, renormalised at the borders, float32.
+
+    Positions further apart than ``reach`` have no weight.
+    """
     if sigma <= 0:
         return np.eye(size, dtype=np.float32)
     places = np.arange(size)
-    weights = np.exp(-0.5 * ((places[:, None] - places) / sigma) ** 2)
+    distance = np.abs(places[:, None] - places)
+    weights = np.exp(-0.5 * (distance / sigma) ** 2) * (distance <= (size if reach is None else reach))
     matrix: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return matrix
