@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
+import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """The numbers of the two options in glibc's malloc.h."""
@@ -26,18 +26,9 @@ def keep_freed_memory() -> bool:
     ``GLIBC_TUNABLES``), or where the C library is another one.
     """
     names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in names):
+    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in names):
         return False
-    option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if option is None or "glibc" not in _c_library():
-        return False
+    option = ctypes.CDLL(None).mallopt
     # Either option ends glibc's own adjustment of both, so that the first must not stand alone.
     large = any(option(_MMAP_THRESHOLD, size) for size in (_KEPT_BYTES, _KEPT_BYTES_BEFORE))
     return bool(large and option(_TRIM_THRESHOLD, _KEPT_BYTES))
-
-
-def _c_library() -> str:
-    try:
-        return os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (ValueError, OSError):
-        return ""

@@ -27,11 +27,11 @@ def gaussian_blur(model: Model, x: Tensor, sigma: float) -> Tensor:
     """
     operations, reach = model.operations, max(1, round(3 * sigma))
     maps = model.channels_first(x)
+    letters = "hw"[: len(model.spatial_shape)]
     # A Gaussian is separable: one product with a matrix per axis. A convolution with so long a kernel lays every
     # position's neighbourhood out in memory in TensorFlow.
     for axis in range(len(model.spatial_shape)):
         matrix = model.from_numpy(gaussian_matrix(model.spatial_shape[axis], sigma, reach))
-        letters = "hw"[: len(model.spatial_shape)]
         blurred = letters.replace(letters[axis], "z")
         maps = operations.einsum(f"nc{letters},z{letters[axis]}->nc{blurred}", maps, matrix)
     return model.native(maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ for _ in range(6):
     counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 print(int(told), counts[-1])
 """
-GLIBC = sys.platform.startswith("linux") and "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "")
+GLIBC = platform.libc_ver()[0] == "glibc"
 
 
 def faults(way: str, **variables: str) -> tuple[bool, int]:

@@ -111,3 +111,5 @@ def test_growth_beside_one_chunk(benchmark, work, framework):
     whole = benchmark.pedantic(growth, args=(work, 8), rounds=1)
     benchmark.extra_info.update(ratio=round(whole / chunk, 2), chunk=chunk // 2**20, work=whole // 2**20)
     print(f"\n{benchmark.name}: {benchmark.extra_info}")
+    # Forward, the heap's own scatter is as large as a chunk in PyTorch: recorded, not judged (docs/performance.md).
+    assert WORKS[work] == "forward" or whole <= 1.2 * chunk
