@@ -125,8 +125,8 @@ def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor]
     _require_piecewise_linear(request)
     model, operations = request.model, request.operations
     biases = model.biases()
-    parts = []
-    for rows, answer in _answers(request):
+
+    def chunk_map(rows: slice, answer: Answer) -> Tensor:
         total = operations.zeros((rows.stop - rows.start, *model.spatial_shape))
         if with_input:
             inside = model.channels_first(answer.input_gradient) * _centred(model, request.x[rows.start : rows.stop])
@@ -135,8 +135,10 @@ def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor]
             if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None:
                 values = _shaped(model, bias.values, gradient)
                 total = total + request.upsampled(layer_map(model.channels_first(gradient), values))
-        parts.append(total)
-    return operations.concat(parts)
+        return total
+
+    (maps,) = operations.collect(((chunk_map(rows, answer),) for rows, answer in _answers(request)), request.count)
+    return maps
 
 
 def _centred(model: Model, x: Tensor) -> Tensor:

@@ -255,7 +255,7 @@ def _mean_influence(
 
 def _collected(request: Request, query: Query, pairs: Pairs, make: Maker) -> tuple[Tensor, Tensor | None]:
     """Return the layer's outputs and, where queried, gradients for all pairs, in the native layout."""
-    answers = [answer for _, answer in request.model.engine.stream(query, request.x, request.target, pairs, make)]
-    join = request.operations.concat
-    gradients = join([answer.layer_gradients[0] for answer in answers]) if query.layer_gradients else None
-    return join([answer.activations[0] for answer in answers]), gradients
+    stream = request.model.engine.stream(query, request.x, request.target, pairs, make)
+    parts = ((answer.activations[0], *answer.layer_gradients) for _, answer in stream)
+    activations, *gradients = request.operations.collect(parts, len(pairs))
+    return activations, gradients[0] if gradients else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,12 +116,13 @@ def run(request: Request, work: Work, *beside: Tensor, name: str, forwards: int 
         tensors = [chunk.of_samples(item) for item in (request.x, request.target, *beside)]
         return network.run(work, tensors, layout)
 
-    parts = []
-    for chunk, part in engine.chunked(Query(input_gradient=True), Pairs.grid(request.count, 1), done, name):
-        for _ in range(forwards - 1):
-            request.model.count(Query(), len(chunk.samples))
-        parts.append(part)
-    return tuple(request.operations.concat(list(items)) for items in zip(*parts, strict=True))
+    def parts() -> Iterator[tuple[Tensor, ...]]:
+        for chunk, part in engine.chunked(Query(input_gradient=True), Pairs.grid(request.count, 1), done, name):
+            for _ in range(forwards - 1):
+                request.model.count(Query(), len(chunk.samples))
+            yield part
+
+    return request.operations.collect(parts(), request.count)
 
 
 def _with(node: Node, weights: tuple[Tensor | None, ...]) -> Callable[..., Tensor]:

@@ -169,16 +169,16 @@ class Request:
         """Return a layer's outputs and the score's gradients there for all samples."""
         query = Query(score, layers=(self.layer(name).name,), layer_gradients=True)
         stream = self.model.engine.stream(query, self.x, self.target, Pairs.grid(self.count, 1))
-        answers = [answer for _, answer in stream]
-        activations = self.operations.concat([answer.activations[0] for answer in answers])
-        gradients = self.operations.concat([answer.layer_gradients[0] for answer in answers])
+        parts = ((answer.activations[0], answer.layer_gradients[0]) for _, answer in stream)
+        activations, gradients = self.operations.collect(parts, self.count)
         return LayerAnswer(self.model.channels_first(activations), self.model.channels_first(gradients))
 
     def native_activations(self, name: str | None) -> Tensor:
         """Return a layer's outputs for all samples, in the native layout."""
         query = Query(layers=(self.layer(name).name,))
         stream = self.model.engine.stream(query, self.x, None, Pairs.grid(self.count, 1))
-        return self.operations.concat([answer.activations[0] for _, answer in stream])
+        (activations,) = self.operations.collect(((answer.activations[0],) for _, answer in stream), self.count)
+        return activations
 
     def activations(self, name: str | None) -> Tensor:
         """Return a layer's outputs for all samples, channels first."""
@@ -205,7 +205,7 @@ class Request:
         """
         query = Query(layer_gradients=gradients, attention=True, shortcut=shortcut)
         stream = self.model.engine.stream(query, self.x, self.target, Pairs.grid(self.count, 1))
-        values = self.operations.concat([reduce(answer) for _, answer in stream])
+        (values,) = self.operations.collect(((reduce(answer),) for _, answer in stream), self.count)
         grid = self.model.tokens.grid(int(values.shape[1]))
         assert grid is not None  # a method that needs attention is refused where there is none
         return self.upsampled(maps_of_tokens(self.operations, values[:, :, None], grid)[:, 0])
@@ -229,10 +229,20 @@ class Request:
         """Return (n, *any spatial shape) maps at the input's size, linearly."""
         return self.operations.resize(maps, self.model.spatial_shape)
 
-    def masked(self, mask: Tensor, x: Tensor, fill: Tensor | float = 0.0) -> Tensor:
-        """Return ``mask * x + (1 - mask) * fill`` for (m, *spatial) masks and (m, *input_shape) samples."""
+    def masked(self, mask: Tensor, x: Tensor, fill: Tensor | None = None) -> Tensor:
+        """Return ``mask * x + (1 - mask) * fill``, without a fill ``mask * x``.
+
+        Parameters
+        ----------
+        mask
+            (m, *spatial).
+        x
+            (m, *input_shape).
+        fill
+            Like ``x``, or one for all.
+        """
         mask = self.model.with_channel_axis(mask)
-        return x * mask + (1.0 - mask) * fill
+        return x * mask if fill is None else self.operations.blend(mask, x, fill)
 
     def noise(self, stream: str, chunk: Chunk, deviation: float = 1.0) -> Tensor:
         """Return normal noise for a chunk, one picture per variant, the same for every sample."""

@@ -209,8 +209,9 @@ class Engine:
 
     def outputs(self, x: Tensor) -> Tensor:
         """Return the logits (n, classes)."""
-        answers = [answer.logits for _, answer in self.stream(Query(), x, None, Pairs.grid(_length(x), 1))]
-        return self.model.operations.concat(answers)
+        stream = self.stream(Query(), x, None, Pairs.grid(_length(x), 1))
+        (logits,) = self.model.operations.collect(((answer.logits,) for _, answer in stream), _length(x))
+        return logits
 
     def scores(
         self,
@@ -223,11 +224,12 @@ class Engine:
     ) -> Tensor:
         """Return the score of every pair's variant for its sample's target, shape (pairs,)."""
         operations = self.model.operations
-        parts = [
-            target_score(operations, answer.logits, chunk.of_samples(target), score)
+        parts = (
+            (target_score(operations, answer.logits, chunk.of_samples(target), score),)
             for chunk, answer in self.stream(Query(replaced=replaced), x, None, pairs, make)
-        ]
-        return operations.concat(parts)
+        )
+        (scores,) = operations.collect(parts, len(pairs))
+        return scores
 
     def summed_gradients(
         self,

@@ -6,7 +6,7 @@ a Python number turns float32 tensors into float64 there, and heatmark changes n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,10 @@ class TensorFlowOperations(TensorOperations):
         """See `TensorOperations.multiply_add`."""
         return first + second * third
 
+    def blend(self, mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+        """See `TensorOperations.blend`."""
+        return inside * mask + outside * (1.0 - mask)
+
     def is_finite(self, tensor: Tensor) -> Tensor:
         """See `TensorOperations.is_finite`."""
         return tf.math.is_finite(tensor)
@@ -100,6 +104,10 @@ class TensorFlowOperations(TensorOperations):
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """See `TensorOperations.concat`."""
         return tf.concat(list(tensors), axis=axis)
+
+    def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
+        """See `TensorOperations.collect`."""
+        return tuple(tf.concat(list(of_place), axis=0) for of_place in zip(*parts, strict=True))
 
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
         """See `TensorOperations.take`."""

@@ -8,7 +8,7 @@ goes through an object of this class. All floating-point results are float32.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,10 @@ class TensorOperations(ABC):
         """
 
     @abstractmethod
+    def blend(self, mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+        """Return ``mask * inside + (1 - mask) * outside``, exactly the one or the other where the mask is 1 or 0."""
+
+    @abstractmethod
     def is_finite(self, tensor: Tensor) -> Tensor:
         """Return True where a value is neither NaN nor infinite."""
 
@@ -102,6 +106,14 @@ class TensorOperations(ABC):
     @abstractmethod
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """Join tensors along an axis."""
+
+    @abstractmethod
+    def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
+        """Join what comes chunk by chunk along axis 0, ``rows`` in all: one tensor for each place of the tuples.
+
+        For many chunks: no part outlives its turn where the framework allows that, for small parts among the large
+        activations of later chunks would break up the heap.
+        """
 
     @abstractmethod
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:

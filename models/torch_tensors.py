@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import array_api_compat.torch as xp
@@ -60,6 +60,10 @@ class TorchOperations(TensorOperations):
         """See `TensorOperations.multiply_add`."""
         return torch.addcmul(first, second, third, out=third)
 
+    def blend(self, mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+        """See `TensorOperations.blend`."""
+        return torch.lerp(outside, inside, mask)
+
     def is_finite(self, tensor: Tensor) -> Tensor:
         """See `TensorOperations.is_finite`."""
         return xp.isfinite(tensor)
@@ -95,6 +99,19 @@ class TorchOperations(TensorOperations):
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """See `TensorOperations.concat`."""
         return xp.concat(list(tensors), axis=axis)
+
+    def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
+        """See `TensorOperations.collect`."""
+        whole: tuple[Tensor, ...] = ()
+        first = 0
+        for part in parts:
+            if not whole:
+                whole = tuple(tensor.new_empty((rows, *tensor.shape[1:])) for tensor in part)
+            last = first + len(part[0])
+            for to, tensor in zip(whole, part, strict=True):
+                to[first:last] = tensor
+            first = last
+        return whole
 
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
         """See `TensorOperations.take`."""

@@ -11,8 +11,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import networks
+from array_namespaces import operations_of
 
 from heatmark.models.base import Model
+from heatmark.models.tensors import TensorOperations
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,12 @@ def model() -> Callable[[str, str], Model]:
         return made[key]
 
     return get
+
+
+@pytest.fixture(scope="session", params=["torch", "tensorflow"])
+def operations(request: pytest.FixtureRequest) -> TensorOperations:
+    """The array namespace of each framework in turn."""
+    return operations_of(request.param)
 
 
 @pytest.fixture(scope="session", autouse=True)

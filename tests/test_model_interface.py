@@ -327,7 +327,8 @@ def test_the_chunk_is_halved_when_memory_runs_out():
     x = np.random.default_rng(0).random((23, 4), dtype=np.float32)
     expected = net.dense(torch.tensor(x)).detach().numpy()
     net.rows.clear()
-    np.testing.assert_allclose(subject.outputs(x), expected, rtol=1e-6)
+    # Chunks of other sizes round their sums of four terms below 1 differently.
+    np.testing.assert_allclose(subject.outputs(x), expected, rtol=1e-6, atol=1e-7)
     assert sum(net.rows) == 23 and max(net.rows) <= 5
     assert subject.passes.forward == 23
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 
@@ -62,26 +63,32 @@ from heatmark.benchmark.freed_memory import keep_freed_memory
 from heatmark.metrics.evaluation import evaluate_batch
 from heatmark.metrics.registry import metric_from
 
-work, framework, images = sys.argv[1], sys.argv[2], int(sys.argv[3])
+passes, work, framework, images = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 keep_freed_memory()
 model = hm.load_model("efficientnet-lite0", framework=framework)
 model.engine.chunk = 8
 x = hm.load_dataset("imagenet-samples").take(images, model).x
 target = np.zeros(images, np.int64)
 before = psutil.Process().memory_info().rss
-if work in ("forward", "backward"):
-    for _ in range(30):  # the allocator settles after some chunks only
-        model.engine.outputs(x) if work == "forward" else hm.explain(model, x, "gradient", target)
-elif work.startswith("metrics:"):
+
+def grown():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+for _ in range(30):  # the allocator settles after some chunks only
+    model.engine.outputs(x[:8]) if passes == "forward" else hm.explain(model, x[:8], "gradient", target[:8])
+chunk = grown()
+if work.startswith("metrics:"):
     maps = np.random.default_rng(0).standard_normal((images, *model.spatial_shape)).astype(np.float32)
     metrics = [metric_from(name) for name in work.removeprefix("metrics:").split(";")]
     evaluate_batch(model, x, maps, target, metrics)
 else:
     hm.explain(model, x, work, target)
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before))
+print(json.dumps([chunk, grown()]))
 """
 
 CURVES = "metrics:deletion;insertion;morf;lerf;n_ord;s_ord;abpc;average_drop"
+PROCESSES = 5
+"""Each a fresh one: heaps scatter."""
 #: Each work with the passes whose memory it is compared with.
 WORKS = {
     "integrated_gradients[steps=10]": "backward",
@@ -99,17 +106,19 @@ WORKS = {
 @pytest.mark.parametrize("framework", installed_frameworks())
 @pytest.mark.parametrize("work", WORKS)
 def test_growth_beside_one_chunk(benchmark, work, framework):
-    """What the work adds to the loaded network at chunks of 8, over what plain passes of such chunks add."""
+    """The peak of plain passes of one chunk of 8 and of the work after them, beyond the loaded network; medians."""
 
-    def growth(work: str, images: int) -> int:
+    def growth() -> tuple[int, int]:
         done = subprocess.run(
-            [sys.executable, "-c", WORK, work, framework, str(images)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", WORK, WORKS[work], work, framework, "8"], capture_output=True, text=True, check=True
         )
-        return int(json.loads(done.stdout.splitlines()[-1]))
+        chunk, whole = json.loads(done.stdout.splitlines()[-1])
+        return int(chunk), int(whole)
 
-    chunk = growth(WORKS[work], 8)
-    whole = benchmark.pedantic(growth, args=(work, 8), rounds=1)
-    benchmark.extra_info.update(ratio=round(whole / chunk, 2), chunk=chunk // 2**20, work=whole // 2**20)
+    seen = [growth() for _ in range(PROCESSES - 1)]
+    seen.append(benchmark.pedantic(growth, rounds=1))
+    chunk, whole = (statistics.median(figures) for figures in zip(*seen, strict=True))
+    ratio = whole / chunk
+    benchmark.extra_info.update(ratio=round(ratio, 2), chunk=int(chunk) // 2**20, work=int(whole) // 2**20)
     print(f"\n{benchmark.name}: {benchmark.extra_info}")
-    # Forward, the heap's own scatter is as large as a chunk in PyTorch: recorded, not judged (docs/performance.md).
-    assert WORKS[work] == "forward" or whole <= 1.2 * chunk
+    assert ratio <= 1.2
