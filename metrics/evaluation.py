@@ -13,7 +13,7 @@ from ..errors import BadInput, NotApplicable
 from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs
 from ..models.queries import Query
-from ..models.tensors import Tensor
+from ..models.tensors import Tensor, TensorOperations
 from .fills import fill_of, imputation_noise, is_imputed
 from .imputation import linearly_imputed
 from .perturbations import ORIGINAL, SCALED, SOFT, Bands, Perturbation, Seen
@@ -159,6 +159,19 @@ def _fills(
     return fills
 
 
+def _kept(operations: TensorOperations, ranks: Tensor, first: Tensor, last: Tensor, outside: Tensor) -> Tensor:
+    """Return whether ranks are from ``first`` to below ``last``, or the opposite where ``outside`` holds."""
+    return ((ranks >= first) & (ranks < last)) != outside
+
+
+def _blackened(operations: TensorOperations, rows: Tensor, *band: Tensor) -> Tensor:
+    return rows * operations.to_float(_kept(operations, *band))
+
+
+def _filled(operations: TensorOperations, rows: Tensor, fill: Tensor, *band: Tensor) -> Tensor:
+    return operations.blend(operations.to_float(_kept(operations, *band)), rows, fill)
+
+
 class _Viewer:
     """Shows the network every perturbed input that is wanted, each once."""
 
@@ -201,7 +214,7 @@ class _Viewer:
 
     def _maker(self, items: Sequence[Perturbation]) -> Maker:
         """Return what makes the perturbed inputs of a chunk whose variants are numbers of ``items``."""
-        axes = (-1,) + (1,) * len(self._model.spatial_shape)
+        axes = (-1,) + (1,) * len(self._model.input_shape)
         ends = np.array([(item.low, item.high) for item in items], np.float32)
         # The ranks between the ends are kept, or all the others: one comparison serves both.
         first, last = (ends.min(axis=1).reshape(axes), ends.max(axis=1).reshape(axes))
@@ -225,19 +238,17 @@ class _Viewer:
         for prefix in (SOFT, SCALED):
             if fill.startswith(prefix):
                 mask = model.with_channel_axis(chunk.of_samples(self._mask(prefix)))
-                return rows * mask + self._fill(fill.removeprefix(prefix), chunk) * (1.0 - mask)
-        ranks = chunk.of_samples(self._ranks(unit))
-        first, last, outside = (chunk.of_pairs(values) for values in bands)
-        kept = ((ranks >= first) & (ranks < last)) != outside
-        # Products with 0 and 1 are exact, and cheaper than a choice between two arrays.
-        weight = model.operations.to_float(model.with_channel_axis(kept))
+                return model.operations.blend(mask, rows, self._fill(fill.removeprefix(prefix), chunk))
+        band = (chunk.of_samples(self._ranks(unit)), *(chunk.of_pairs(values) for values in bands))
         if fill == "black":
-            return rows * weight
+            return model.operations.compiled(_blackened, rows, *band)
         if is_imputed(fill):
-            # What is kept comes back as it was.
-            imputed = model.native(linearly_imputed(model.operations, model.channels_first(rows), kept))
-            return imputed + self._fills[fill] * (1.0 - weight)
-        return rows * weight + self._fill(fill, chunk) * (1.0 - weight)
+            kept = model.without_channel_axis(model.operations.compiled(_kept, *band))
+            if model.channel_axis == -1:
+                return linearly_imputed(model.operations, rows, kept, self._fills[fill], channels_last=True)
+            noise = model.channels_first(self._fills[fill])
+            return model.native(linearly_imputed(model.operations, model.channels_first(rows), kept, noise))
+        return model.operations.compiled(_filled, rows, self._fill(fill, chunk), *band)
 
     def _fill(self, name: str, chunk: Chunk) -> Tensor:
         fill = self._fills[name]
@@ -248,9 +259,10 @@ class _Viewer:
         return self._rankings.get(unit) or next(iter(self._rankings.values()))
 
     def _ranks(self, unit: str) -> Tensor:
-        """Return a unit's ranks as float32, which holds them exactly and is half the size of what sorting gives."""
+        """Return a unit's ranks with a channel axis; float32 holds them exactly, in half the size of sorting's."""
         if unit not in self._float_ranks:
-            self._float_ranks[unit] = self._model.operations.to_float(self._ranking(unit).ranks)
+            ranks = self._model.operations.to_float(self._ranking(unit).ranks)
+            self._float_ranks[unit] = self._model.with_channel_axis(ranks)
         return self._float_ranks[unit]
 
     def _mask(self, prefix: str) -> Tensor:

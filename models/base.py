@@ -179,6 +179,12 @@ class Model(ABC):
             return maps
         return maps[:, None] if self.channel_axis == 1 else maps[..., None]
 
+    def without_channel_axis(self, maps: Tensor) -> Tensor:
+        """Return what `with_channel_axis` gave without that axis, (n, *spatial)."""
+        if self.channel_axis is None:
+            return maps
+        return maps[:, 0] if self.channel_axis == 1 else maps[..., 0]
+
     # Conversions
 
     def from_numpy(self, array: np.ndarray) -> Tensor:

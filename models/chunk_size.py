@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from psutil import virtual_memory
 
 _WARM_UPS = 1
-_TIMINGS = 2
-_GAIN = 0.95
+_TIMINGS = 3
+_GAIN = 0.97
 """A candidate must take at most this share of the best time per row to replace it."""
 _KEPT_INPUTS = 150
 """What a backward pass is taken to keep of each image, in sizes of an input."""

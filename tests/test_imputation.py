@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from array_namespaces import operations_of
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import spsolve
@@ -19,26 +20,9 @@ SHAPE = (48, 37)
 Imputer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-@pytest.fixture(scope="module", params=["torch", "tensorflow"])
-def operations(request: pytest.FixtureRequest) -> TensorOperations:
-    return operations_of(request.param)
-
-
 @pytest.fixture(scope="module")
 def imputer(operations: TensorOperations) -> Imputer:
     return imputer_of(operations)
-
-
-def operations_of(framework: str) -> TensorOperations:
-    if framework == "torch":
-        import torch
-
-        from heatmark.models.torch_tensors import TorchOperations
-
-        return TorchOperations(torch.device("cpu"))
-    from heatmark.models.tensorflow_tensors import TensorFlowOperations
-
-    return TensorFlowOperations("/CPU:0")
 
 
 def imputer_of(operations: TensorOperations) -> Imputer:
@@ -289,3 +273,22 @@ def test_stacks_are_correlated_and_enlarged_as_documented(operations: TensorOper
     target = tuple(1 if size == 1 else 2 * size - 1 for size in shape)
     enlarged = operations.to_numpy(operations.enlarge_stack(on_device, target))
     assert np.abs(enlarged[0] - edges[: target[0], : target[1]]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("shape", [(3, 24, 40), (2, 1, 30), (3, 25)])
+def test_channels_last_and_noise(operations, shape):
+    """The other layout gives the same pictures; noise is added at removed positions alone."""
+    generator = np.random.default_rng(3)
+    x = generator.random((4, *shape), np.float32)
+    noise = generator.standard_normal((1, *shape)).astype(np.float32)
+    kept = generator.random((4, *shape[1:])) > 0.6
+    kept[3] = False
+    to, back = operations.from_numpy, operations.to_numpy
+    first = back(linearly_imputed(operations, to(x), to(kept)))
+    noisy = back(linearly_imputed(operations, to(x), to(kept), to(noise)))
+    last = linearly_imputed(
+        operations, to(np.moveaxis(x, 1, -1)), to(kept), to(np.moveaxis(noise, 1, -1)), channels_last=True
+    )
+    np.testing.assert_allclose(noisy, np.where(kept[:, None], x, first + noise), atol=1e-6)
+    np.testing.assert_allclose(np.moveaxis(back(last), -1, 1), noisy, atol=2e-6)
+    assert np.array_equal(noisy[np.broadcast_to(kept[:, None], x.shape)], x[np.broadcast_to(kept[:, None], x.shape)])
