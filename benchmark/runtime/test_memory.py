@@ -74,7 +74,7 @@ before = psutil.Process().memory_info().rss
 def grown():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 
-for _ in range(30):  # the allocator settles after some chunks only
+for _ in range(30 if passes == "backward" else 150):  # the allocator settles after many chunks only
     model.engine.outputs(x[:8]) if passes == "forward" else hm.explain(model, x[:8], "gradient", target[:8])
 chunk = grown()
 if work.startswith("metrics:"):
