@@ -53,7 +53,7 @@ class DropCoherencyComplexity(Measure):
         model = scoring.model
         masks = CleanMaps.of(model, scoring.maps).mask(self._prefix)
         soft = model.with_channel_axis(model.from_numpy(masks))
-        faded = scoring.x * soft + fill_of(model, scoring.x, self.fill, scoring.seed) * (1.0 - soft)
+        faded = model.operations.blend(soft, scoring.x, fill_of(model, scoring.x, self.fill, scoring.seed))
         others = CleanMaps.of(model, scoring.explained(faded)).mask(self._prefix)
         values = []
         for reading, mask, other in zip(scoring.readings(self.unit), masks, others, strict=True):

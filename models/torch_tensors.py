@@ -111,6 +111,8 @@ class TorchOperations(TensorOperations):
             for to, tensor in zip(whole, part, strict=True):
                 to[first:last] = tensor
             first = last
+        if first != rows:
+            raise ValueError(f"The chunks have {first} rows together, not {rows}.")
         return whole
 
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:

@@ -51,3 +51,5 @@ def test_torch_lets_go_of_what_it_has_collected():
 
     (whole,) = TorchOperations(torch.device("cpu")).collect(parts(), 12)
     assert whole[:, 0].tolist() == [number for number in range(6) for _ in range(2)]
+    with pytest.raises(ValueError, match="2 rows together, not 3"):
+        TorchOperations(torch.device("cpu")).collect(iter([(torch.zeros(2),)]), 3)
