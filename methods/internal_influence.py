@@ -144,7 +144,8 @@ def influence_directed(
 
     Influence of a channel is the mean, over the distribution of interest and over positions, of the quantity's
     gradient at it (equation 1); the expert's own input attribution is the gradient of its mean activation, times
-    the input.
+    the input. Influence does not ask whether the channel is active: before global pooling it is the class's weight,
+    the same for all samples, and a sample in which that expert is silent has a map of zeros. Ask an earlier layer then.
     """
     model = request.model
     place = request.layer(layer)
