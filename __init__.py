@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import NotApplicable as NotApplicable
     from .leaderboards.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
+    from .leaderboards.runtime_runs import runtime as runtime
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
     from .methods.registry import register_method as register_method
@@ -55,6 +56,7 @@ _HOMES = {
     "register_metric": "metrics.registry",
     "register_model": "models.catalogue",
     "run": "benchmark.run",
+    "runtime": "leaderboards.runtime_runs",
     "score": "metrics.score",
     "score_run": "benchmark.rescore",
     "wrap": "models.wrap",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pandas as pd
 
 from ..benchmark.device_check import (
     IMAGES,
@@ -14,7 +16,8 @@ from ..benchmark.device_check import (
     precision_setups,
     setups_of,
 )
-from ..benchmark.measure_runtime import EVERY, Choice, check_devices, chosen, measure_runtime
+from ..benchmark.measure_runtime import EVERY, Choice, check_devices, chosen, measure_runtime, settings_of
+from ..benchmark.plugins import load_plugins
 from ..benchmark.runtime_cases import ENGINE, RuntimeSettings
 from ..benchmark.runtime_files import RuntimeRecord, read_runtime
 from ..benchmark.runtime_progress import runtime_view
@@ -26,7 +29,7 @@ from .device_parity import Parity, parities
 from .runtime_comparison import THRESHOLD, Comparison, compared
 from .runtime_reports import write_comparison, write_costs, write_parity, write_quality_and_cost, write_scaling
 from .runtime_scaling import ScalingCurve, scaling_curves
-from .runtime_tables import CostTable, cost_tables
+from .runtime_tables import CostTable, cost_frame, cost_tables, print_costs
 from .standings import Standings
 
 
@@ -48,6 +51,74 @@ class Costs:
     record: RuntimeRecord
     tables: tuple[CostTable, ...]
     written: tuple[Path, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every row with all that was measured of it; times in seconds, memory in bytes."""
+        return cost_frame(self.tables)
+
+    def show(self) -> None:
+        """Print the tables as `heatmark runtime` does."""
+        print_costs(self.tables, self.record)
+
+
+def runtime(
+    methods: Names | None = None,
+    models: Names | None = None,
+    *,
+    frameworks: Names | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    batches: Names = ("1", "chunk"),
+    rounds: int = 7,
+    seconds: float = 60.0,
+    threads: int | None = None,
+    memory: bool = True,
+    out: str | Path = "results/runtime",
+    plugins: Iterable[str] = (),
+    progress: bool = True,
+) -> Costs:
+    """Measure what methods cost: time, throughput, first call, memory, passes, and cost in bare forward passes.
+
+    What ``heatmark runtime`` does, with the same defaults. A script that calls it needs the usual
+    ``if __name__ == "__main__":``, as rows are measured in processes of their own.
+
+    Parameters
+    ----------
+    methods, models, frameworks
+        By default those of the run whose folder ``out`` is, or of the quick suite; all installed frameworks.
+    device
+        ``auto`` (all there are), or a list of ``cpu``, ``cuda``, ``cuda:N``.
+    precision
+        A list of ``float32``, ``tf32``, ``bf16``.
+    batches
+        Images a call: numbers, and ``chunk`` for as many as the engine's chunk.
+    rounds, seconds
+        Measured rounds of each row; fewer (three at least) where they would take longer than so many seconds.
+    threads
+        All usable cores by default.
+    memory
+        Whether to measure peak memory, on a processor in a fresh process for every row.
+    out
+        The folder of results; each row is kept there as soon as it is measured.
+    plugins
+        Modules or files that register methods or models.
+    progress
+        Whether to show progress on standard error.
+
+    Raises
+    ------
+    UnknownName, BadInput, MissingExtra
+        For names and values that cannot be used, or a device that is not there.
+    StorageError
+        If the folder cannot be written.
+    Interrupted
+        At Ctrl-C; rows already measured are kept.
+    """
+    settings = settings_of(rounds, seconds, threads, memory, plugins)
+    load_plugins(settings.plugins)
+    choice = choice_for(Path(out), methods, models, frameworks, device, precision, batches)
+    return measured_costs(choice, settings, Path(out), progress=progress)
 
 
 def choice_for(

@@ -8,6 +8,7 @@ picture's result does not depend on the others of its chunk.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..errors import BadInput, NotApplicable
@@ -71,7 +72,7 @@ def linearly_imputed(
     if len(spatial) not in (1, 2):
         raise NotApplicable(f"Linear imputation is for pictures and series, not for {len(spatial)} spatial axes.")
     if noise is None:
-        noise = operations.zeros((1, *(1 for _ in x.shape[1:])))
+        noise = operations.zeros((1, *x.shape[1:]))
     if len(spatial) == 1:
         work = _imputed_series_channels_last if channels_last else _imputed_series
     else:
@@ -81,6 +82,8 @@ def linearly_imputed(
 
 def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor, noise: Tensor) -> Tensor:
     _, channels, height, width = x.shape
+    mask = operations.to_float(kept)[:, None]
+    mean = _mean_of_kept(operations, x, mask, "mchw")
 
     def stacked(tensor: Tensor) -> Tensor:
         return operations.reshape(operations.transpose(tensor, (2, 3, 1, 0)), (1, height, width, -1))
@@ -91,41 +94,55 @@ def _imputed_pictures(operations: TensorOperations, x: Tensor, kept: Tensor, noi
         by_channel = operations.reshape(operations.reshape(flat, (-1,)), (channels, -1, height, width))
         return operations.transpose(by_channel, (1, 0, 2, 3))
 
-    return _imputed(operations, x, kept[:, None], noise, (2, 3), channels, stacked, unstacked)
+    def relaxed_from(known: Tensor) -> Tensor:
+        return unstacked(relaxed(operations, stacked(known), stacked(mask), channels))
+
+    return _imputed(operations, x, mask, mean, noise, relaxed_from)
 
 
 def _imputed_pictures_channels_last(operations: TensorOperations, x: Tensor, kept: Tensor, noise: Tensor) -> Tensor:
     _, height, width, channels = x.shape
+    shape = (-1, height, width, channels)
+    mask = operations.to_float(kept)
+    mean = _mean_of_kept(operations, x, mask[..., None], "mhwc")
+
+    def rows(tensor: Tensor) -> Tensor:
+        return operations.reshape(tensor, (-1, height, width * channels))
 
     def stacked(tensor: Tensor) -> Tensor:
         # One sample behind another is two axes to be turned round, whatever a sample's own are.
-        turned = operations.transpose(operations.reshape(tensor, (-1, height * width * tensor.shape[3])), (1, 0))
+        positions = math.prod(tensor.shape[1:])
+        turned = operations.transpose(operations.reshape(tensor, (-1, positions)), (1, 0))
         return operations.reshape(turned, (1, height, width, -1))
 
-    def unstacked(stack: Tensor) -> Tensor:
-        turned = operations.transpose(operations.reshape(stack, (height * width * channels, -1)), (1, 0))
-        return operations.reshape(turned, (-1, height, width, channels))
+    def relaxed_from(known: Tensor) -> Tensor:
+        stack = relaxed(operations, stacked(known), stacked(mask), channels)
+        flat = operations.transpose(operations.reshape(stack, (height * width * channels, -1)), (1, 0))
+        return operations.reshape(flat, (-1, height, width * channels))
 
-    return _imputed(operations, x, kept[..., None], noise, (1, 2), channels, stacked, unstacked)
+    # Repeated for the channels, and each row's channels as one axis: TensorFlow is slow where a short last axis
+    # broadcasts.
+    each = operations.einsum("mhw,c->mhwc", mask, operations.zeros((channels,)) + 1.0)
+    means = operations.einsum("mc,w->mwc", mean[:, 0, 0], operations.zeros((width,)) + 1.0)
+    means = operations.reshape(means, (-1, 1, width * channels))
+    return operations.reshape(_imputed(operations, rows(x), rows(each), means, rows(noise), relaxed_from), shape)
 
 
 def _imputed(
     operations: TensorOperations,
     x: Tensor,
-    kept: Tensor,
+    mask: Tensor,
+    mean: Tensor,
     noise: Tensor,
-    axes: tuple[int, int],
-    channels: int,
-    stacked: Callable[[Tensor], Tensor],
-    unstacked: Callable[[Tensor], Tensor],
+    relaxed_from: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Solve pictures whose masks have a channel axis where ``x`` has it, from stacks and back (see `relaxed`)."""
-    mask = operations.to_float(kept)
-    known = x * mask
-    mean = _mean_of_kept(operations, x, known, mask, axes)
-    # Seen from the mean of what is kept, the solution is small wherever little is known: rounding errors stay small.
-    known -= mean * mask
-    solution = unstacked(relaxed(operations, stacked(known), stacked(mask), channels))
+    """Return ``x`` where the mask is 1, elsewhere what follows from the known values, and the noise.
+
+    Seen from the mean of what is kept, the solution is small wherever little is known: rounding errors stay small.
+    """
+    known = x - mean
+    known *= mask
+    solution = relaxed_from(known)
     solution += mean
     solution += noise
     return operations.blend(mask, x, solution)
@@ -139,7 +156,7 @@ def _imputed_series_channels_last(operations: TensorOperations, x: Tensor, kept:
 def _imputed_series(operations: TensorOperations, x: Tensor, kept: Tensor, noise: Tensor) -> Tensor:
     """Interpolate between the nearest kept positions on both sides; beyond the outermost ones their value goes on."""
     mask = operations.to_float(kept)[:, None]
-    mean = _mean_of_kept(operations, x, x * mask, mask, (2,))
+    mean = _mean_of_kept(operations, x, mask, "mcl")
     before, steps_back = _nearest_kept(operations, x, mask, backwards=False)
     behind, steps_on = _nearest_kept(operations, x, mask, backwards=True)
     none_before, none_behind = steps_back < 0, steps_on < 0
@@ -176,10 +193,18 @@ def _shifted(operations: TensorOperations, tensor: Tensor, step: int, backwards:
     return operations.concat([0.0 * tensor[..., :step], tensor[..., :-step]], axis=2)
 
 
-def _mean_of_kept(
-    operations: TensorOperations, x: Tensor, known: Tensor, mask: Tensor, axes: tuple[int, ...]
-) -> Tensor:
-    """Return each channel's mean over what is kept on the spatial axes, or over everything where nothing is."""
-    number = operations.sum(mask, axes, keepdims=True)
-    kept_mean = operations.sum(known, axes, keepdims=True) / operations.maximum(number, 1.0)
-    return operations.where(number > 0, kept_mean, operations.mean(x, axes, keepdims=True))
+def _mean_of_kept(operations: TensorOperations, x: Tensor, mask: Tensor, order: str) -> Tensor:
+    """Return each channel's mean over what is kept, or over everything where nothing is, with axes of size one.
+
+    ``order`` names the axes of ``x``: ``m`` for samples, ``c`` for channels and one letter for each spatial axis.
+    """
+    spatial = [axis for axis, name in enumerate(order) if name not in "mc"]
+    nothing = 1.0 - operations.max(mask, spatial, keepdims=True)
+    counted = operations.maximum(mask, nothing)
+    channel = order.index("c")
+    masked = operations.reshape(counted, [-1, *(x.shape[axis] for axis in spatial)])
+    # A product of matrices, so that no masked copy of x is made for it.
+    total = operations.einsum(f"{order.replace('c', '')},{order}->mc", masked, x)
+    shape = [1] * len(order)
+    shape[0], shape[channel] = -1, x.shape[channel]
+    return operations.reshape(total, shape) / operations.sum(counted, spatial, keepdims=True)

@@ -38,10 +38,13 @@ class Cycle:
         What the correction is multiplied with.
     sweeps
         Sweeps after it.
+    coarser
+        The cycles that the next coarser grid goes through for the correction; none stand for the schedule's.
     """
 
     correction: float = 1.0
     sweeps: int = 1
+    coarser: tuple[Cycle, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,34 +55,39 @@ class Schedule:
     ----------
     finest
         The cycles on the pictures' own grid.
+    coarser
+        Those on coarser grids for which a cycle does not say others.
     softening
         The compliance added to the pinning springs at each coarser grid, the last for all that follow.
-    coarser
-        Sweeps after the correction on the second coarse grid and all that follow, which go through one cycle. The
-        first coarse grid goes through two, with one sweep each.
     """
 
     finest: tuple[Cycle, ...]
+    coarser: tuple[Cycle, ...]
     softening: tuple[float, ...]
-    coarser: int
-
-    def cycles(self, number: int) -> tuple[Cycle, ...]:
-        """Return the cycles on grid ``number``, from the finest."""
-        if number == 0:
-            return self.finest
-        return (Cycle(), Cycle()) if number == 1 else (Cycle(sweeps=self.coarser),)
 
 
-EVEN = Schedule((Cycle(1.13, sweeps=0), Cycle(1.02), Cycle(1.33, sweeps=2)), (0.02, 0.255, 0.36), coarser=1)
+EVEN = Schedule(
+    finest=(
+        Cycle(1.137, sweeps=0, coarser=(Cycle(1.246), Cycle(1.049))),
+        Cycle(1.009, sweeps=1, coarser=(Cycle(0.957), Cycle(0.989))),
+        Cycle(1.556, sweeps=2, coarser=(Cycle(0.963),)),
+    ),
+    coarser=(Cycle(),),
+    softening=(0.0263, 0.172, 0.235),
+)
 """For pictures whose sides can be halved at least three times without a rest. Unequal corrections make a polynomial of
 the cycles that is small for all the errors that a cycle leaves, which saves sweeps; found by a search over photographs,
-noise and attribution maps with known solutions."""
-ODD = Schedule((Cycle(sweeps=2),) * 3, (0.3,), coarser=2)
+noise, attribution maps and random masks of many kinds with known solutions."""
+_TWICE = Cycle(sweeps=2, coarser=(Cycle(), Cycle()))
+ODD = Schedule((_TWICE,) * 3, (Cycle(sweeps=2),), (0.3,))
 """For all other pictures: their coarse grids end beyond the border and describe them less well."""
-THIN = Schedule((Cycle(sweeps=2),) * 6, (0.3,), coarser=2)
+THIN = Schedule((_TWICE,) * 6, (Cycle(sweeps=2),), (0.3,))
 """For pictures narrower than 20, described less well still; they are small, so more cycles it is."""
 SOLVED = 64
 """A grid of at most so many positions is solved by the inverse of its matrix."""
+REPEATED = 2
+"""From this grid on a stack's masks are repeated for the channels before anything is computed of them: on small grids
+the calls are what takes time, not the numbers."""
 _TINY = 1e-6
 _PINNED_ANYWAY = 1e-4
 
@@ -152,7 +160,8 @@ def relaxed(operations: TensorOperations, known: Tensor, kept: Tensor, channels:
     """
     system = _System.of(operations, known, kept, channels)
     finest = system.levels[0]
-    return system.solved(0, finest.sweep * operations.correlate_stack(known, finest.grid.neighbours))
+    start = finest.sweep * operations.correlate_stack(known, finest.grid.neighbours)
+    return system.solved(0, start, system.schedule.finest)
 
 
 @dataclass(frozen=True)
@@ -173,72 +182,80 @@ class _System:
             return [operations.concat([mask] * channels, axis=3) for mask in masks]
 
         shape = (int(kept.shape[1]), int(kept.shape[2]))
-        masks_grid, grid = (_grid(operations, shape, stack) for stack in (kept, known))
+        grid = _grid(operations, shape, kept)
         counts = _sums_over_neighbours(np.ones((*shape, 1), np.float32), _neighbours(shape))
         free = 1.0 - kept
-        links = operations.correlate_stack(free, masks_grid.neighbours)
+        links = operations.correlate_stack(free, grid.neighbours)
         sweep = free * operations.from_numpy(1.0 / np.maximum(counts, _TINY))[None]
         # One sweep from 1: the error next to a kept position is smaller than further away.
         freedom = sweep * links
         spread = freedom * grid.border
-        pinning = spread * (links - operations.correlate_stack(freedom, masks_grid.neighbours))
+        pinning = spread * (links - operations.correlate_stack(freedom, grid.neighbours))
         schedule = _schedule(shape)
         softening = schedule.softening
-        levels = [Level(grid, *for_channels(sweep, freedom, spread))]
-        freedom, pinning = for_channels(*_spread(operations, masks_grid, spread, pinning))
+        levels = [Level(_grid(operations, shape, known), *for_channels(sweep, freedom, spread))]
+        freedom, pinning = _spread(operations, grid, spread, pinning)
+        masks = True
         while True:
             compliance = softening[min(len(levels), len(softening)) - 1] / 12.0
             pinning = pinning * freedom / (freedom + compliance * pinning + _TINY**2)
-            grid = _grid(operations, _halved(grid.shape), known)
+            grid = _grid(operations, _halved(grid.shape), kept if masks else known)
             diagonal = pinning + freedom * operations.correlate_stack(freedom, grid.neighbours) + _TINY
             if math.prod(grid.shape) <= SOLVED:
-                inverse = _inverse(operations, grid, freedom, diagonal, channels)
+                inverse = _inverse(operations, grid, freedom, diagonal, 1 if masks else channels)
                 return cls(operations, schedule, tuple(levels), inverse, channels)
             enter = freedom / diagonal
             leave = 1.0 / operations.maximum(freedom, _TINY)
             spread = freedom * grid.border
-            levels.append(Level(grid, freedom * enter, freedom, spread, enter, leave))
+            tensors = [freedom * enter, freedom, spread, enter, leave]
+            if masks:
+                levels.append(Level(_grid(operations, grid.shape, known), *for_channels(*tensors)))
+            else:
+                levels.append(Level(grid, *tensors))
             freedom, pinning = _spread(operations, grid, spread, pinning * grid.border)
+            if masks and len(levels) == REPEATED:
+                masks = False
+                freedom, pinning = for_channels(freedom, pinning)
 
-    def solved(self, number: int, start: Tensor) -> Tensor:
-        """Return level ``number``'s unknown after its cycles, from the first sweep's result ``start``."""
+    def solved(self, number: int, start: Tensor, cycles: tuple[Cycle, ...]) -> Tensor:
+        """Return level ``number``'s unknown after cycles, from the first sweep's result ``start``."""
         level = self.levels[number]
         unknown = None
-        for cycle in self.schedule.cycles(number):
+        for cycle in cycles:
             if unknown is None:
-                swept = start
-                residual = self._residual(level, start)
+                swept, change, factor = start, start, cycle.correction
             else:
                 swept = self._swept(level, start, unknown)
-                # After a sweep, what a position lacks is what its neighbours have just changed by.
-                residual = self._residual(level, swept - unknown)
+                # The other way round, as that needs no further tensor.
+                unknown -= swept
+                change, factor = unknown, -cycle.correction
+            # After a sweep, what a position lacks is what its neighbours have just changed by.
+            residual = self._residual(level, change, factor)
             # Not to be held in memory meanwhile.
-            unknown = None
-            correction = self._corrected(number, residual)
-            if cycle.correction != 1.0:
-                correction *= cycle.correction
+            unknown = change = None
+            correction = self._corrected(number, residual, cycle.coarser or self.schedule.coarser)
             correction = self.operations.enlarge_stack(correction, level.grid.shape)
             unknown = self.operations.multiply_add(swept, level.freedom, correction)
             for _ in range(cycle.sweeps):
                 unknown = self._swept(level, start, unknown)
         return unknown
 
-    def _residual(self, level: Level, change: Tensor) -> Tensor:
-        """Return the residual for the next coarser grid, from what a sweep has changed."""
+    def _residual(self, level: Level, change: Tensor, factor: float) -> Tensor:
+        """Return the residual for the next coarser grid, times a factor, from what a sweep has changed."""
         sums = self.operations.correlate_stack(change, level.grid.neighbours)
         sums *= level.spread
-        return self.operations.correlate_stack(sums, level.grid.spreading, 2)
+        return self.operations.correlate_stack(sums, factor * level.grid.spreading, 2)
 
     def _swept(self, level: Level, start: Tensor, unknown: Tensor) -> Tensor:
         sums = self.operations.correlate_stack(unknown, level.grid.neighbours)
         return self.operations.multiply_add(start, level.sweep, sums)
 
-    def _corrected(self, number: int, residual: Tensor) -> Tensor:
+    def _corrected(self, number: int, residual: Tensor, cycles: tuple[Cycle, ...]) -> Tensor:
         """Return the correction on the grid below level ``number``."""
         if number + 1 < len(self.levels):
             level = self.levels[number + 1]
             residual *= level.enter
-            correction = self.solved(number + 1, residual)
+            correction = self.solved(number + 1, residual, cycles)
             correction *= level.leave
             return correction
         height, width = int(residual.shape[1]), int(residual.shape[2])

@@ -289,6 +289,8 @@ def test_channels_last_and_noise(operations, shape):
     last = linearly_imputed(
         operations, to(np.moveaxis(x, 1, -1)), to(kept), to(np.moveaxis(noise, 1, -1)), channels_last=True
     )
+    silent = linearly_imputed(operations, to(np.moveaxis(x, 1, -1)), to(kept), channels_last=True)
+    np.testing.assert_allclose(np.moveaxis(back(silent), -1, 1), first, atol=2e-6)
     np.testing.assert_allclose(noisy, np.where(kept[:, None], x, first + noise), atol=1e-6)
     np.testing.assert_allclose(np.moveaxis(back(last), -1, 1), noisy, atol=2e-6)
     assert np.array_equal(noisy[np.broadcast_to(kept[:, None], x.shape)], x[np.broadcast_to(kept[:, None], x.shape)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import heatmark as hm
 from heatmark.benchmark.runtime_files import read_runtime
 from heatmark.cli import app
 
@@ -46,6 +47,19 @@ def test_rows_tables_and_plots(framework):
     assert record.measurements[0].passes.forward == 2 and record.measurements[0].conditions["threads"] == 1
     for name in ("runtime.csv", "runtime.md", "runtime-costs.png"):
         assert (Path("out") / name).stat().st_size > 200
+
+
+def test_python_measures_the_same_rows():
+    pytest.importorskip("torch")
+    given = {"models": "runtime-net", "frameworks": "torch", "device": "cpu", "batches": "2", "plugins": [PLUGIN]}
+    given |= {"rounds": 3, "seconds": 1.0, "threads": 1, "memory": False, "progress": False}
+    found = hm.runtime("saliency", out="out", **given)
+    row = found.frame.iloc[0]
+    assert len(found.frame) == 1 and (row["method"], row["images"], row["framework"]) == ("saliency", 2, "torch")
+    assert row["relative_cost_low"] <= row["relative_cost"] <= row["relative_cost_high"]
+    assert Path("out/runtime.csv") in found.written
+    with pytest.raises(hm.HeatmarkError, match="saliency"):
+        hm.runtime("salience", out="out", **given)
 
 
 def test_pytest_measures_the_same_rows(tmp_path):
