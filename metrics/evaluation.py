@@ -187,7 +187,6 @@ class _Viewer:
         self._model, self._x, self._target = model, x, target
         self._clean, self._rankings, self._fills = clean, rankings, fills
         self._masks: dict[str, Tensor] = {}
-        self._float_ranks: dict[str, Tensor] = {}
 
     def seen(self, wanted: Sequence[set[Perturbation]], logits: np.ndarray | None) -> list[dict[Perturbation, Seen]]:
         """Return what the network says of each sample's perturbations, sorted."""
@@ -259,11 +258,8 @@ class _Viewer:
         return self._rankings.get(unit) or next(iter(self._rankings.values()))
 
     def _ranks(self, unit: str) -> Tensor:
-        """Return a unit's ranks with a channel axis; float32 holds them exactly, in half the size of sorting's."""
-        if unit not in self._float_ranks:
-            ranks = self._model.operations.to_float(self._ranking(unit).ranks)
-            self._float_ranks[unit] = self._model.with_channel_axis(ranks)
-        return self._float_ranks[unit]
+        """Return a unit's ranks with a channel axis."""
+        return self._model.with_channel_axis(self._ranking(unit).ranks)
 
     def _mask(self, prefix: str) -> Tensor:
         if prefix not in self._masks:

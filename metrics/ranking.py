@@ -83,7 +83,8 @@ class Ranking:
     Attributes
     ----------
     ranks
-        (n, *spatial) int on the device: each position's rank, or its region's; 0 is the highest attribution.
+        float32 (n, *spatial) on the device: each position's rank, or its region's; 0 is the highest attribution.
+        Half the size of what sorting gives, and exact up to 2^24 positions.
     facts
         One per map.
     cumulated
@@ -106,14 +107,15 @@ class Ranking:
             What is ranked: see `metrics/units.py`.
         """
         if unit == POSITION:
-            ranks = model.operations.rank_descending(model.from_numpy(maps.flat))
-            places = model.to_numpy(ranks)
+            sorted_places = model.operations.rank_descending(model.from_numpy(maps.flat))
+            places = model.to_numpy(sorted_places)
+            ranks = model.operations.to_float(sorted_places)
             ordered = [_ordered(row, place) for row, place in zip(maps.flat, places, strict=True)]
         else:
             labels = unit_labels(model, x, unit).reshape(maps.flat.shape)
             found = [_of_regions(row, label) for row, label in zip(maps.flat, labels, strict=True)]
             ordered = [sums for _, sums in found]
-            ranks = model.from_numpy(np.stack([place for place, _ in found]))
+            ranks = model.from_numpy(np.stack([place for place, _ in found]).astype(np.float32))
         cumulated = tuple(np.concatenate([[0.0], np.cumsum(sums)]) for sums in ordered)
         return cls(
             model.operations.reshape(ranks, (len(maps.flat), *maps.spatial)),
