@@ -37,6 +37,8 @@ MOST_TICKS = 6
 LINEAR = 0.05
 """Cost counts as linear where the exponent is within this of 1."""
 
+PANEL_POINTS, LABEL_POINTS = 145.0, 8.0
+"""How high a panel and a line of small text are in the plot, in points."""
 HEADS = ("method", "varied", "points", "smallest", "largest", "exponent", "95 % interval")
 
 
@@ -258,15 +260,6 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
             markersize=4,
             capsize=2,
         )
-        panel.annotate(
-            f"{curve.exponent.value:.2f}",
-            (curve.x[-1], curve.seconds[-1]),
-            xytext=(4, 0),
-            textcoords="offset points",
-            fontsize=7,
-            color=style.colour,
-            va="center",
-        )
     ticks = sorted({place for curve in curves for place in curve.x})
     shown = ticks[:: -(-len(ticks) // MOST_TICKS)]
     panel.set_xticks(shown, [f"{tick:,}" for tick in shown])
@@ -277,10 +270,29 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
     panel.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.7)
     if curves[0].axis in EXPECTED:
         _guide(panel, ticks, curves, EXPECTED[curves[0].axis])
+    _write_exponents(panel, curves, styles)
     panel.spines[["top", "right"]].set_visible(False)
     panel.tick_params(labelsize=7, colors=INK, length=3, width=0.6)
     panel.grid(visible=True, which="major", color="#e4e4e4", linewidth=0.5)
     panel.set_axisbelow(True)
+
+
+def _write_exponents(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str, Style]) -> None:
+    """Write each curve's exponent behind its end, one above the other where curves end close together."""
+    low, high = np.log(panel.get_ylim())
+    written = -math.inf
+    for curve in sorted(curves, key=lambda curve: curve.seconds[-1]):
+        place = PANEL_POINTS * (math.log(curve.seconds[-1]) - low) / (high - low)
+        written = max(place, written + LABEL_POINTS)
+        panel.annotate(
+            f"{curve.exponent.value:.2f}",
+            (curve.x[-1], curve.seconds[-1]),
+            xytext=(4, written - place),
+            textcoords="offset points",
+            fontsize=7,
+            color=styles[curve.method].colour,
+            va="center",
+        )
 
 
 def _guide(panel: Axes, ticks: Sequence[int], curves: Sequence[ScalingCurve], power: float) -> None:
