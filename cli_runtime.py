@@ -127,10 +127,9 @@ def runtime_command(
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:
     from .leaderboards import runtime_runs
-    from .leaderboards.runtime_tables import print_costs
 
     found = runtime_runs.measured_costs(choice, settings, out)
-    print_costs(found.tables, found.record)
+    found.show()
     _say_written(found.written)
     if any(precision != "float32" for precision in choice.precisions):
         _check(choice, settings, out, metrics, images, precisions_only=True)

@@ -80,8 +80,8 @@ def runtime(
 ) -> Costs:
     """Measure what methods cost: time, throughput, first call, memory, passes, and cost in bare forward passes.
 
-    What ``heatmark runtime`` does, with the same defaults. A script that calls it needs the usual
-    ``if __name__ == "__main__":``, as rows are measured in processes of their own.
+    What ``heatmark runtime`` measures, with the same defaults; it does not compare precisions. A script that calls it
+    needs the usual ``if __name__ == "__main__":``, as rows are measured in processes of their own.
 
     Parameters
     ----------

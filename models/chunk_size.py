@@ -52,7 +52,7 @@ class ChunkTuner:
         bounded at half; on a processor, which cannot tell in time that memory runs out, by the memory that is free.
         """
         elements = math.prod(shape)
-        # On two cores 16 was the fastest for a forward pass at 224 px in both frameworks, 8 for a backward pass.
+        # On two cores 16 was mostly the fastest for a forward pass at 224 px; a backward pass needs far more memory.
         first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8 if backward else 16, 32 * 2**20)
         most_bytes //= 2 if backward and on_accelerator else 1
         if backward and not on_accelerator:
