@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from ..models.base import Model
 from ..models.tensors import Tensor
 from .perturbations import POSITION, SOFT, MapFacts, Perturbation
 from .units import unit_labels
+
+_RANKED_AT_ONCE = 2**17
+"""Positions; what sorting needs for a moment is several times the size of the maps that are sorted."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,7 @@ class CleanMaps:
             )
         values = np.asarray(maps, np.float32).reshape(len(maps), -1)
         finite: np.ndarray = np.logical_and.reduce(np.isfinite(values), axis=1)
-        largest = np.finfo(np.float32).max
-        flat = np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf).clip(-largest, largest)
+        flat = values if finite.all() else _without_gaps(values)
         constant = np.equal(flat.min(axis=1), flat.max(axis=1))
         degenerate = tuple(
             "non-finite" if not ok else "constant" if same else "" for ok, same in zip(finite, constant, strict=True)
@@ -106,22 +109,19 @@ class Ranking:
         unit
             What is ranked: see `metrics/units.py`.
         """
-        if unit == POSITION:
-            sorted_places = model.operations.rank_descending(model.from_numpy(maps.flat))
-            places = model.to_numpy(sorted_places)
-            ranks = model.operations.to_float(sorted_places)
-            ordered = [_ordered(row, place) for row, place in zip(maps.flat, places, strict=True)]
-        else:
-            labels = unit_labels(model, x, unit).reshape(maps.flat.shape)
-            found = [_of_regions(row, label) for row, label in zip(maps.flat, labels, strict=True)]
-            ordered = [sums for _, sums in found]
-            ranks = model.from_numpy(np.stack([place for place, _ in found]).astype(np.float32))
-        cumulated = tuple(np.concatenate([[0.0], np.cumsum(sums)]) for sums in ordered)
-        return cls(
-            model.operations.reshape(ranks, (len(maps.flat), *maps.spatial)),
-            tuple(_facts(sums, unit) for sums in ordered),
-            cumulated,
-        )
+        ranked = _of_positions(model, maps.flat) if unit == POSITION else _of_regions(model, maps.flat, x, unit)
+        facts: list[MapFacts] = []
+        cumulated: list[np.ndarray] = []
+
+        def ranks() -> Iterator[tuple[Tensor]]:
+            for places, ordered in ranked:
+                facts.extend(_facts(values, unit) for values in ordered)
+                cumulated.extend(np.concatenate([[0.0], np.cumsum(values)]) for values in ordered)
+                yield (places,)
+
+        (collected,) = model.operations.collect(ranks(), len(maps.flat))
+        shape = (len(maps.flat), *maps.spatial)
+        return cls(model.operations.reshape(collected, shape), tuple(facts), tuple(cumulated))
 
     def relevance(self, row: int, item: Perturbation) -> float:
         """Return the sum of the attributions that a perturbation of one sample keeps."""
@@ -132,20 +132,31 @@ class Ranking:
         return float(kept if item.low <= item.high else total[-1] + kept)
 
 
-def _ordered(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Return the values from the highest to the lowest, float64."""
-    ordered = np.empty(len(values), np.float64)
-    ordered[ranks] = values
-    return ordered
+def _without_gaps(values: np.ndarray) -> np.ndarray:
+    largest = np.finfo(np.float32).max
+    return np.nan_to_num(values, nan=-largest, posinf=largest, neginf=-largest)
 
 
-def _of_regions(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each position's region's rank by mean attribution, and the regions' sums in that order."""
-    sums, sizes = np.bincount(labels, values.astype(np.float64)), np.bincount(labels)
-    order = np.argsort(-sums / sizes, kind="stable")
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks[labels], sums[order]
+def _of_positions(model: Model, flat: np.ndarray) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
+    """Yield, for a few maps after another, the positions' ranks and the attributions from high to low, float64."""
+    count = max(1, _RANKED_AT_ONCE // flat.shape[1])
+    for first in range(0, len(flat), count):
+        maps = flat[first : first + count]
+        places = model.operations.rank_descending(model.from_numpy(maps))
+        ordered = np.empty(maps.shape, np.float64)
+        np.put_along_axis(ordered, model.to_numpy(places), maps, axis=1)
+        yield model.operations.to_float(places), list(ordered)
+
+
+def _of_regions(model: Model, flat: np.ndarray, x: Tensor, unit: str) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
+    """Yield each position's region's rank by mean attribution, and the regions' sums in that order, map by map."""
+    labels_of_all = unit_labels(model, x, unit).reshape(flat.shape)
+    for values, labels in zip(flat, labels_of_all, strict=True):
+        sums, sizes = np.bincount(labels, values.astype(np.float64)), np.bincount(labels)
+        order = np.argsort(-sums / sizes, kind="stable")
+        ranks = np.empty(len(order), np.float32)
+        ranks[order] = np.arange(len(order))
+        yield model.from_numpy(ranks[labels][None]), [sums[order]]
 
 
 def _facts(ordered: np.ndarray, unit: str) -> MapFacts:
