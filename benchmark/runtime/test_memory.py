@@ -86,7 +86,9 @@ def carry_out(count):
         hm.explain(model, x[:count], work, target)
 """
 
-GROWTH = PREPARED + """
+GROWTH = (
+    PREPARED
+    + """
 def grown():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 
@@ -101,8 +103,11 @@ model.engine.chunk = 8
 carry_out(8)
 print(json.dumps([chunk, code, grown() - code]))
 """
+)
 
-HELD = PREPARED + """
+HELD = (
+    PREPARED
+    + """
 import tracemalloc
 import torch
 
@@ -119,6 +124,7 @@ def held(act):
 
 print(json.dumps([held(pass_through), held(lambda: carry_out(8))]))
 """
+)
 
 CURVES = "metrics:deletion;insertion;morf;lerf;n_ord;s_ord;abpc;average_drop"
 PROCESSES = 5
