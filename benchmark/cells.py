@@ -136,7 +136,7 @@ def rows_schema(metrics: Sequence[str]) -> pa.Schema:
         ("band_high", pa.list_(pa.int32())),
         ("band_unit", pa.list_(pa.string())),
         ("band_logit", pa.list_(pa.float32())),
-        ("band_probability", pa.list_(pa.float32())),
+        ("band_probability", pa.list_(pa.float64())),
         ("band_top", pa.list_(pa.bool_())),
         ("band_relevance", pa.list_(pa.float64())),
         ("band_units", pa.list_(pa.string())),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax
 
 from ..datasets.base import Batch
 from ..errors import BadInput
+from ..metrics.target_scores import TargetScores
 from ..models.base import Model
 
 
@@ -78,17 +78,18 @@ def _originals(logits: np.ndarray, labels: np.ndarray, target: str, ids: Sequenc
             f"The sample {unknown!r} has no label that the model knows, but the target is 'label'. "
             'Use target = "predicted" in the suite, or a dataset with the model\'s classes.'
         )
-    log_probabilities = log_softmax(logits.astype(np.float64), axis=1)
     predicted = logits.argmax(axis=1)
     targets = labels if target == "label" else predicted
+    # Where no label is known any class stands in, and what is said of it is not used.
+    of_target, of_label = (TargetScores.of(logits, classes) for classes in (targets, np.maximum(labels, 0)))
     return [
         Original(
             label=int(label),
             predicted=int(top),
             target=int(chosen),
-            target_logit=float(logits[row, chosen]),
-            target_probability=float(np.exp(log_probabilities[row, chosen])),
-            label_log_probability=float(log_probabilities[row, label]) if label >= 0 else float("nan"),
+            target_logit=float(of_target.logit[row]),
+            target_probability=float(of_target.probability[row]),
+            label_log_probability=float(of_label.log_probability[row]) if label >= 0 else float("nan"),
         )
         for row, (label, top, chosen) in enumerate(zip(labels, predicted, targets, strict=True))
     ]

@@ -55,8 +55,6 @@ class MetricFacts:
     id: str
     family: str = ""
     higher_is_better: bool | None = None
-    low: float = float("-inf")
-    high: float = float("inf")
     unit: str = ""
     summary: str = ""
     reference: str = ""
@@ -108,13 +106,10 @@ def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:
         entry = METRICS.get(_name(text, identity))
     except HeatmarkError:
         return MetricFacts(text, protocol=protocol)
-    low, high = entry.range
     return MetricFacts(
         text,
         entry.family,
         bool(entry.higher_is_better),
-        float("-inf") if low is None else float(low),
-        float("inf") if high is None else float(high),
         entry.unit,
         entry.summary,
         _reference(entry),

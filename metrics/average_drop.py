@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from ..models.queries import ScoreKind
+import numpy as np
+
 from ..parameters import Doc
 from ..registry import Reference
 from .fills import CANVASES
 from .measure import CurveMeasure, Measure
 from .perturbations import ORIGINAL, SCALED, SOFT, MapFacts, Perturbation, Reading, fading, keeping
 from .registry import register_metric
+from .rounding import rounding_of
 
 _CHATTOPADHYAY = Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063")
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -28,7 +30,8 @@ Mask = Annotated[
 ]
 Share = Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)]
 Fill = Annotated[str, Doc("what the masked positions show", source="raw pixels times the mask", choices=CANVASES)]
-Score = Annotated[ScoreKind, Doc("what drops", source="Chattopadhyay et al. 2017: probability")]
+DroppingScore = Literal["probability", "logit"]
+Score = Annotated[DroppingScore, Doc("what drops", source="Chattopadhyay et al. 2017: probability")]
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class MaskedScore(CurveMeasure):
     ----------
     change
         ``drop``: 100 max(0, Y - O) / Y, for Y the whole's score and O the masked one's (NaN where Y <= 0, which only
-        logits can be); ``increase``: 100 where O > Y, else 0; ``gain``: 100 max(0, O - Y) / (1 - Y), for
-        probabilities.
+        logits can be); ``increase``: 100 where O > Y by more than float32's rounding, else 0; ``gain``: 100 max(0,
+        O - Y) / (1 - Y), for probabilities.
     mask
         ``soft``: the map's positive part scaled to [0, 1] (a constant map highlights nothing); ``scaled``: the map
         scaled to [0, 1] from its lowest to its highest value; ``top``: the ``share`` of positions ranked highest;
@@ -57,7 +60,12 @@ class MaskedScore(CurveMeasure):
     mask: str
     share: float
     fill: str
-    score: ScoreKind
+    score: DroppingScore
+
+    @property
+    def bounded(self) -> bool:
+        """See `Measure.bounded`."""
+        return self.change != "drop" or self.score == "probability"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -68,7 +76,7 @@ class MaskedScore(CurveMeasure):
         whole = reading.score(ORIGINAL, self.score)
         masked = reading.score(self._masked(reading.facts), self.score)
         if self.change == "increase":
-            return 100.0 * (masked > whole)
+            return 100.0 * (masked - whole > rounding_of(np.array([whole, masked]), self.score))
         if self.change == "gain":
             return 100.0 * (masked - whole) / (1.0 - whole) if masked > whole else 0.0
         return 100.0 * max(0.0, whole - masked) / whole if whole > 0 else float("nan")
@@ -104,6 +112,7 @@ def average_drop(
     unit="%",
     reference=_CHATTOPADHYAY,
     presets=_PRESETS,
+    version=2,
 )
 def average_increase(
     *, mask: Mask = "soft", share: Share = 0.5, fill: Fill = "black", score: Score = "probability"

@@ -60,9 +60,9 @@ def violations(
     if first.shape != (count,) or first.dtype != np.float64:
         return [f"shape {first.shape} and type {first.dtype} instead of {(count,)} and float64"]
     found: list[str] = []
-    low, high = chosen.entry.range
+    low, high = chosen.range
     if (low is not None and (first < low - 1e-6).any()) or (high is not None and (first > high + 1e-6).any()):
-        found.append(f"values outside the declared range {chosen.entry.range}")
+        found.append(f"values outside the declared range {chosen.range}")
     if not (np.array_equal(samples, originals[0]) and np.array_equal(maps, originals[1])):
         found.append("the samples or the attributions were changed")
     chunk = model.engine.chunk

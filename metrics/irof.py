@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from ..registry import Reference
 from .fills import FILLS
 from .levels import Levels
 from .measure import CurveMeasure, Measure
-from .perturbations import ORIGINAL, MapFacts, MetricScore, Perturbation, Reading, removing
+from .perturbations import ORIGINAL, MapFacts, Perturbation, Reading, removing
 from .registry import register_metric
 from .units import UNITS
+
+FallingScore = Literal["probability", "logit", "accuracy"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class RemovalOfFeatures(CurveMeasure):
     """
 
     fill: str
-    score: MetricScore
+    score: FallingScore
     unit: str = "superpixel:100"
     undivided: bool = False
     levels: Levels = field(default_factory=lambda: Levels(step=1))
@@ -79,7 +81,7 @@ def irof(
         str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
     ] = "mean",
     unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100",
-    score: Annotated[MetricScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability",
+    score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability",
     undivided: Annotated[bool, Doc("the form of Quantus: not divided by the number of regions", source="")] = False,
 ) -> Measure:
     """The area over the relative score's curve while superpixels are removed, the most relevant first."""

@@ -35,10 +35,10 @@ class Levels:
     shares: tuple[float, ...] = ()
 
     def counts(self, facts: MapFacts) -> np.ndarray:
-        """Return the increasing counts, beginning with 0 unless ``shares`` says otherwise."""
+        """Return the increasing counts, beginning with 0; for ``shares`` one each, some equal where units are few."""
         whole = facts.positions if self.extent == "all" else facts.positives
         if self.shares:
-            return np.unique(np.round(np.array(self.shares) * whole).astype(np.int64))
+            return np.round(np.array(self.shares) * whole).astype(np.int64)
         if self.step is None:
             return np.unique(np.round(np.linspace(0, whole, min(self.steps, max(whole, 1)) + 1)).astype(np.int64))
         end = whole if self.most is None else min(whole, self.most)

@@ -186,10 +186,11 @@ class GridPointingGame(Localisation):
         return RelevanceMass().located(heat, mask) if self._is_whole(mask) else _UNDEFINED
 
     def _is_whole(self, mask: np.ndarray) -> bool:
-        """Return whether every cell lies either wholly in the mask or wholly outside, but for a resized border."""
+        """Return whether each cell lies wholly in the mask or wholly outside, some in, some out, but for borders."""
         cells = grid_labels(mask.shape, [min(self.cells, length) for length in mask.shape]).ravel()
         shares = np.bincount(cells, mask.ravel()) / np.bincount(cells)
-        return bool((np.minimum(shares, 1 - shares) <= _BORDER).all())
+        inside, outside = shares >= 1 - _BORDER, shares <= _BORDER
+        return bool((inside | outside).all() and inside.any() and outside.any())
 
 
 @register_metric(

@@ -55,6 +55,11 @@ class Measure(ABC):
     wants: ClassVar[frozenset[Want]] = frozenset()
     unit: str = POSITION
 
+    @property
+    def bounded(self) -> bool:
+        """Whether values stay in the registered range; protocols that read logits may have none."""
+        return True
+
     def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
         """Return the perturbations of a sample whose scores the value is computed from."""
         return ()

@@ -15,11 +15,9 @@ from .levels import Levels
 from .measure import CurveMeasure, Measure
 from .perturbations import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading, removing
 from .registry import register_metric
+from .rounding import changes, rounding_of
 from .single_deletion import removed_relevance
 from .units import UNITS, checked_unit
-
-_ROUNDING = 1e-6
-"""Scores that differ by no more than this, relative to their size, differ by the rounding of float32 alone."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class EffectMonotonicity(CurveMeasure):
 
     A unit's attribution is the sum over its positions. How much the score f depends on it is the mean of
     (f(x with the unit replaced) - f(x))^2 over replacements by uniform noise; the authors' division by f(x)^2 changes
-    no rank. Undefined (NaN) where either side is constant.
+    no rank. Changes that are float32's rounding are none. Undefined (NaN) where either side is constant.
 
     Attributes
     ----------
@@ -50,9 +48,7 @@ class EffectMonotonicity(CurveMeasure):
         """See `CurveMeasure.value`."""
         whole = reading.score(ORIGINAL, self.score)
         draws = [reading.curve(self._replaced(reading.facts, draw), self.score) for draw in range(self.draws)]
-        effects = ((np.stack(draws) - whole) ** 2).mean(axis=0)
-        if np.sqrt(effects.max()) <= _ROUNDING * abs(whole):
-            return float("nan")
+        effects = (changes(np.stack(draws), whole, self.score) ** 2).mean(axis=0)
         return spearman(np.abs(removed_relevance(reading, self._replaced(reading.facts, 0))), effects)
 
     def _replaced(self, facts: MapFacts, draw: int) -> list[Perturbation]:
@@ -91,7 +87,7 @@ class CurveMonotonicity(CurveMeasure):
     def value(self, reading: Reading) -> float:
         """See `CurveMeasure.value`."""
         _, scores = self.curve(reading)
-        return float((np.diff(scores) >= -_ROUNDING * np.abs(scores).max()).mean())
+        return float((np.diff(scores) >= -rounding_of(scores, self.score)).mean())
 
 
 @register_metric(
@@ -102,6 +98,7 @@ class CurveMonotonicity(CurveMeasure):
     reference=Reference(
         "Nguyen, Rodríguez Martínez", 2020, "On quantitative aspects of model interpretability", "2007.07584"
     ),
+    version=2,
 )
 def monotonicity(
     *,
@@ -123,6 +120,7 @@ def monotonicity(
     range=(0.0, 1.0),
     reference=Reference("Arya et al.", 2019, "One Explanation Does Not Fit All", "1909.03012"),
     presets={"arya2019": {"step": 1}},
+    version=2,
 )
 def monotone_curve(
     *,

@@ -33,7 +33,7 @@ class OrderingArea(CurveMeasure):
 
     With f the target's logit, b its value for the blank input and x the sample, the curve is (max(f, b) - b) /
     (f(x) - b); for ``insert`` also clipped from above at f(x). ``undivided`` is the form of the reference code for
-    sufficiency: max(f, b) / f(x). Undefined (NaN) where f(x) does not exceed b, or zero for the undivided form, or
+    sufficiency: max(f, b) / f(x). Undefined (NaN) where f(x) does not exceed b, nor zero in the undivided form, or
     where the ranking has fewer than two levels.
 
     Attributes
@@ -66,7 +66,7 @@ class OrderingArea(CurveMeasure):
         """See `Measure.curve`."""
         whole, blank = reading.curve(self._ends(reading.facts), "logit")
         counts = self.levels.counts(reading.facts)
-        if len(counts) < 2 or (whole == 0 if self.undivided else whole <= blank):
+        if len(counts) < 2 or whole <= blank or (self.undivided and whole <= 0):
             return None
         above = np.maximum(reading.curve(self._levels(reading.facts), "logit"), blank)
         if self.undivided:

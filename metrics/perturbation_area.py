@@ -11,6 +11,9 @@ from .levels import Levels
 from .measure import CurveMeasure
 from .perturbations import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading, keeping, removing
 
+_SHARES = ("probability", "accuracy")
+"""Scores between 0 and 1."""
+
 
 @dataclass(frozen=True)
 class PerturbationArea(CurveMeasure):
@@ -45,6 +48,11 @@ class PerturbationArea(CurveMeasure):
     order: Literal["descending", "ascending"] = "descending"
     aggregate: Literal["trapezoid", "mean"] = "trapezoid"
     change: Literal["score", "drop"] = "score"
+
+    @property
+    def bounded(self) -> bool:
+        """See `Measure.bounded`."""
+        return self.score in _SHARES
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -87,6 +95,11 @@ class OrderGap(CurveMeasure):
     score: MetricScore
     unit: str = POSITION
     factor: float = 1.0
+
+    @property
+    def bounded(self) -> bool:
+        """See `Measure.bounded`."""
+        return self.score in _SHARES
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

@@ -141,7 +141,7 @@ class Reading:
         """Return the score of one perturbed input."""
         found = self.seen[perturbation]
         if kind == "log_probability":
-            return math.log(max(found.probability, float(np.finfo(np.float32).tiny)))
+            return math.log(max(found.probability, float(np.finfo(np.float64).tiny)))
         if kind == "accuracy":
             return float(found.top)
         return found.logit if kind == "logit" else found.probability
@@ -164,7 +164,7 @@ class Bands:
     fill, low, high, unit
         The perturbations.
     logit, probability, top, relevance
-        What was seen of each; float32, float32, bool, float64.
+        What was seen of each; float32, float64, bool, float64.
     units, positions, positives, quantiles
         The map's facts, one entry for each unit that was ranked.
     """
@@ -192,7 +192,7 @@ class Bands:
             high=np.array([item.high for item in items], np.int32),
             unit=[item.unit for item in items],
             logit=np.array([value.logit for value in values], np.float32),
-            probability=np.array([value.probability for value in values], np.float32),
+            probability=np.array([value.probability for value in values], np.float64),
             top=np.array([value.top for value in values], bool),
             relevance=np.array([value.relevance for value in values], np.float64),
             units=[one.unit for one in facts],

@@ -20,6 +20,7 @@ from ..models.tensors import Tensor
 from .fills import fill_of
 from .perturbations import ORIGINAL, POSITION
 from .ranking import CleanMaps
+from .rounding import rounding_of
 from .scoring import Scoring
 from .units import unit_labels
 
@@ -33,9 +34,6 @@ _BLOCK = 64
 
 _GRAIN = 2.0**-51
 """Shares are rounded to multiples of this: float64 adds up such shares without any rounding."""
-
-_ROUNDING = 1e-6
-"""Scores that differ by no more than this, relative to their size, differ by the rounding of float32 alone."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def removal_responses(scoring: Scoring, masks: LazyRows, count: int, fill: str, 
     score
         What drops.
     """
-    shares = exact_shares(CleanMaps.of(scoring.model, scoring.maps).flat)
+    shares = exact_shares(CleanMaps.of(scoring.model, scoring.maps).addable)
     return responses(scoring, masks, count, shares, removing_from(scoring, masks, fill), score)
 
 
@@ -129,8 +127,8 @@ def responses(
     """
     whole = original_scores(scoring, score)
     left = scoring.scores(make, count, score)
-    size = np.maximum(np.abs(whole), np.abs(left).max(axis=0))
-    return Responses(weighted_sums(parts, count, maps), whole - left, _ROUNDING * size)
+    rounding = [rounding_of(np.append(scores, known), score) for scores, known in zip(left.T, whole, strict=True)]
+    return Responses(weighted_sums(parts, count, maps), whole - left, np.array(rounding))
 
 
 def removing_from(scoring: Scoring, masks: LazyRows, fill: str) -> Maker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,12 +55,32 @@ class CleanMaps:
             )
         values = np.asarray(maps, np.float32).reshape(len(maps), -1)
         finite: np.ndarray = np.logical_and.reduce(np.isfinite(values), axis=1)
-        flat = values if finite.all() else _without_gaps(values)
+        largest = np.finfo(np.float32).max
+        flat = values if finite.all() else np.nan_to_num(values, nan=-largest, posinf=largest, neginf=-largest)
         constant = np.equal(flat.min(axis=1), flat.max(axis=1))
         degenerate = tuple(
             "non-finite" if not ok else "constant" if same else "" for ok, same in zip(finite, constant, strict=True)
         )
         return cls(flat, model.spatial_shape, finite, degenerate)
+
+    @cached_property
+    def addable(self) -> np.ndarray:
+        """The maps for sums: what is not finite is next to the largest or smallest number that is, (n, positions).
+
+        So it ranks as in ``flat``, but does not swamp the rest.
+        """
+        if self.finite.all():
+            return self.flat
+        largest = np.finfo(np.float32).max
+        known = np.abs(self.flat) < largest
+        low, high = (
+            np.where(known.any(axis=1), end, np.float32(0))[:, None]
+            for end in (
+                self.flat.min(axis=1, where=known, initial=largest),
+                self.flat.max(axis=1, where=known, initial=-largest),
+            )
+        )
+        return self.flat.clip(np.nextafter(low, -largest), np.nextafter(high, largest))
 
     def mask(self, prefix: str) -> np.ndarray:
         """Return each map, or its positive part for ``soft:``, scaled to [0, 1]: float32 (n, *spatial).
@@ -109,7 +130,7 @@ class Ranking:
         unit
             What is ranked: see `metrics/units.py`.
         """
-        ranked = _of_positions(model, maps.flat) if unit == POSITION else _of_regions(model, maps.flat, x, unit)
+        ranked = _of_positions(model, maps) if unit == POSITION else _of_regions(model, maps, x, unit)
         facts: list[MapFacts] = []
         cumulated: list[np.ndarray] = []
 
@@ -132,31 +153,27 @@ class Ranking:
         return float(kept if item.low <= item.high else total[-1] + kept)
 
 
-def _without_gaps(values: np.ndarray) -> np.ndarray:
-    largest = np.finfo(np.float32).max
-    return np.nan_to_num(values, nan=-largest, posinf=largest, neginf=-largest)
-
-
-def _of_positions(model: Model, flat: np.ndarray) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
+def _of_positions(model: Model, maps: CleanMaps) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
     """Yield, for a few maps after another, the positions' ranks and the attributions from high to low, float64."""
-    count = max(1, _RANKED_AT_ONCE // flat.shape[1])
-    for first in range(0, len(flat), count):
-        maps = flat[first : first + count]
-        places = model.operations.rank_descending(model.from_numpy(maps))
-        ordered = np.empty(maps.shape, np.float64)
-        np.put_along_axis(ordered, model.to_numpy(places), maps, axis=1)
+    count = max(1, _RANKED_AT_ONCE // maps.flat.shape[1])
+    for first in range(0, len(maps.flat), count):
+        some = slice(first, first + count)
+        places = model.operations.rank_descending(model.from_numpy(maps.flat[some]))
+        ordered = np.empty(maps.flat[some].shape, np.float64)
+        np.put_along_axis(ordered, model.to_numpy(places), maps.addable[some], axis=1)
         yield model.operations.to_float(places), list(ordered)
 
 
-def _of_regions(model: Model, flat: np.ndarray, x: Tensor, unit: str) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
+def _of_regions(model: Model, maps: CleanMaps, x: Tensor, unit: str) -> Iterator[tuple[Tensor, list[np.ndarray]]]:
     """Yield each position's region's rank by mean attribution, and the regions' sums in that order, map by map."""
-    labels_of_all = unit_labels(model, x, unit).reshape(flat.shape)
-    for values, labels in zip(flat, labels_of_all, strict=True):
+    labels_of_all = unit_labels(model, x, unit).reshape(maps.flat.shape)
+    for values, addable, labels in zip(maps.flat, maps.addable, labels_of_all, strict=True):
         sums, sizes = np.bincount(labels, values.astype(np.float64)), np.bincount(labels)
         order = np.argsort(-sums / sizes, kind="stable")
         ranks = np.empty(len(order), np.float32)
         ranks[order] = np.arange(len(order))
-        yield model.from_numpy(ranks[labels][None]), [sums[order]]
+        ordered = sums if addable is values else np.bincount(labels, addable.astype(np.float64))
+        yield model.from_numpy(ranks[labels][None]), [ordered[order]]
 
 
 def _facts(ordered: np.ndarray, unit: str) -> MapFacts:

@@ -111,6 +111,11 @@ class Metric:
         return self.selection.text
 
     @property
+    def range(self) -> tuple[float | None, float | None]:
+        """The smallest and largest possible value under this protocol; None where there is no bound."""
+        return self.entry.range if self.measure.bounded else (None, None)
+
+    @property
     def protocol(self) -> dict[str, Any]:
         """The protocol as plain data."""
         return self.measure.protocol()

@@ -15,6 +15,7 @@ from .fills import FILLS
 from .measure import CurveMeasure, Measure
 from .perturbations import ORIGINAL, MapFacts, MetricScore, Perturbation, Reading, removing
 from .registry import register_metric
+from .rounding import changes
 from .units import UNITS
 
 _PRESETS: dict[str, dict[str, Any]] = {"idsds": {"fill": "zero"}}
@@ -24,7 +25,8 @@ _PRESETS: dict[str, dict[str, Any]] = {"idsds": {"fill": "zero"}}
 class SingleDeletion(CurveMeasure):
     """Spearman's correlation, over the cells, of a cell's attribution with the drop when that cell alone is filled.
 
-    A cell's attribution is the signed sum over its positions. Undefined (NaN) where either side is constant.
+    A cell's attribution is the signed sum over its positions. Drops that are float32's rounding are none. Undefined
+    (NaN) where either side is constant.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class SingleDeletion(CurveMeasure):
     def value(self, reading: Reading) -> float:
         """See `CurveMeasure.value`."""
         cells = self._cells(reading.facts)
-        drops = reading.score(ORIGINAL, self.score) - reading.curve(cells, self.score)
+        drops = -changes(reading.curve(cells, self.score), reading.score(ORIGINAL, self.score), self.score)
         return spearman(removed_relevance(reading, cells), drops)
 
     def _cells(self, facts: MapFacts) -> list[Perturbation]:
@@ -67,6 +69,7 @@ def removed_relevance(reading: Reading, cells: Sequence[Perturbation]) -> np.nda
         "Hesse, Schaub-Meyer, Roth", 2024, "Benchmarking the Attribution Quality of Vision Models", "2407.11910"
     ),
     presets=_PRESETS,
+    version=2,
 )
 def single_deletion(
     *,

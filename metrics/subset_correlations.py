@@ -208,7 +208,7 @@ def sensitivity_n(
     higher_is_better=True,
     range=(-1.0, 1.0),
     reference=_BHATT,
-    presets={"quantus": {"score": "probability"}},
+    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
 )
 def faithfulness_correlation(
     *,

@@ -20,12 +20,15 @@ def target_score(
     target
         (m,) class numbers.
     score
-        ``logit``, ``probability``, ``log_probability`` (softmax over all classes), or a function of one's own.
+        ``logit``, ``probability``, ``log_probability`` (softmax over all classes; a single output is the log odds of
+        its class), or a function of one's own.
     """
     if callable(score):
         return score(operations, logits, target)
     chosen = operations.take_class(logits, target)
     if score == "logit":
         return chosen
+    if int(logits.shape[1]) == 1:
+        logits = operations.concat([logits, 0.0 * logits], axis=1)
     log_probability = chosen - operations.log_sum_exp(logits, axis=1)
     return log_probability if score == "log_probability" else operations.exp(log_probability)

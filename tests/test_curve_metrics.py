@@ -54,8 +54,8 @@ class TestByHand:
         assert self.value(framework, "morf[score=logit,unit=patch:2]") == pytest.approx(expected, rel=1e-5)
 
     def test_comprehensiveness_and_sufficiency(self, framework):
-        # Of four positions 1, 5 and 10 % are none, 20 % is one and 50 % are two.
-        gone, left = sigmoid([10, 6, 3]), sigmoid([0, 4, 7])
+        # Of four positions 1, 5 and 10 % are none, 20 % is one and 50 % are two: five levels, three of them the same.
+        gone, left = sigmoid([10, 10, 10, 6, 3]), sigmoid([0, 0, 0, 4, 7])
         assert self.value(framework, "comprehensiveness") == pytest.approx(sigmoid(10) - gone.mean(), rel=1e-5)
         assert self.value(framework, "sufficiency") == pytest.approx(sigmoid(10) - left.mean(), rel=1e-4)
 
@@ -127,11 +127,10 @@ class TestByHand:
         subject = linear(framework, [[1.0] * 5, [0.0] * 5])
         x = np.array([[0.0, 0.25, 0.5, 0.75, 1.0]], np.float32)
         maps = np.array([[0.0, 1.0, 3.0, 2.0, -1.0]], np.float32)
-        # Shares of 10 to 90 % of five positions: 0, 1, 1, 2, 2, 3, 4, 4, 4 of them; duplicates are one level.
-        whole = x.sum()
-        levels = {0: whole, 1: whole, 2: whole, 3: whole, 4: 5 * 1.0}
+        # Shares of 10 to 90 % of five positions: 0, 1, 2, 2, 2, 3, 4, 4, 4 of them. The last one left is the highest.
+        expected = np.mean(6 * [x.sum()] + 3 * [5 * 1.0])
         result = hm.score(subject, x, maps, "road_morf[fill=linear:0,score=logit]", 0)[0]
-        assert result == pytest.approx(np.mean(list(levels.values())), abs=1e-3)
+        assert result == pytest.approx(expected, abs=1e-3)
 
 
 def reference_curves(f, x, attributions, top, bottom, action):

@@ -185,7 +185,8 @@ class TestAll:
         masks = np.concatenate([quarter(), np.zeros((1, 12, 12), bool), np.ones((1, 12, 12), bool)])
         found = scored(maps, masks, metric)
         assert np.isfinite(found[0]) and np.isnan(found[1])
-        assert np.isnan(found[2]) == (metric == "localisation_auc")
+        # A mask that is everything leaves nothing to tell apart, and is no mosaic.
+        assert np.isnan(found[2]) == (metric in ("localisation_auc", "grid_pointing_game"))
         assert np.isnan(scored(maps[:1], masks[1:2], metric)).all()
 
     def test_degenerate_maps(self, scored, metric):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networks
 import numpy as np
 import pytest
@@ -225,8 +227,24 @@ def test_contract(model, framework, metric):
 def test_contract_violations_are_found(model):
     subject = model("plain", "torch")
     x = native(subject, pictures(2))
-    metric = metric_from("deletion[score=logit]")  # logits leave the range declared for probabilities
-    assert any("range" in item for item in violations(subject, 20 * x, hm.explain(subject, x, "random"), metric))
+    deletion = metric_from("deletion")
+    narrow = replace(deletion, entry=replace(deletion.entry, range=(0.0, 0.01)))
+    assert any("range" in item for item in violations(subject, x, hm.explain(subject, x, "random"), narrow))
+
+
+def test_logits_have_no_range(model):
+    subject = model("plain", "torch")
+    x = native(subject, pictures(2))
+    maps = hm.explain(subject, x, "random")
+    for name in (
+        "deletion[score=logit]",
+        "aopc[score=logit]",
+        "road_combined[score=logit]",
+        "average_drop[score=logit]",
+    ):
+        assert metric_from(name).range == (None, None)
+        assert violations(subject, 20 * x, maps, name) == []
+    assert metric_from("deletion").range == (0, 1) and metric_from("average_increase[score=logit]").range == (0, 100)
 
 
 def test_every_distinct_picture_is_evaluated_once(model):
