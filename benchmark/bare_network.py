@@ -59,10 +59,11 @@ def bare_loop(model: Model, label: str, backward: bool) -> Callable[[Any], None]
     return loop(model, int(size), layout, backward)
 
 
-def candidate_sizes(model: Model) -> list[int]:
-    """Return the chunk sizes to try, in powers of two."""
+def candidate_sizes(model: Model, backward: bool) -> list[int]:
+    """Return the chunk sizes to try, in powers of two; on an accelerator backward up to half as many, as the engine."""
     on_cpu = "cpu" in model.device.lower()
     most = MOST_BYTES[on_cpu] // (4 * math.prod(model.input_shape))
+    most //= 2 if backward and not on_cpu else 1
     first = FIRST_CHUNK if on_cpu else 8 * FIRST_CHUNK
     sizes = [2**power for power in range(13) if first <= 2**power <= most]
     return sizes or [max(1, 2 ** int(math.log2(max(1, most))))]
@@ -85,18 +86,22 @@ def fastest_bare(model: Model, rows: Callable[[int], Any], backward: bool) -> st
     """
     times: dict[str, float] = {}
 
-    def seconds_of(size: int, layout: str) -> float:
-        loop, x = bare_loop(model, label_of(size, layout), backward), rows(size)
-        loop(x)  # traces and warms up
-        return min(timed(lambda: loop(x)) for _ in range(3)) / size
-
-    best, misses = math.inf, 0
-    for size in candidate_sizes(model):
+    def seconds_of(size: int, layout: str) -> float | None:
         try:
-            times[label_of(size, model.layouts[0])] = took = seconds_of(size, model.layouts[0])
+            loop, x = bare_loop(model, label_of(size, layout), backward), rows(size)
+            loop(x)  # traces and warms up
+            took = min(timed(lambda: loop(x)) for _ in range(3)) / size
         except Exception as error:
             if not model.is_out_of_memory(error) or not times:
                 raise
+            return None
+        times[label_of(size, layout)] = took
+        return took
+
+    best, misses = math.inf, 0
+    for size in candidate_sizes(model, backward):
+        took = seconds_of(size, model.layouts[0])
+        if took is None:
             break
         misses = 0 if took < 0.98 * best else misses + 1
         best = min(best, took)
@@ -104,7 +109,7 @@ def fastest_bare(model: Model, rows: Callable[[int], Any], backward: bool) -> st
             break
     size = size_of(min(times, key=lambda label: times[label]))
     for layout in model.layouts[1:]:
-        times[label_of(size, layout)] = seconds_of(size, layout)
+        seconds_of(size, layout)
     finalists = sorted(times, key=lambda label: times[label])[:2]
     return _winner(model, rows, backward, finalists)
 

@@ -116,7 +116,8 @@ def _executor(engine: str, work: Work, plugins: tuple[str, ...]) -> Executor:
         return SerialExecutor(plugins)
     known = {plugin_module(plugin) for plugin in plugins}
     further = [main_plugin() if origin == "__main__" else origin for origin in work.origins if origin not in known]
-    return ProcessExecutor(work.suite.frameworks, (*plugins, *further))
+    on_cpu = work.device.lower().startswith("cpu")
+    return ProcessExecutor(work.suite.frameworks, (*plugins, *further), on_cpu=on_cpu)
 
 
 def _answers(work: Work, executor: Executor, notes: Sequence[str]) -> dict[ModelRequest, Answer]:

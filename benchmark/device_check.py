@@ -162,16 +162,20 @@ def _outputs_of(
     optional: frozenset[Place],
 ) -> list[Outputs]:
     found: list[Outputs] = []
-    for setup in setups:
+    for number, setup in enumerate(setups):
         targets = found[0].targets if found else None
         with PlaceProcess(setup.place, settings) as process:
             view.working_on(f"{check.model} · {setup.place.framework} · {setup.label}")
             start = process.call(starting_point, check.model, setup, check.images, targets)
             if isinstance(start, (Failed, NotMeant)):
                 reason = start.error if isinstance(start, Failed) else start.reason
-                if isinstance(start, Failed) and setup.place not in optional:
+                # Where a device may be missing, only that it is there not is no error.
+                if isinstance(start, Failed) and not (start.known and setup.place in optional):
                     raise BadInput(f"{check.model} · {setup.place.framework} · {setup.label}: {reason}")
                 view.say(f"left out {setup.place.framework} · {setup.label}: {reason}")
+                if not found:  # nothing to compare the others with
+                    view.skip(len(check.methods) * (len(setups) - number))
+                    return []
                 view.skip(len(check.methods))
                 continue
             found.append(_with_methods(start, check, process, view))

@@ -130,30 +130,6 @@ def set_threads(framework: str, threads: int) -> None:
         tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def tensor_float_32(framework: str) -> bool:
-    """Return whether a framework may round the factors of float32 products to TensorFloat-32, on GPUs that can."""
-    if framework == "torch":
-        import torch
-
-        return bool(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
-    import tensorflow
-
-    return bool(tensorflow.config.experimental.tensor_float_32_execution_enabled())
-
-
-def set_tensor_float_32(framework: str, allowed: bool) -> None:
-    """Allow or forbid TensorFloat-32 in this process; for a process of heatmark's own, not a library's."""
-    if framework == "torch":
-        import torch
-
-        torch.backends.cudnn.allow_tf32 = allowed
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-    else:
-        import tensorflow
-
-        tensorflow.config.experimental.enable_tensor_float_32_execution(allowed)
-
-
 def diagnose() -> Report:
     """Look at the installation; each framework is imported in a process of its own."""
     try:

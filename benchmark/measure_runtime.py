@@ -313,7 +313,11 @@ def measured_rows(
     for place in dict.fromkeys(case.place for case in cases):
         with PlaceProcess(place, settings) as process:
             mine = [case for case in cases if case.place == place]
+            precision = ""
             for network in dict.fromkeys(case.network for case in mine):
+                if network.precision != precision:
+                    process.end()  # TensorFlow may keep the kernels that it chose in another precision
+                    precision = network.precision
                 view.working_on(f"the bare {network.model} · {place.framework} · {place.device}")
                 rows = NetworkRows(network, process, settings, place in optional)
                 for case in [case for case in mine if case.network == network]:

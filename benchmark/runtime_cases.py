@@ -51,7 +51,7 @@ class Place:
     @property
     def on_cpu(self) -> bool:
         """Whether it is the processor."""
-        return self.device == "cpu"
+        return self.device.lower().partition(":")[0] == "cpu"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import psutil
 
 from ..models.base import Model
 from ..models.devices import device_name
-from .environment import machine_facts, tensor_float_32, versions
+from ..models.tensor_float_32 import tensor_float_32
+from .environment import machine_facts, versions
 
 SAME = ("cpu", "cores", "memory_gib", "system", "gpus")
 """What two machines must have in common for their times to be compared."""
@@ -127,6 +128,9 @@ def _gpu_of(model: Model) -> dict[str, Any] | None:
         return None
     gpus, number = gpu_facts(), model.device.rpartition(":")[2]
     index = int(number) if number.isdigit() else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if index < len(visible) and visible[index].strip().isdigit():
+        index = int(visible[index])  # nvidia-smi counts those that are hidden too
     return gpus[index] if index < len(gpus) else None
 
 

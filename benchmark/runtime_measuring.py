@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,9 @@ from ..models.base import Model
 from ..models.engine import Pairs
 from ..models.queries import PassCount, Precision, Query
 from ..models.registry import find_model
+from ..models.tensor_float_32 import set_tensor_float_32
 from ..models.tensors import Tensor
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
-from .environment import set_tensor_float_32
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest
 from .named_models import is_own, loaded_model
@@ -181,6 +182,7 @@ def _loaded(case: RuntimeCase) -> _Subject:
 def loaded_for(case: RuntimeCase) -> Model:
     """Load a row's network anew, and set this process to its precision."""
     framework, device = case.place.framework, case.place.device
+    gc.collect()  # the last row's network: models and their engines know each other
     set_tensor_float_32(framework, case.precision == "tf32")
     precision: Precision = "bf16" if case.precision == "bf16" else "float32"
     if case.size is not None or case.classes is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,9 +15,6 @@ from .runtime_cases import Place, RuntimeSettings
 from .serving import Ready, make_ready
 from .worker import failed
 from .worker_processes import GRACE_SECONDS, main_module_hidden, manner
-
-HIDDEN_GPUS = {"CUDA_VISIBLE_DEVICES": "-1"}
-"""A process that works on the processor sees no GPU, or TensorFlow would take memory on it."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,7 @@ class PlaceProcess:
 
 def answer_calls(connection: Connection, place: Place, threads: int, plugins: tuple[str, ...]) -> None:
     """Answer one call after another until the connection is closed; the target of a place's process."""
-    if place.on_cpu:
-        os.environ.update(HIDDEN_GPUS)
-    if not make_ready(connection, place.framework, threads, plugins):
+    if not make_ready(connection, place.framework, threads, plugins, on_cpu=place.on_cpu):
         return
     while True:
         try:

@@ -13,7 +13,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ..models.importing import imported
-from .environment import set_tensor_float_32, set_threads
+from ..models.tensor_float_32 import set_tensor_float_32
+from .environment import set_threads
 from .freed_memory import keep_freed_memory
 from .messages import Job, ModelRequest, Outcome
 from .notices import show_notices
@@ -37,14 +38,14 @@ class Done:
     seconds: float
 
 
-def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str]) -> None:
+def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
     """Answer requests and jobs until the connection is closed; the target of a worker process.
 
     Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `ModelRequest` is answered
     by what `Worker.describe` returns; a `Job` by numbers of images (how many more went through the network) and then
     `Done`.
     """
-    if not make_ready(connection, framework, threads, plugins):
+    if not make_ready(connection, framework, threads, plugins, on_cpu=on_cpu):
         return
     worker = Worker(threads)
     while True:
@@ -62,12 +63,21 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             connection.send(Done(outcome, perf_counter() - began))
 
 
-def make_ready(connection: Connection, framework: str, threads: int, plugins: Sequence[str]) -> bool:
-    """Make a new process ready to work with one framework, and say so; False if that failed, which is said too."""
+def make_ready(
+    connection: Connection, framework: str, threads: int, plugins: Sequence[str], *, on_cpu: bool = False
+) -> bool:
+    """Make a new process ready to work with one framework, and say so; False if that failed, which is said too.
+
+    ``on_cpu`` hides GPUs, on which TensorFlow would work and take memory all the same.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
     _be_killed_first()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or it takes all of a GPU, beside PyTorch
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the numbers of nvidia-smi
+    if on_cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     show_notices()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     keep_freed_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,7 @@ from ..metrics.registry import Metric, metric_from
 from ..models.base import Model
 from ..models.devices import device_name
 from ..models.queries import PassCount
+from ..models.tensor_float_32 import without_tensor_float_32
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
 from .explainers import explainer_of
@@ -91,7 +93,8 @@ class Worker:
         if job.request in self._unusable:
             return self._unusable[job.request]
         try:
-            return self._run(job, report)
+            with without_tensor_float_32(job.spec.framework):  # float32 means float32, whoever's process this is
+                return self._run(job, report)
         except NotApplicable as error:
             return NotMeant(str(error))
         except Exception as error:
@@ -125,7 +128,8 @@ class Worker:
 
     def _loaded_model(self, request: ModelRequest) -> Model:
         if self._model is None or self._model[0] != request:
-            self._model = self._task = None  # the old model's memory is free before the new one is loaded
+            self._model = self._task = None
+            gc.collect()  # models and their engines know each other: only now is the old one's memory free
             try:
                 model = loaded_model(request)
             except Exception as error:

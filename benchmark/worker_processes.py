@@ -43,8 +43,9 @@ class WorkerProcess:
         Why the worker cannot be started at all, or None.
     """
 
-    def __init__(self, framework: str, threads: int, plugins: Sequence[str]) -> None:
+    def __init__(self, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool = False) -> None:
         self.framework = framework
+        self._on_cpu = on_cpu
         self.broken: Failed | None = None
         self._threads = threads
         self._plugins = tuple(plugins)
@@ -64,7 +65,7 @@ class WorkerProcess:
         ours, theirs = context.Pipe()
         process = context.Process(
             target=serve,
-            args=(theirs, self.framework, self._threads, self._plugins),
+            args=(theirs, self.framework, self._threads, self._plugins, self._on_cpu),
             name=f"heatmark-{self.framework}",
             daemon=True,
         )
@@ -136,11 +137,13 @@ class ProcessExecutor:
         The frameworks that will be needed; the cores are shared among them.
     plugins
         Modules or files that the workers import first.
+    on_cpu
+        Whether they shall see no GPU.
     """
 
-    def __init__(self, frameworks: Sequence[str], plugins: Sequence[str] = ()) -> None:
+    def __init__(self, frameworks: Sequence[str], plugins: Sequence[str] = (), *, on_cpu: bool = False) -> None:
         threads = max(1, usable_cores() // max(1, len(frameworks)))
-        self._workers = [WorkerProcess(framework, threads, plugins) for framework in frameworks]
+        self._workers = [WorkerProcess(framework, threads, plugins, on_cpu) for framework in frameworks]
 
     def describe(self, requests: Sequence[ModelRequest]) -> dict[ModelRequest, Description | Failed | NotMeant]:
         """Load models and return what they are; the frameworks work side by side."""

@@ -101,13 +101,14 @@ def explain_batch(
     if reason is not None:
         raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason.rstrip('.')}.")
     request = Request(model, x, np.asarray(target, np.int64), seed, inner=method.inner, ground_truth=ground_truth)
-    result = method.entry.function(request, **method.parameters)
-    resolved = (int(x.shape[0]), *model.input_shape)
-    if channels:
-        if tuple(result.shape) != resolved or method.entry.pooling == "none":
-            raise BadInput(f"{method.id} has no channel-resolved form: leave out channels=True.")
-        return model.to_numpy(result)
-    return model.to_numpy(pooled_map(model, method, result))
+    with model.operations.on_device():
+        result = method.entry.function(request, **method.parameters)
+        resolved = (int(x.shape[0]), *model.input_shape)
+        if channels:
+            if tuple(result.shape) != resolved or method.entry.pooling == "none":
+                raise BadInput(f"{method.id} has no channel-resolved form: leave out channels=True.")
+            return model.to_numpy(result)
+        return model.to_numpy(pooled_map(model, method, result))
 
 
 def pooled_map(model: Model, method: Method, attribution: Tensor) -> Tensor:

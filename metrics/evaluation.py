@@ -85,6 +85,21 @@ def evaluate_batch(
     BadInput
         If maps and samples do not match.
     """
+    with model.operations.on_device():
+        return _evaluated(model, x, maps, target, metrics, seed, logits, masks, explainer)
+
+
+def _evaluated(
+    model: Model,
+    x: Tensor,
+    maps: np.ndarray,
+    target: np.ndarray,
+    metrics: Sequence[Metric],
+    seed: int,
+    logits: np.ndarray | None,
+    masks: np.ndarray | None,
+    explainer: Explainer | None,
+) -> Evaluation:
     count = int(x.shape[0])
     if len(maps) != count:
         raise BadInput(f"There are {len(maps)} attributions for {count} samples.")

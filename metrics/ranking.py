@@ -55,7 +55,7 @@ class CleanMaps:
             )
         values = np.asarray(maps, np.float32).reshape(len(maps), -1)
         finite: np.ndarray = np.logical_and.reduce(np.isfinite(values), axis=1)
-        largest = np.finfo(np.float32).max
+        largest = float(np.finfo(np.float32).max)
         flat = values if finite.all() else np.nan_to_num(values, nan=-largest, posinf=largest, neginf=-largest)
         constant = np.equal(flat.min(axis=1), flat.max(axis=1))
         degenerate = tuple(

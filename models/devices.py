@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 from ..errors import BadInput, MissingExtra
 from .importing import imported
@@ -46,7 +48,7 @@ def resolved_device(framework: Framework, device: str) -> str:
     BadInput
         If there is no such device, with those that there are.
     """
-    wanted = device.lower().lstrip("/").replace("gpu", "cuda")
+    wanted = device.lower().lstrip("/").removeprefix("device:").replace("gpu", "cuda")
     kind, _, index = wanted.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
         raise BadInput(f"Unknown device {device!r}: choose auto, cpu, cuda or cuda:N.")
@@ -55,8 +57,20 @@ def resolved_device(framework: Framework, device: str) -> str:
         return "cpu" if framework == "torch" else "/CPU:0"
     number = int(index or 0)
     if number >= found:
-        raise BadInput(f"There is no device {device!r}: {framework} sees {found} GPU(s). Use --device cpu or auto.")
+        extra = " TensorFlow needs CUDA's libraries of its own version: pip install 'tensorflow[and-cuda]'."
+        raise BadInput(
+            f"There is no device {device!r}: {framework} sees {found} GPU(s). Use --device cpu or auto."
+            f"{extra if framework == 'tensorflow' and not found else ''}"
+        )
     return f"cuda:{number}" if framework == "torch" else f"/GPU:{number}"
+
+
+def creation_on(framework: Framework, device: str) -> AbstractContextManager[Any]:
+    """Return a context in which a network's variables are made on a resolved device; PyTorch's move there later."""
+    if framework == "torch":
+        return nullcontext()
+    context: AbstractContextManager[Any] = imported("tensorflow").device(device)
+    return context
 
 
 def device_name(framework: Framework, device: str) -> str:

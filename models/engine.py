@@ -280,6 +280,7 @@ class Engine:
                 f"{self.model.name} on {self.model.device} ran out of memory on a single input of shape "
                 f"{self.model.input_shape}. Use a smaller input size, another device, or precision='bf16'."
             ) from error
+        self.model.operations.release_memory()
         if self.chunk is not None:
             self.chunk = size // 2
         tuner.limit(size // 2)

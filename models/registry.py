@@ -10,7 +10,7 @@ from .catalogue import LoadedNetwork as LoadedNetwork
 from .catalogue import ModelEntry as ModelEntry
 from .catalogue import ModelRequest as ModelRequest
 from .catalogue import register_model as register_model
-from .devices import installed_frameworks, require_framework, resolved_device
+from .devices import creation_on, installed_frameworks, require_framework, resolved_device
 from .queries import FRAMEWORKS, Framework, Precision
 from .trained import read_record, restore, trained_names, trained_path
 from .weights_file import load_metadata
@@ -78,7 +78,9 @@ def load_model(
     entry, rest = find_model(name)
     chosen = _framework_for(entry, framework)
     place = resolved_device(chosen, device)
-    return wrapped(entry.build(ModelRequest(chosen, rest)), name, place, precision)
+    with creation_on(chosen, place):
+        loaded = entry.build(ModelRequest(chosen, rest))
+    return wrapped(loaded, name, place, precision)
 
 
 def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""
 
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "dst tensor is not initialized",
+    "alloc_failed",
+    "no algorithm worked",
+    "failed to alloc",
+)
+"""What errors of other kinds say where memory on a GPU is short, for numbers or for scratch."""
+
 
 class TensorFlowModel(Model):
     """A Keras model behind the model interface.
@@ -245,7 +254,10 @@ class TensorFlowModel(Model):
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """See `Model.is_out_of_memory`."""
-        return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)
+        if isinstance(error, tf.errors.OpError):
+            text = str(error).lower()
+            return isinstance(error, tf.errors.ResourceExhaustedError) or any(words in text for words in _OUT_OF_MEMORY)
+        return isinstance(error, MemoryError)
 
     def hash_weights(self) -> str:
         """See `Model.hash_weights`."""

@@ -7,12 +7,14 @@ a Python number turns float32 tensors into float64 there, and heatmark changes n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from .tensor_float_32 import without_tensor_float_32
 from .tensors import Axes, Tensor, TensorOperations
 
 
@@ -105,6 +107,14 @@ class TensorFlowOperations(TensorOperations):
         """See `TensorOperations.concat`."""
         return tf.concat(list(tensors), axis=axis)
 
+    def on_device(self) -> AbstractContextManager[Any]:
+        """See `TensorOperations.on_device`; TensorFlow takes the first GPU unless it is told otherwise."""
+        context: AbstractContextManager[Any] = tf.device(self.device)
+        return context
+
+    def release_memory(self) -> None:
+        """See `TensorOperations.release_memory`."""
+
     def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
         """See `TensorOperations.collect`."""
         return tuple(tf.concat(list(of_place), axis=0) for of_place in zip(*parts, strict=True))
@@ -175,4 +185,7 @@ class TensorFlowOperations(TensorOperations):
         if key not in self._graphs:
             signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
             self._graphs[key] = tf.function(partial(function, self), input_signature=signature, autograph=False)
-        return self._graphs[key](*tensors)
+        # On a GPU products would be rounded to TensorFloat-32 by default.
+        exact = without_tensor_float_32("tensorflow") if "GPU" in self.device else nullcontext()
+        with self.on_device(), exact:
+            return self._graphs[key](*tensors)

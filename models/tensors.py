@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,14 @@ class TensorOperations(ABC):
     @abstractmethod
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """Join tensors along an axis."""
+
+    @abstractmethod
+    def on_device(self) -> AbstractContextManager[Any]:
+        """Return a context in which everything is computed on this namespace's device, also where another is faster."""
+
+    @abstractmethod
+    def release_memory(self) -> None:
+        """Give freed memory that the framework has kept back to the device; TensorFlow never does."""
 
     @abstractmethod
     def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:

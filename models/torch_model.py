@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from .randomised import ParameterLayer
 
 _LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc_failed",
+    "unable to find an engine",
+    "unable to find a valid cudnn algorithm",
+)
+"""What PyTorch and the libraries under it say, partly as plain errors, where memory for numbers or scratch is short."""
 
 
 class TorchModel(Model):
@@ -236,8 +245,7 @@ class TorchModel(Model):
         """See `Model.is_out_of_memory`."""
         text = str(error).lower()
         return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or (
-            isinstance(error, RuntimeError)
-            and ("out of memory" in text or "can't allocate memory" in text or "not enough memory" in text)
+            isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
         )
 
     def hash_weights(self) -> str:

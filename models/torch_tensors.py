@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import array_api_compat.torch as xp
 import numpy as np
 import torch
 from torch.nn import functional
 
+from .tensor_float_32 import without_tensor_float_32
 from .tensors import Axes, Tensor, TensorOperations
 
 
@@ -100,6 +102,15 @@ class TorchOperations(TensorOperations):
         """See `TensorOperations.concat`."""
         return xp.concat(list(tensors), axis=axis)
 
+    def on_device(self) -> AbstractContextManager[Any]:
+        """See `TensorOperations.on_device`; PyTorch computes where the tensors are."""
+        return nullcontext()
+
+    def release_memory(self) -> None:
+        """See `TensorOperations.release_memory`."""
+        if torch.device(self.device).type == "cuda":
+            torch.cuda.empty_cache()
+
     def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
         """See `TensorOperations.collect`."""
         whole: tuple[Tensor, ...] = ()
@@ -151,7 +162,8 @@ class TorchOperations(TensorOperations):
         """See `TensorOperations.convolve`."""
         weight = self.from_numpy(kernel.astype(np.float32))[None, None]
         function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
-        return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
+        with _full_precision(maps):
+            return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
 
     def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
         """See `TensorOperations.stack_kernel`."""
@@ -179,7 +191,9 @@ class TorchOperations(TensorOperations):
 
     def inverse(self, matrices: Tensor) -> Tensor:
         """See `TensorOperations.inverse`."""
-        return torch.linalg.inv(matrices)
+        # Without the check for singular ones, for which a GPU would have to be waited for.
+        inverses: torch.Tensor = torch.linalg.inv_ex(matrices).inverse
+        return inverses
 
     def compiled(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """See `TensorOperations.compiled`; PyTorch needs no graph."""
@@ -195,9 +209,7 @@ class TorchOperations(TensorOperations):
 
 def _full_precision(tensor: torch.Tensor) -> AbstractContextManager[None]:
     """Keep cuDNN from rounding to TensorFloat-32 for a while, on a GPU; elsewhere nothing needs keeping."""
-    if not tensor.is_cuda:
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
+    return without_tensor_float_32("torch") if tensor.is_cuda else nullcontext()
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

@@ -11,7 +11,6 @@ import runtime_plugin  # noqa: F401  (registers the network and two methods)
 
 from heatmark.benchmark import bare_network, measure_runtime
 from heatmark.benchmark.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
-from heatmark.benchmark.environment import tensor_float_32
 from heatmark.benchmark.measure_runtime import NetworkRows, chosen, rows_again
 from heatmark.benchmark.measure_runtime import measure_runtime as measure
 from heatmark.benchmark.messages import Failed, NotMeant
@@ -34,6 +33,7 @@ from heatmark.benchmark.runtime_processes import Answered, Call, PlaceProcess, _
 from heatmark.errors import BadInput, MissingExtra, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.queries import PassCount
 from heatmark.models.registry import load_model
+from heatmark.models.tensor_float_32 import tensor_float_32
 
 FRAMEWORKS = ("torch", "tensorflow")
 QUICK = RuntimeSettings(rounds=3, seconds=1.0, memory=False)

@@ -75,11 +75,11 @@ class TestRounding:
         for odds in (-20.0, 0.0, 20.0):
             near = 1 / (1 + np.exp(-odds - np.array([0.0, 4e-6, 4e-4])))
             assert near[1] - near[0] < rounding_of(near[:2], "probability") < near[2] - near[0]
-        assert rounding_of(np.array([-30.0, 2.0]), "logit") == pytest.approx(3e-5)
+        assert rounding_of(np.array([-30.0, 2.0]), "logit") == pytest.approx(3e-4)
 
     def test_changes(self):
-        found = changes(np.array([10.0, 10.000002, 9.0, 8.999998]), 10.0, "logit")
-        assert found[0] == found[1] == 0 and found[2] == found[3] == pytest.approx(-1, abs=1e-5)
+        found = changes(np.array([10.0, 10.00002, 9.0, 8.99998]), 10.0, "logit")
+        assert found[0] == found[1] == 0 and found[2] == found[3] == pytest.approx(-1, abs=1e-4)
         assert (changes(np.zeros(3), 0.0, "logit") == 0).all()
 
     @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -92,7 +92,7 @@ def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
     from heatmark.models.torch_whole import whole
 
     features = int(np.prod(model.spatial_shape))  # it wants the steps to come out even, and 224 x 224 do
-    pictures, attributions, labels = x.numpy(), maps[:, None], np.zeros(len(x), np.int64)
+    pictures, attributions, labels = x.cpu().numpy(), maps[:, None], np.zeros(len(x), np.int64)
 
     def run() -> None:
         with whole(model) as network, quietly():
@@ -100,7 +100,9 @@ def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
                 metric = library.PixelFlipping(
                     features_in_step=features // STEPS, disable_warnings=True, normalise=False
                 )
-                metric(network, pictures, labels, a_batch=attributions, device="cpu", batch_size=16, softmax=True)
+                metric(
+                    network, pictures, labels, a_batch=attributions, device=model.device, batch_size=16, softmax=True
+                )
 
     return run
 
