@@ -70,9 +70,11 @@ def show_command(
 ) -> None:
     """Show one method, metric, dataset, model or suite, or what a set of metrics costs per image.
 
+    With brackets behind a method or metric, every parameter's value under that selection is shown too.
+
     \b
     heatmark show method integrated_gradients
-    heatmark show metric deletion
+    heatmark show metric deletion[rise]
     heatmark show plan "deletion,insertion,n_ord,s_ord,road_combined"
     """
     if kind is Singular.PLAN:
@@ -84,15 +86,18 @@ def show_command(
         facts = load_suite(name).plain()
     else:
         facts = entry_facts(_entry(kind, name))
+        _add_selected(kind, name, facts)
     if as_json:
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     parameters = facts.pop("parameters", [])
     _print_table(None, [[key.replace("_", " "), _in_words(value)] for key, value in facts.items() if value != ""])
     if parameters:
-        rows = [[p["name"], _in_words(p["default"]), p["allowed"], p["meaning"], p["source"]] for p in parameters]
+        columns = [key for key in ("name", "here", "default", "allowed", "meaning", "source") if key in parameters[0]]
         typer.echo("")
-        _print_table(["parameter", "default", "allowed", "meaning", "source"], rows)
+        _print_table(
+            ["parameter", *columns[1:]], [[_in_words(parameter[key]) for key in columns] for parameter in parameters]
+        )
 
 
 def _show_plan(metrics: str, as_json: bool) -> None:
@@ -195,8 +200,26 @@ def _entries(kind: Plural) -> list[Any]:
     return list(list_models())
 
 
+def _add_selected(kind: Singular, name: str, facts: dict[str, Any]) -> None:
+    """Add to a method's or metric's facts what a selection in brackets makes of them; an error where it is wrong."""
+    if "[" not in name or kind not in (Singular.METHOD, Singular.METRIC):
+        return
+    if kind is Singular.METHOD:
+        from .methods.registry import method_from
+
+        values = method_from(name).parameters
+    else:
+        from .metrics.registry import metric_from
+
+        metric = metric_from(name)
+        values = metric.parameters
+        facts |= {"range": _plain(metric.range), "cost": metric.cost}
+    for parameter in facts.get("parameters", []):
+        parameter["here"] = _plain(values[parameter["name"]])
+
+
 def _entry(kind: Singular, name: str) -> Any:
-    """Return one entry; what stands in brackets behind its name does not matter."""
+    """Return one entry; what stands in brackets behind its name is seen to by `_add_selected`."""
     plain = name.partition("[")[0]
     if kind is Singular.METHOD:
         from .methods.registry import METHODS

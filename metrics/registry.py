@@ -66,17 +66,7 @@ class MetricEntry(Entry):
     @property
     def cost(self) -> str:
         """What a sample takes at the default protocol."""
-        measure = self.factory(**bound(self.parameters, {}, self.name))
-        facts = typical_facts(measure.unit, TYPICAL_SHAPE)
-        extra = measure.cost(math.prod(TYPICAL_SHAPE))
-        pictures, forward = len(set(measure.needs(facts))), extra.forward
-        parts = [
-            *([f"{pictures} shared pictures"] if pictures else []),
-            *([f"{forward} forward passes"] if forward else []),
-            *([f"{extra.backward} backward passes"] if extra.backward else []),
-            *([f"{extra.explanations} more explanations"] if extra.explanations else []),
-        ]
-        return f"{', '.join(parts) or 'no pass'} at 224 x 224 positions"
+        return _cost_in_words(self.factory(**bound(self.parameters, {}, self.name)))
 
     @property
     def arrow(self) -> str:
@@ -116,6 +106,11 @@ class Metric:
         return self.entry.range if self.measure.bounded else (None, None)
 
     @property
+    def cost(self) -> str:
+        """What a sample takes under this protocol."""
+        return _cost_in_words(self.measure)
+
+    @property
     def protocol(self) -> dict[str, Any]:
         """The protocol as plain data."""
         return self.measure.protocol()
@@ -126,6 +121,18 @@ class Metric:
         if self.entry.origin != "heatmark":
             identity["source"] = [source_digest(self.entry.factory), source_digest(type(self.measure))]
         return identity
+
+
+def _cost_in_words(measure: Measure) -> str:
+    extra = measure.cost(math.prod(TYPICAL_SHAPE))
+    pictures, forward = len(set(measure.needs(typical_facts(measure.unit, TYPICAL_SHAPE)))), extra.forward
+    parts = [
+        *([f"{pictures} shared pictures"] if pictures else []),
+        *([f"{forward} forward passes"] if forward else []),
+        *([f"{extra.backward} backward passes"] if extra.backward else []),
+        *([f"{extra.explanations} more explanations"] if extra.explanations else []),
+    ]
+    return f"{', '.join(parts) or 'no pass'} at 224 x 224 positions"
 
 
 METRICS: Registry[MetricEntry] = Registry(

@@ -7,8 +7,8 @@ import numpy as np
 from .perturbations import MetricScore
 
 _OF_LOGITS = 1e-5
-"""Relative to the logits. The same pictures in chunks of another size moved EfficientNet-Lite0's by up to 6e-7, those of
-a network whose logits are small by up to 1e-6."""
+"""Relative to the logits. The same pictures in chunks of another size moved EfficientNet-Lite0's by up to 6e-7, those
+of a network whose logits are small by up to 1e-6."""
 _OF_LOG_ODDS = 1e-5
 """Absolute. The same moved the probabilities p by up to 8e-6 p (1 - p)."""
 

@@ -103,6 +103,15 @@ def test_a_method_is_shown_with_parameters_and_reference() -> None:
     assert {"name", "default", "allowed", "meaning", "source"} == set(facts["parameters"][0])
 
 
+def test_a_selection_is_shown_with_its_values() -> None:
+    facts = json.loads(called("show", "metric", "deletion[rise,score=logit,steps=8]", "--json").stdout)
+    values = {parameter["name"]: (parameter["here"], parameter["default"]) for parameter in facts["parameters"]}
+    assert values == {"steps": (8, 28), "fill": ("zero", "black"), "score": ("logit", "probability")}
+    assert facts["range"] == [None, None] and facts["cost"].startswith("9 shared")
+    text = called("show", "method", "integrated_gradients[steps=5]").stdout
+    assert any(row.split()[:3] == ["steps", "5", "50"] for row in text.splitlines())
+
+
 def test_a_suite_is_shown() -> None:
     assert json.loads(called("show", "suite", "quick", "--json").stdout)["target"] == "predicted"
 
@@ -112,6 +121,8 @@ def test_a_suite_is_shown() -> None:
     [
         (["show", "method", "salency"], "Did you mean 'saliency'"),
         (["show", "dataset", "digit"], "Did you mean 'digits'"),
+        (["show", "metric", "average_drop[score=log_probability]"], "'score' is one of probability, logit"),
+        (["show", "method", "integrated_gradients[step=5]"], "Did you mean 'steps'"),
         (["run", "quik"], "Did you mean 'quick'"),
         (["run", "--methods", "salency"], "Did you mean 'saliency'"),
         (["run", "--methods", "rise[masks=0]"], "rise"),
