@@ -169,7 +169,7 @@ def _outputs_of(
             start = process.call(starting_point, check.model, setup, check.images, targets)
             if isinstance(start, (Failed, NotMeant)):
                 reason = start.error if isinstance(start, Failed) else start.reason
-                # Where a device may be missing, only that it is there not is no error.
+                # Where a device may be missing, its absence is no error, but whatever else goes wrong is.
                 if isinstance(start, Failed) and not (start.known and setup.place in optional):
                     raise BadInput(f"{check.model} · {setup.place.framework} · {setup.label}: {reason}")
                 view.say(f"left out {setup.place.framework} · {setup.label}: {reason}")

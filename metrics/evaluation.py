@@ -85,47 +85,33 @@ def evaluate_batch(
     BadInput
         If maps and samples do not match.
     """
-    with model.operations.on_device():
-        return _evaluated(model, x, maps, target, metrics, seed, logits, masks, explainer)
-
-
-def _evaluated(
-    model: Model,
-    x: Tensor,
-    maps: np.ndarray,
-    target: np.ndarray,
-    metrics: Sequence[Metric],
-    seed: int,
-    logits: np.ndarray | None,
-    masks: np.ndarray | None,
-    explainer: Explainer | None,
-) -> Evaluation:
     count = int(x.shape[0])
     if len(maps) != count:
         raise BadInput(f"There are {len(maps)} attributions for {count} samples.")
     target = np.asarray(target, np.int64)
     clean = CleanMaps.of(model, maps)
-    reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
-    rankings = _rankings(model, x, clean, metrics, reasons)
-    facts = {unit: ranking.facts for unit, ranking in rankings.items()}
-    needs = {
-        metric.id: [set(metric.measure.needs(one)) for one in facts[metric.measure.unit]]
-        for metric in metrics
-        if metric.id not in reasons
-    }
-    fills = _fills(model, x, needs, reasons, seed)
-    left = [metric for metric in metrics if metric.id not in reasons]
-    wanted = [set[Perturbation]().union(*(needs[metric.id][row] for metric in left)) for row in range(count)]
-    seen = _Viewer(model, x, target, clean, rankings, fills).seen(wanted, logits)
-    scoring = Scoring(
-        model, x, np.asarray(maps, np.float32), target, seed, masks, explainer, facts, seen, known_logits=logits
-    )
-    scores = {metric.id: np.full(count, np.nan) for metric in metrics}
-    for metric in left:
-        try:
-            scores[metric.id] = metric.measure.values(scoring)
-        except NotApplicable as error:
-            reasons[metric.id] = str(error)
+    with model.operations.on_device():
+        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
+        rankings = _rankings(model, x, clean, metrics, reasons)
+        facts = {unit: ranking.facts for unit, ranking in rankings.items()}
+        needs = {
+            metric.id: [set(metric.measure.needs(one)) for one in facts[metric.measure.unit]]
+            for metric in metrics
+            if metric.id not in reasons
+        }
+        fills = _fills(model, x, needs, reasons, seed)
+        left = [metric for metric in metrics if metric.id not in reasons]
+        wanted = [set[Perturbation]().union(*(needs[metric.id][row] for metric in left)) for row in range(count)]
+        seen = _Viewer(model, x, target, clean, rankings, fills).seen(wanted, logits)
+        scoring = Scoring(
+            model, x, np.asarray(maps, np.float32), target, seed, masks, explainer, facts, seen, known_logits=logits
+        )
+        scores = {metric.id: np.full(count, np.nan) for metric in metrics}
+        for metric in left:
+            try:
+                scores[metric.id] = metric.measure.values(scoring)
+            except NotApplicable as error:
+                reasons[metric.id] = str(error)
     bands = [Bands.of([ranked[row] for ranked in facts.values()], seen[row]) for row in range(count)]
     return Evaluation(scores, bands, list(clean.degenerate), reasons)
 

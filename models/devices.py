@@ -57,11 +57,10 @@ def resolved_device(framework: Framework, device: str) -> str:
         return "cpu" if framework == "torch" else "/CPU:0"
     number = int(index or 0)
     if number >= found:
-        extra = " TensorFlow needs CUDA's libraries of its own version: pip install 'tensorflow[and-cuda]'."
-        raise BadInput(
-            f"There is no device {device!r}: {framework} sees {found} GPU(s). Use --device cpu or auto."
-            f"{extra if framework == 'tensorflow' and not found else ''}"
-        )
+        message = f"There is no device {device!r}: {framework} sees {found} GPU(s). Use --device cpu or auto."
+        if framework == "tensorflow" and not found:
+            message += " TensorFlow needs CUDA's libraries of its own version: pip install 'tensorflow[and-cuda]'."
+        raise BadInput(message)
     return f"cuda:{number}" if framework == "torch" else f"/GPU:{number}"
 
 

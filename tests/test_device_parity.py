@@ -9,9 +9,12 @@ import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 
 from heatmark.benchmark import device_check
-from heatmark.benchmark.device_check import Outputs, Setup, maps_and_scores, starting_point
+from heatmark.benchmark.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
 from heatmark.benchmark.measure_runtime import Choice
-from heatmark.benchmark.runtime_cases import Place
+from heatmark.benchmark.messages import Failed
+from heatmark.benchmark.runtime_cases import Place, RuntimeSettings
+from heatmark.benchmark.runtime_progress import RuntimeView
+from heatmark.errors import BadInput
 from heatmark.leaderboards.device_parity import parities, parity, parity_frame, parity_markdown, summary
 
 CPU = Setup(Place("torch", "cpu"), "float32")
@@ -161,3 +164,37 @@ def test_a_gpu_gives_the_maps_of_the_processor(framework):
         found = parity(framework, reference, collected_here(setup, methods, reference.targets))
         assert found.inverted == found.out_of_order == ()
         assert found.same_predictions == (3, 3)
+
+
+class TestMissingDevices:
+    """A device that is not there is left out where it was not asked for by name; other errors are never hidden."""
+
+    GPU, CPU = Place("torch", "cuda"), Place("torch", "cpu")
+
+    @pytest.fixture
+    def collected(self, monkeypatch):
+        """Return a function from the answers of setups, in order, to what `device_check.collected` gives."""
+
+        def collect(setups, *answers, optional=True):
+            waiting = list(answers)
+            monkeypatch.setattr(device_check.PlaceProcess, "call", lambda *_: waiting.pop(0))
+            check, missing = DeviceCheck("net", {"torch": setups}, (), ()), frozenset({self.GPU} if optional else ())
+            return device_check.collected(check, RuntimeSettings(), RuntimeView(0, None), missing)["torch"]
+
+        return collect
+
+    def test_an_absent_gpu_is_left_out(self, collected):
+        setups = (Setup(self.CPU, "float32"), Setup(self.GPU, "float32"))
+        absent = Failed("There is no device 'cuda'", known=True)
+        assert [found.setup for found in collected(setups, outputs(), absent)] == [outputs().setup]
+        with pytest.raises(BadInput, match="There is no device"):
+            collected(setups, outputs(), absent, optional=False)
+
+    def test_an_error_on_a_gpu_that_may_be_absent_is_an_error(self, collected):
+        setups = (Setup(self.CPU, "float32"), Setup(self.GPU, "float32"))
+        with pytest.raises(BadInput, match="illegal memory access"):
+            collected(setups, outputs(), Failed("CUDA error: an illegal memory access was encountered"))
+
+    def test_without_a_reference_there_is_nothing_to_compare(self, collected):
+        setups = tuple(Setup(self.GPU, precision) for precision in ("float32", "bf16"))
+        assert collected(setups, Failed("There is no device 'cuda'", known=True)) == ()
