@@ -82,13 +82,14 @@ def _originals(logits: np.ndarray, labels: np.ndarray, target: str, ids: Sequenc
     targets = labels if target == "label" else predicted
     # Where no label is known any class stands in, and what is said of it is not used.
     of_target, of_label = (TargetScores.of(logits, classes) for classes in (targets, np.maximum(labels, 0)))
+    probability = of_target.probability
     return [
         Original(
             label=int(label),
             predicted=int(top),
             target=int(chosen),
             target_logit=float(of_target.logit[row]),
-            target_probability=float(of_target.probability[row]),
+            target_probability=float(probability[row]),
             label_log_probability=float(of_label.log_probability[row]) if label >= 0 else float("nan"),
         )
         for row, (label, top, chosen) in enumerate(zip(labels, predicted, targets, strict=True))

@@ -23,14 +23,21 @@ Score = Annotated[MetricScore, Doc("what drops", source="DeYoung et al. 2020: pr
 
 
 @register_metric(
-    "comprehensiveness", family="faithfulness", higher_is_better=True, range=(-1.0, 1.0), reference=_DEYOUNG
+    "comprehensiveness",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=_DEYOUNG,
+    version=2,
 )
 def comprehensiveness(*, fill: Fill = "black", unit: Unit = POSITION, score: Score = "probability") -> Measure:
     """The mean drop when the top 1, 5, 10, 20 and 50 % are taken away."""
     return PerturbationArea("delete", fill, Levels(shares=SHARES), score, unit, aggregate="mean", change="drop")
 
 
-@register_metric("sufficiency", family="faithfulness", higher_is_better=False, range=(-1.0, 1.0), reference=_DEYOUNG)
+@register_metric(
+    "sufficiency", family="faithfulness", higher_is_better=False, range=(-1.0, 1.0), reference=_DEYOUNG, version=2
+)
 def sufficiency(*, fill: Fill = "black", unit: Unit = POSITION, score: Score = "probability") -> Measure:
     """The mean drop when only the top 1, 5, 10, 20 and 50 % are left."""
     return PerturbationArea("insert", fill, Levels(shares=SHARES), score, unit, aggregate="mean", change="drop")

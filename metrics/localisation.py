@@ -261,6 +261,7 @@ def effective_heat_ratio(
     higher_is_better=True,
     range=(0.0, 1.0),
     reference=Reference("Böhle, Fritz, Schiele", 2021, "Convolutional Dynamic Alignment Networks", "2104.00032"),
+    version=2,
 )
 def grid_pointing_game(
     *,

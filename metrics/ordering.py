@@ -107,6 +107,7 @@ def n_ord(*, steps: Steps = 28, step: Step = None, extent: Extent = "all", fill:
     range=(0.0, None),
     reference=_WANG,
     presets={"wang2020": {**_REFERENCE_CODE, "undivided": True}},
+    version=2,
 )
 def s_ord(
     *,

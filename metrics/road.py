@@ -25,19 +25,25 @@ Score = Annotated[
 ]
 
 
-@register_metric("road_morf", family="faithfulness", higher_is_better=False, range=(0.0, 1.0), reference=_RONG)
+@register_metric(
+    "road_morf", family="faithfulness", higher_is_better=False, range=(0.0, 1.0), reference=_RONG, version=2
+)
 def road_morf(*, fill: Fill = IMPUTED, score: Score = "probability") -> Measure:
     """The mean score while the most relevant positions are removed and imputed."""
     return PerturbationArea("delete", fill, _LEVELS, score, aggregate="mean")
 
 
-@register_metric("road_lerf", family="faithfulness", higher_is_better=True, range=(0.0, 1.0), reference=_RONG)
+@register_metric(
+    "road_lerf", family="faithfulness", higher_is_better=True, range=(0.0, 1.0), reference=_RONG, version=2
+)
 def road_lerf(*, fill: Fill = IMPUTED, score: Score = "probability") -> Measure:
     """The mean score while the least relevant positions are removed and imputed."""
     return PerturbationArea("delete", fill, _LEVELS, score, order="ascending", aggregate="mean")
 
 
-@register_metric("road_combined", family="faithfulness", higher_is_better=True, range=(-0.5, 0.5), reference=_RONG)
+@register_metric(
+    "road_combined", family="faithfulness", higher_is_better=True, range=(-0.5, 0.5), reference=_RONG, version=2
+)
 def road_combined(*, fill: Fill = IMPUTED, score: Score = "probability") -> Measure:
     """Half the gap between the least relevant first and the most relevant first (pytorch-grad-cam's ROADCombined)."""
     return OrderGap(fill, _LEVELS, score, factor=0.5)

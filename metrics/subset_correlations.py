@@ -184,6 +184,7 @@ class MuFidelity(Measure):
         "1711.06104",
     ),
     presets={"ancona2018": _ANCONA},
+    version=2,
 )  # fmt: skip
 def sensitivity_n(
     *,
@@ -209,6 +210,7 @@ def sensitivity_n(
     range=(-1.0, 1.0),
     reference=_BHATT,
     presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
+    version=2,
 )
 def faithfulness_correlation(
     *,
@@ -228,6 +230,7 @@ def faithfulness_correlation(
     range=(-1.0, 1.0),
     reference=_BHATT,
     presets={"xplique": {"exact": False}},
+    version=2,
 )
 def mu_fidelity(
     *,

@@ -9,6 +9,7 @@ from networks import FRAMEWORKS
 
 from heatmark.benchmark import runtime_machine
 from heatmark.errors import BadInput
+from heatmark.models import tensor_float_32 as module
 from heatmark.models.devices import resolved_device
 from heatmark.models.tensor_float_32 import set_tensor_float_32, tensor_float_32, without_tensor_float_32
 
@@ -32,7 +33,7 @@ def test_tensor_float_32_is_restored(framework, allowed):
 def test_the_newer_switches_of_pytorch_are_left_as_the_user_set_them():
     torch = pytest.importorskip("torch")
     if not hasattr(torch.backends.cudnn, "conv"):
-        pytest.skip("this PyTorch has the older switches only")
+        pytest.skip("a PyTorch before 2.9, with the older switches only: the next test has these")
     owners = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
     before = [owner.fp32_precision for owner in owners]
     try:
@@ -44,6 +45,18 @@ def test_the_newer_switches_of_pytorch_are_left_as_the_user_set_them():
     finally:
         for owner, value in zip(owners, before, strict=True):
             owner.fp32_precision = value
+
+
+def test_the_older_switches_of_pytorch_serve_where_there_are_no_newer(monkeypatch):
+    matmul = SimpleNamespace(allow_tf32=False)
+    cudnn = SimpleNamespace(allow_tf32=True)
+    older = SimpleNamespace(backends=SimpleNamespace(cudnn=cudnn, cuda=SimpleNamespace(matmul=matmul)))
+    monkeypatch.setattr(module, "imported", lambda framework: older)
+    with without_tensor_float_32("torch"):
+        assert not tensor_float_32("torch")
+    assert cudnn.allow_tf32 and not matmul.allow_tf32
+    set_tensor_float_32("torch", True)
+    assert cudnn.allow_tf32 and matmul.allow_tf32
 
 
 def test_lack_of_memory_is_told_from_other_errors(model):

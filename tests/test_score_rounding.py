@@ -58,10 +58,11 @@ class TestRounding:
     def test_a_picture_that_stays_as_it_is_does_not_rise(self, wide, metric):
         x, maps = on_black(24)
         target = wide.outputs(native(wide, x)).argmax(axis=1)
+        allowed = 0 if "increase" in metric else 1e-3  # the rounding of a probability, in percent of what it lacks
         for values in in_chunks(
             wide, (1, 3, 7, 8), lambda: hm.score(wide, native(wide, x), maps.astype(float), metric, target)
         ):
-            np.testing.assert_allclose(values, 0, atol=0 if "increase" in metric else 1e-2)
+            np.testing.assert_allclose(values, 0, atol=allowed)
 
     @pytest.mark.parametrize("metric", ["single_deletion", "single_deletion[unit=grid:8]", "monotonicity[unit=grid:8]"])
     def test_cells_that_change_nothing_tie(self, wide, metric):
@@ -125,11 +126,11 @@ class TestGaps:
         subject = linear(framework, DOWN)
         maps = np.array([[4.0, 3.0, np.nan, 1.0]], np.float32)
         assert hm.score(subject, ONES, maps, "single_deletion[unit=position]", 0)[0] == pytest.approx(0.8)
-        necessity, sufficiency = (hm.score(subject, ONES, maps, name, 0)[0] for name in ("tpn", "tps"))
-        full = np.array([[4.0, 3.0, 1.0, 1.0]], np.float32)
-        # The last two have the same attribution, in this order or the other.
-        assert hm.score(subject, ONES, full, "tpn", 0)[0] == pytest.approx(necessity, abs=0.1)
-        assert np.isfinite(sufficiency) and sufficiency > 1e-3
+        # As a map whose gap is just below its lowest value; as the largest negative number it left tpn no value.
+        filled = np.nan_to_num(maps, nan=0.999999)
+        for name in ("tpn", "tps", "single_deletion[unit=position]"):
+            expected = hm.score(subject, ONES, filled, name, 0)[0]
+            assert hm.score(subject, ONES, maps, name, 0)[0] == pytest.approx(expected, abs=1e-6) and expected > 0.05
 
     def test_addable_maps_keep_their_order(self, framework):
         subject = linear(framework, DOWN)
