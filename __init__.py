@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from .metrics.score import score as score
     from .models.catalogue import register_model as register_model
     from .models.normalization import Normalization as Normalization
-    from .models.registry import list_models as list_models
-    from .models.registry import load_model as load_model
     from .models.wrap import wrap as wrap
+    from .models.zoo.loading import list_models as list_models
+    from .models.zoo.loading import load_model as load_model
     from .registry import Reference as Reference
 
 _HOMES = {
@@ -47,9 +47,9 @@ _HOMES = {
     "list_datasets": "datasets.registry",
     "list_methods": "methods.registry",
     "list_metrics": "metrics.registry",
-    "list_models": "models.registry",
+    "list_models": "models.zoo.loading",
     "load_dataset": "datasets.registry",
-    "load_model": "models.registry",
+    "load_model": "models.zoo.loading",
     "plan": "metrics.plan",
     "register_dataset": "datasets.registry",
     "register_method": "methods.registry",

@@ -18,7 +18,7 @@ from .errors import HeatmarkError, Interrupted
 
 if TYPE_CHECKING:
     from .benchmark.carrying_out import Run
-    from .models.training import Epoch
+    from .models.training.recipe import Epoch
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 NAMED_FILES = 8
@@ -203,7 +203,7 @@ def train_command(
     heatmark train small-cnn --data digits
     heatmark train vgg7 --data image-folder:pollen --name pollen
     """
-    from .models.trained import train
+    from .models.training.kept import train
 
     trained = train(
         network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch

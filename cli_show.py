@@ -195,7 +195,7 @@ def _entries(kind: Plural) -> list[Any]:
         from .datasets.registry import list_datasets
 
         return list(list_datasets())
-    from .models.registry import list_models
+    from .models.zoo.loading import list_models
 
     return list(list_models())
 
@@ -233,7 +233,7 @@ def _entry(kind: Singular, name: str) -> Any:
         from .datasets.registry import find_dataset
 
         return find_dataset(plain)
-    from .models.registry import find_model
+    from .models.zoo.loading import find_model
 
     return find_model(plain)[0]
 

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 
 from ..metrics.scoring import Explainer
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.random_bank import RandomBank
-from ..models.tensors import Tensor
 
 SMALL, DISRUPTIVE = 0.05, 1.0
 """The shares of noise: one that a metric should hardly notice, and one that leaves nothing of the map."""

@@ -11,7 +11,7 @@ from ..methods.registry import METHODS, method_from
 from ..metrics.registry import METRICS, Metric, metric_from
 from ..models.devices import installed_frameworks, require_framework
 from ..models.queries import FRAMEWORKS
-from ..models.registry import list_models
+from ..models.zoo.loading import list_models
 from ..selection import parse_selections
 from .audit_units import Entry, Role
 from .cells import Task

@@ -53,9 +53,9 @@ def bare_loop(model: Model, label: str, backward: bool) -> Callable[[Any], None]
     if not size.isdigit():
         raise BadInput(f"{label!r} is no chunk size and memory format, such as 8-{model.layouts[0]}.")
     if model.framework == "torch":
-        from ..models.torch_bare import bare_loop as loop
+        from ..models.networks.bare_on_torch import bare_loop as loop
     else:
-        from ..models.tensorflow_bare import bare_loop as loop
+        from ..models.networks.bare_on_tensorflow import bare_loop as loop
     return loop(model, int(size), layout, backward)
 
 

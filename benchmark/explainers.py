@@ -7,8 +7,8 @@ import numpy as np
 from ..methods.explain import explain_batch
 from ..methods.registry import Method
 from ..metrics.scoring import Explainer
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.tensors import Tensor
 
 
 def explainer_of(method: Method, seed: int, masks: np.ndarray | None = None) -> Explainer:

@@ -11,9 +11,9 @@ from ..models.base import Model
 from ..models.devices import require_framework
 from ..models.importing import imported
 from ..models.queries import FRAMEWORKS
-from ..models.registry import MODELS, find_model, load_model, weights_id
-from ..models.saved_keras import check_saved_keras
-from ..models.user_models import model_from_text, user_weights_id
+from ..models.zoo.loading import MODELS, find_model, load_model, weights_id
+from ..models.zoo.saved_keras import check_saved_keras
+from ..models.zoo.user_models import model_from_text, user_weights_id
 from .messages import ModelRequest
 
 

@@ -12,7 +12,7 @@ from ..datasets.base import Framing
 from ..datasets.registry import find_dataset, load_dataset
 from ..methods.registry import method_from
 from ..metrics.registry import metric_from
-from ..models.registry import find_model
+from ..models.zoo.loading import find_model
 from .cells import UNKNOWN_WEIGHTS, CellSpec, Task
 from .environment import gpu_possible
 from .messages import Description, Failed, ModelRequest, NotMeant

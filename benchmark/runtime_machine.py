@@ -13,9 +13,9 @@ from typing import Any
 
 import psutil
 
+from ..models.arrays.tensor_float_32 import tensor_float_32
 from ..models.base import Model
 from ..models.devices import device_name
-from ..models.tensor_float_32 import tensor_float_32
 from .environment import machine_facts, versions
 
 SAME = ("cpu", "cores", "memory_gib", "system", "gpus")

@@ -17,12 +17,12 @@ from ..methods.explain import explain_batch
 from ..methods.registry import method_from
 from ..metrics.evaluation import evaluate_batch
 from ..metrics.registry import metric_from
+from ..models.arrays.operations import Tensor
+from ..models.arrays.tensor_float_32 import set_tensor_float_32
 from ..models.base import Model
 from ..models.engine import Pairs
 from ..models.queries import PassCount, Precision, Query
-from ..models.registry import find_model
-from ..models.tensor_float_32 import set_tensor_float_32
-from ..models.tensors import Tensor
+from ..models.zoo.loading import find_model
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .input_shapes import settle_input_shape
 from .messages import ModelRequest

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
-from ..models.architecture import Architecture, Dense, initial_weights
+from ..models.architecture.nodes import Architecture, Dense, initial_weights
+from ..models.architecture.small_networks import NETWORKS
 from ..models.base import Model
-from ..models.built_networks import native_shape
 from ..models.catalogue import LoadedNetwork
 from ..models.devices import resolved_device
-from ..models.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
-from ..models.first_use import ZOO
 from ..models.normalization import Normalization
 from ..models.queries import Framework, Precision
-from ..models.registry import find_model, load_model, wrapped
-from ..models.small_networks import NETWORKS
+from ..models.training.first_use import ZOO
 from ..models.wrap import wrap
+from ..models.zoo.built_networks import native_shape
+from ..models.zoo.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
+from ..models.zoo.loading import find_model, load_model, wrapped
 
 CLASSES = 10
 """Of a small network whose number of classes is not said."""
@@ -89,9 +89,9 @@ def _with_classes(architecture: Architecture, classes: int) -> Architecture:
 
 def _network(architecture: Architecture, weights: dict[str, np.ndarray], framework: Framework) -> Any:
     if framework == "torch":
-        from ..models.torch_builder import build_torch as build
+        from ..models.architecture.on_torch import build_torch as build
     else:
-        from ..models.keras_builder import build_keras as build
+        from ..models.architecture.on_tensorflow import build_keras as build
     return build(architecture, weights)
 
 
@@ -105,7 +105,7 @@ def _of_another_size(
         )
     if classes is not None:
         raise NotApplicable(f"{name} has a fixed number of classes; measure {', '.join(VARIANTS)} with several")
-    from ..models.torch_model import TorchModel
+    from ..models.networks.on_torch import TorchModel
 
     model = load_model(name, framework, device=device, precision=precision)
     assert isinstance(model, TorchModel)

@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
 
+from ..models.arrays.tensor_float_32 import set_tensor_float_32
 from ..models.importing import imported
-from ..models.tensor_float_32 import set_tensor_float_32
 from .environment import set_threads
 from .freed_memory import keep_freed_memory
 from .messages import Job, ModelRequest, Outcome

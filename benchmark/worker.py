@@ -21,10 +21,10 @@ from ..methods.explain import explain_batch
 from ..methods.registry import Method, method_from
 from ..metrics.evaluation import Evaluation, evaluate_batch
 from ..metrics.registry import Metric, metric_from
+from ..models.arrays.tensor_float_32 import without_tensor_float_32
 from ..models.base import Model
 from ..models.devices import device_name
 from ..models.queries import PassCount
-from ..models.tensor_float_32 import without_tensor_float_32
 from .cells import CellSpec, rows_schema, score_column
 from .environment import machine_facts, versions
 from .explainers import explainer_of

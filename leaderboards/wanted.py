@@ -96,7 +96,7 @@ def loaded_model(name: str, framework: str, device: str) -> Model:
     """Return a registered model, or one that the user's own code or file holds."""
     from ..benchmark import named_models
     from ..benchmark.messages import ModelRequest
-    from ..models.registry import load_model
+    from ..models.zoo.loading import load_model
 
     if named_models.is_own(name):
         named_models.check_name(name)

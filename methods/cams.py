@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.queries import ScoreFunction
-from ..models.tensors import Tensor, TensorOperations
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

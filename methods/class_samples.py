@@ -9,8 +9,8 @@ import numpy as np
 
 from ..datasets.base import Dataset, UnreadableSample
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.tensors import Tensor
 
 _BATCH = 16
 """Samples that are read at a time, so that memory does not grow with their number."""

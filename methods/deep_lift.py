@@ -7,9 +7,9 @@ from typing import Annotated
 
 import numpy as np
 
-from ..models.baselines import BASELINES, baseline_of
-from ..models.graph import Activation, MaxPool, Network
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
+from ..models.graph.graph import Activation, MaxPool, Network
+from ..models.inputs.baselines import BASELINES, baseline_of
 from ..parameters import Doc
 from ..registry import Reference
 from .propagation import Step, at_target, evaluated, propagated, run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.graph import Activation, Diagonal, Linear, Mixing, Network
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
+from ..models.graph.graph import Activation, Diagonal, Linear, Mixing, Network
 from ..registry import Reference
 from .propagation import Step, at_target, evaluated, linear_map, propagated, run
 from .registry import register_method

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.tensors import Tensor
 from ..models.wrap import require_model
 from .registry import Method, method_from
 from .request import Request

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.engine import Pairs
 from ..models.queries import Answer, Query
-from ..models.tensors import Tensor
 from ..registry import Reference
 from .registry import register_method
 from .request import Request

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import NotApplicable
-from ..models.baselines import BASELINES, baseline_of
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk
+from ..models.inputs.baselines import BASELINES, baseline_of
+from ..models.inputs.regions import grid_labels
 from ..models.queries import ScoreKind
-from ..models.regions import grid_labels
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from .request import Request
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from ..models.baselines import BASELINES, baseline_of
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
+from ..models.inputs.baselines import BASELINES, baseline_of
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

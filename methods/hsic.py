@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .grid_masks import Cells, Fill, Grid, Score, is_constant

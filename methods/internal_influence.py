@@ -10,10 +10,10 @@ import numpy as np
 from ..datasets.base import Dataset
 from ..datasets.registry import load_dataset
 from ..errors import BadInput
-from ..models.baselines import BASELINES, baseline_of
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.engine import Chunk, Maker, Pairs
+from ..models.inputs.baselines import BASELINES, baseline_of
 from ..models.queries import Layer, Query, ScoreFunction, ScoreKind
-from ..models.tensors import Tensor, TensorOperations
 from ..parameters import Doc
 from ..registry import Reference
 from .cams import ContrastScore, LayerName

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ..models.graph import Network
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
+from ..models.graph.graph import Network
 from ..parameters import Doc
 from ..registry import Reference
 from .lrp_rules import Rules

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..models.graph import Activation, Diagonal, Linear, Mixing, Network
-from ..models.tensors import Tensor, TensorOperations
+from ..models.arrays.operations import Tensor, TensorOperations
+from ..models.graph.graph import Activation, Diagonal, Linear, Mixing, Network
 from .propagation import Step, linear_map
 
 Change = Callable[[Tensor], Tensor]

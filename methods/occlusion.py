@@ -8,10 +8,10 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import BadInput
-from ..models.baselines import BASELINES, baseline_of
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk
+from ..models.inputs.baselines import BASELINES, baseline_of
 from ..models.queries import ScoreKind
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

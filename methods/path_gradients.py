@@ -6,10 +6,10 @@ from typing import Annotated
 
 import numpy as np
 
-from ..models.baselines import BASELINES, baseline_of
-from ..models.blur import gaussian_matrix
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk
-from ..models.tensors import Tensor
+from ..models.inputs.baselines import BASELINES, baseline_of
+from ..models.inputs.blur import gaussian_matrix
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..errors import NotApplicable
-from ..models.baselines import BASELINES, baseline_of
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
+from ..models.inputs.baselines import BASELINES, baseline_of
 from ..parameters import Doc
 from ..registry import Reference
 from .libraries import CAPTUM, seeded_numpy
@@ -34,7 +34,7 @@ def _attributed(
     request: Request, make: Callable[[Any, Any], Any], rows: slice = slice(None), **arguments: Any
 ) -> Tensor:
     """Return what ``make(captum.attr, network).attribute(x, target=..., **arguments)`` returns, for some rows."""
-    from ..models.torch_whole import whole
+    from ..models.networks.whole_on_torch import whole
 
     with whole(request.model) as network, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it sets hooks, and that inputs begin to require gradients
@@ -64,7 +64,7 @@ def _baseline(request: Request, baseline: str | float | np.ndarray) -> Tensor:
 
 def _only_modules(request: Request, what: str) -> None:
     """Refuse networks whose ReLUs Captum would pass over in silence."""
-    from ..models.torch_whole import rectifiers_out_of_sight
+    from ..models.networks.whole_on_torch import rectifiers_out_of_sight
 
     hidden = rectifiers_out_of_sight(request.model)
     if hidden:

@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from typing import Any
 
 from ..errors import NotApplicable
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..registry import Reference
 from .cams import LayerName
 from .libraries import PYTORCH_GRAD_CAM
@@ -21,7 +21,7 @@ def _maps(request: Request, kind: str, layer: str | None, rows: int) -> Tensor:
     """Return the maps of one of the library's classes, each between 0 and 1, so many samples at a time."""
     import torch
 
-    from ..models.torch_whole import whole
+    from ..models.networks.whole_on_torch import whole
 
     model = request.model
     if len(model.spatial_shape) != 2:
@@ -47,7 +47,7 @@ def _maps(request: Request, kind: str, layer: str | None, rows: int) -> Tensor:
 
 def _import_torchvision() -> None:
     """The library imports torchvision, which may need help to be imported."""
-    from ..models.torchvision_operators import import_torchvision
+    from ..models.zoo.torchvision_operators import import_torchvision
 
     import_torchvision()
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.queries import PassCount
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .cams import LayerName
@@ -35,7 +35,7 @@ def _silence() -> Iterator[None]:
 
 def _gradient_map(request: Request, rows: slice, **arguments: Any) -> Tensor:
     """Return what the library's Saliency says for some rows: absolute gradients, the largest over channels."""
-    from ..models.keras_whole import counted
+    from ..models.networks.whole_on_tensorflow import counted
 
     scores = TF_KERAS_VIS.module("tf_keras_vis.utils.scores")
     kind = TF_KERAS_VIS.module("tf_keras_vis.saliency").Saliency
@@ -50,7 +50,7 @@ def _cam(request: Request, module: str, kind: str, layer: str | None, rows: int,
 
     ``passes`` are those that each sample takes, which is the library's own loop and cannot be watched from outside.
     """
-    from ..models.keras_whole import ending_in_logits, prepared
+    from ..models.networks.whole_on_tensorflow import ending_in_logits, prepared
 
     model = request.model
     if len(model.spatial_shape) != 2:

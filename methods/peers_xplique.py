@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..errors import NotApplicable
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .cams import LayerName
@@ -31,7 +31,7 @@ Value = Annotated[float, Doc("the number that stands for nothing", source="Xpliq
 @contextmanager
 def _explainer(request: Request, kind: str, **arguments: Any) -> Iterator[Any]:
     """Yield one of the library's explainers for the network, which it reads as one Keras model."""
-    from ..models.keras_whole import counted
+    from ..models.networks.whole_on_tensorflow import counted
 
     library = XPLIQUE.module("xplique.attributions")
     with counted(request.model) as network:
@@ -145,7 +145,7 @@ def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
 
 
 def _cam(request: Request, kind: str, layer: str | None) -> Tensor:
-    from ..models.keras_whole import restored_call
+    from ..models.networks.whole_on_tensorflow import restored_call
 
     _pictures_only(request, kind)
     name = request.layer(layer).name

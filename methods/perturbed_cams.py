@@ -7,9 +7,9 @@ from typing import Annotated
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.engine import Chunk, Pairs
 from ..models.queries import Query
-from ..models.tensors import Tensor, TensorOperations
 from ..parameters import Doc
 from ..registry import Reference
 from .cams import LayerName, positive_map

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.engine import Chunk, Pairs
-from ..models.graph import Back, Diagonal, Input, Linear, Network, Node, Work
+from ..models.graph.graph import Back, Diagonal, Input, Linear, Network, Node, Work
 from ..models.queries import Query
-from ..models.tensors import Tensor, TensorOperations
 from .request import Request
 
 

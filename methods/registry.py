@@ -14,9 +14,9 @@ from ..datasets.base import Dataset
 from ..datasets.registry import load_dataset
 from ..errors import BadInput
 from ..identity import array_digest, source_digest
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.queries import FRAMEWORKS, Framework
-from ..models.tensors import Tensor
 from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs, Transform, unchanged
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
-from ..models.tensors import Tensor, TensorOperations
 from ..models.token_grid import maps_of_tokens
 from .registry import Method
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor
 from ..models.queries import ScoreKind
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk, Maker
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .explain import pooled_map

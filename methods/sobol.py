@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import BadInput
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .grid_masks import Cells, Fill, Grid, Score, is_constant

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ..errors import BadInput
+from ..models.arrays.operations import Tensor
 from ..models.queries import Answer
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .registry import register_method

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import NotApplicable
-from ..models.tensors import Tensor
+from ..models.arrays.operations import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .integrated_gradients import integrated_gradients

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk
 from ..models.queries import ScoreKind
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .fills import CANVASES, fill_of

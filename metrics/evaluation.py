@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs
 from ..models.queries import Query
-from ..models.tensors import Tensor, TensorOperations
 from .fills import fill_of, imputation_noise, is_imputed
 from .imputation import linearly_imputed
 from .perturbations import ORIGINAL, SCALED, SOFT, Bands, Perturbation, Seen

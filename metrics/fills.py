@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadInput, NotApplicable, suggestion
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.baselines import BASELINES, baseline_of, noise_picture
-from ..models.blur import correlate, gaussian_blur
+from ..models.inputs.baselines import BASELINES, baseline_of, noise_picture
+from ..models.inputs.blur import correlate, gaussian_blur
 from ..models.random_bank import RandomBank
-from ..models.tensors import Tensor
 
 IMPUTED = "linear"
 """The fill that depends on what is kept: noisy linear imputation (ROAD)."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from ..errors import BadInput, NotApplicable
-from ..models.tensors import Tensor, TensorOperations
+from ..models.arrays.operations import Tensor, TensorOperations
 from .multigrid import relaxed
 
 

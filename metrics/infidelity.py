@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk, Maker
 from ..models.queries import ScoreKind
 from ..models.random_bank import LazyRows
-from ..models.tensors import Tensor
 from ..parameters import Doc
 from ..registry import Reference
 from .fills import CANVASES

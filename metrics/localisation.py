@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
-from ..models.regions import grid_labels
+from ..models.inputs.regions import grid_labels
 from ..parameters import Doc
 from ..registry import Reference
 from .measure import Measure, Want

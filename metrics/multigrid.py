@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..models.tensors import Tensor, TensorOperations
+from ..models.arrays.operations import Tensor, TensorOperations
 
 Shape: TypeAlias = tuple[int, int]
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor
 from ..models.random_bank import LazyRows
-from ..models.tensors import Tensor
 from .measure import Cost
 from .scoring import Scoring
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models.arrays.operations import Tensor
 from ..models.engine import Chunk, Maker
 from ..models.queries import ScoreKind
 from ..models.random_bank import LazyRows
-from ..models.tensors import Tensor
 from .fills import fill_of
 from .perturbations import ORIGINAL, POSITION
 from .ranking import CleanMaps

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import BadInput
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.tensors import Tensor
 from .perturbations import POSITION, SOFT, MapFacts, Perturbation
 from .units import unit_labels
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotApplicable
+from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
 from ..models.engine import Maker, Pairs
 from ..models.queries import ScoreFunction, ScoreKind
 from ..models.random_bank import RandomBank
-from ..models.tensors import Tensor, TensorOperations
 from .perturbations import MapFacts, Perturbation, Reading, Seen
 from .target_scores import TargetScores
 

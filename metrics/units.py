@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
-from ..models.regions import grid_labels, superpixel_labels
-from ..models.tensors import Tensor
+from ..models.inputs.regions import grid_labels, superpixel_labels
 from .perturbations import POSITION, MapFacts
 
 UNITS = (POSITION, "patch:SIDE", "grid:CELLS", "superpixel:COUNT")

@@ -17,14 +17,14 @@ import numpy as np
 
 from ..datasets.base import Sizing
 from ..errors import BadInput, HeatmarkError, UnknownName, suggestion
+from .arrays.operations import Tensor, TensorOperations
 from .normalization import Normalization
 from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
-from .tensors import Tensor, TensorOperations
 from .token_grid import Tokens, maps_of_tokens
 
 if TYPE_CHECKING:
+    from .copies.randomised import ParameterLayer
     from .engine import Engine
-    from .randomised import ParameterLayer
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -360,7 +360,7 @@ class Model(ABC):
         """Return a context (``with model.randomised(...) as other``) in which layers have fresh random parameters.
 
         What it yields is this model, whose network holds the random values until the context is left or raises; then
-        it has its own again, to the bit. Contexts may be nested. See `models/randomised.py` for what is drawn.
+        it has its own again, to the bit. Contexts may be nested. See `models/copies/randomised.py` for what is drawn.
 
         Parameters
         ----------
@@ -369,13 +369,13 @@ class Model(ABC):
         seed
             Of the values. A layer's depend on this and its name alone, not on which others are named.
         """
-        from .randomised import randomised
+        from .copies.randomised import randomised
 
         return randomised(self, layers, seed)
 
     def shifted(self, shift: float) -> Model:
         """Return a model, kept, of the same network that gives for x + ``shift`` what this one gives for x."""
-        from .shifted import shifted
+        from .copies.shifted import shifted
 
         if shift not in self._shifted:
             self._shifted[shift] = shifted(self, shift)

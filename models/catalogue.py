@@ -1,6 +1,6 @@
 """The catalogue of models: what an entry is, how it builds its network, and registering one.
 
-Finding an entry by name and loading its model stand above, in `models/registry.py`.
+Finding an entry by name and loading its model stand above, in `models/zoo/loading.py`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ModelEntry(Entry):
     weights: str = ""
 
 
-MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo"])
+MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo.entries"])
 
 Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..errors import OutOfMemory
+from .arrays.operations import Tensor, TensorOperations
 from .base import Model
 from .chunk_size import ChunkTuner
 from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
-from .tensors import Tensor, TensorOperations
 
 if TYPE_CHECKING:
-    from .graph import Extraction
+    from .graph.graph import Extraction
 
 Result = TypeVar("Result")
 
@@ -203,7 +203,7 @@ class Engine:
     @cached_property
     def extraction(self) -> Extraction:
         """The network as a graph that relevance can be propagated on, or why there is none."""
-        from .graph import extracted
+        from .graph.graph import extracted
 
         return extracted(self.model)
 

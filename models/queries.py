@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .tensors import Tensor, TensorOperations
+from .arrays.operations import Tensor, TensorOperations
 
 Framework = Literal["torch", "tensorflow"]
 Precision = Literal["float32", "bf16"]

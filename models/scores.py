@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .arrays.operations import Tensor, TensorOperations
 from .queries import ScoreFunction, ScoreKind
-from .tensors import Tensor, TensorOperations
 
 
 def target_score(

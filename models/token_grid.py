@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import NotApplicable
+from .arrays.operations import Tensor, TensorOperations
 from .queries import Layer, Query
-from .tensors import Tensor, TensorOperations
 
 if TYPE_CHECKING:
     from .base import Model

@@ -110,7 +110,7 @@ def _torch_model(net: Any, device: str, description: Description) -> Model:
 
     import torch
 
-    from .torch_model import TorchModel
+    from .networks.on_torch import TorchModel
 
     home = next((tensor.device for tensor in [*net.parameters(), *net.buffers()]), torch.device("cpu"))
     place = home if device == "auto" else torch.device(resolved_device("torch", device))
@@ -120,7 +120,7 @@ def _torch_model(net: Any, device: str, description: Description) -> Model:
 
 
 def _keras_model(net: Any, device: str, description: Description) -> Model:
-    from .tensorflow_model import TensorFlowModel
+    from .networks.on_tensorflow import TensorFlowModel
 
     known = getattr(net, "input_shape", None)
     if description["input_shape"] is None and isinstance(known, tuple) and all(known[1:]):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from heatmark.models.tensors import TensorOperations
+from heatmark.models.arrays.operations import TensorOperations
 
 
 def operations_of(framework: str) -> TensorOperations:
     if framework == "torch":
         import torch
 
-        from heatmark.models.torch_tensors import TorchOperations
+        from heatmark.models.arrays.on_torch import TorchOperations
 
         return TorchOperations(torch.device("cpu"))
-    from heatmark.models.tensorflow_tensors import TensorFlowOperations
+    from heatmark.models.arrays.on_tensorflow import TensorFlowOperations
 
     return TensorFlowOperations("/CPU:0")

@@ -14,8 +14,8 @@ from heatmark.datasets.registry import register_dataset
 from heatmark.errors import NotApplicable
 from heatmark.metrics.registry import Measure, register_metric
 from heatmark.metrics.scoring import Scoring
-from heatmark.models.architecture import INPUT, Architecture, Dense, Flatten
-from heatmark.models.registry import LoadedNetwork, register_model
+from heatmark.models.architecture.nodes import INPUT, Architecture, Dense, Flatten
+from heatmark.models.zoo.loading import LoadedNetwork, register_model
 
 SIDE, SAMPLES = 8, 16
 

@@ -13,8 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import networks
 from array_namespaces import operations_of
 
+from heatmark.models.arrays.operations import TensorOperations
 from heatmark.models.base import Model
-from heatmark.models.tensors import TensorOperations
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heatmark.models.architecture import (
+from heatmark.models.architecture.nodes import (
     INPUT,
     Activation,
     Add,
@@ -17,9 +17,9 @@ from heatmark.models.architecture import (
     MaxPool,
     initial_weights,
 )
+from heatmark.models.architecture.small_networks import vit_tiny
 from heatmark.models.base import Model
 from heatmark.models.normalization import Normalization
-from heatmark.models.small_networks import vit_tiny
 from heatmark.models.wrap import wrap
 
 FRAMEWORKS = ("torch", "tensorflow")
@@ -83,10 +83,10 @@ ARCHITECTURES = {"plain": plain, "residual": residual, "depthwise": depthwise}
 def built(architecture: Architecture, framework: str, weights: dict[str, np.ndarray]) -> object:
     """Return the network itself."""
     if framework == "torch":
-        from heatmark.models.torch_builder import build_torch
+        from heatmark.models.architecture.on_torch import build_torch
 
         return build_torch(architecture, weights)
-    from heatmark.models.keras_builder import build_keras
+    from heatmark.models.architecture.on_tensorflow import build_keras
 
     return build_keras(architecture, weights)
 

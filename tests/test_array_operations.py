@@ -36,7 +36,7 @@ def test_collect_joins_chunks_in_order(operations, cuts):
 
 def test_torch_lets_go_of_what_it_has_collected():
     torch = pytest.importorskip("torch")
-    from heatmark.models.torch_tensors import TorchOperations
+    from heatmark.models.arrays.on_torch import TorchOperations
 
     alive = []
 

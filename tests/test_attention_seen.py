@@ -122,7 +122,7 @@ def test_attention_of_keras_layers_is_seen():
 
 
 def test_torchvision_transformers():
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     library = import_torchvision().models
     assert "vit_b_16" in library.list_models()

@@ -35,7 +35,7 @@ from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.known_audits import SHIPPED, KnownAudits, audit_notes
 from heatmark.leaderboards.metric_audit import MetricAudit, MetricsAudit
 from heatmark.metrics.registry import METRICS, metric_from
-from heatmark.models.registry import MODELS
+from heatmark.models.zoo.loading import MODELS
 
 PLUGIN = str(Path(__file__).with_name("audit_plugin.py"))
 GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")

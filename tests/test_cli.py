@@ -225,8 +225,8 @@ def test_doctor_looks_into_a_framework_in_a_process_of_its_own(monkeypatch: pyte
 
 
 def test_training_prints_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatmark.models import trained
-    from heatmark.models.training import Epoch
+    from heatmark.models.training import kept as trained
+    from heatmark.models.training.recipe import Epoch
 
     def train(network: str, data: str, **options: object) -> trained.TrainedModel:
         epoch = Epoch(1, 0.5, 1.25, 0.25, 2.5)

@@ -9,9 +9,9 @@ from networks import FRAMEWORKS
 
 from heatmark.benchmark import runtime_machine
 from heatmark.errors import BadInput
-from heatmark.models import tensor_float_32 as module
+from heatmark.models.arrays import tensor_float_32 as module
+from heatmark.models.arrays.tensor_float_32 import set_tensor_float_32, tensor_float_32, without_tensor_float_32
 from heatmark.models.devices import resolved_device
-from heatmark.models.tensor_float_32 import set_tensor_float_32, tensor_float_32, without_tensor_float_32
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -14,7 +14,7 @@ from heatmark.methods.guided_integrated_gradients import _Path
 from heatmark.methods.integrated_gradients import completeness_error
 from heatmark.methods.registry import method_from
 from heatmark.methods.xrai import _region_map, _segments, _widened
-from heatmark.models.blur import gaussian_blur, gaussian_matrix
+from heatmark.models.inputs.blur import gaussian_blur, gaussian_matrix
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

@@ -20,10 +20,10 @@ from heatmark.errors import BadInput, MissingExtra, UnknownName
 from heatmark.methods.explain import explain
 from heatmark.metrics.score import score
 from heatmark.models.base import Model
-from heatmark.models.first_use import ZOO
-from heatmark.models.registry import find_model, load_model
-from heatmark.models.trained import trained_weights
-from heatmark.models.training_data import training_data
+from heatmark.models.training.first_use import ZOO
+from heatmark.models.training.kept import trained_weights
+from heatmark.models.training.training_data import training_data
+from heatmark.models.zoo.loading import find_model, load_model
 
 DIGITS = [{"source": "digits", **one} for one in ({"seed": 1}, {"samples": 5}, {"tile": 20})]
 GENERATED = {"shapes": (64, 64, 3), "patches": (64, 64, 3), "series": (128, 1)}

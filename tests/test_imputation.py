@@ -14,7 +14,7 @@ from scipy.sparse.linalg import spsolve
 
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.metrics.imputation import linearly_imputed
-from heatmark.models.tensors import TensorOperations
+from heatmark.models.arrays.operations import TensorOperations
 
 SHAPE = (48, 37)
 Imputer = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -144,7 +144,7 @@ def test_integrated_gradients_are_complete_for_every_baseline(model, baseline):
     subject = model("residual", "torch")
     x = native(subject, pictures(2))
     maps = hm.explain(subject, x, "integrated_gradients", [1, 2], steps=400, baseline=baseline)
-    from heatmark.models.baselines import baseline_of
+    from heatmark.models.inputs.baselines import baseline_of
     from heatmark.models.random_bank import RandomBank
 
     start = subject.to_numpy(baseline_of(subject, subject.inputs(x), baseline, RandomBank(0)))

@@ -13,7 +13,7 @@ import heatmark as hm
 from heatmark.datasets.registry import load_dataset
 from heatmark.errors import HeatmarkError
 from heatmark.metrics.fills import rise_kernel
-from heatmark.models.registry import load_model
+from heatmark.models.zoo.loading import load_model
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional

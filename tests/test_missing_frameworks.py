@@ -32,7 +32,7 @@ import json, sys
 import heatmark as hm
 from heatmark.errors import HeatmarkError
 from heatmark.models.devices import installed_frameworks
-from heatmark.models.trained import train
+from heatmark.models.training.kept import train
 def message(call, *rest, **options):
     try:
         return f"no error: {call(*rest, **options)}"

@@ -24,7 +24,7 @@ def test_heatmarks_own_notices_are_one_plain_line(tmp_path: Path) -> None:
         "import logging, warnings\n"
         "from heatmark.benchmark import notices\n"
         "notices.show_notices(); notices.show_notices()\n"
-        "logging.getLogger('heatmark.models.first_use').info('Training %s.', 'small-cnn')\n"
+        "logging.getLogger('heatmark.models.training.first_use').info('Training %s.', 'small-cnn')\n"
         "logging.getLogger('another.library').info('chatter')\n"
         "warnings.warn_explicit('It is damaged.', RuntimeWarning, notices.__file__, 1)\n"
         "warnings.warn('of another', UserWarning)\n"

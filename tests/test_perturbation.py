@@ -21,9 +21,9 @@ from heatmark.methods.shapley import kernel_coalitions
 from heatmark.methods.sise import block_ends, fused
 from heatmark.methods.sobol import replicated_designs, total_indices
 from heatmark.methods.superpixels import fill_of, regions_of
-from heatmark.models.architecture import INPUT, Activation, Architecture, Dense, initial_weights
+from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Dense, initial_weights
+from heatmark.models.inputs.regions import grid_labels
 from heatmark.models.queries import PassCount
-from heatmark.models.regions import grid_labels
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

@@ -13,8 +13,8 @@ from heatmark.methods.lrp import relevance_and_absorbed
 from heatmark.methods.lrp_rules import Rules
 from heatmark.methods.registry import METHODS
 from heatmark.methods.request import Request
-from heatmark.models.architecture import INPUT, Activation, Architecture, Convolution, Dense, MaxPool
-from heatmark.models.architecture import GlobalAveragePool as Average
+from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Convolution, Dense, MaxPool
+from heatmark.models.architecture.nodes import GlobalAveragePool as Average
 from heatmark.models.normalization import Normalization
 from heatmark.models.wrap import wrap
 
@@ -162,7 +162,7 @@ def test_epsilon_relevance_sums_to_the_logit_less_what_was_absorbed(model, netwo
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("baseline", ["black", "white", "mean", "blur", "noise", 0.3])
 def test_deep_lift_is_complete(model, framework, baseline):
-    from heatmark.models.baselines import baseline_of
+    from heatmark.models.inputs.baselines import baseline_of
     from heatmark.models.random_bank import RandomBank
 
     for network in networks.ARCHITECTURES if baseline == "black" else ("plain",):
@@ -284,7 +284,7 @@ def peer():
 @pytest.fixture(scope="module")
 def zennit():
     """Return zennit, whose import needs torchvision's, which needs help beside a CPU build of PyTorch."""
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     import_torchvision()
     return pytest.importorskip("zennit.attribution")

@@ -10,9 +10,9 @@ from networks import FRAMEWORKS, native, pictures
 import heatmark as hm
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import METHODS, method_from
-from heatmark.models.architecture import INPUT, Activation, Architecture, BatchNorm, Convolution, Dense
-from heatmark.models.architecture import GlobalAveragePool as Average
-from heatmark.models.graph import Diagonal, Linear
+from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, BatchNorm, Convolution, Dense
+from heatmark.models.architecture.nodes import GlobalAveragePool as Average
+from heatmark.models.graph.graph import Diagonal, Linear
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

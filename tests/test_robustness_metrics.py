@@ -246,7 +246,7 @@ def test_agreement_with_captum():
     ],
 )
 def test_agreement_with_quantus(metric, theirs, kind, radius):
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     if find_spec("quantus") is None:
         pytest.skip("Quantus is not installed")

@@ -334,7 +334,7 @@ def test_a_model_of_ones_own_from_a_file(start: Start, tmp_path: Path) -> None:
     net = tmp_path / "own_net.py"
     net.write_text(
         "import torch\n"
-        "from heatmark.models.registry import LoadedNetwork\n"
+        "from heatmark.models.zoo.loading import LoadedNetwork\n"
         "def build():\n"
         "    torch.manual_seed(1)\n"
         "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
@@ -358,7 +358,7 @@ def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(start: Start, tm
     assert failure.spec.model == "late_net.py:build"
     net.write_text(
         "import torch\n"
-        "from heatmark.models.registry import LoadedNetwork\n"
+        "from heatmark.models.zoo.loading import LoadedNetwork\n"
         "def build():\n"
         "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
         "    torch.nn.init.ones_(net[1].weight)\n"
@@ -379,7 +379,7 @@ def test_labels_of_other_classes_count_as_unknown(start: Start, tmp_path: Path) 
     net = tmp_path / "four.py"
     net.write_text(
         "import torch\n"
-        "from heatmark.models.registry import LoadedNetwork\n"
+        "from heatmark.models.zoo.loading import LoadedNetwork\n"
         "def build():\n"
         "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))\n"
         "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=4)\n"
@@ -391,7 +391,7 @@ def test_labels_of_other_classes_count_as_unknown(start: Start, tmp_path: Path) 
 
 def test_evaluate_gives_a_tidy_table(start: Start) -> None:
     from heatmark.benchmark.evaluate import evaluate
-    from heatmark.models.registry import load_model
+    from heatmark.models.zoo.loading import load_model
 
     rows = scores(start("counted").path)
     model = load_model("tiny", framework="torch", device="cpu")

@@ -31,9 +31,9 @@ from heatmark.benchmark.runtime_machine import differences, gpu_facts, machine_r
 from heatmark.benchmark.runtime_measuring import images_of, measured, survey
 from heatmark.benchmark.runtime_processes import Answered, Call, PlaceProcess, _answer
 from heatmark.errors import BadInput, MissingExtra, NotApplicable, OutOfMemory, UnknownName
+from heatmark.models.arrays.tensor_float_32 import tensor_float_32
 from heatmark.models.queries import PassCount
-from heatmark.models.registry import load_model
-from heatmark.models.tensor_float_32 import tensor_float_32
+from heatmark.models.zoo.loading import load_model
 
 FRAMEWORKS = ("torch", "tensorflow")
 QUICK = RuntimeSettings(rounds=3, seconds=1.0, memory=False)

@@ -13,7 +13,7 @@ from test_methods import NAMES
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.methods.registry import METHODS
-from heatmark.models.architecture import INPUT, Activation, Architecture, Dense
+from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Dense
 from heatmark.models.base import Model
 
 pytest.importorskip("torch")

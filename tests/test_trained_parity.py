@@ -13,10 +13,10 @@ from test_methods import NAMES, SMALL
 
 import heatmark as hm
 from heatmark.errors import NotApplicable
+from heatmark.models.architecture.small_networks import cnn_1d, small_cnn, vit_tiny
 from heatmark.models.base import Model
-from heatmark.models.small_networks import cnn_1d, small_cnn, vit_tiny
-from heatmark.models.training import TrainingRecipe, fit, measured_normalization
-from heatmark.models.training_data import training_data
+from heatmark.models.training.recipe import TrainingRecipe, fit, measured_normalization
+from heatmark.models.training.training_data import training_data
 from heatmark.models.wrap import wrap
 
 pytest.importorskip("torch")

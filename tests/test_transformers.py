@@ -12,11 +12,9 @@ import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.methods.contracts import violations
 from heatmark.methods.registry import method_from
-from heatmark.models.architecture import INPUT, Add, Architecture, Convolution, Dense
-from heatmark.models.queries import PassCount, Query
-from heatmark.models.small_networks import vit_tiny
-from heatmark.models.token_grid import TokenGrid
-from heatmark.models.transformer_nodes import (
+from heatmark.models.architecture.nodes import INPUT, Add, Architecture, Convolution, Dense
+from heatmark.models.architecture.small_networks import vit_tiny
+from heatmark.models.architecture.transformer_nodes import (
     ClassToken,
     FirstToken,
     MeanToken,
@@ -25,6 +23,8 @@ from heatmark.models.transformer_nodes import (
     TokenDense,
     Tokens,
 )
+from heatmark.models.queries import PassCount, Query
+from heatmark.models.token_grid import TokenGrid
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
@@ -331,7 +331,7 @@ def test_vit_tiny_of_the_zoo():
     batch = hm.load_dataset("digits").take(6, pair[1])
     outputs = [model.outputs(native(model, batch.x)) for model in pair]
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-3)
-    from heatmark.models.first_use import zoo_network
+    from heatmark.models.training.first_use import zoo_network
 
     assert zoo_network("vit-tiny").record.test_accuracy >= 0.95
     for method in (*ATTENTION, "grad_cam", "gradient"):
@@ -346,8 +346,8 @@ def test_vit_tiny_says_which_samples_it_takes(shape):
 
 @pytest.mark.parametrize("shape", [(13, 9, 2), (21, 2)])
 def test_weights_mean_the_same_in_both_frameworks_and_come_back(shape):
-    from heatmark.models.keras_builder import keras_weights
-    from heatmark.models.torch_builder import torch_weights
+    from heatmark.models.architecture.on_tensorflow import keras_weights
+    from heatmark.models.architecture.on_torch import torch_weights
 
     architecture, generator = networks.transformer(shape), np.random.default_rng(0)
     weights = {
@@ -368,7 +368,7 @@ def test_weights_mean_the_same_in_both_frameworks_and_come_back(shape):
 
 
 def _layers():
-    from heatmark.models import keras_transformer as module
+    from heatmark.models.architecture import transformer_on_tensorflow as module
 
     return {
         name: value

@@ -224,7 +224,7 @@ def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny_models(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
     monkeypatch.setattr(
-        "heatmark.models.registry.load_model", lambda name, framework, device="auto": model("plain", framework)
+        "heatmark.models.zoo.loading.load_model", lambda name, framework, device="auto": model("plain", framework)
     )
 
 

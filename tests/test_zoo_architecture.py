@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from heatmark.errors import BadInput
-from heatmark.models.architecture import (
+from heatmark.models.architecture.nodes import (
     INPUT,
     Activation,
     Add,
@@ -24,9 +24,9 @@ from heatmark.models.architecture import (
     initial_weights,
     same_padding,
 )
-from heatmark.models.efficientnet_lite import efficientnet_lite
+from heatmark.models.architecture.small_networks import NETWORKS, cnn_1d, small_cnn, vgg7
 from heatmark.models.normalization import Normalization
-from heatmark.models.small_networks import NETWORKS, cnn_1d, small_cnn, vgg7
+from heatmark.models.zoo.efficientnet_lite import efficientnet_lite
 
 # A network with every kind of node, and with SAME windows that cannot be padded symmetrically at even sizes.
 EVERYTHING = Architecture(
@@ -115,8 +115,8 @@ def test_both_frameworks_give_the_same_logits(architecture: Architecture) -> Non
 
 @pytest.mark.parametrize("architecture", [EVERYTHING, SERIES], ids=lambda item: item.name)
 def test_weights_come_back_as_they_were_given(architecture: Architecture) -> None:
-    from heatmark.models.keras_builder import build_keras, keras_weights
-    from heatmark.models.torch_builder import build_torch, torch_weights
+    from heatmark.models.architecture.on_tensorflow import build_keras, keras_weights
+    from heatmark.models.architecture.on_torch import build_torch, torch_weights
 
     weights = scrambled(architecture)
     for found in (

@@ -16,9 +16,9 @@ import pytest
 
 from heatmark.errors import BadInput, HeatmarkError, MissingExtra, NotApplicable, UnknownName
 from heatmark.models import devices
-from heatmark.models import registry as model_registry
-from heatmark.models.architecture import initial_weights
-from heatmark.models.registry import (
+from heatmark.models.architecture.nodes import initial_weights
+from heatmark.models.zoo import loading as model_registry
+from heatmark.models.zoo.loading import (
     LoadedNetwork,
     find_model,
     list_models,
@@ -26,7 +26,7 @@ from heatmark.models.registry import (
     register_model,
     weights_id,
 )
-from heatmark.models.user_models import model_from_text, user_weights_id
+from heatmark.models.zoo.user_models import model_from_text, user_weights_id
 
 
 def test_the_zoo_is_listed_in_both_frameworks() -> None:
@@ -104,7 +104,7 @@ def test_names_and_frameworks_are_checked_when_registering() -> None:
 
 def test_torchvision_imports_beside_a_cpu_build() -> None:
     script = (
-        "from heatmark.models.torchvision_operators import import_torchvision; tv = import_torchvision()\n"
+        "from heatmark.models.zoo.torchvision_operators import import_torchvision; tv = import_torchvision()\n"
         "import gc, torch; gc.collect(); assert import_torchvision() is tv\n"
         "assert hasattr(torch.ops.torchvision, 'nms')\n"
         "print(tuple(tv.models.squeezenet1_1().eval()(torch.zeros(1, 3, 64, 64)).shape))"
@@ -142,7 +142,7 @@ def test_torchvision_without_a_network_says_what_to_fetch(monkeypatch: pytest.Mo
 
 def test_a_damaged_torchvision_file_is_set_aside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     good = import_torchvision().models.squeezenet1_1().state_dict()
 
@@ -181,7 +181,7 @@ def test_code_in_a_torchvision_file_is_not_run(monkeypatch: pytest.MonkeyPatch, 
 def test_keras_preprocessing_is_the_applications_own() -> None:
     import keras
 
-    from heatmark.models.keras_models import PREPROCESSING
+    from heatmark.models.zoo.keras_models import PREPROCESSING
 
     raw = np.random.default_rng(0).random((2, 4, 5, 3), dtype=np.float32)
     for module, rule in PREPROCESSING.items():
@@ -226,7 +226,7 @@ def build():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(1), torch.nn.Linear(1, sibling.CLASSES))
 
 def flat():
-    from heatmark.models.registry import LoadedNetwork
+    from heatmark.models.zoo.loading import LoadedNetwork
     return LoadedNetwork(torch.nn.Linear(5, Options().classes), input_shape=(5,))
 
 def wrong():

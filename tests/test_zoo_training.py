@@ -15,13 +15,13 @@ from PIL import Image
 
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.errors import BadInput, StorageError, UnknownName
-from heatmark.models import first_use, trained
-from heatmark.models.architecture import initial_weights
-from heatmark.models.first_use import ZooNetwork, zoo_network, zoo_path, zoo_weights_id
-from heatmark.models.registry import find_model, list_models, load_model, weights_id
-from heatmark.models.small_networks import small_cnn
-from heatmark.models.trained import restore, train, trained_names, trained_path
-from heatmark.models.training import (
+from heatmark.models.architecture.nodes import initial_weights
+from heatmark.models.architecture.small_networks import small_cnn
+from heatmark.models.training import first_use
+from heatmark.models.training import kept as trained
+from heatmark.models.training.first_use import ZooNetwork, zoo_network, zoo_path, zoo_weights_id
+from heatmark.models.training.kept import restore, train, trained_names, trained_path
+from heatmark.models.training.recipe import (
     Epoch,
     Split,
     TrainingRecipe,
@@ -31,7 +31,8 @@ from heatmark.models.training import (
     measured_normalization,
     new_trainer,
 )
-from heatmark.models.training_data import training_data
+from heatmark.models.training.training_data import training_data
+from heatmark.models.zoo.loading import find_model, list_models, load_model, weights_id
 
 NAMES = ("dark", "bright", "striped")
 
@@ -319,8 +320,8 @@ def test_the_zoo_trains_on_first_use_and_repairs_damage(own_cache: Path, monkeyp
 def test_weights_are_identified_without_importing_a_framework(own_cache: Path) -> None:
     """The small network is trained, really, in another process."""
     script = (
-        "import sys; from heatmark.models import first_use as f; from heatmark.models.registry import weights_id\n"
-        "from heatmark.models.training import TrainingRecipe\n"
+        "import sys; from heatmark.models import first_use as f; from heatmark.models.zoo.loading import weights_id\n"
+        "from heatmark.models.training.recipe import TrainingRecipe\n"
         "print(weights_id('efficientnet-lite0'), weights_id('torchvision:vgg16'), weights_id('small-cnn'))\n"
         "assert not {'torch', 'tensorflow', 'keras'} & set(sys.modules), 'a framework was imported'\n"
     )

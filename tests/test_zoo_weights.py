@@ -16,9 +16,7 @@ import pytest
 from PIL import Image
 
 from heatmark.errors import BadInput, MissingExtra, StorageError
-from heatmark.models import efficientnet_lite as lite
-from heatmark.models.torch_checkpoint import read_torch_checkpoint
-from heatmark.models.weights_file import (
+from heatmark.models.architecture.weights_file import (
     StoredWeights,
     load_metadata,
     load_or_make,
@@ -26,6 +24,8 @@ from heatmark.models.weights_file import (
     save_weights,
     weights_digest,
 )
+from heatmark.models.zoo import efficientnet_lite as lite
+from heatmark.models.zoo.torch_checkpoint import read_torch_checkpoint
 
 torch = pytest.importorskip("torch")
 

@@ -17,7 +17,7 @@ import numpy as np
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.datasets.registry import register_dataset
 from heatmark.methods.registry import register_method
-from heatmark.models.registry import LoadedNetwork, register_model
+from heatmark.models.zoo.loading import LoadedNetwork, register_model
 from heatmark.parameters import Doc
 
 SAMPLES = 6

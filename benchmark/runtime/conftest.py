@@ -26,7 +26,7 @@ from heatmark.benchmark.runtime_processes import PlaceProcess
 from heatmark.datasets.registry import load_dataset
 from heatmark.models.base import Model
 from heatmark.models.devices import installed_frameworks
-from heatmark.models.registry import load_model
+from heatmark.models.zoo.loading import load_model
 
 NETWORK = "efficientnet-lite0"
 OPTIONS = {

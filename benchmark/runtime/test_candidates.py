@@ -45,7 +45,7 @@ def weights_channels_last(model: Any, x: Any, backward: bool) -> Job:
 
     import torch
 
-    from heatmark.models.torch_model import TorchModel
+    from heatmark.models.networks.on_torch import TorchModel
 
     if not isinstance(model, TorchModel):
         pytest.skip("Keras has one memory format")
@@ -79,7 +79,7 @@ def compiled(model: Any, x: Any, backward: bool, mode: str = "default") -> Job:
 def _compiled_torch(model: Any, x: Any, backward: bool, mode: str) -> Job:
     import torch
 
-    from heatmark.models.torch_model import at_rest
+    from heatmark.models.networks.on_torch import at_rest
 
     if mode != "default" and "cuda" not in model.device:
         pytest.skip("CUDA graphs need a GPU")
@@ -127,7 +127,7 @@ def open_batch_axis(model: Any, x: Any, backward: bool) -> Job:
 
 def bfloat16(model: Any, x: Any, backward: bool) -> Job:
     """Automatic mixed precision in bfloat16: another precision, so never chosen silently."""
-    from heatmark.models.registry import load_model
+    from heatmark.models.zoo.loading import load_model
 
     other = load_model(
         model.name, framework=model.framework, device="cuda" if _on_gpu(model) else "cpu", precision="bf16"
@@ -204,7 +204,7 @@ def test_one_backward_pass_for_several_targets(benchmark, model):
         pytest.skip("TensorFlow's graphs are traced for one target")
     import torch
 
-    from heatmark.models.torch_model import at_rest
+    from heatmark.models.networks.on_torch import at_rest
 
     def each() -> None:
         with at_rest(model.net):

@@ -41,7 +41,7 @@ def torch_cam(model: Any, x: Any, maps: np.ndarray) -> Job:
     metrics = pytest.importorskip("torchcam.metrics")
     import torch
 
-    from heatmark.models.torch_whole import whole
+    from heatmark.models.networks.whole_on_torch import whole
 
     class Extractor:
         """Hands the library the maps, so that its time is that of scoring."""
@@ -85,11 +85,11 @@ def torch_cam_one_by_one(model: Any, x: Any, maps: np.ndarray) -> Job:
 
 
 def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     import_torchvision()
     library = pytest.importorskip("quantus")
-    from heatmark.models.torch_whole import whole
+    from heatmark.models.networks.whole_on_torch import whole
 
     features = int(np.prod(model.spatial_shape))  # it wants the steps to come out even, and 224 x 224 do
     pictures, attributions, labels = x.cpu().numpy(), maps[:, None], np.zeros(len(x), np.int64)

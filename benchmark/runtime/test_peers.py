@@ -41,7 +41,7 @@ def quietly() -> Iterator[None]:
 
 
 def captum(model: Any, x: Any, chunk: int, kind: str) -> Job:
-    from heatmark.models.torch_whole import whole
+    from heatmark.models.networks.whole_on_torch import whole
 
     attr = CAPTUM.module("captum.attr")
     each = max(1, chunk // len(x))
@@ -64,8 +64,8 @@ def captum(model: Any, x: Any, chunk: int, kind: str) -> Job:
 
 
 def pytorch_grad_cam(model: Any, x: Any, chunk: int, kind: str) -> Job:
-    from heatmark.models.torch_whole import whole
-    from heatmark.models.torchvision_operators import import_torchvision
+    from heatmark.models.networks.whole_on_torch import whole
+    from heatmark.models.zoo.torchvision_operators import import_torchvision
 
     import_torchvision()
     library = PYTORCH_GRAD_CAM.module("pytorch_grad_cam")
@@ -83,7 +83,7 @@ def pytorch_grad_cam(model: Any, x: Any, chunk: int, kind: str) -> Job:
 
 
 def xplique(model: Any, x: Any, chunk: int, kind: str, **options: Any) -> Job:
-    from heatmark.models.keras_whole import restored_call
+    from heatmark.models.networks.whole_on_tensorflow import restored_call
 
     attributions = XPLIQUE.module("xplique.attributions")
     explainer = getattr(attributions, kind)(model.whole.net, batch_size=chunk, **options)
@@ -102,7 +102,7 @@ def xplique(model: Any, x: Any, chunk: int, kind: str, **options: Any) -> Job:
 
 
 def tf_keras_vis(model: Any, x: Any, chunk: int, module: str, kind: str, **options: Any) -> Job:
-    from heatmark.models.keras_whole import ending_in_logits, prepared
+    from heatmark.models.networks.whole_on_tensorflow import ending_in_logits, prepared
 
     explainer_kind = getattr(TF_KERAS_VIS.module(f"tf_keras_vis.{module}"), kind)
     score = TF_KERAS_VIS.module("tf_keras_vis.utils.scores").CategoricalScore([TARGET] * len(x))

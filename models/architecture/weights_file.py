@@ -1,0 +1,131 @@
+"""Weights on disk: safetensors with a digest of their content, so that damage is noticed and repaired."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from ...errors import StorageError
+from ...identity import array_digest, digest
+from ...storage import set_aside_aloud, written_whole
+
+_HEADER = "heatmark"
+_REMEDY = " Delete the file to have it made again (by `heatmark train` where that made it)."
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Arrays by name with a description, as kept in one file.
+
+    Attributes
+    ----------
+    arrays
+        The parameters.
+    metadata
+        Anything that JSON holds.
+    """
+
+    arrays: dict[str, np.ndarray]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def weights_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 that identifies weights: of their names, shapes, types and numbers."""
+    return digest({name: array_digest(arrays[name]) for name in arrays})
+
+
+def save_weights(path: Path, stored: StoredWeights, replace: bool = True) -> None:
+    """Write the weights and their metadata whole.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    stored
+        What to write.
+    replace
+        Whether an existing file gives way. Where it must not, the first of several processes wins.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written.
+    """
+    header = json.dumps({**stored.metadata, "digest": weights_digest(stored.arrays)}, sort_keys=True)
+    target = path if replace else path.with_name(f".{path.name}.{os.getpid()}")
+    with written_whole(target) as temporary:
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}, temporary, {_HEADER: header}
+        )
+    if not replace:
+        try:
+            os.link(target, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                target.replace(path)
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def load_weights(path: Path) -> StoredWeights:
+    """Read weights and check them against their digest.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, or not one of ours.
+    """
+    metadata = load_metadata(path)
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
+    if weights_digest(arrays) != metadata.get("digest"):
+        raise StorageError(f"The weights {path} are damaged (digest differs).{_REMEDY}")
+    return StoredWeights(arrays, metadata)
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Read only the description of a weights file; its ``digest`` identifies the weights. Raises as `load_weights`."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})[_HEADER])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
+    if not isinstance(metadata, dict):
+        raise StorageError(f"The weights {path} have no description.{_REMEDY}")
+    return metadata
+
+
+def load_or_make(path: Path, make: Callable[[], StoredWeights]) -> StoredWeights:
+    """Return the weights in ``path``; where there are none they are made, where they are damaged they are made again.
+
+    Parameters
+    ----------
+    path
+        A file in the cache.
+    make
+        Makes the weights. When two processes make them at once, both go on with the first one's.
+    """
+    if path.exists():
+        try:
+            return load_weights(path)
+        except StorageError as error:
+            warn_set_aside(path, error)
+    save_weights(path, make(), replace=False)
+    return load_weights(path)
+
+
+def warn_set_aside(path: Path, error: Exception) -> None:
+    """Move a damaged cache file out of the way and say so."""
+    set_aside_aloud(path, str(error).removesuffix(_REMEDY))

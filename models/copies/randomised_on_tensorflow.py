@@ -1,0 +1,165 @@
+"""The parameters of a Keras model, layer by layer, as `models/copies/randomised.py` takes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..base import Model
+from ..networks.on_tensorflow import TensorFlowModel, _named_layers
+from .randomised import Freshness, Owner, ParameterArray, ParameterLayer, grouped, in_order
+
+_Layers = keras.layers
+_CONVOLUTIONS = (_Layers.Conv1D, _Layers.Conv2D, _Layers.Conv3D)
+_TRANSPOSED = (_Layers.Conv1DTranspose, _Layers.Conv2DTranspose, _Layers.Conv3DTranspose)
+_DEPTHWISE = (_Layers.DepthwiseConv1D, _Layers.DepthwiseConv2D)
+_SEPARABLE = (_Layers.SeparableConv1D, _Layers.SeparableConv2D)
+_NORMALISATIONS = (_Layers.BatchNormalization, _Layers.LayerNormalization, _Layers.GroupNormalization)
+_PASSING = (_Layers.Dropout, _Layers.Activation, _Layers.ReLU, _Layers.BatchNormalization)
+# Keras' names of a normalisation's arrays: the canonical names, and what fresh ones hold.
+_NAMES: dict[str, tuple[str, Freshness]] = {
+    "gamma": ("weight", "one"),
+    "beta": ("bias", "zero"),
+    "moving_mean": ("running_mean", "zero"),
+    "moving_variance": ("running_var", "one"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasArray(ParameterArray):
+    """See `ParameterArray`.
+
+    Attributes
+    ----------
+    variables
+        The Keras variable; with bfloat16 also that of the copy that runs. Graphs hold variables by reference.
+    """
+
+    variables: tuple[Any, ...]
+
+    def value(self) -> np.ndarray:
+        """See `ParameterArray.value`."""
+        return np.asarray(self.variables[0]).astype(np.float32)
+
+    def assign(self, values: np.ndarray) -> None:
+        """See `ParameterArray.assign`."""
+        for variable in self.variables:
+            variable.assign(values)
+
+    def kept(self) -> list[np.ndarray]:
+        """See `ParameterArray.kept`."""
+        return [np.array(np.asarray(variable)) for variable in self.variables]
+
+    def restore(self, kept: list[np.ndarray]) -> None:
+        """See `ParameterArray.restore`."""
+        for variable, values in zip(self.variables, kept, strict=True):
+            variable.assign(values)
+
+
+def keras_parameter_layers(model: Model) -> tuple[ParameterLayer, ...]:
+    """Return the layers with parameters in the order in which they are computed."""
+    assert isinstance(model, TensorFlowModel)
+    copies: dict[int, tuple[Any, ...]] = {id(variable): (variable,) for variable in model.net.weights}
+    if model._running is not model.net:
+        copies = {
+            id(variable): (variable, other)
+            for variable, other in zip(model.net.weights, model._running.weights, strict=True)
+        }
+    layers = {"": model.net, **_named_layers(model.net)}
+    owners = [Owner(name, tuple(_arrays(layer, copies))) for name, layer in layers.items()]
+    computed = {layer.name: place for place, layer in enumerate(model.layers())}
+    return grouped(in_order(owners, computed, "/"))
+
+
+def _arrays(layer: Any, copies: dict[int, tuple[Any, ...]]) -> Iterator[KerasArray]:
+    """Yield a layer's own floating-point weights; those of preprocessing layers are no parameters."""
+    if isinstance(layer, _Layers.Normalization):
+        return
+    inside = layer._flatten_layers(include_self=False, recursive=False)
+    foreign = {id(variable) for inner in inside for variable in inner.weights}
+    for variable in layer.weights:
+        floating = keras.backend.is_float_dtype(variable.dtype)
+        if id(variable) not in foreign and floating and math.prod(variable.shape):
+            yield _array(layer, variable, copies[id(variable)])
+
+
+def _array(layer: Any, variable: Any, variables: tuple[Any, ...]) -> KerasArray:
+    shape, name = tuple(int(size) for size in variable.shape), variable.name
+    if isinstance(layer, _NORMALISATIONS) and name in _NAMES:
+        canonical, fresh = _NAMES[name]
+        return KerasArray(name=canonical, fresh=fresh, shape=shape, native=_same, variables=variables)
+    kernel = _kernel(layer, variable, shape)
+    if kernel is not None:
+        ordered, native = kernel
+        # Keras calls the kernel of a depthwise layer "kernel" too; of a separable one "depthwise_kernel".
+        canonical = "weight" if name == "kernel" else name
+        inputs = math.prod(ordered[1:])
+        return KerasArray(
+            name=canonical, fresh="kernel", shape=ordered, inputs=inputs, native=native, variables=variables
+        )
+    known = (_Layers.Dense, _Layers.EinsumDense, *_CONVOLUTIONS, *_TRANSPOSED, *_DEPTHWISE, *_SEPARABLE)
+    fresh = "zero" if name == "bias" and isinstance(layer, known) else "like"
+    return KerasArray(name=name, fresh=fresh, shape=shape, native=_same, variables=variables)
+
+
+def _kernel(
+    layer: Any, variable: Any, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], Callable[[np.ndarray], np.ndarray]] | None:
+    """Return a kernel's canonical shape, and what brings an array of it into Keras' layout; None for no kernel."""
+    name = variable.name
+    if (name == "kernel" and isinstance(layer, _DEPTHWISE)) or (
+        name == "depthwise_kernel" and isinstance(layer, _SEPARABLE)
+    ):
+        *window, channels, multiplier = shape
+        return (channels * multiplier, 1, *window), lambda values: np.moveaxis(
+            values.reshape(channels, multiplier, *window), (0, 1), (-2, -1)
+        )
+    if isinstance(layer, _SEPARABLE) and name == "pointwise_kernel":
+        return (shape[-1], shape[-2], *shape[:-2]), lambda values: np.moveaxis(values, (0, 1), (-1, -2))
+    if name != "kernel":
+        return None
+    if isinstance(layer, _TRANSPOSED):  # (*window, outputs, inputs)
+        return (*shape[-2:], *shape[:-2]), lambda values: np.moveaxis(values, (0, 1), (-2, -1))
+    if isinstance(layer, _CONVOLUTIONS):
+        return (shape[-1], shape[-2], *shape[:-2]), lambda values: np.moveaxis(values, (0, 1), (-1, -2))
+    if isinstance(layer, _Layers.Dense):
+        inputs, outputs = shape
+        *places, channels = _flattened(layer) or (inputs,)
+        if math.prod((*places, channels)) != inputs:  # it does not stand right behind the flattening
+            places, channels = [], inputs
+        return (outputs, inputs), lambda values: np.moveaxis(
+            values.reshape(outputs, channels, *places), (0, 1), (-1, -2)
+        ).reshape(inputs, outputs)
+    if isinstance(layer, _Layers.EinsumDense):
+        given, _, made = layer.equation.partition("->")
+        letters = given.partition(",")[2]
+        out = [axis for axis, letter in enumerate(letters) if letter in made]
+        order = [*out, *(axis for axis in range(len(shape)) if axis not in out)]
+        sizes = tuple(shape[axis] for axis in order)
+        outputs = math.prod(sizes[: len(out)])
+        return (outputs, math.prod(shape) // outputs), lambda values: values.reshape(sizes).transpose(np.argsort(order))
+    return None
+
+
+def _flattened(layer: Any) -> tuple[int, ...] | None:
+    """Return the shape (*spatial, channels) that was flattened into a layer's input, where that can be told."""
+    while True:
+        try:
+            history = getattr(layer.input, "_keras_history", None)
+        except (AttributeError, ValueError):  # called several times, or outside of any graph of layers
+            return None
+        layer = None if history is None else history.operation
+        if isinstance(layer, _Layers.Flatten):
+            shape = tuple(layer.input.shape[1:])
+            return shape if None not in shape else None
+        if not isinstance(layer, _PASSING):
+            return None
+
+
+def _same(values: np.ndarray) -> np.ndarray:
+    return values

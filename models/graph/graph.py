@@ -1,0 +1,337 @@
+"""A network as a graph of known operations, the same for both frameworks, on which relevance can be propagated.
+
+The graph is read off the user's network once (`models/graph/on_torch.py`, `models/graph/on_tensorflow.py`); the network is
+not changed, and its weights are read whenever the graph is evaluated, so that weights that change are seen. Batch
+normalisation (in its inference form) is folded into the convolution or dense layer before it where nothing else reads
+that layer's output: relevance is then conserved, which it is not at a normalisation layer with a rule of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ...errors import NotApplicable
+from ..arrays.operations import Tensor, TensorOperations
+from ..normalization import Normalization
+
+if TYPE_CHECKING:
+    from ..base import Model
+
+#: Returns a weight and a bias, or a scale and a shift, as they are now.
+Parameters = Callable[[], tuple[Tensor, Tensor | None]]
+#: Returns the cotangent of every input for that of the output.
+Back = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One operation.
+
+    Attributes
+    ----------
+    name
+        The layer's or operation's name in the user's network.
+    inputs
+        The positions in the graph of the nodes whose outputs it reads.
+    function
+        From its inputs, and its parameters where it has any, to its output.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    function: Callable[..., Tensor]
+
+    def read(self) -> tuple[Tensor | None, ...]:
+        """Return the parameters as they are now; none for most kinds of node."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(Node):
+    """The raw input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Node):
+    """A convolution (grouped and depthwise ones too) or a dense layer: ``function(x, weight, bias)``.
+
+    Attributes
+    ----------
+    parameters
+        Weight, and bias or None.
+    convolution
+        Whether it is a convolution.
+    feature_axis
+        The axis of its output that its weights make, for folding.
+    scaled
+        From its weight and one factor per output feature to the weight that gives the output times the factors.
+    """
+
+    parameters: Parameters
+    convolution: bool
+    feature_axis: int
+    scaled: Callable[[Tensor, Tensor], Tensor]
+
+    def read(self) -> tuple[Tensor | None, ...]:
+        """See `Node.read`."""
+        return self.parameters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagonal(Node):
+    """An elementwise affine map, such as batch normalisation in inference or the model's own normalisation.
+
+    Attributes
+    ----------
+    parameters
+        One factor and one summand per feature, which ``function(x, scale, shift)`` then takes; None where the
+        function has them inside.
+    feature_axis
+        The axis of the features.
+    """
+
+    parameters: Parameters | None = None
+    feature_axis: int = 0
+
+    def read(self) -> tuple[Tensor | None, ...]:
+        """See `Node.read`."""
+        return () if self.parameters is None else self.parameters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation(Node):
+    """An elementwise function.
+
+    Attributes
+    ----------
+    nonnegative
+        Whether its values are never below zero.
+    """
+
+    nonnegative: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(Node):
+    """The largest value of each window."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing(Node):
+    """A sum or average of its inputs' elements with fixed weights of at least zero: residual sums, average pooling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rearrangement(Node):
+    """The same elements elsewhere: reshaping, permuting, padding, selecting, concatenating."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes in an order in which each stands after those it reads; the first is the input.
+
+    Attributes
+    ----------
+    nodes
+        All operations.
+    output
+        The position of the node that gives the logits (n, classes).
+    """
+
+    nodes: tuple[Node, ...]
+    output: int
+
+    @cached_property
+    def nonnegative(self) -> frozenset[int]:
+        """The nodes whose output is known to be at least zero."""
+        found: set[int] = set()
+        for position, node in enumerate(self.nodes):
+            passing = isinstance(node, MaxPool | Mixing | Rearrangement) and found.issuperset(node.inputs)
+            if passing or (isinstance(node, Activation) and node.nonnegative):
+                found.add(position)
+        return frozenset(found)
+
+    @cached_property
+    def from_input(self) -> frozenset[int]:
+        """The nodes whose output's elements are each an affine function of one input element (or constant)."""
+        found = {0}
+        for position, node in enumerate(self.nodes):
+            if isinstance(node, Diagonal | Rearrangement) and found.issuperset(node.inputs):
+                found.add(position)
+        return frozenset(found)
+
+
+class Work(Hashable, Protocol):
+    """A computation on a network's graph; equal ones compute the same, so that a compiled one can be kept."""
+
+    def __call__(self, network: Network, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Return tensors whose first axis is the batch."""
+        ...
+
+
+class Network(ABC):
+    """A graph with what is needed to differentiate its operations and to run work on it.
+
+    Attributes
+    ----------
+    graph
+        The operations.
+    operations
+        The array namespace.
+    """
+
+    def __init__(self, graph: Graph, operations: TensorOperations) -> None:
+        self.graph = graph
+        self.operations = operations
+
+    @abstractmethod
+    def pulled(self, function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, Back]:
+        """Return the function's output and its vector-Jacobian product there, which may be called once."""
+
+    @abstractmethod
+    def run(self, work: Work, tensors: Sequence[Tensor], layout: str) -> tuple[Tensor, ...]:
+        """Return what the work gives for one chunk; ``layout`` is one of the model's memory formats."""
+
+    def at_input(self, position: int, value: Tensor) -> Tensor:
+        """Return the output of one of `Graph.from_input` where the raw input is ``value`` (m, *input_shape)."""
+        node = self.graph.nodes[position]
+        if isinstance(node, Input):
+            return value
+        return node.function(*(self.at_input(source, value) for source in node.inputs), *node.read())
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """A network's graph, or why there is none.
+
+    Attributes
+    ----------
+    network
+        None where something in the network is not supported.
+    reason
+        What that is; None where there is a graph.
+    """
+
+    network: Network | None = None
+    reason: str | None = None
+
+
+def extracted(model: Model) -> Extraction:
+    """Return the graph of a model's network, or the reason why it has none; see `Engine.extraction` for a kept one."""
+    try:
+        if model.framework == "torch":
+            from .on_torch import torch_network
+
+            return Extraction(torch_network(model))
+        from .on_tensorflow import tensorflow_network
+
+        return Extraction(tensorflow_network(model))
+    except NotApplicable as error:
+        return Extraction(reason=str(error))
+
+
+def unsupported(name: str, kind: str, why: str = "") -> NotApplicable:
+    """Return the error that names a layer or operation which relevance cannot be propagated through."""
+    detail = f"{kind}: {why}" if why else kind
+    return NotApplicable(f"layer {name!r} ({detail}) is not supported by relevance propagation")
+
+
+class GraphBuilder:
+    """Collects nodes in order, from the raw input on.
+
+    Parameters
+    ----------
+    model
+        The model whose normalisation comes first.
+    flip
+        Reverses a tensor along an axis.
+
+    Attributes
+    ----------
+    prepared
+        The position of the node that the network itself reads.
+
+    Raises
+    ------
+    NotApplicable
+        If the preprocessing is a function, of which nothing is known.
+    """
+
+    def __init__(self, model: Model, flip: Callable[[Tensor, int], Tensor]) -> None:
+        self._nodes: list[Node] = [Input(name="input", inputs=(), function=lambda x: x)]
+        self.prepared = 0
+        preprocess = model._preprocess
+        if isinstance(preprocess, Normalization):
+            self._normalise(model, preprocess, flip)
+        elif preprocess is not None:
+            raise NotApplicable("its preprocessing is a function; give a heatmark.Normalization instead")
+
+    def add(self, node: Node) -> int:
+        """Append a node and return its position."""
+        self._nodes.append(node)
+        return len(self._nodes) - 1
+
+    def finished(self, output: int) -> Graph:
+        """Return the graph up to ``output``, with batch normalisation folded."""
+        return _folded(self._nodes, output)
+
+    def _normalise(self, model: Model, normalization: Normalization, flip: Callable[[Tensor, int], Tensor]) -> None:
+        plain, axis = replace(normalization, flip_channels=False), model.channel_axis
+        kept: dict[bytes, Tensor] = {}
+
+        def constant(array: np.ndarray) -> Tensor:
+            if array.tobytes() not in kept:
+                kept[array.tobytes()] = model.from_numpy(array)
+            return kept[array.tobytes()]
+
+        def normalised(x: Tensor) -> Tensor:
+            return plain.apply(x, axis, constant)
+
+        # Once here, so that the constants are on the device before any work is timed or compiled.
+        normalised(model.operations.zeros((1, *model.input_shape)))
+        self.prepared = self.add(Diagonal(name="normalization", inputs=(0,), function=normalised))
+        if normalization.flip_channels and axis is not None:
+            self.prepared = self.add(
+                Rearrangement(name="channel flip", inputs=(self.prepared,), function=lambda x: flip(x, axis))
+            )
+
+
+def _folded(nodes: Sequence[Node], output: int) -> Graph:
+    """Return the graph with each batch normalisation merged into the linear node that it alone reads."""
+    readers = [0] * len(nodes)
+    for node in nodes:
+        for source in node.inputs:
+            readers[source] += 1
+    readers[output] += 1
+    places: list[int] = []
+    kept: list[Node] = []
+    for node in nodes:
+        moved = replace(node, inputs=tuple(places[source] for source in node.inputs))
+        if isinstance(moved, Diagonal) and moved.parameters is not None and readers[node.inputs[0]] == 1:
+            before = kept[moved.inputs[0]]
+            if isinstance(before, Linear) and before.feature_axis == moved.feature_axis:
+                kept[moved.inputs[0]] = _merged(before, moved)
+                places.append(moved.inputs[0])
+                continue
+        places.append(len(kept))
+        kept.append(moved)
+    return Graph(tuple(kept), places[output])
+
+
+def _merged(linear: Linear, following: Diagonal) -> Linear:
+    """Return the linear node that gives what the normalisation after it gives."""
+    read = following.parameters
+    assert read is not None
+
+    def parameters() -> tuple[Tensor, Tensor | None]:
+        weight, bias = linear.parameters()
+        scale, shift = read()
+        return linear.scaled(weight, scale), shift if bias is None else bias * scale + shift
+
+    return replace(linear, name=following.name, parameters=parameters)

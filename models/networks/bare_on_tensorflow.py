@@ -1,0 +1,50 @@
+"""The bare Keras network: a plain loop over chunks, as a careful user writes it, to measure the engine against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from ..base import Model
+from .on_tensorflow import TensorFlowModel
+
+
+def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[[Any], None]:
+    """Return a function that sends all rows (n, *input_shape) through the network, and waits for the device.
+
+    One graph is traced for the fixed chunk, and another for what is left at the end.
+
+    Parameters
+    ----------
+    model
+        The model, whose preprocessing and precision are kept.
+    size
+        Rows at a time.
+    layout
+        Of no account: Keras has one memory format.
+    backward
+        Whether the gradient of the first class's logit with respect to the input is taken too.
+    """
+    assert isinstance(model, TensorFlowModel)
+    graphs: dict[int, Any] = {}
+
+    def network(x: tf.Tensor) -> tf.Tensor:
+        logits = model._logits(x)
+        return tf.gradients(tf.reduce_sum(logits[:, 0]), x)[0] if backward else logits
+
+    def graph_of(rows: int) -> Any:
+        if rows not in graphs:
+            signature = [tf.TensorSpec((rows, *model.input_shape), tf.float32)]
+            graphs[rows] = tf.function(network, input_signature=signature, autograph=False).get_concrete_function()
+        return graphs[rows]
+
+    def run(x: tf.Tensor) -> None:
+        with tf.device(model.device):
+            for first in range(0, x.shape[0], size):
+                rows = x[first : first + size]
+                graph_of(rows.shape[0])(rows)
+        model.synchronise()
+
+    return run

@@ -1,0 +1,44 @@
+"""The bare PyTorch network: a plain loop over chunks, as a careful user writes it, to measure the engine against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..base import Model
+from .on_torch import TorchModel, at_rest
+
+_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
+def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[[Any], None]:
+    """Return a function that sends all rows (n, *input_shape) through the network, and waits for the device.
+
+    Parameters
+    ----------
+    model
+        The model, whose preprocessing and precision are kept.
+    size
+        Rows at a time.
+    layout
+        The memory format of the input.
+    backward
+        Whether the gradient of the first class's logit with respect to the input is taken too.
+    """
+    assert isinstance(model, TorchModel)
+
+    def run(x: torch.Tensor) -> None:
+        with at_rest(model.net), torch.autocast(x.device.type, torch.bfloat16, enabled=model.precision == "bf16"):
+            for first in range(0, len(x), size):
+                rows = x[first : first + size].contiguous(memory_format=_FORMATS[layout])
+                if backward:
+                    rows = rows.detach().requires_grad_()
+                    torch.autograd.grad(model._logits(rows)[:, 0].sum(), rows)
+                else:
+                    with torch.inference_mode():
+                        model._logits(rows)
+        model.synchronise()
+
+    return run

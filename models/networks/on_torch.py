@@ -1,0 +1,317 @@
+"""The model interface over a ``torch.nn.Module``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+import torch
+
+from ...errors import BadInput, NotApplicable
+from ..arrays.on_torch import TorchOperations
+from ..base import Description, Model
+from ..normalization import Normalization
+from ..probes.attention_on_torch import attention_layers, captured_attention
+from ..probes.rectifiers_on_torch import RectifierRule, has_rectifier
+from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
+from ..scores import target_score
+
+if TYPE_CHECKING:
+    from ..copies.randomised import ParameterLayer
+
+_LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc_failed",
+    "unable to find an engine",
+    "unable to find a valid cudnn algorithm",
+)
+"""What PyTorch and the libraries under it say, partly as plain errors, where memory for numbers or scratch is short."""
+
+
+class TorchModel(Model):
+    """A ``torch.nn.Module`` behind the model interface.
+
+    The module itself is used, not a copy: weights that change are seen. While a chunk runs, it stands in evaluation
+    mode with frozen parameters and perhaps hooks; all of that is as before when `run` returns or raises. Inputs may
+    be given the channels-last memory format (the weights need not be), which is often faster for convolutions.
+    """
+
+    framework = "torch"
+
+    def __init__(
+        self,
+        net: torch.nn.Module,
+        *,
+        device: torch.device,
+        **description: Unpack[Description],
+    ) -> None:
+        super().__init__(device=str(device), **description)
+        self.net = net
+        self.operations = TorchOperations(device)
+        self._torch_device = device
+        self._constants: dict[bytes, torch.Tensor] = {}
+        self._layers: tuple[Layer, ...] | None = None
+        self._rectified: bool | None = None
+        self._attentions: tuple[AttentionLayer, ...] | None = None
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The memory formats to choose from."""
+        return ("channels_last", "contiguous") if len(self.input_shape) == 3 else ("contiguous",)
+
+    def forget_shape(self) -> None:
+        """See `Model.forget_shape`."""
+        self._layers = self._attentions = None
+
+    def as_tensor(self, x: Any) -> torch.Tensor:
+        """See `Model.as_tensor`."""
+        if isinstance(x, torch.Tensor):
+            return x.detach().to(self._torch_device, torch.float32, copy=True)
+        tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
+        return tensor
+
+    def plain(self, value: Any) -> Any:
+        """See `Model.plain`."""
+        return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+    def run(
+        self,
+        query: Query,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        layout: str | None = None,
+        replacement: torch.Tensor | None = None,
+    ) -> Answer:
+        """See `Model.run`."""
+        if query.rule is not None and not self.has_rectifiers():
+            raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
+        if (layout or self.layouts[0]) == "channels_last":
+            x = x.contiguous(memory_format=torch.channels_last)
+        with at_rest(self.net), ExitStack() as stack:
+            stack.enter_context(torch.enable_grad() if query.backward else torch.inference_mode())
+            if query.input_gradient:
+                x = x.detach().requires_grad_()
+            if query.replaced is not None:
+                assert replacement is not None
+                stack.enter_context(_replaced_output(self.net, query.replaced, replacement))
+            kept = stack.enter_context(_captured(self.net, query))
+            attentions = stack.enter_context(captured_attention(self.net, query))
+            with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
+                logits = self._logits(x)
+            if query.backward:
+                return self._with_gradients(query, x, target, logits, kept, attentions)
+        # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
+        activations = tuple(kept[name].float().clone() for name in query.layers)
+        return Answer(
+            logits.clone(), activations=activations, attentions=tuple(item.float().clone() for item in attentions)
+        )
+
+    def _with_gradients(
+        self,
+        query: Query,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        logits: torch.Tensor,
+        kept: dict[str, torch.Tensor],
+        attentions: list[torch.Tensor],
+    ) -> Answer:
+        assert target is not None
+        activations = tuple(kept[name] for name in query.layers)
+        scored = logits if query.output is None else kept[query.output].float()
+        score = target_score(self.operations, scored, target, query.score).sum()
+        inside = [*activations, *attentions] if query.layer_gradients else []
+        wanted = ([x] if query.input_gradient else []) + inside
+        gradients = [
+            torch.zeros_like(tensor, dtype=torch.float32) if gradient is None else gradient.float()
+            for tensor, gradient in zip(wanted, torch.autograd.grad(score, wanted, allow_unused=True), strict=True)
+        ]
+        return Answer(
+            logits.detach(),
+            gradients.pop(0) if query.input_gradient else None,
+            tuple(item.detach().float() for item in activations),
+            tuple(gradients[: len(activations)]),
+            tuple(item.detach().float() for item in attentions),
+            tuple(gradients[len(activations) :]),
+        )
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        output = self.net(self._prepared(x))
+        if not isinstance(output, torch.Tensor):
+            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
+        logits = output.float()
+        return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
+
+    def _prepared(self, x: torch.Tensor) -> torch.Tensor:
+        prepared: torch.Tensor = x
+        if isinstance(self._preprocess, Normalization):
+            prepared = self._preprocess.apply(x, self.channel_axis, self._constant, lambda t, axis: t.flip(axis))
+        elif self._preprocess is not None:
+            prepared = self._preprocess(x)
+        return prepared
+
+    def _constant(self, array: np.ndarray) -> torch.Tensor:
+        """Return the array on the device; kept, because a copy to a GPU for every chunk would stall it."""
+        key = array.tobytes()
+        if key not in self._constants:
+            with torch.inference_mode(False):  # it outlives this query and must serve gradients too
+                self._constants[key] = self.operations.from_numpy(array)
+        return self._constants[key]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def biases(self) -> tuple[LayerBias, ...]:
+        """See `Model.biases`."""
+        found, called = [], {layer.name for layer in self.layers()}
+        for name, module in self.net.named_modules():
+            if name not in called:
+                continue
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+                assert module.running_var is not None
+                scale = torch.rsqrt(module.running_var + module.eps)
+                shift = torch.zeros_like(scale)
+                if module.affine:
+                    scale, shift = scale * module.weight, module.bias
+                found.append(LayerBias(name, self.plain(shift - scale * module.running_mean)))
+            elif isinstance(module, _LINEAR) and module.bias is not None:
+                found.append(LayerBias(name, self.plain(module.bias)))
+        return tuple(found)
+
+    def has_rectifiers(self) -> bool:
+        """Return whether the network computes any ReLU."""
+        if self._rectified is None:
+            with at_rest(self.net):
+                self._rectified = has_rectifier(self.net, self._blank())
+        return self._rectified
+
+    def attentions(self) -> tuple[AttentionLayer, ...]:
+        """See `Model.attentions`."""
+        if self._attentions is None:
+            with at_rest(self.net):
+                self._attentions = attention_layers(self.net, lambda: self._logits(self._blank()))
+        return self._attentions
+
+    def layers(self) -> tuple[Layer, ...]:
+        """See `Model.layers`."""
+        if self._layers is None:
+            found: dict[str, Layer] = {}
+            handles = []
+
+            def note(name: str) -> Callable[..., None]:
+                def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
+                    found.pop(name, None)  # a module that is called again moves to its last place
+                    if isinstance(output, torch.Tensor):
+                        found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))
+
+                return hook
+
+            try:
+                for name, module in self.net.named_modules():
+                    if name:
+                        handles.append(module.register_forward_hook(note(name)))
+                with at_rest(self.net), torch.inference_mode():
+                    self._logits(self._blank())
+            finally:
+                for handle in handles:
+                    handle.remove()
+            self._layers = tuple(found.values())
+        return self._layers
+
+    def _is_feature_map(self, layer: Layer) -> bool:
+        """Only leaves: a container's output is that of the last module inside it, which has the plainer kind."""
+        return super()._is_feature_map(layer) and not any(self.net.get_submodule(layer.name).children())
+
+    def _blank(self) -> torch.Tensor:
+        return torch.zeros((1, *self.input_shape), device=self._torch_device)
+
+    def parameter_layers(self) -> tuple[ParameterLayer, ...]:
+        """See `Model.parameter_layers`."""
+        from ..copies.randomised_on_torch import torch_parameter_layers
+
+        return torch_parameter_layers(self)
+
+    def synchronise(self) -> None:
+        """See `Model.synchronise`."""
+        if self._torch_device.type == "cuda":
+            torch.cuda.synchronize(self._torch_device)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """See `Model.is_out_of_memory`."""
+        text = str(error).lower()
+        return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or (
+            isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
+        )
+
+    def hash_weights(self) -> str:
+        """See `Model.hash_weights`."""
+        hasher = hashlib.sha256()
+        for name, value in sorted(self.net.state_dict().items()):
+            if isinstance(value, torch.Tensor):
+                raw = value.detach().cpu().contiguous()
+                hasher.update(f"{name}{raw.dtype}{tuple(raw.shape)}".encode())
+                hasher.update(raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b"")
+        return hasher.hexdigest()
+
+
+@contextmanager
+def at_rest(net: torch.nn.Module) -> Iterator[None]:
+    """Put the network into evaluation mode with frozen parameters, and restore both on leaving."""
+    training = [module for module in net.modules() if module.training]
+    live = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    try:
+        for module in training:
+            module.training = False
+        for parameter in live:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module in training:
+            module.training = True
+        for parameter in live:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _replaced_output(net: torch.nn.Module, name: str, replacement: torch.Tensor) -> Iterator[None]:
+    """While active, let a layer return the replacement instead of its output."""
+    handle = net.get_submodule(name).register_forward_hook(lambda module, arguments, output: replacement.clone())
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield a dictionary that a forward pass fills with the queried layers' (last) outputs.
+
+    Where only gradients at the layers are wanted, the graph starts at the earliest of them: nothing before it is
+    recorded, and the backward pass stops there. What follows gets a copy, because an in-place ReLU would overwrite
+    the output that was kept.
+    """
+    kept: dict[str, torch.Tensor] = {}
+    handles = []
+
+    def keep(name: str) -> Callable[..., torch.Tensor]:
+        def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+            if query.layer_gradients and name in query.layers and not output.requires_grad:
+                output = output.detach().requires_grad_()
+            kept[name] = output
+            return output.clone()
+
+        return hook
+
+    names = dict.fromkeys(query.layers if query.output is None else (*query.layers, query.output))
+    try:
+        for name in names:
+            handles.append(net.get_submodule(name).register_forward_hook(keep(name)))
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,95 @@
+"""A PyTorch network with its preprocessing as one module, for libraries that want just a module.
+
+Other attribution libraries hook, switch, differentiate and replace modules as they like. `whole` hands them the
+user's own network (no copy) inside a module that counts passes, and undoes all of it afterwards, whatever happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..base import Model
+from ..probes.rectifiers_on_torch import rectifier_calls
+from ..queries import PassCount
+from .on_torch import TorchModel, at_rest
+
+
+class WholeNetwork(torch.nn.Module):
+    """From raw inputs to logits: the preprocessing, then the network.
+
+    Parameters
+    ----------
+    model
+        The model; rows that go forward and backward through the module are added to its passes.
+    """
+
+    def __init__(self, model: TorchModel) -> None:
+        super().__init__()
+        self.net = model.net
+        self._model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (m, classes) for raw inputs (m, *input_shape)."""
+        model = self._model
+        rows = len(x)
+        model.add_passes(PassCount(forward=rows))
+        logits = model._logits(x)
+        if logits.requires_grad:
+            watched: Any = logits
+            watched.register_hook(lambda gradient: model.add_passes(PassCount(backward=rows)))
+        return logits
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Do nothing: the gradients that the user's parameters hold are not this module's to drop."""
+
+
+def rectifiers_out_of_sight(model: Model) -> int:
+    """Return how many ReLUs and ReLU6 the network computes other than by a ``torch.nn.ReLU`` module."""
+    assert isinstance(model, TorchModel)
+    modules = [module for module in model.net.modules() if isinstance(module, torch.nn.ReLU)]
+    calls: list[None] = []
+    handles = [module.register_forward_hook(lambda *ignored: calls.append(None)) for module in modules]
+    try:
+        with at_rest(model.net):
+            total = rectifier_calls(model.net, model._prepared(model._blank()))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return total - len(calls)
+
+
+@contextmanager
+def whole(model: Model) -> Iterator[WholeNetwork]:
+    """Yield the network with its preprocessing, in evaluation mode with frozen parameters.
+
+    On leaving, modules, hooks, attributes and modes are as before, also where a library raised in the middle.
+    """
+    assert isinstance(model, TorchModel)
+    modules = list(model.net.modules())
+    with at_rest(model.net):
+        before = [_state(module) for module in modules]
+        try:
+            yield WholeNetwork(model).eval()
+        finally:
+            for module, state in zip(modules, before, strict=True):
+                _restore(module, state)
+
+
+def _state(module: torch.nn.Module) -> dict[str, tuple[Any, Any]]:
+    """Return every attribute, with a copy of its items where it is a dictionary (hooks, children, parameters)."""
+    return {name: (value, dict(value) if isinstance(value, dict) else None) for name, value in vars(module).items()}
+
+
+def _restore(module: torch.nn.Module, state: dict[str, tuple[Any, Any]]) -> None:
+    attributes = vars(module)
+    for name in [name for name in attributes if name not in state]:
+        del attributes[name]
+    for name, (value, items) in state.items():
+        attributes[name] = value
+        if items is not None and (list(value) != list(items) or any(value[key] is not items[key] for key in items)):
+            value.clear()
+            value.update(items)

