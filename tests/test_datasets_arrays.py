@@ -10,10 +10,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from heatmark.datasets import cifar10, mnist
 from heatmark.datasets.arrays import ArrayDataset, as_arrays, hash_order
 from heatmark.datasets.base import ArrayFormat, Sizing
 from heatmark.datasets.registry import load_dataset
+from heatmark.datasets.small_images import cifar10, mnist
 from heatmark.errors import BadInput
 from heatmark.identity import file_digest
 

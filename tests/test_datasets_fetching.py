@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmark.datasets import fetching, imagenet_sample_1000
+from heatmark.datasets import fetching
 from heatmark.datasets.base import ArrayFormat
 from heatmark.datasets.fetching import FetchFailed, RemoteFile, fetch, fetch_all, url_of
-from heatmark.datasets.imagenet_sample_1000 import PublishedFile, manifest
+from heatmark.datasets.photographs import imagenet_sample_1000
+from heatmark.datasets.photographs.imagenet_sample_1000 import PublishedFile, manifest
 from heatmark.datasets.registry import load_dataset
 from heatmark.errors import BadInput
 

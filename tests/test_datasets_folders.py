@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from heatmark.datasets.base import ArrayFormat
-from heatmark.datasets.folders import natural_key
-from heatmark.datasets.imagenet_classes import imagenet_classes
+from heatmark.datasets.photographs.folders import natural_key
+from heatmark.datasets.photographs.imagenet_classes import imagenet_classes
 from heatmark.datasets.registry import load_dataset
 from heatmark.errors import BadInput
 

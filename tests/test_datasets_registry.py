@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmark.datasets import installed, mnist_1d
+from heatmark.datasets import installed
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.datasets.base import ArrayFormat, Dataset, Sizing
-from heatmark.datasets.imagenet_classes import class_of_synset, imagenet_classes
+from heatmark.datasets.photographs.imagenet_classes import class_of_synset, imagenet_classes
 from heatmark.datasets.prepare import prepare_dataset
 from heatmark.datasets.registry import DATASETS, find_dataset, list_datasets, load_dataset, register_dataset
+from heatmark.datasets.series import mnist_1d
 from heatmark.errors import BadInput, MissingExtra, UnknownName
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "imagenet-sample-images"

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from heatmark.benchmark.run import run
-from heatmark.datasets import patches, shapes
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.datasets.base import ArrayFormat, Dataset, Sample, Sizing
-from heatmark.datasets.generated import generator_of
-from heatmark.datasets.mosaic import Mosaic
+from heatmark.datasets.ground_truth import patches, shapes
+from heatmark.datasets.ground_truth.generated import generator_of
+from heatmark.datasets.ground_truth.mosaic import Mosaic
 from heatmark.datasets.registry import find_dataset, load_dataset
 from heatmark.errors import BadInput, MissingExtra, UnknownName
 from heatmark.methods.explain import explain

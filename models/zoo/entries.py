@@ -26,7 +26,7 @@ def _efficientnet(name: str) -> ModelEntry:
     variant = VARIANTS[name]
 
     def build(request: ModelRequest) -> LoadedNetwork:
-        from ...datasets.imagenet_classes import imagenet_names
+        from ...datasets.photographs.imagenet_classes import imagenet_names
 
         return built(
             efficientnet_lite(name),

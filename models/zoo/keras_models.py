@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from ...datasets.base import Sizing
-from ...datasets.imagenet_classes import imagenet_names
+from ...datasets.photographs.imagenet_classes import imagenet_names
 from ...errors import UnknownName, suggestion
 from ..catalogue import LoadedNetwork
 from ..normalization import Normalization

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import numpy as np
 
-from ..errors import BadInput
-from ..parameters import Doc
-from ..registry import Reference
-from ..storage import cache_folder
-from .arrays import ArrayDataset, Arrays
-from .base import Dataset
-from .fetching import fetch, url_of
-from .registry import register_dataset, spelt
+from ...errors import BadInput
+from ...parameters import Doc
+from ...registry import Reference
+from ...storage import cache_folder
+from ..arrays import ArrayDataset, Arrays
+from ..base import Dataset
+from ..fetching import fetch, url_of
+from ..registry import register_dataset, spelt
 
 LICENSE = "CIFAR-10 (A. Krizhevsky, V. Nair, G. Hinton), free to use with citation."
 URL = "https://www.cs.toronto.edu/~kriz"

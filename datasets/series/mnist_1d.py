@@ -13,16 +13,16 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ..errors import MissingExtra
-from ..identity import array_digest, digest
-from ..parameters import Doc
-from ..registry import Reference
-from ..storage import cache_folder, set_aside_aloud, written_whole
-from .arrays import ArrayDataset
-from .base import Dataset
-from .digits import DIGIT_NAMES
-from .installed import missing
-from .registry import register_dataset, spelt
+from ...errors import MissingExtra
+from ...identity import array_digest, digest
+from ...parameters import Doc
+from ...registry import Reference
+from ...storage import cache_folder, set_aside_aloud, written_whole
+from ..arrays import ArrayDataset
+from ..base import Dataset
+from ..installed import missing
+from ..registry import register_dataset, spelt
+from ..small_images.digits import DIGIT_NAMES
 
 LICENSE = "MNIST-1D (S. Greydanus), Apache-2.0; generated, not downloaded."
 # The generator's own defaults, fixed here so that another version of the package cannot change the data unseen.

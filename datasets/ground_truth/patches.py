@@ -6,11 +6,11 @@ from typing import Annotated
 
 import numpy as np
 
-from ..parameters import Doc
+from ...parameters import Doc
+from ..base import Dataset
+from ..registry import register_dataset
 from . import drawing
-from .base import Dataset
 from .generated import LICENSE, Generator, Samples, Seed, Split, WhichSplit, generated
-from .registry import register_dataset
 
 SIDE, PATCH = 64, 16
 CLASS_NAMES = ("stripes 0", "stripes 30", "stripes 60", "stripes 90", "stripes 120", "stripes 150")

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .base import Dataset
+from ..base import Dataset
+from ..registry import register_dataset
 from .drawing import Random
 from .generated import LICENSE, Generator, Samples, Seed, Split, WhichSplit, generated
-from .registry import register_dataset
 
 LENGTH = 128
 SHORTEST, LONGEST = 24, 32

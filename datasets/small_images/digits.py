@@ -6,11 +6,11 @@ from typing import Annotated
 
 import numpy as np
 
-from ..parameters import Doc
-from ..registry import Reference
-from .arrays import split_dataset
-from .base import Dataset
-from .registry import register_dataset, spelt
+from ...parameters import Doc
+from ...registry import Reference
+from ..arrays import split_dataset
+from ..base import Dataset
+from ..registry import register_dataset, spelt
 
 LICENSE = "UCI optical recognition of handwritten digits (CC BY 4.0), as distributed with scikit-learn."
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))

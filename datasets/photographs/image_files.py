@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..identity import digest
-from .base import Dataset
-from .decoding import decoded
-from .samples import Framing, Sample, Skipped, UnreadableSample
+from ...identity import digest
+from ..base import Dataset
+from ..decoding import decoded
+from ..samples import Framing, Sample, Skipped, UnreadableSample
 
 CHECKED_BYTES = 64 * 1024
 

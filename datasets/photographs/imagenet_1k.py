@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from ..errors import BadInput
-from ..parameters import Doc
-from .base import Dataset
+from ...errors import BadInput
+from ...parameters import Doc
+from ..base import Dataset
+from ..registry import register_dataset
+from ..samples import Skipped
 from .folders import Found, existing_folder, file_id, find_pictures, no_pictures, subfolders
 from .image_files import ImageFile, ImageFiles
 from .imagenet_classes import class_of_synset, imagenet_names
-from .registry import register_dataset
-from .samples import Skipped
 
 LICENSE = "ImageNet (ILSVRC-2012): for non-commercial research and education, under ImageNet's terms of access."
 

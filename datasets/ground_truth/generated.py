@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..errors import BadInput
-from ..identity import digest
-from ..parameters import Doc
-from .base import Dataset
-from .registry import spelt
-from .samples import Sample, Skipped
+from ...errors import BadInput
+from ...identity import digest
+from ...parameters import Doc
+from ..base import Dataset
+from ..registry import spelt
+from ..samples import Sample, Skipped
 
 __all__ = ["LICENSE", "Draw", "GeneratedDataset", "Generator", "Samples", "Seed", "Split", "generator_of"]
 

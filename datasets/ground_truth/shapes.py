@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base import Dataset
+from ..registry import register_dataset
 from . import drawing
-from .base import Dataset
 from .generated import LICENSE, Generator, Samples, Seed, Split, WhichSplit, generated
-from .registry import register_dataset
 
 SIDE = 64
 CLASSES: dict[str, drawing.Figure] = {
