@@ -10,9 +10,9 @@ import heatmark as hm
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.identity import digest
-from heatmark.methods.class_samples import samples_of_class
 from heatmark.methods.contracts import violations
-from heatmark.methods.internal_influence import conductance_map, expert_channel
+from heatmark.methods.gradient.class_samples import samples_of_class
+from heatmark.methods.gradient.internal_influence import conductance_map, expert_channel
 from heatmark.methods.registry import method_from
 from heatmark.methods.request import Request
 from heatmark.models.queries import PassCount

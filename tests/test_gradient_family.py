@@ -9,11 +9,11 @@ from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
 
 import heatmark as hm
 from heatmark.errors import BadInput
-from heatmark.methods.fullgrad import completeness
-from heatmark.methods.guided_integrated_gradients import _Path
-from heatmark.methods.integrated_gradients import completeness_error
+from heatmark.methods.gradient.fullgrad import completeness
+from heatmark.methods.gradient.guided_integrated_gradients import _Path
+from heatmark.methods.gradient.integrated_gradients import completeness_error
+from heatmark.methods.gradient.xrai import _region_map, _segments, _widened
 from heatmark.methods.registry import method_from
-from heatmark.methods.xrai import _region_map, _segments, _widened
 from heatmark.models.inputs.blur import gaussian_blur, gaussian_matrix
 from heatmark.models.wrap import wrap
 

@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.contracts import violations
-from heatmark.methods.integrated_gradients import RULES, quadrature
-from heatmark.methods.occlusion import window_starts
+from heatmark.methods.gradient.integrated_gradients import RULES, quadrature
+from heatmark.methods.perturbation.occlusion import window_starts
 from heatmark.methods.registry import METHODS, method_from
 from heatmark.models.queries import PassCount
 from heatmark.models.wrap import wrap
@@ -228,8 +228,8 @@ def test_occlusion_finds_the_only_pixel_that_counts():
 
 
 def test_rise_masks_are_smooth_shifted_grids(model):
+    from heatmark.methods.perturbation.rise import SmoothMasks
     from heatmark.methods.request import Request
-    from heatmark.methods.rise import SmoothMasks
 
     for framework in FRAMEWORKS:
         subject = model("plain", framework, (21, 14, 3))

@@ -13,14 +13,14 @@ from scipy.stats import spearmanr
 
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.methods.extremal_perturbation import Ascent, SmoothMask, area_slope
-from heatmark.methods.hsic import binary_hypercube, dependence
-from heatmark.methods.lime import fit
+from heatmark.methods.cam.sise import block_ends, fused
+from heatmark.methods.perturbation.extremal_perturbation import Ascent, SmoothMask, area_slope
+from heatmark.methods.perturbation.hsic import binary_hypercube, dependence
+from heatmark.methods.perturbation.lime import fit
+from heatmark.methods.perturbation.shapley import kernel_coalitions
+from heatmark.methods.perturbation.sobol import replicated_designs, total_indices
+from heatmark.methods.perturbation.superpixels import fill_of, regions_of
 from heatmark.methods.request import Request
-from heatmark.methods.shapley import kernel_coalitions
-from heatmark.methods.sise import block_ends, fused
-from heatmark.methods.sobol import replicated_designs, total_indices
-from heatmark.methods.superpixels import fill_of, regions_of
 from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Dense, initial_weights
 from heatmark.models.inputs.regions import grid_labels
 from heatmark.models.queries import PassCount

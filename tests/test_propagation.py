@@ -9,8 +9,8 @@ from networks import FRAMEWORKS, native, pictures
 from scipy.stats import spearmanr
 
 import heatmark as hm
-from heatmark.methods.lrp import relevance_and_absorbed
-from heatmark.methods.lrp_rules import Rules
+from heatmark.methods.propagation.lrp import relevance_and_absorbed
+from heatmark.methods.propagation.lrp_rules import Rules
 from heatmark.methods.registry import METHODS
 from heatmark.methods.request import Request
 from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Convolution, Dense, MaxPool

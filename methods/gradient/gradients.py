@@ -1,0 +1,98 @@
+"""Methods that need one gradient of each sample."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from ...models.arrays.operations import Tensor
+from ...parameters import Doc
+from ...registry import Reference
+from ..registry import register_method
+from ..request import Request
+
+_ONE = "1 forward and 1 backward pass"
+_SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolutional Networks", "1312.6034")
+
+
+@register_method(
+    "gradient",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    cost=_ONE,
+    reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
+)
+def gradient(request: Request) -> Tensor:
+    """The gradient of the target's logit with respect to the input, summed over channels."""
+    return request.gradient()
+
+
+@register_method(
+    "saliency", family="gradient", signed=False, pooling="max_abs", needs=["gradients"], cost=_ONE, reference=_SIMONYAN
+)
+def saliency(request: Request) -> Tensor:
+    """The largest absolute gradient over the channels at each position."""
+    return request.gradient()
+
+
+@register_method(
+    "input_x_gradient",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    cost=_ONE,
+    reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
+)
+def input_x_gradient(request: Request) -> Tensor:
+    """The input times its gradient, summed over channels; the input counts from black."""
+    return request.x * request.gradient()
+
+
+@register_method(
+    "guided_backprop",
+    family="gradient",
+    signed=True,
+    needs=["gradients", "relu"],
+    cost=_ONE,
+    reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
+)
+def guided_backprop(request: Request) -> Tensor:
+    """The gradient with negative values stopped at every ReLU on the way back, summed over channels."""
+    return request.gradient(rule="guided")
+
+
+@register_method(
+    "deconvnet",
+    family="gradient",
+    signed=True,
+    needs=["gradients", "relu"],
+    cost=_ONE,
+    reference=Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901"),
+)
+def deconvnet(request: Request) -> Tensor:
+    """The gradient with every ReLU replaced, on the way back, by a ReLU of the gradient; summed over channels."""
+    return request.gradient(rule="deconvnet")
+
+
+@register_method(
+    "capped_saliency", family="gradient", signed=False, pooling="none", needs=["gradients"], cost=_ONE,
+    reference=_SIMONYAN,
+)  # fmt: skip
+def capped_saliency(
+    request: Request,
+    *,
+    percentile: Annotated[
+        float, Doc("where values are cut off", source="Smilkov et al. 2017, section 3: 99", low=0, high=100)
+    ] = 99.0,
+) -> Tensor:
+    """Saliency, with each map's largest values cut off at a percentile, so that a few do not hide the rest."""
+    operations, model = request.operations, request.model
+    strength = operations.abs(request.gradient())
+    if model.channel_axis is not None:
+        strength = operations.max(strength, axis=model.channel_axis)
+    values = model.to_numpy(strength)
+    axes = tuple(range(1, values.ndim))
+    caps = np.percentile(values, percentile, axis=axes, keepdims=True)
+    return model.from_numpy(np.minimum(values, caps.astype(np.float32)))

@@ -1,0 +1,104 @@
+"""Gradients along other paths than one straight line: from many baselines, and from blurred to sharp."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from ...models.arrays.operations import Tensor
+from ...models.engine import Chunk
+from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.blur import gaussian_matrix
+from ...parameters import Doc
+from ...registry import Reference
+from ..registry import register_method
+from ..request import Request
+
+
+@register_method(
+    "expected_gradients",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    cost="`samples` forward and backward passes",
+    reference=Reference("Erion et al.", 2019, "Improving performance of deep learning models", "1906.10670"),
+)
+def expected_gradients(
+    request: Request,
+    *,
+    samples: Annotated[int, Doc("draws of a baseline and a point", source="SHAP's GradientExplainer: 200", low=1)] = 50,
+    baseline: Annotated[
+        str | np.ndarray,
+        Doc(f"uniform noise, drawn anew, one of {', '.join(BASELINES)}, or an array of baselines", source="heatmark"),
+    ] = "noise",
+) -> Tensor:
+    """The mean of (x - baseline) times the gradient at a random point between them (GradientSHAP)."""
+    model = request.model
+    shape = (-1,) + (1,) * len(model.input_shape)
+    shares = request.bank.uniform("expected_gradients", (1,))
+    if isinstance(baseline, np.ndarray):
+        given = baseline.astype(np.float32)
+        choice = request.bank.uniform("expected_gradients_choice", (1,))
+
+        def start(chunk: Chunk) -> Tensor:
+            return model.from_numpy(given[(choice[chunk.variants][:, 0] * len(given)).astype(np.int64)])
+    elif baseline == "noise":
+        drawn = request.bank.uniform("expected_gradients_noise", (model.channels, *model.spatial_shape))
+
+        def start(chunk: Chunk) -> Tensor:
+            return model.from_numpy(model.native_array(drawn[chunk.variants]))
+    else:
+        fixed = baseline_of(model, request.x, baseline, request.bank)
+
+        def start(chunk: Chunk) -> Tensor:
+            return fixed if int(fixed.shape[0]) == 1 else chunk.of_samples(fixed)
+
+    def point(x: Tensor, chunk: Chunk) -> Tensor:
+        here = start(chunk)
+        return here + model.from_numpy(shares[chunk.variants].reshape(shape)) * (x - here)
+
+    def weighted(gradient: Tensor, chunk: Chunk) -> Tensor:
+        return gradient * (chunk.of_samples(request.x) - start(chunk))
+
+    return request.mean_gradient(point, samples, weighted)
+
+
+@register_method(
+    "blur_ig",
+    family="gradient",
+    signed=True,
+    needs=["gradients"],
+    cost="`steps` forward and backward passes",
+    reference=Reference("Xu, Venugopalan, Sundararajan", 2020, "Attribution in Scale and Space", "2004.03383"),
+)
+def blur_ig(
+    request: Request,
+    *,
+    steps: Annotated[int, Doc("gradients along the path", source="PAIR saliency: 100", low=1)] = 100,
+    width: Annotated[
+        float,
+        Doc("largest standard deviation as a share of the shorter side", source="PAIR saliency: 50 of 224", low=0.001),
+    ] = 50 / 224,
+) -> Tensor:
+    """The integral of the gradient along the path from a blurred picture to the sharp one.
+
+    Each step's gradient is taken in its middle and multiplied by the step's own change of the picture, so the sum
+    telescopes to the difference of the logits at the sharp and at the most blurred picture.
+    """
+    model, operations = request.model, request.operations
+    sigmas = width * min(model.spatial_shape) * np.linspace(1, 0, 2 * steps + 1)
+    # At even numbers the ends of the steps, at odd ones their middles; one matrix per axis and width.
+    matrices = [np.stack([gaussian_matrix(size, sigma) for sigma in sigmas]) for size in model.spatial_shape]
+    equation = "mhi,mci->mch" if len(matrices) == 1 else "mhi,mwj,mcij->mchw"
+
+    def blurred(x: Tensor, chunk: Chunk, offset: int) -> Tensor:
+        numbers = 2 * chunk.variants + offset
+        weights = [model.from_numpy(matrix[numbers]) for matrix in matrices]
+        return model.native(operations.einsum(equation, *weights, model.channels_first(x)))
+
+    def weighted(gradient: Tensor, chunk: Chunk) -> Tensor:
+        x = chunk.of_samples(request.x)
+        return gradient * (blurred(x, chunk, 2) - blurred(x, chunk, 0))
+
+    return steps * request.mean_gradient(lambda x, chunk: blurred(x, chunk, 1), steps, weighted)
