@@ -13,7 +13,7 @@ from ..datasets.base import Batch, Dataset
 from ..errors import HeatmarkError
 from ..identity import digest
 from ..methods.registry import Method
-from ..metrics.evaluation import Evaluation, evaluate_batch
+from ..metrics.planner import Evaluation, evaluate_batch
 from ..metrics.registry import Metric
 from ..models.base import Model
 from .audit_noise import DISRUPTIVE, SMALL, blended, noise_for, with_noise

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import BadInput, NotApplicable
 from ..methods.explain import explain_batch
 from ..methods.registry import method_from
-from ..metrics.evaluation import evaluate_batch
+from ..metrics.planner import evaluate_batch
 from ..metrics.registry import list_metrics, metric_from
 from ..models.base import Model
 from ..models.devices import device_name

@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import BadInput, NotApplicable
 from ..methods.explain import explain_batch
 from ..methods.registry import method_from
-from ..metrics.evaluation import evaluate_batch
+from ..metrics.planner import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.base import Model
 from ..models.wrap import require_model

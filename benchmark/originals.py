@@ -9,7 +9,7 @@ import numpy as np
 
 from ..datasets.base import Batch
 from ..errors import BadInput
-from ..metrics.target_scores import TargetScores
+from ..metrics.perturbing.target_scores import TargetScores
 from ..models.base import Model
 
 

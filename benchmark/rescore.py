@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..identity import digest
 from ..metrics.measure import CurveMeasure
-from ..metrics.perturbations import Bands, Perturbation
+from ..metrics.perturbing.perturbation import Bands, Perturbation
 from ..metrics.registry import Metric, metric_from
 from ..selection import parse_selections
 from .plugins import load_plugins

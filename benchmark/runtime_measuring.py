@@ -15,7 +15,7 @@ from ..datasets.registry import load_dataset
 from ..errors import BadInput, HeatmarkError, NotApplicable
 from ..methods.explain import explain_batch
 from ..methods.registry import method_from
-from ..metrics.evaluation import evaluate_batch
+from ..metrics.planner import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.arrays.operations import Tensor
 from ..models.arrays.tensor_float_32 import set_tensor_float_32

@@ -19,7 +19,7 @@ from ..errors import BadInput, HeatmarkError, NotApplicable
 from ..identity import digest
 from ..methods.explain import explain_batch
 from ..methods.registry import Method, method_from
-from ..metrics.evaluation import Evaluation, evaluate_batch
+from ..metrics.planner import Evaluation, evaluate_batch
 from ..metrics.registry import Metric, metric_from
 from ..models.arrays.tensor_float_32 import without_tensor_float_32
 from ..models.base import Model

@@ -18,7 +18,7 @@ SAMPLES = 500
 """Curves of so many samples are drawn; the scores in the tables rest on all."""
 
 BAND = "band_"
-"""Prefix of the stored columns that hold the fields of `metrics.perturbations.Bands`."""
+"""Prefix of the stored columns that hold the fields of `metrics.perturbing.perturbation.Bands`."""
 
 Curve = tuple[np.ndarray, np.ndarray]
 Reader = Callable[[str, Mapping[str, Any]], Curve | None]
@@ -84,9 +84,9 @@ def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read:
 
 def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
     """Return the curve that ``metric`` reads from a stored row; None where it reads none or is not known here."""
-    from ..metrics.curves import curve
-    from ..metrics.perturbations import Bands
+    from ..metrics.perturbing.perturbation import Bands
     from ..metrics.registry import metric_from
+    from ..metrics.stored_curves import curve
 
     if any(row.get(BAND + item.name) is None for item in fields(Bands)):
         return None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .perturbations import POSITION, MapFacts, Perturbation, Reading
+from .perturbing.perturbation import POSITION, MapFacts, Perturbation, Reading
 from .scoring import Scoring
 
 #: What a metric may want besides maps: ground-truth masks, or the method that made the maps.

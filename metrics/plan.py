@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ..errors import BadInput
 from ..selection import parse_selections
 from .measure import Cost
-from .perturbations import Perturbation
+from .perturbing.perturbation import Perturbation
+from .perturbing.units import TYPICAL_SHAPE, typical_facts
 from .registry import metric_from
-from .units import TYPICAL_SHAPE, typical_facts
 
 
 @dataclass(frozen=True)

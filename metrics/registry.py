@@ -15,7 +15,7 @@ from ..parameters import Parameter, bound, parameters_of
 from ..registry import Entry, Reference, Registry
 from ..selection import Selection, parse_selection, select
 from .measure import CurveMeasure, Measure
-from .units import TYPICAL_SHAPE, checked_unit, typical_facts
+from .perturbing.units import TYPICAL_SHAPE, checked_unit, typical_facts
 
 __all__ = [
     "METRICS",
@@ -139,25 +139,25 @@ METRICS: Registry[MetricEntry] = Registry(
     "metric",
     "heatmark.metrics",
     (
-        "average_drop",
-        "adcc",
-        "ordering",
-        "proportionality",
-        "deletion",
-        "pixel_flipping",
-        "erasure",
-        "road",
-        "irof",
-        "single_deletion",
-        "monotonicity",
-        "subset_correlations",
-        "infidelity",
-        "information_curves",
-        "localisation",
-        "complexity",
-        "robustness",
-        "randomisation",
-        "axioms",
+        "faithfulness.average_drop",
+        "faithfulness.adcc",
+        "faithfulness.ordering",
+        "faithfulness.proportionality",
+        "faithfulness.deletion",
+        "faithfulness.pixel_flipping",
+        "faithfulness.erasure",
+        "faithfulness.road",
+        "faithfulness.irof",
+        "faithfulness.single_deletion",
+        "faithfulness.monotonicity",
+        "faithfulness.subset_correlations",
+        "faithfulness.infidelity",
+        "faithfulness.information_curves",
+        "properties.localisation",
+        "properties.complexity",
+        "properties.robustness",
+        "properties.randomisation",
+        "properties.axioms",
     ),
 )
 

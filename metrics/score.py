@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import BadInput, NotApplicable
 from ..models.base import Model
 from ..models.wrap import require_model
-from .evaluation import evaluate_batch
+from .planner import evaluate_batch
 from .registry import Metric, metric_from
 from .scoring import Explainer
 

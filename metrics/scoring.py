@@ -15,8 +15,8 @@ from ..models.base import Model
 from ..models.engine import Maker, Pairs
 from ..models.queries import ScoreFunction, ScoreKind
 from ..models.random_bank import RandomBank
-from .perturbations import MapFacts, Perturbation, Reading, Seen
-from .target_scores import TargetScores
+from .perturbing.perturbation import MapFacts, Perturbation, Reading, Seen
+from .perturbing.target_scores import TargetScores
 
 #: Explains samples as the maps were made: (model, x (m, *input_shape) on the device, target (m,), the samples (m,) of
 #: the batch that they stem from) to (m, *spatial) float32. The model may be a randomised copy.

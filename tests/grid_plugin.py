@@ -11,7 +11,7 @@ import numpy as np
 
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import register_method
-from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, Reading
+from heatmark.metrics.perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading
 from heatmark.metrics.registry import CurveMeasure, Measure, register_metric
 from heatmark.parameters import Doc
 

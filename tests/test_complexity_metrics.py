@@ -13,7 +13,7 @@ from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
 from heatmark.metrics.contracts import violations
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 
 ALL = ("sparseness", "complexity", "effective_complexity")

@@ -9,12 +9,12 @@ from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
-from heatmark.metrics.correlations import pearson, spearman
-from heatmark.metrics.evaluation import evaluate_batch
-from heatmark.metrics.perturbations import POSITION, MapFacts
-from heatmark.metrics.ranking import CleanMaps, Ranking
+from heatmark.metrics.perturbing.correlations import pearson, spearman
+from heatmark.metrics.perturbing.perturbation import POSITION, MapFacts
+from heatmark.metrics.perturbing.ranking import CleanMaps, Ranking
+from heatmark.metrics.perturbing.units import typical_facts, unit_labels
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
-from heatmark.metrics.units import typical_facts, unit_labels
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

@@ -13,7 +13,7 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import spsolve
 
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.metrics.imputation import linearly_imputed
+from heatmark.metrics.perturbing.imputation import linearly_imputed
 from heatmark.models.arrays.operations import TensorOperations
 
 SHAPE = (48, 37)

@@ -13,7 +13,7 @@ from networks import FRAMEWORKS, native, pictures
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.metrics.contracts import violations
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 
 ALL = (
@@ -154,7 +154,7 @@ class TestAgainstTheirDefinitions:
     @settings(max_examples=30, deadline=None)
     @given(st.integers(0, 10_000), st.floats(0, 20))
     def test_the_pointing_game_of_a_meeting_disc(self, seed, tolerance):
-        from heatmark.metrics.localisation import PointingGame
+        from heatmark.metrics.properties.localisation import PointingGame
 
         rng = np.random.default_rng(seed)
         heat, mask = rng.standard_normal((9, 14)), rng.random((9, 14)) < 0.05

@@ -12,7 +12,7 @@ import pytest
 import heatmark as hm
 from heatmark.datasets.registry import load_dataset
 from heatmark.errors import HeatmarkError
-from heatmark.metrics.fills import rise_kernel
+from heatmark.metrics.perturbing.fills import rise_kernel
 from heatmark.models.zoo.loading import load_model
 
 torch = pytest.importorskip("torch")

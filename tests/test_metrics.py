@@ -16,14 +16,14 @@ from heatmark.benchmark.explainers import explainer_of
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations
-from heatmark.metrics.curves import curve, curves_on_grid
-from heatmark.metrics.evaluation import evaluate_batch
-from heatmark.metrics.fills import rise_kernel
-from heatmark.metrics.levels import Levels
 from heatmark.metrics.measure import CurveMeasure
-from heatmark.metrics.perturbations import ORIGINAL, MapFacts, Perturbation, keeping, removing
-from heatmark.metrics.ranking import CleanMaps, Ranking
+from heatmark.metrics.perturbing.fills import rise_kernel
+from heatmark.metrics.perturbing.levels import Levels
+from heatmark.metrics.perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, keeping, removing
+from heatmark.metrics.perturbing.ranking import CleanMaps, Ranking
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import METRICS, metric_from
+from heatmark.metrics.stored_curves import curve, curves_on_grid
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
@@ -368,7 +368,7 @@ def test_scores_that_are_undefined_are_nan():
 def test_the_fills_of_rise_live_in_normalised_space(model, framework):
     from scipy.signal import convolve2d
 
-    from heatmark.metrics.fills import fill_of
+    from heatmark.metrics.perturbing.fills import fill_of
 
     subject = model("plain", framework)
     x = pictures(2)

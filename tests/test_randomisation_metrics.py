@@ -14,10 +14,10 @@ import heatmark as hm
 from heatmark.benchmark.explainers import explainer_of
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import method_from
-from heatmark.metrics.evaluation import evaluate_batch
-from heatmark.metrics.randomisation import histogram_entropy
+from heatmark.metrics.planner import evaluate_batch
+from heatmark.metrics.properties.randomisation import histogram_entropy
+from heatmark.metrics.properties.similarities import similarities
 from heatmark.metrics.registry import metric_from
-from heatmark.metrics.similarities import similarities
 from heatmark.models.random_bank import RandomBank
 from heatmark.models.wrap import wrap
 

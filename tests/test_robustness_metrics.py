@@ -14,7 +14,7 @@ import heatmark as hm
 from heatmark.benchmark.explainers import explainer_of
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import method_from
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 from heatmark.models.random_bank import RandomBank
 from heatmark.models.wrap import wrap

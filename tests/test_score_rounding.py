@@ -9,12 +9,12 @@ from networks import FRAMEWORKS, native
 
 import heatmark as hm
 from heatmark.errors import NotApplicable
-from heatmark.metrics.evaluation import evaluate_batch
-from heatmark.metrics.perturbations import Bands
-from heatmark.metrics.ranking import CleanMaps
+from heatmark.metrics.perturbing.perturbation import Bands
+from heatmark.metrics.perturbing.ranking import CleanMaps
+from heatmark.metrics.perturbing.rounding import changes, rounding_of
+from heatmark.metrics.perturbing.target_scores import TargetScores
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
-from heatmark.metrics.rounding import changes, rounding_of
-from heatmark.metrics.target_scores import TargetScores
 from heatmark.models.scores import target_score
 
 torch = pytest.importorskip("torch")

@@ -14,11 +14,11 @@ from scipy.stats import spearmanr
 
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.metrics.evaluation import evaluate_batch
-from heatmark.metrics.infidelity import random_square
-from heatmark.metrics.information_curves import interpolated, known_positions, revealed, webp_length
+from heatmark.metrics.faithfulness.infidelity import random_square
+from heatmark.metrics.faithfulness.information_curves import interpolated, known_positions, revealed, webp_length
+from heatmark.metrics.faithfulness.random_subsets import chosen, exact_shares
 from heatmark.metrics.plan import plan
-from heatmark.metrics.random_subsets import chosen, exact_shares
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 from heatmark.models.random_bank import RandomBank
 from heatmark.models.wrap import wrap

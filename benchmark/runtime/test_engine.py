@@ -115,7 +115,7 @@ def test_metrics(benchmark, model, photographs, metrics, method, images, bar):
 
     Eight photographs are a batch of the suites; two of them are enough where each has some two hundred pictures.
     """
-    from heatmark.metrics.evaluation import evaluate_batch
+    from heatmark.metrics.planner import evaluate_batch
     from heatmark.metrics.registry import metric_from
 
     chosen = [metric_from(name) for name in metrics]

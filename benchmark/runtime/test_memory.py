@@ -15,7 +15,7 @@ SCRIPT = """
 import json, resource, sys
 import numpy as np
 import heatmark as hm
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 from heatmark.methods.registry import method_from
 from heatmark.methods.explain import explain_batch
@@ -60,7 +60,7 @@ import json, resource, sys
 import numpy as np, psutil
 import heatmark as hm
 from heatmark.benchmark.freed_memory import keep_freed_memory
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 
 passes, work, framework = sys.argv[1:4]

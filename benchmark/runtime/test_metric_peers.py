@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import heatmark as hm
-from heatmark.metrics.evaluation import evaluate_batch
+from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,132 @@
+"""The area under the score's curve while ranked units disappear, or appear: one protocol for a whole family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..measure import CurveMeasure
+from ..perturbing.levels import Levels
+from ..perturbing.perturbation import (
+    ORIGINAL,
+    POSITION,
+    MapFacts,
+    MetricScore,
+    Perturbation,
+    Reading,
+    keeping,
+    removing,
+)
+
+_SHARES = ("probability", "accuracy")
+"""Scores between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class PerturbationArea(CurveMeasure):
+    """A summary of the score's curve over the share of units deleted or inserted.
+
+    Attributes
+    ----------
+    action
+        ``delete``: ranked units are filled; ``insert``: they appear on the filled canvas.
+    fill
+        What they are filled with, or the canvas.
+    levels
+        How many units at each step.
+    score
+        What is read at each step.
+    unit
+        What is ranked: see `metrics/perturbing/units.py`.
+    order
+        ``descending``: the highest attribution first (MoRF); ``ascending``: the lowest first (LeRF). Ties in order of
+        position, or in its reverse.
+    aggregate
+        ``trapezoid``: the area by the trapezoid rule; ``mean``: the mean over the levels.
+    change
+        ``score``: the score itself; ``drop``: the original's score minus it.
+    """
+
+    action: Literal["delete", "insert"]
+    fill: str
+    levels: Levels
+    score: MetricScore
+    unit: str = POSITION
+    order: Literal["descending", "ascending"] = "descending"
+    aggregate: Literal["trapezoid", "mean"] = "trapezoid"
+    change: Literal["score", "drop"] = "score"
+
+    @property
+    def bounded(self) -> bool:
+        """See `Measure.bounded`."""
+        return self.score in _SHARES
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        original = [ORIGINAL] if self.change == "drop" else []
+        return [*original, *self._levels(facts)]
+
+    def curve(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """See `Measure.curve`."""
+        share = self.levels.counts(reading.facts) / reading.facts.positions
+        scores = reading.curve(self._levels(reading.facts), self.score)
+        return share, reading.score(ORIGINAL, self.score) - scores if self.change == "drop" else scores
+
+    def value(self, reading: Reading) -> float:
+        """See `CurveMeasure.value`."""
+        share, scores = self.curve(reading)
+        return float(scores.mean() if self.aggregate == "mean" else np.trapezoid(scores, share))
+
+    def _levels(self, facts: MapFacts) -> list[Perturbation]:
+        total, act = facts.positions, removing if self.action == "delete" else keeping
+        counts = self.levels.counts(facts).tolist()
+        if self.order == "descending":
+            return [act(0, count, self.fill, facts) for count in counts]
+        return [act(total - count, total, self.fill, facts) for count in counts]
+
+
+@dataclass(frozen=True)
+class OrderGap(CurveMeasure):
+    """The gap between deleting the least relevant units first and deleting the most relevant ones first.
+
+    Attributes
+    ----------
+    fill, levels, score, unit
+        As for `PerturbationArea`.
+    factor
+        What the mean gap is multiplied by.
+    """
+
+    fill: str
+    levels: Levels
+    score: MetricScore
+    unit: str = POSITION
+    factor: float = 1.0
+
+    @property
+    def bounded(self) -> bool:
+        """See `Measure.bounded`."""
+        return self.score in _SHARES
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [item for side in self._sides() for item in side.needs(facts)]
+
+    def curve(self, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """See `Measure.curve`."""
+        (share, least), (_, most) = (side.curve(reading) for side in self._sides())
+        return share, self.factor * (least - most)
+
+    def value(self, reading: Reading) -> float:
+        """See `CurveMeasure.value`."""
+        return float(self.curve(reading)[1].mean())
+
+    def _sides(self) -> tuple[PerturbationArea, PerturbationArea]:
+        """Return the curves of least relevant first and of most relevant first."""
+        least, most = (
+            PerturbationArea("delete", self.fill, self.levels, self.score, self.unit, order)
+            for order in ("ascending", "descending")
+        )
+        return least, most

@@ -1,0 +1,248 @@
+"""Sensitivity-n, faithfulness correlation and mu-fidelity: do sums of attributions follow the score's drops?"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from ...models.queries import ScoreKind
+from ...parameters import Doc
+from ...registry import Reference
+from ..measure import Cost, Measure
+from ..perturbing.correlations import pearson, spearman
+from ..perturbing.fills import CANVASES
+from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation
+from ..perturbing.units import checked_unit
+from ..registry import register_metric
+from ..scoring import Scoring
+from .random_subsets import REGIONS, chosen, drawn, region_labels, removal_responses
+
+_BHATT = Reference(
+    "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
+)
+_ANCONA: dict[str, Any] = {"sizes": 10, "subsets": 100, "smallest": 0.0, "fill": "zero"}
+Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=CANVASES)]
+Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
+
+
+@dataclass(frozen=True)
+class SensitivityN(Measure):
+    """The mean, over subset sizes n, of Pearson's correlation between a subset's attribution and the score's drop.
+
+    For each n, subsets of n positions are drawn at random; the correlation over them is between the sum of their
+    attributions and f(x) - f(x without them). Sizes at which it is undefined (all sums or all drops equal) are left
+    out; NaN where it is undefined at every size.
+
+    Attributes
+    ----------
+    sizes
+        How many sizes, evenly spaced on a logarithmic scale; fewer where an input has fewer positions.
+    subsets
+        At each size.
+    smallest, largest
+        Sizes, as shares of the positions; at least one position.
+    fill, score
+        What replaces a subset, what drops.
+    """
+
+    sizes: int
+    subsets: int
+    smallest: float
+    largest: float
+    fill: str
+    score: ScoreKind
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [ORIGINAL]
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=len(self.counts(positions)) * self.subsets)}
+
+    def counts(self, positions: int) -> np.ndarray:
+        """Return the sizes n for so many positions, increasing."""
+        first, last = (max(1.0, share * positions) for share in (self.smallest, self.largest))
+        return np.unique(np.round(np.geomspace(first, last, self.sizes)).astype(np.int64))
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        places = region_labels(scoring, "position")
+        counts = self.counts(places.size)
+
+        def draw(generator: np.random.Generator, number: int) -> np.ndarray:
+            taken: np.ndarray = chosen(generator, places.size, int(counts[number // self.subsets]))[places]
+            return taken
+
+        masks = drawn(scoring, "sensitivity_n", draw)
+        found = removal_responses(scoring, masks, len(counts) * self.subsets, self.fill, self.score)
+        parts = [slice(first * self.subsets, (first + 1) * self.subsets) for first in range(len(counts))]
+        values = np.stack([found.correlations(pearson, part) for part in parts])
+        defined = np.isfinite(values)
+        return np.where(
+            defined.any(axis=0), np.where(defined, values, 0.0).sum(axis=0) / np.maximum(defined.sum(axis=0), 1), np.nan
+        )
+
+
+@dataclass(frozen=True)
+class FaithfulnessCorrelation(Measure):
+    """Pearson's correlation, over random subsets of one size, of their attribution with the score's drop.
+
+    Undefined (NaN) where the sums or the drops are all equal.
+
+    Attributes
+    ----------
+    size
+        Positions in a subset; at most half of all.
+    subsets
+        How many.
+    fill, score
+        What replaces a subset, what drops.
+    """
+
+    size: int
+    subsets: int
+    fill: str
+    score: ScoreKind
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [ORIGINAL]
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.subsets)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        places = region_labels(scoring, "position")
+        size = max(1, min(self.size, places.size // 2))
+        masks = drawn(scoring, "faithfulness_correlation", lambda draw, _: chosen(draw, places.size, size)[places])
+        return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(pearson)
+
+
+@dataclass(frozen=True)
+class MuFidelity(Measure):
+    """Spearman's correlation, over random subsets of regions, of their attribution with the score's drop.
+
+    Undefined (NaN) where the sums or the drops are all equal.
+
+    Attributes
+    ----------
+    regions
+        What subsets are made of.
+    share
+        Of the regions in a subset.
+    exact
+        Whether every subset has exactly that share; otherwise each region is in it with that probability.
+    subsets
+        How many.
+    fill, score
+        What replaces a subset, what drops.
+    """
+
+    regions: str
+    share: float
+    exact: bool
+    subsets: int
+    fill: str
+    score: ScoreKind
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [ORIGINAL]
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.subsets)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        labels = region_labels(scoring, self.regions)
+        count = int(labels.max()) + 1
+        size = max(1, round(self.share * count))
+
+        def draw(generator: np.random.Generator, _: int) -> np.ndarray:
+            taken = chosen(generator, count, size) if self.exact else generator.random(count) < self.share
+            inside: np.ndarray = taken[labels]
+            return inside
+
+        masks = drawn(scoring, "mu_fidelity", draw)
+        return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(spearman)
+
+
+@register_metric(
+    "sensitivity_n",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Ancona, Ceolini, Öztireli, Gross", 2018, "Towards better understanding of gradient-based attribution methods",
+        "1711.06104",
+    ),
+    presets={"ancona2018": _ANCONA},
+    version=2,
+)  # fmt: skip
+def sensitivity_n(
+    *,
+    sizes: Annotated[int, Doc("subset sizes, logarithmically spaced", source="heatmark: few, for cost", low=1)] = 8,
+    subsets: Annotated[int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)] = 30,
+    smallest: Annotated[
+        float, Doc("size, as a share of the positions; at least one", source="Ancona: one position", low=0, high=1)
+    ] = 0.01,
+    largest: Annotated[
+        float, Doc("size, as a share of the positions", source="Ancona et al. 2018: about 80 %", low=0, high=1)
+    ] = 0.8,
+    fill: Fill = "black",
+    score: Score = "logit",
+) -> Measure:
+    """The correlation of summed attributions with the drop when random positions go, averaged over their number."""
+    return SensitivityN(sizes, subsets, smallest, max(smallest, largest), fill, score)
+
+
+@register_metric(
+    "faithfulness_correlation",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=_BHATT,
+    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
+    version=2,
+)
+def faithfulness_correlation(
+    *,
+    size: Annotated[int, Doc("positions in a subset, at most half of all", source="Quantus: 224", low=1)] = 224,
+    subsets: Annotated[int, Doc("random subsets", source="Quantus: 100", low=2)] = 100,
+    fill: Fill = "black",
+    score: Score = "logit",
+) -> Measure:
+    """The correlation of summed attributions with the drop when random positions of a fixed number go."""
+    return FaithfulnessCorrelation(size, subsets, fill, score)
+
+
+@register_metric(
+    "mu_fidelity",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=_BHATT,
+    presets={"xplique": {"exact": False}},
+    version=2,
+)
+def mu_fidelity(
+    *,
+    regions: Annotated[str, Doc("what subsets are made of", source="Xplique: 9 by 9", choices=REGIONS)] = "grid:9",
+    share: Annotated[float, Doc("of the regions in a subset", source="Xplique: 0.2", low=0, high=1)] = 0.2,
+    exact: Annotated[
+        bool, Doc("all subsets have one size; else each region is in with that probability", source="Bhatt et al.")
+    ] = True,
+    subsets: Annotated[int, Doc("random subsets", source="Xplique: 200", low=2)] = 200,
+    fill: Fill = "black",
+    score: Score = "logit",
+) -> Measure:
+    """The rank correlation of summed attributions with the drop when random cells of a grid go."""
+    checked_unit(regions)
+    return MuFidelity(regions, share, exact, subsets, fill, score)

@@ -1,0 +1,46 @@
+"""How many units of a ranking are touched at each level of a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .perturbation import MapFacts
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of a perturbation curve, as counts of ranked units.
+
+    Attributes
+    ----------
+    steps
+        The number of equal steps from none to all; a map with fewer units has one step each.
+    step
+        A fixed number of units a step instead (then ``steps`` does not count).
+    extent
+        ``all`` units, or only the ``positive`` ones: then the last count is the largest below their number, as in
+        the reference code of Wang et al. 2020, or their number itself for equal steps.
+    most
+        With ``step``: stop after so many units.
+    shares
+        These shares of the units instead of any steps.
+    """
+
+    steps: int = 28
+    step: int | None = None
+    extent: str = "all"
+    most: int | None = None
+    shares: tuple[float, ...] = ()
+
+    def counts(self, facts: MapFacts) -> np.ndarray:
+        """Return the increasing counts, beginning with 0; for ``shares`` one each, some equal where units are few."""
+        whole = facts.positions if self.extent == "all" else facts.positives
+        if self.shares:
+            return np.round(np.array(self.shares) * whole).astype(np.int64)
+        if self.step is None:
+            return np.unique(np.round(np.linspace(0, whole, min(self.steps, max(whole, 1)) + 1)).astype(np.int64))
+        end = whole if self.most is None else min(whole, self.most)
+        counts = np.arange(0, max(end, 1), self.step)
+        return np.append(counts, end) if self.extent == "all" and end > counts[-1] else counts

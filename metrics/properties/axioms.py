@@ -1,0 +1,210 @@
+"""Axioms: what an attribution should satisfy whatever the network."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+
+from ...models.arrays.operations import Tensor
+from ...models.engine import Chunk
+from ...models.queries import ScoreKind
+from ...parameters import Doc
+from ...registry import Reference
+from ..measure import Cost, CurveMeasure, Measure, Want
+from ..perturbing.fills import CANVASES, fill_of
+from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping
+from ..registry import register_metric
+from ..scoring import Scoring
+
+_LARGEST = float(np.finfo(np.float32).max) / 2
+"""No sum of a finite map reaches it; NaN and infinity count as the largest number in sums."""
+
+
+@dataclass(frozen=True)
+class Completeness(CurveMeasure):
+    """How far the sum of the attributions is from f(x) - f(baseline), absolutely or relative to that difference.
+
+    NaN where the map is not finite, or where the difference is zero and the gap is relative.
+
+    Attributes
+    ----------
+    fill
+        The baseline.
+    score
+        What f is.
+    relative
+        Whether the gap is divided by the absolute difference.
+    """
+
+    fill: str
+    score: ScoreKind
+    relative: bool
+
+    def needs(self, facts: MapFacts) -> list[Perturbation]:
+        """See `Measure.needs`."""
+        return [ORIGINAL, self._blank(facts)]
+
+    def value(self, reading: Reading) -> float:
+        """See `CurveMeasure.value`."""
+        blank = self._blank(reading.facts)
+        total = reading.seen[ORIGINAL].relevance
+        change = reading.score(ORIGINAL, self.score) - reading.score(blank, self.score)
+        if abs(total) > _LARGEST or (self.relative and change == 0):
+            return float("nan")
+        return abs(total - change) / (abs(change) if self.relative else 1.0)
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        finite = np.isfinite(scoring.flat_maps).all(axis=1)
+        return np.where(finite, super().values(scoring), np.nan)
+
+    def _blank(self, facts: MapFacts) -> Perturbation:
+        return keeping(0, 0, self.fill, facts)
+
+
+@dataclass(frozen=True)
+class NonSensitivity(Measure):
+    """The share of positions of which just one is zero: the attribution, or the influence on the score.
+
+    The influence is zero if the score stays, within the tolerance, when that position alone is filled. NaN where the
+    map is not finite.
+
+    Attributes
+    ----------
+    positions
+        How many positions are looked at, drawn once for all samples; all where there are no more.
+    fill
+        What a position is filled with.
+    score
+        What is influenced.
+    tolerance
+        An attribution is zero up to this share of the map's largest absolute value, an influence up to this share of
+        the score (of one, where the score is smaller).
+    """
+
+    positions: int
+    fill: str
+    score: ScoreKind
+    tolerance: float
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=min(self.positions, positions))}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        model, maps = scoring.model, scoring.flat_maps
+        fill = fill_of(model, scoring.x, self.fill, scoring.seed)
+        total = maps.shape[1]
+        chosen = np.sort(scoring.bank.generator("non-sensitivity").permutation(total)[: self.positions])
+
+        def without_one(rows: Tensor, chunk: Chunk) -> Tensor:
+            filled = np.zeros((len(chunk.samples), total), bool)
+            filled[np.arange(len(filled)), chosen[chunk.variants]] = True
+            mask = model.from_numpy(filled.reshape(-1, *model.spatial_shape))
+            here = fill if int(fill.shape[0]) == 1 else chunk.of_samples(fill)
+            return scoring.operations.where(model.with_channel_axis(mask), here, rows)
+
+        scores, whole = scoring.scores(without_one, len(chosen), self.score), scoring.scores_of(self.score)
+        gaps, limits = np.abs(scores - whole).T, self.tolerance * np.maximum(np.abs(whole), 1.0)
+        no_influence = gaps <= limits[:, None]
+        strength = np.abs(maps)
+        finite = np.isfinite(maps).all(axis=1)
+        no_attribution = strength[:, chosen] <= self.tolerance * strength.max(axis=1, keepdims=True)
+        return np.where(finite, (no_attribution != no_influence).mean(axis=1), np.nan)
+
+
+@dataclass(frozen=True)
+class InputInvariance(Measure):
+    """How much the map changes, ||e' - e|| / ||e||, when inputs are shifted and the network takes the shift off.
+
+    The shifted network gives for x + shift what the network gives for x, so nothing that it does is different. NaN
+    where a map is not finite or the map is zero.
+
+    Attributes
+    ----------
+    shift
+        Added to every raw value.
+    """
+
+    wants: ClassVar[frozenset[Want]] = frozenset({"method"})
+
+    shift: float
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=1)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        model = scoring.model
+        other = model.shifted(self.shift)
+        other.engine.chunk = model.engine.chunk
+        before = other.passes
+        shifted = scoring.explained(scoring.x + self.shift, model=other)
+        model.add_passes(other.passes - before)
+        maps = scoring.flat_maps
+        with np.errstate(all="ignore"):  # what maps with NaN and infinity give is told below
+            distance = np.linalg.norm(shifted.reshape(maps.shape).astype(np.float64) - maps, axis=1)
+            norms = np.linalg.norm(maps, axis=1)
+        known = np.isfinite(distance) & np.isfinite(norms) & (norms > 0)
+        return np.where(known, distance / np.where(known, norms, 1.0), np.nan)
+
+
+@register_metric(
+    "completeness",
+    family="axioms",
+    higher_is_better=False,
+    range=(0.0, None),
+    reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
+)
+def completeness(
+    *,
+    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=CANVASES)] = "black",
+    score: Annotated[Literal["logit", "probability", "log_probability"], Doc("what f is", source="heatmark")] = "logit",
+    relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True,
+) -> Measure:
+    """How far the attributions' sum is from the difference of the scores at the sample and at the baseline."""
+    return Completeness(fill, score, relative)
+
+
+@register_metric(
+    "non_sensitivity",
+    family="axioms",
+    higher_is_better=False,
+    range=(0.0, 1.0),
+    reference=Reference(
+        "Nguyen, Rodríguez Martínez", 2020, "On Quantitative Aspects of Model Interpretability", "2007.07584"
+    ),
+)
+def non_sensitivity(
+    *,
+    positions: Annotated[int, Doc("positions looked at, drawn at random", source="heatmark", low=1)] = 256,
+    fill: Annotated[
+        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=CANVASES)
+    ] = "noise",
+    score: Annotated[
+        Literal["logit", "probability", "log_probability"],
+        Doc("what is influenced", source="heatmark: probabilities saturate"),
+    ] = "logit",
+    tolerance: Annotated[float, Doc("what counts as zero, relatively", source="Quantus: 1e-5", low=0)] = 1e-5,
+) -> Measure:
+    """The share of positions where exactly one of attribution and influence is zero."""
+    return NonSensitivity(positions, fill, score, tolerance)
+
+
+@register_metric(
+    "input_invariance",
+    family="axioms",
+    higher_is_better=False,
+    range=(0.0, None),
+    reference=Reference("Kindermans et al.", 2017, "The (Un)reliability of Saliency Methods", "1711.00867"),
+)
+def input_invariance(
+    *, shift: Annotated[float, Doc("added to every raw value", source="Kindermans et al. 2017: -1")] = -1.0
+) -> Measure:
+    """The relative change of the map when inputs are shifted and the network takes the shift off again."""
+    return InputInvariance(shift)

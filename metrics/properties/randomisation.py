@@ -1,0 +1,290 @@
+"""Randomisation: does a map change when the network, or the class explained, is another?"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+
+from ...errors import NotApplicable
+from ...models.base import Model
+from ...parameters import Doc
+from ...registry import Reference
+from ..measure import Cost, Measure, Want
+from ..registry import register_metric
+from ..scoring import Scoring
+from .similarities import Similarity, checked_shape, similarities
+
+_HEDSTROEM = Reference("Hedström, Weber, Lapuschkin, Höhne", 2023, "Sanity Checks Revisited", "2401.06465")
+_PRESETS: dict[str, dict[str, Any]] = {"quantus": {"similarity": "absolute"}}
+_SMOOTH_PRESETS: dict[str, dict[str, Any]] = {
+    "quantus": {"samples": 50, "order": "bottom_up", "similarity": "absolute"}
+}
+Mode = Literal["cascading", "independent"]
+Order = Literal["top_down", "bottom_up"]
+Aggregate = Literal["mean", "last"]
+
+
+@dataclass(frozen=True)
+class ParameterRandomisation(Measure):
+    """How alike the maps of the network and of copies with randomised layers are.
+
+    A layer is a kernel with the normalisation that follows it. Cascading copies have ever more layers randomised, in
+    `layers` equal shares of the network, until all are; independent ones have a single layer randomised each, at
+    `layers` evenly spaced depths. The explained class stays that of the network itself. The value is the mean over the
+    copies, or that of the last; copies whose map is constant or not finite are left out, and the value is NaN where
+    none is left.
+
+    Attributes
+    ----------
+    mode, layers, order
+        Which copies there are; at most so many.
+    similarity
+        See `metrics/properties/similarities.py`.
+    aggregate
+        ``mean`` over the copies or the ``last`` one's.
+    samples, noise
+        Each map is the mean of those of so many noisy copies of the sample; the standard deviation is a share of the
+        sample's own range. With no samples, the map is that of the sample.
+    """
+
+    wants: ClassVar[frozenset[Want]] = frozenset({"method"})
+
+    mode: Mode
+    layers: int
+    order: Order
+    similarity: Similarity
+    aggregate: Aggregate
+    samples: int = 0
+    noise: float = 0.0
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`; a network with fewer layers costs less."""
+        if self.samples:
+            return {self: Cost(explanations=(self.layers + 1) * self.samples)}
+        return {self: Cost(explanations=self.layers)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        checked_shape(scoring.model.spatial_shape, self.similarity)
+        names = layer_names(scoring.model)
+        if self.order == "top_down":
+            names = names[::-1]
+        original = self._maps(scoring, scoring.model) if self.samples else scoring.maps
+        found = []
+        with ExitStack() as copies:
+            for step in self._steps(names):
+                if self.mode == "independent":
+                    copies.close()
+                other = copies.enter_context(scoring.model.randomised(step, scoring.seed))
+                found.append(similarities(original, self._maps(scoring, other), self.similarity))
+        return found[-1] if self.aggregate == "last" else mean_of_known(np.stack(found))
+
+    def _steps(self, names: list[str]) -> list[list[str]]:
+        """Return the layers that each copy has randomised, beyond those of the copy before where they add up."""
+        count = min(self.layers, len(names))
+        if self.mode == "cascading":
+            return [list(part) for part in np.array_split(np.array(names, object), count)]
+        if count == 1:
+            return [names[:1]]
+        places = np.round(np.linspace(0, len(names) - 1, count)).astype(int)
+        return [[names[place]] for place in places]
+
+    def _maps(self, scoring: Scoring, model: Model) -> np.ndarray:
+        """Return the maps of a model, (n, *spatial): of the samples, or the mean of those of noisy copies."""
+        if not self.samples:
+            return scoring.explained(scoring.x, model=model)
+        operations, home = scoring.operations, scoring.model
+        axes = tuple(range(1, len(scoring.x.shape)))
+        span = operations.max(scoring.x, axis=axes, keepdims=True) - operations.min(scoring.x, axis=axes, keepdims=True)
+        draws = scoring.bank.normal("smooth mprt", (home.channels, *home.spatial_shape))
+        total = np.zeros(scoring.maps.shape, np.float64)
+        for number in range(self.samples):
+            drawn = home.from_numpy(home.native_array(draws[np.array([number])]))
+            total += scoring.explained(scoring.x + self.noise * span * drawn, model=model)
+        return total / self.samples
+
+
+@dataclass(frozen=True)
+class ComplexityRise(Measure):
+    """How much more complex a map becomes, relatively, when all layers are randomised: (H(e') - H(e)) / H(e).
+
+    H is the entropy, in nats, of the histogram of a map's values, in bins of equal width between its own least and
+    largest. NaN where the map is constant (H(e) = 0) or one of the two is not finite.
+
+    Attributes
+    ----------
+    bins
+        Of the histogram.
+    """
+
+    wants: ClassVar[frozenset[Want]] = frozenset({"method"})
+
+    bins: int
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=1)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        with scoring.model.randomised(layer_names(scoring.model), scoring.seed) as other:
+            random = scoring.explained(scoring.x, model=other)
+        before = np.array([histogram_entropy(values, self.bins) for values in scoring.maps])
+        after = np.array([histogram_entropy(values, self.bins) for values in random])
+        known = before > 0
+        return np.where(known, (after - before) / np.where(known, before, 1.0), np.nan)
+
+
+@dataclass(frozen=True)
+class ClassRandomisation(Measure):
+    """How alike the maps of the target and of other classes are.
+
+    The other classes stand at distances from the target (counted round) that are drawn once for all samples. The value
+    is the mean over them; NaN where no map of theirs, or not the target's, can be compared.
+
+    Attributes
+    ----------
+    classes
+        How many others; at most all.
+    similarity
+        See `metrics/properties/similarities.py`.
+    """
+
+    wants: ClassVar[frozenset[Want]] = frozenset({"method"})
+
+    classes: int
+    similarity: Similarity
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(explanations=self.classes)}
+
+    def values(self, scoring: Scoring) -> np.ndarray:
+        """See `Measure.values`."""
+        checked_shape(scoring.model.spatial_shape, self.similarity)
+        total = scoring.model.num_classes
+        if total < 2:
+            raise NotApplicable("the network has one class only, so there is no other to explain")
+        distances = 1 + scoring.bank.generator("random logit").permutation(total - 1)[: self.classes]
+        found = [
+            similarities(
+                scoring.maps, scoring.explained(scoring.x, target=(scoring.target + distance) % total), self.similarity
+            )
+            for distance in distances
+        ]
+        return mean_of_known(np.stack(found))
+
+
+def layer_names(model: Model) -> list[str]:
+    """Return the layers that can be randomised, as computed; NotApplicable where there are none."""
+    names = [layer.name for layer in model.parameter_layers()]
+    if not names:
+        raise NotApplicable(f"{model.name} has no parameters to randomise")
+    return names
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis without NaN; NaN where nothing is left."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(counts > 0, total / np.maximum(counts, 1), np.nan), np.float64)
+
+
+def histogram_entropy(values: np.ndarray, bins: int) -> float:
+    """Return the entropy, in nats, of the histogram of an array between its least and largest; NaN if not finite."""
+    wide = np.asarray(values, np.float64).ravel()
+    if not np.isfinite(wide).all():
+        return float("nan")
+    span = np.ptp(wide)
+    if span == 0:
+        return 0.0
+    places = np.minimum((wide - wide.min()) / span * bins, bins - 1).astype(np.int64)
+    shares = np.bincount(places, minlength=bins) / len(wide)
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
+
+
+Layers = Annotated[int, Doc("copies of the network; at most one per layer", source="heatmark", low=1)]
+ModeOf = Annotated[Mode, Doc("whether layers stay randomised from copy to copy", source="Adebayo et al. 2018")]
+OrderOf = Annotated[Order, Doc("from the output to the input, or back", source="Adebayo et al. 2018: from the output")]
+SimilarityOf = Annotated[
+    Similarity, Doc("how maps are compared", source="Adebayo et al. 2018: Spearman, with and without sign, SSIM, HOG")
+]
+AggregateOf = Annotated[Aggregate, Doc("over the copies: their mean, or the last", source="heatmark")]
+
+
+@register_metric(
+    "mprt",
+    family="randomisation",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim", 2018, "Sanity Checks for Saliency Maps", "1810.03292"
+    ),
+    presets=_PRESETS,
+)
+def mprt(
+    *,
+    mode: ModeOf = "cascading",
+    layers: Layers = 8,
+    order: OrderOf = "top_down",
+    similarity: SimilarityOf = "spearman",
+    aggregate: AggregateOf = "mean",
+) -> Measure:
+    """How alike the map stays while the network's layers are randomised (model parameter randomisation test)."""
+    return ParameterRandomisation(mode, layers, order, similarity, aggregate)
+
+
+@register_metric(
+    "smooth_mprt",
+    family="randomisation",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=_HEDSTROEM,
+    presets=_SMOOTH_PRESETS,
+)
+def smooth_mprt(
+    *,
+    mode: ModeOf = "cascading",
+    layers: Layers = 8,
+    order: OrderOf = "top_down",
+    similarity: SimilarityOf = "spearman",
+    aggregate: AggregateOf = "mean",
+    samples: Annotated[int, Doc("noisy copies that a map is the mean of", source="a fifth of the paper's", low=1)] = 10,
+    noise: Annotated[
+        float, Doc("standard deviation over the sample's range", source="Hedström et al. 2023", low=0)
+    ] = 0.1,
+) -> Measure:
+    """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less."""
+    return ParameterRandomisation(mode, layers, order, similarity, aggregate, samples, noise)
+
+
+@register_metric(
+    "efficient_mprt", family="randomisation", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM
+)
+def efficient_mprt(
+    *, bins: Annotated[int, Doc("of the histogram", source="Hedström et al. 2023", low=2)] = 100
+) -> Measure:
+    """The relative rise of the map's entropy when the whole network is randomised."""
+    return ComplexityRise(bins)
+
+
+@register_metric(
+    "random_logit",
+    family="randomisation",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=Reference("Sixt, Granz, Landgraf", 2020, "When Explanations Lie", "1912.09818"),
+)
+def random_logit(
+    *,
+    classes: Annotated[int, Doc("other classes", source="Sixt et al. 2020", low=1)] = 1,
+    similarity: Annotated[Similarity, Doc("how maps are compared", source="Sixt et al. 2020: SSIM")] = "ssim",
+) -> Measure:
+    """How alike the maps of the target and of a random other class are."""
+    return ClassRandomisation(classes, similarity)
