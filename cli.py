@@ -17,7 +17,7 @@ from .cli_show import show_commands
 from .errors import HeatmarkError, Interrupted
 
 if TYPE_CHECKING:
-    from .benchmark.carrying_out import Run
+    from .benchmark.running.execution import Run
     from .models.training.recipe import Epoch
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -213,8 +213,8 @@ def train_command(
 
 def main() -> None:
     """Run the command line."""
-    from .benchmark.freed_memory import keep_freed_memory
-    from .benchmark.notices import show_notices
+    from .benchmark.executors.log_lines import show_notices
+    from .benchmark.executors.malloc import keep_freed_memory
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keep_freed_memory()

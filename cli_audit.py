@@ -69,7 +69,7 @@ def audit_metrics_command(
     heatmark audit metrics --plugin mine.py --metrics my_metric --out results/quick/audit
     heatmark leaderboard results/quick --audit results/audit
     """
-    from .benchmark.audit_plan import DATA, METHODS_AUDITED
+    from .benchmark.audit.plan import DATA, METHODS_AUDITED
     from .leaderboards.audit_files import write_audit_files
     from .leaderboards.audit_tables import print_audit
     from .leaderboards.auditing import audit_metrics

@@ -61,7 +61,7 @@ def explain_command(
     heatmark explain cat.jpg --methods all --view capped
     heatmark explain --average class --data digits --model small-cnn --methods saliency --out average.png
     """
-    from .benchmark.plugins import load_plugins
+    from .benchmark.setting.plugins import load_plugins
     from .leaderboards.average_gallery import average_gallery
     from .leaderboards.explained import explain_gallery
     from .leaderboards.wanted import in_words

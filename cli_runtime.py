@@ -12,9 +12,9 @@ from .errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .benchmark.measure_runtime import Choice
-    from .benchmark.runtime_cases import RuntimeSettings
-    from .benchmark.runtime_files import RuntimeRecord
+    from .benchmark.timing.files import RuntimeRecord
+    from .benchmark.timing.measure import Choice
+    from .benchmark.timing.rows import RuntimeSettings
 
 FAILED = 1
 
@@ -102,7 +102,7 @@ def runtime_command(
     heatmark runtime --precision float32,bf16 --device cuda
     heatmark runtime --compare results/runtime --out results/after
     """
-    from .benchmark.measure_runtime import settings_of
+    from .benchmark.timing.measure import settings_of
     from .leaderboards import runtime_runs
 
     settings = settings_of(rounds, seconds, threads, memory, plugin or ())
@@ -171,8 +171,8 @@ def _current(
     baseline: Path, current: Path | None, choice: Choice | None, settings: RuntimeSettings, out: Path
 ) -> RuntimeRecord:
     """Return what a baseline is compared with: a finished run, or its rows (those chosen, if any are) measured now."""
-    from .benchmark.measure_runtime import measure_runtime, rows_again
-    from .benchmark.runtime_files import read_runtime
+    from .benchmark.timing.files import read_runtime
+    from .benchmark.timing.measure import measure_runtime, rows_again
 
     if current is not None:
         return read_runtime(current)
@@ -192,7 +192,7 @@ def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float,
 
 
 def _load_plugins(plugins: Iterable[str]) -> None:
-    from .benchmark.plugins import load_plugins
+    from .benchmark.setting.plugins import load_plugins
 
     load_plugins(plugins)
 

@@ -145,7 +145,7 @@ def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show versions and devices, and what is missing."""
-    from .benchmark.environment import diagnose
+    from .benchmark.setting.environment import diagnose
 
     report = diagnose()
     if as_json:

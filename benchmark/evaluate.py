@@ -16,7 +16,7 @@ from ..metrics.registry import metric_from
 from ..models.base import Model
 from ..models.wrap import require_model
 from ..selection import parse_selections
-from .explainers import explainer_of
+from .setting.explainers import explainer_of
 from .suite import Names
 
 BATCH = 16

@@ -11,8 +11,8 @@ from ..metrics.measure import CurveMeasure
 from ..metrics.perturbing.perturbation import Bands, Perturbation
 from ..metrics.registry import Metric, metric_from
 from ..selection import parse_selections
-from .plugins import load_plugins
-from .store import Cell, RunStore
+from .setting.plugins import load_plugins
+from .store.folder import Cell, RunStore
 from .suite import Names
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from ..errors import BadInput, Interrupted, StorageError, UnknownName, suggestion
 from ..models.devices import installed_frameworks, require_framework
-from .carrying_out import Run, carried_out
-from .executors import ENGINES
-from .plan import looked_up, work_of
-from .plugins import load_plugins, refuse_in_worker
-from .store import RunStore
+from .executors.base import ENGINES
+from .running.execution import Run, carried_out
+from .running.plan import looked_up, work_of
+from .setting.plugins import load_plugins, refuse_in_worker
+from .store.folder import RunStore
 from .suite import Names, Suite, load_suite
 
 

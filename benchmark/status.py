@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .cells import CellSpec, Task
-from .store import Failure, Inapplicable, RunStore
+from .store.cell import CellSpec, Task
+from .store.folder import Failure, Inapplicable, RunStore
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from ..errors import BadInput, StorageError, UnknownName, suggestion
 from ..models.queries import FRAMEWORKS, Precision
 from ..selection import parse_selections
-from .cells import Task
+from .store.cell import Task
 
 PRECISIONS = ("float32", "bf16")
 TARGETS = ("predicted", "label")

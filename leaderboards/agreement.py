@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..benchmark.cells import Task
+from ..benchmark.store.cell import Task
 from .facts import MetricFacts
 from .ranks import spearman
 from .results import FRAMEWORK_NAMES, Results

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmark.audit import Measured, TaskValues, measure_audit
-from ..benchmark.audit_noise import DISRUPTIVE, SMALL
-from ..benchmark.audit_plan import CONTROL, DATA, METHODS_AUDITED, ORACLE, audit_plan
-from ..benchmark.audit_units import Way, metric_key, same
-from ..benchmark.environment import versions
+from ..benchmark.audit.measure import Measured, TaskValues, measure_audit
+from ..benchmark.audit.noise import DISRUPTIVE, SMALL
+from ..benchmark.audit.plan import CONTROL, DATA, METHODS_AUDITED, ORACLE, audit_plan
+from ..benchmark.audit.units import Way, metric_key, same
+from ..benchmark.setting.environment import versions
 from ..benchmark.suite import Names
 from ..metrics.registry import Metric
 from . import audit_statistics as ask
@@ -45,7 +45,7 @@ def audit_metrics(
     Parameters
     ----------
     metrics, data, models, methods, framework, limit, seed, device, plugins
-        See `benchmark.audit_plan.audit_plan`.
+        See `benchmark.audit.plan.audit_plan`.
     out
         The folder of values and answers.
     progress

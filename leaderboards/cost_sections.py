@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..benchmark.runtime_files import RuntimeRecord, read_runtime
+from ..benchmark.timing.files import RuntimeRecord, read_runtime
 from ..errors import HeatmarkError
 from .pareto import Pareto, draw_pareto, fitting_costs, paretos, paretos_markdown
 from .plots import svg_uri

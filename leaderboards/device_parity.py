@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..benchmark.device_check import Outputs
+from ..benchmark.timing.device_check import Outputs
 from . import formatting
 from .facts import metric_facts
 from .ranks import ranks, rounded, spearman

@@ -134,7 +134,7 @@ def _array(file: Path) -> np.ndarray:
 
 def _framed(files: Sequence[Path], arrays: Sequence[np.ndarray], model: Model) -> Any:
     """Return the photographs as one batch in the model's native layout."""
-    from ..benchmark.input_shapes import settle_input_shape
+    from ..benchmark.setting.input_shapes import settle_input_shape
     from ..datasets.framing import framed, target_of
     from ..datasets.samples import Sample
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..benchmark.cells import CellSpec, Task, score_column
-from ..benchmark.store import AddedScores, Cell, Failure, RunStore
+from ..benchmark.store.cell import CellSpec, Task, score_column
+from ..benchmark.store.folder import AddedScores, Cell, Failure, RunStore
 
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..benchmark.runtime_cases import Measurement, RuntimeCase
-from ..benchmark.runtime_files import RuntimeRecord
-from ..benchmark.runtime_machine import differences
+from ..benchmark.timing.files import RuntimeRecord
+from ..benchmark.timing.machine import differences
+from ..benchmark.timing.rows import Measurement, RuntimeCase
 from ..errors import BadInput
 from .runtime_statistics import Estimate, ratio_estimate
 from .runtime_tables import WIDTH

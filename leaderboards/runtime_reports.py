@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..benchmark.runtime_cases import ENGINE, WORKS
-from ..benchmark.runtime_files import RuntimeRecord
+from ..benchmark.timing.files import RuntimeRecord
+from ..benchmark.timing.rows import ENGINE, WORKS
 from ..errors import HeatmarkError
 from ..storage import written_whole
 from .device_parity import Parity, parity_frame, parity_markdown

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..benchmark.device_check import (
+from ..benchmark.setting.plugins import load_plugins
+from ..benchmark.store.folder import RunStore
+from ..benchmark.suite import Names, load_suite
+from ..benchmark.timing.device_check import (
     IMAGES,
     DeviceCheck,
     checked_metrics,
@@ -16,14 +19,11 @@ from ..benchmark.device_check import (
     precision_setups,
     setups_of,
 )
-from ..benchmark.measure_runtime import EVERY, Choice, check_devices, chosen, measure_runtime, settings_of
-from ..benchmark.plugins import load_plugins
-from ..benchmark.runtime_cases import ENGINE, RuntimeSettings
-from ..benchmark.runtime_files import RuntimeRecord, read_runtime
-from ..benchmark.runtime_progress import runtime_view
-from ..benchmark.runtime_scaling import METHODS, scaling_points
-from ..benchmark.store import RunStore
-from ..benchmark.suite import Names, load_suite
+from ..benchmark.timing.files import RuntimeRecord, read_runtime
+from ..benchmark.timing.measure import EVERY, Choice, check_devices, chosen, measure_runtime, settings_of
+from ..benchmark.timing.progress import runtime_view
+from ..benchmark.timing.rows import ENGINE, RuntimeSettings
+from ..benchmark.timing.scaling import METHODS, scaling_points
 from ..errors import BadInput, Interrupted
 from .device_parity import Parity, parities
 from .runtime_comparison import THRESHOLD, Comparison, compared

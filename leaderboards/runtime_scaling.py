@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..benchmark.runtime_cases import Measurement, RuntimeCase
-from ..benchmark.runtime_files import RuntimeRecord
-from ..benchmark.runtime_scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
+from ..benchmark.timing.files import RuntimeRecord
+from ..benchmark.timing.rows import Measurement, RuntimeCase
+from ..benchmark.timing.scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
 from . import formatting
 from .bootstrap import CONFIDENCE, RESAMPLES
 from .facts import MethodFacts

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..benchmark.runtime_cases import CHUNK, Measurement, NotMeasured
-from ..benchmark.runtime_files import RuntimeRecord
+from ..benchmark.timing.files import RuntimeRecord
+from ..benchmark.timing.rows import CHUNK, Measurement, NotMeasured
 from . import formatting
 from .results import framework_text
 from .runtime_statistics import Estimate, median_estimate

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from ..benchmark.store import Failure, Inapplicable, RunStore
+from ..benchmark.store.folder import Failure, Inapplicable, RunStore
 from ..identity import digest
 from .agreement import Agreement, agreements_of
 from .bootstrap import RESAMPLES

@@ -184,8 +184,8 @@ def sweep(
     Interrupted
         At Ctrl-C; finished points are kept.
     """
-    from ..benchmark.plugins import load_plugins
     from ..benchmark.run import run
+    from ..benchmark.setting.plugins import load_plugins
     from ..benchmark.suite import load_suite
 
     plugins = tuple(plugins)

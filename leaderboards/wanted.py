@@ -94,8 +94,8 @@ def signs_of(methods: Sequence[Method], columns: dict[tuple[str, str], str]) -> 
 
 def loaded_model(name: str, framework: str, device: str) -> Model:
     """Return a registered model, or one that the user's own code or file holds."""
-    from ..benchmark import named_models
-    from ..benchmark.messages import ModelRequest
+    from ..benchmark.work import named_models
+    from ..benchmark.work.messages import ModelRequest
     from ..models.zoo.loading import load_model
 
     if named_models.is_own(name):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from heatmark.benchmark.runtime_cases import Measurement, NotMeasured, Place, RuntimeCase
-from heatmark.benchmark.runtime_files import RuntimeRecord
+from heatmark.benchmark.timing.files import RuntimeRecord
+from heatmark.benchmark.timing.rows import Measurement, NotMeasured, Place, RuntimeCase
 from heatmark.models.queries import PassCount
 
 MACHINE = {"cpu": "a processor", "cores": 2, "memory_gib": 8, "system": "Linux", "gpus": [], "versions": {"numpy": "2"}}

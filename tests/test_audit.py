@@ -17,11 +17,11 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from heatmark.benchmark import audit as measuring
-from heatmark.benchmark.audit import measure_audit
-from heatmark.benchmark.audit_plan import audit_plan
-from heatmark.benchmark.audit_units import UnitValues, metric_key
-from heatmark.benchmark.plugins import load_plugins, plugin_module
+from heatmark.benchmark.audit import measure as measuring
+from heatmark.benchmark.audit.measure import measure_audit
+from heatmark.benchmark.audit.plan import audit_plan
+from heatmark.benchmark.audit.units import UnitValues, metric_key
+from heatmark.benchmark.setting.plugins import load_plugins, plugin_module
 from heatmark.benchmark.suite import list_suites
 from heatmark.cli import app
 from heatmark.datasets.registry import DATASETS

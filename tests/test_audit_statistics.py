@@ -8,8 +8,8 @@ import networks
 import numpy as np
 import pytest
 
-from heatmark.benchmark.audit_noise import blended, noise_for, with_noise
-from heatmark.benchmark.audit_units import same
+from heatmark.benchmark.audit.noise import blended, noise_for, with_noise
+from heatmark.benchmark.audit.units import same
 from heatmark.leaderboards import audit_statistics as ask
 from heatmark.leaderboards.audit_plots import clustered
 from heatmark.leaderboards.metric_audit import MetricAudit, OracleComparison, TaskAudit

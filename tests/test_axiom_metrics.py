@@ -8,7 +8,7 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.benchmark.explainers import explainer_of
+from heatmark.benchmark.setting.explainers import explainer_of
 from heatmark.errors import BadInput
 from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch

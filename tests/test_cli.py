@@ -185,7 +185,7 @@ def test_failed_cells_show_in_output_status_and_exit_code(tiny_folder: Path) -> 
 
 def test_ctrl_c_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    from heatmark.benchmark.worker import Worker
+    from heatmark.benchmark.work.worker import Worker
 
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
@@ -204,7 +204,7 @@ def test_prepare_reports_a_dataset() -> None:
 
 
 def test_doctor_tells_versions_devices_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatmark.benchmark import environment
+    from heatmark.benchmark.setting import environment
 
     monkeypatch.setattr(
         environment,
@@ -219,7 +219,7 @@ def test_doctor_tells_versions_devices_and_what_is_missing(monkeypatch: pytest.M
 
 def test_doctor_looks_into_a_framework_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    from heatmark.benchmark.environment import _framework_report
+    from heatmark.benchmark.setting.environment import _framework_report
 
     assert _framework_report("torch").devices[0] == "cpu"
 

@@ -7,9 +7,9 @@ import pytest
 from runtime_rows import case, row
 from test_leaderboard import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 
-from heatmark.benchmark.runtime_cases import RuntimeSettings
-from heatmark.benchmark.runtime_files import RuntimeFile
-from heatmark.benchmark.store import RunStore
+from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.timing.files import RuntimeFile
+from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.cost_sections import cost_section
 from heatmark.leaderboards.pareto import paretos
@@ -70,7 +70,7 @@ def test_a_processor_and_a_gpu_have_a_plot_each(tmp_path):
 def test_methods_and_networks_are_those_of_the_run_in_the_folder(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     made_run(tmp_path, {"saliency": THREE["good"], "grad_cam": THREE["fair"]})
-    monkeypatch.setattr("heatmark.benchmark.measure_runtime.check_name", lambda name: None)
+    monkeypatch.setattr("heatmark.benchmark.timing.measure.check_name", lambda name: None)
     choice = choice_for(tmp_path, device="cpu")
     assert is_run(tmp_path) and choice.methods == ("saliency", "grad_cam") and choice.models == ("net",)
     assert {place.framework for place in choice.places} == {"torch"}

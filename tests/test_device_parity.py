@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 
-from heatmark.benchmark import device_check
-from heatmark.benchmark.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
-from heatmark.benchmark.measure_runtime import Choice
-from heatmark.benchmark.messages import Failed
-from heatmark.benchmark.runtime_cases import Place, RuntimeSettings
-from heatmark.benchmark.runtime_progress import RuntimeView
+from heatmark.benchmark.timing import device_check
+from heatmark.benchmark.timing.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
+from heatmark.benchmark.timing.measure import Choice
+from heatmark.benchmark.timing.progress import RuntimeView
+from heatmark.benchmark.timing.rows import Place, RuntimeSettings
+from heatmark.benchmark.work.messages import Failed
 from heatmark.errors import BadInput
 from heatmark.leaderboards.device_parity import parities, parity, parity_frame, parity_markdown, summary
 

@@ -12,7 +12,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from heatmark.benchmark.freed_memory import keep_freed_memory
+from heatmark.benchmark.executors.malloc import keep_freed_memory
 
 told = keep_freed_memory() if sys.argv[1] == "keep" else False
 counts = []

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from networks import FRAMEWORKS
 
-from heatmark.benchmark import runtime_machine
+from heatmark.benchmark.timing import machine as runtime_machine
 from heatmark.errors import BadInput
 from heatmark.models.arrays import tensor_float_32 as module
 from heatmark.models.arrays.tensor_float_32 import set_tensor_float_32, tensor_float_32, without_tensor_float_32

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from heatmark.benchmark.cells import CellSpec, rows_schema, score_column
-from heatmark.benchmark.store import RunStore
+from heatmark.benchmark.store.cell import CellSpec, rows_schema, score_column
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import StorageError
 from heatmark.leaderboards import curves as curves_module
 from heatmark.leaderboards import standings as standings_module

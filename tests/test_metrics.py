@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.benchmark.explainers import explainer_of
+from heatmark.benchmark.setting.explainers import explainer_of
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations

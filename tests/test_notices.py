@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heatmark.benchmark.serving import _Throttled
+from heatmark.benchmark.executors.worker_main import _Throttled
 
 
 def printed(code: str, folder: Path) -> str:

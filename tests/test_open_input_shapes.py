@@ -13,7 +13,7 @@ import networks
 import numpy as np
 import pytest
 
-from heatmark.benchmark.input_shapes import settle_input_shape
+from heatmark.benchmark.setting.input_shapes import settle_input_shape
 from heatmark.datasets.base import Sample
 from heatmark.errors import BadInput
 from heatmark.models.base import Model
@@ -142,7 +142,7 @@ def test_a_keras_network_of_one_size_is_told_how_to_say_it() -> None:
 QUIET = """
 import sys
 sys.path.insert(0, {folder!r})
-from heatmark.benchmark.notices import show_notices
+from heatmark.benchmark.executors.log_lines import show_notices
 show_notices(); show_notices()
 finders = [type(finder).__name__ for finder in sys.meta_path]
 assert finders.count("_QuietFinder") == 1, finders

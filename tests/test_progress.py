@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from heatmark.benchmark import progress
-from heatmark.benchmark.cells import CellSpec
-from heatmark.benchmark.messages import Advanced, Ended, Failed, Finished, Job, NotMeant, Started
-from heatmark.benchmark.progress import Bar, Pace, PlainLines, Silence, view_of
+from heatmark.benchmark.running import progress
+from heatmark.benchmark.running.progress import Bar, Pace, PlainLines, Silence, view_of
+from heatmark.benchmark.store.cell import CellSpec
+from heatmark.benchmark.work.messages import Advanced, Ended, Failed, Finished, Job, NotMeant, Started
 
 
 def job(framework: str, method: str = "saliency[a=1]") -> Job:

@@ -11,7 +11,7 @@ from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
 import heatmark as hm
-from heatmark.benchmark.explainers import explainer_of
+from heatmark.benchmark.setting.explainers import explainer_of
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch

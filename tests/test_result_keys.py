@@ -12,9 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from heatmark.benchmark.audit_plan import METHODS_AUDITED, ORACLE
-from heatmark.benchmark.audit_units import UnitSpec, metric_key
-from heatmark.benchmark.cells import CellSpec
+from heatmark.benchmark.audit.plan import METHODS_AUDITED, ORACLE
+from heatmark.benchmark.audit.units import UnitSpec, metric_key
+from heatmark.benchmark.store.cell import CellSpec
 from heatmark.benchmark.suite import load_suite
 from heatmark.identity import digest
 from heatmark.methods.registry import METHODS, method_from

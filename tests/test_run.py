@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heatmark.benchmark.carrying_out import Run
-from heatmark.benchmark.cells import SCHEMA
 from heatmark.benchmark.run import run
+from heatmark.benchmark.running.execution import Run
 from heatmark.benchmark.status import status
-from heatmark.benchmark.store import RunStore
+from heatmark.benchmark.store.cell import SCHEMA
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, MissingExtra, StorageError, UnknownName
 
 pytest.importorskip("torch")
@@ -231,7 +231,7 @@ def test_workers_end_with_a_killed_parent(tiny_folder: Path) -> None:
 
 
 def test_ctrl_c_keeps_finished_cells_and_prints_the_command(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatmark.benchmark.worker import Worker
+    from heatmark.benchmark.work.worker import Worker
 
     once = Worker.run
 

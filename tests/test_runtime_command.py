@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import heatmark as hm
-from heatmark.benchmark.runtime_files import read_runtime
+from heatmark.benchmark.timing.files import read_runtime
 from heatmark.cli import app
 
 PLUGIN = "runtime_plugin"  # the module, which other tests may have imported already

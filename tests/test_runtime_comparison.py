@@ -7,8 +7,8 @@ import pytest
 from runtime_rows import MACHINE, case, record, row
 from typer.testing import CliRunner
 
-from heatmark.benchmark.runtime_cases import RuntimeSettings
-from heatmark.benchmark.runtime_files import RuntimeFile
+from heatmark.benchmark.timing.files import RuntimeFile
+from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.cli import app
 from heatmark.errors import BadInput
 from heatmark.leaderboards.runtime_comparison import compared

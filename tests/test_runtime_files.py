@@ -9,8 +9,8 @@ import sys
 import pytest
 from runtime_rows import MACHINE, case, record, row
 
-from heatmark.benchmark.runtime_cases import CHUNK, NotMeasured, RuntimeCase, RuntimeSettings
-from heatmark.benchmark.runtime_files import RuntimeFile, read_runtime, runtime_document
+from heatmark.benchmark.timing.files import RuntimeFile, read_runtime, runtime_document
+from heatmark.benchmark.timing.rows import CHUNK, NotMeasured, RuntimeCase, RuntimeSettings
 from heatmark.errors import BadInput, StorageError
 
 

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import runtime_plugin  # noqa: F401  (registers the network and two methods)
 
-from heatmark.benchmark import bare_network, measure_runtime
-from heatmark.benchmark.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
-from heatmark.benchmark.measure_runtime import NetworkRows, chosen, rows_again
-from heatmark.benchmark.measure_runtime import measure_runtime as measure
-from heatmark.benchmark.messages import Failed, NotMeant
-from heatmark.benchmark.runtime_cases import (
+from heatmark.benchmark.timing import bare_network
+from heatmark.benchmark.timing import measure as measure_runtime
+from heatmark.benchmark.timing.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
+from heatmark.benchmark.timing.files import read_runtime
+from heatmark.benchmark.timing.machine import differences, gpu_facts, machine_record
+from heatmark.benchmark.timing.measure import NetworkRows, chosen, rows_again
+from heatmark.benchmark.timing.measure import measure_runtime as measure
+from heatmark.benchmark.timing.processes import Answered, Call, PlaceProcess, _answer
+from heatmark.benchmark.timing.row_in_process import images_of, measured, survey
+from heatmark.benchmark.timing.rows import (
     CHUNK,
     CURVES,
     FORWARD,
@@ -26,10 +30,7 @@ from heatmark.benchmark.runtime_cases import (
     RuntimeSettings,
     Surveyed,
 )
-from heatmark.benchmark.runtime_files import read_runtime
-from heatmark.benchmark.runtime_machine import differences, gpu_facts, machine_record
-from heatmark.benchmark.runtime_measuring import images_of, measured, survey
-from heatmark.benchmark.runtime_processes import Answered, Call, PlaceProcess, _answer
+from heatmark.benchmark.work.messages import Failed, NotMeant
 from heatmark.errors import BadInput, MissingExtra, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.arrays.tensor_float_32 import tensor_float_32
 from heatmark.models.queries import PassCount
@@ -104,7 +105,7 @@ def test_memory_grows_with_what_is_held():
     # In a process of its own, as rows are measured: a large one may give back more memory meanwhile than it takes.
     code = (
         "import numpy as np, torch, heatmark as hm\n"
-        "from heatmark.benchmark.runtime_memory import MemoryGrowth\n"
+        "from heatmark.benchmark.timing.memory_growth import MemoryGrowth\n"
         "model = hm.wrap(torch.nn.Linear(4, 2), input_shape=(4,), device='cpu')\n"
         "for _ in range(2):\n"  # the mark is set back, so the second time counts as well
         "    with MemoryGrowth(model) as memory:\n"

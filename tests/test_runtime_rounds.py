@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from heatmark.benchmark.runtime_files import statistics_of
-from heatmark.benchmark.runtime_rounds import interleaved, measured_rounds, spread
+from heatmark.benchmark.timing.files import statistics_of
+from heatmark.benchmark.timing.rounds import interleaved, measured_rounds, spread
 
 
 class Clock:

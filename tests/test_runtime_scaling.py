@@ -7,10 +7,10 @@ import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 from runtime_rows import case, record, row
 
-from heatmark.benchmark.measure_runtime import Choice
-from heatmark.benchmark.runtime_cases import Place, RuntimeCase
-from heatmark.benchmark.runtime_networks import changed_network
-from heatmark.benchmark.runtime_scaling import AXES, ScalingPoint, scaling_points, steps_parameter
+from heatmark.benchmark.timing.measure import Choice
+from heatmark.benchmark.timing.resized_networks import changed_network
+from heatmark.benchmark.timing.rows import Place, RuntimeCase
+from heatmark.benchmark.timing.scaling import AXES, ScalingPoint, scaling_points, steps_parameter
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.leaderboards.runtime_reports import facts_of
 from heatmark.leaderboards.runtime_scaling import draw_scaling, exponent, scaling_curves, scaling_frame

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from runtime_rows import case, record, row
 
-from heatmark.benchmark.runtime_cases import CHUNK, NotMeasured
+from heatmark.benchmark.timing.rows import CHUNK, NotMeasured
 from heatmark.leaderboards.facts import MethodFacts
 from heatmark.leaderboards.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
 from heatmark.leaderboards.runtime_plots import figures_by_device, tick_text

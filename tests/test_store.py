@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatmark.benchmark import store as store_module
-from heatmark.benchmark.cells import SCHEMA, CellSpec, rows_schema, slug
-from heatmark.benchmark.store import RunStore
+from heatmark.benchmark.store import folder as store_module
+from heatmark.benchmark.store.cell import SCHEMA, CellSpec, rows_schema, slug
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, StorageError
 
 BASE: dict[str, Any] = {

@@ -51,7 +51,7 @@ def test_tasks_may_be_listed_one_by_one(tmp_path: Path) -> None:
 
 
 def test_the_names_of_every_packaged_suite_exist() -> None:
-    from heatmark.benchmark.plan import looked_up
+    from heatmark.benchmark.running.plan import looked_up
 
     suites = {suite.name: looked_up(suite) for suite in list_suites()}
     assert set(suites) == {"quick", "standard", "ground-truth"}
@@ -59,7 +59,7 @@ def test_the_names_of_every_packaged_suite_exist() -> None:
 
 
 def test_quick_is_packaged_and_its_names_exist() -> None:
-    from heatmark.benchmark.plan import looked_up
+    from heatmark.benchmark.running.plan import looked_up
 
     quick = load_suite("quick")
     methods, metrics = looked_up(quick)

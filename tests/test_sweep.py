@@ -233,7 +233,7 @@ def test_no_parameter_of_a_method_hides_a_column_of_the_table(swept):
 
 
 def test_a_sweep_goes_on_where_it_was_stopped(swept, tiny_folder, monkeypatch):
-    from heatmark.benchmark.worker import Worker
+    from heatmark.benchmark.work.worker import Worker
 
     whole, done = Worker.run, []
 

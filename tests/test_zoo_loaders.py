@@ -371,7 +371,7 @@ def test_a_saved_model_is_judged_without_importing_keras(saved: dict[str, Path],
     refused = f"file:{with_layer(saved['keras'], tmp_path / 'code.keras', layer)}"
     script = (
         "import sys\n"
-        "from heatmark.benchmark.named_models import check_name\n"
+        "from heatmark.benchmark.work.named_models import check_name\n"
         f"check_name({'file:' + str(saved['keras'])!r})\n"
         f"try: check_name({refused!r})\n"
         "except ValueError as error: print(error)\n"

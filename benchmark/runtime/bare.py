@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from heatmark.benchmark.bare_network import bare_loop, label_of
-from heatmark.benchmark.runtime_rounds import interleaved as measured_in_turns
+from heatmark.benchmark.timing.bare_network import bare_loop, label_of
+from heatmark.benchmark.timing.rounds import interleaved as measured_in_turns
 from heatmark.models.base import Model
 
 CHUNKS = (4, 8, 16, 32)

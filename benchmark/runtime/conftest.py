@@ -16,13 +16,13 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from heatmark.benchmark.freed_memory import keep_freed_memory
-from heatmark.benchmark.measure_runtime import Choice, NetworkRows, chosen, settings_of
-from heatmark.benchmark.plugins import load_plugins
-from heatmark.benchmark.runtime_cases import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
-from heatmark.benchmark.runtime_files import group_of
-from heatmark.benchmark.runtime_machine import machine_record
-from heatmark.benchmark.runtime_processes import PlaceProcess
+from heatmark.benchmark.executors.malloc import keep_freed_memory
+from heatmark.benchmark.setting.plugins import load_plugins
+from heatmark.benchmark.timing.files import group_of
+from heatmark.benchmark.timing.machine import machine_record
+from heatmark.benchmark.timing.measure import Choice, NetworkRows, chosen, settings_of
+from heatmark.benchmark.timing.processes import PlaceProcess
+from heatmark.benchmark.timing.rows import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
 from heatmark.datasets.registry import load_dataset
 from heatmark.models.base import Model
 from heatmark.models.devices import installed_frameworks

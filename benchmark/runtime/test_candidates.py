@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatmark.benchmark.bare_network import bare_loop, fastest_bare, label_of, repeated_rows, size_of
-from heatmark.benchmark.runtime_measuring import sample_inputs
+from heatmark.benchmark.timing.bare_network import bare_loop, fastest_bare, label_of, repeated_rows, size_of
+from heatmark.benchmark.timing.row_in_process import sample_inputs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bare import interleaved

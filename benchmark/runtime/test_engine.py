@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import heatmark as hm
-from heatmark.benchmark.runtime_cases import CURVES, FORWARD, GRADIENT, Place, RuntimeCase, checked_precision
+from heatmark.benchmark.timing.rows import CURVES, FORWARD, GRADIENT, Place, RuntimeCase, checked_precision
 from heatmark.leaderboards.runtime_statistics import Estimate, median_estimate, ratio_estimate
 from heatmark.models.base import Model
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from heatmark.benchmark.environment import gpu_possible
-from heatmark.benchmark.runtime_cases import CURVES, FORWARD, GRADIENT, Place, RuntimeCase
+from heatmark.benchmark.setting.environment import gpu_possible
+from heatmark.benchmark.timing.rows import CURVES, FORWARD, GRADIENT, Place, RuntimeCase
 from heatmark.leaderboards.runtime_statistics import median_estimate
 from heatmark.models.devices import installed_frameworks, resolved_device
 

@@ -59,7 +59,7 @@ PREPARED = """
 import json, resource, sys
 import numpy as np, psutil
 import heatmark as hm
-from heatmark.benchmark.freed_memory import keep_freed_memory
+from heatmark.benchmark.executors.malloc import keep_freed_memory
 from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 

@@ -7,7 +7,7 @@ measured of a row; ``heatmark runtime --compare out.json`` reads it.
 
 from __future__ import annotations
 
-from heatmark.benchmark.runtime_cases import Place, RuntimeCase, checked_precision
+from heatmark.benchmark.timing.rows import Place, RuntimeCase, checked_precision
 
 
 def test_cost(measured_row, method, model_name, framework, device, precision, batch):

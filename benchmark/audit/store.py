@@ -1,0 +1,98 @@
+"""The values of an audit as files, one for each entry on each task, so that an audit goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import StorageError
+from ...storage import made_folder, set_aside, written_whole
+from .units import UnitSpec, UnitValues
+
+FOLDER = "values"
+FOOTER = b"heatmark-audit"
+_OWN = ("sample", "way", "right")
+
+
+class AuditStore:
+    """A folder of audited values: ``values/KEY.parquet``, one row for each way and sample, a column for each metric.
+
+    Columns are named by the metric's key, so that a changed protocol finds none of its old values.
+
+    Parameters
+    ----------
+    path
+        Where; made where it is missing.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise StorageError(f"{path} is a file, not a folder. Choose another folder with --out.")
+        made_folder(path / FOLDER, hint="Choose another folder with --out.")
+        self.path = path
+
+    def read(self, spec: UnitSpec) -> UnitValues | None:
+        """Return what is known of a unit; a file that cannot be read is set aside and counts as missing."""
+        path = self._path(spec)
+        if not path.is_file():
+            return None
+        try:
+            table = pq.read_table(path)
+            footer = json.loads((table.schema.metadata or {})[FOOTER])
+            return _values(table.to_pandas(), footer["reasons"])
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            set_aside(path)
+            return None
+
+    def write(self, spec: UnitSpec, found: UnitValues, names: Mapping[str, str]) -> None:
+        """Write a unit, whole or not at all; ``names`` say which metric each key is, for people who look inside.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        ways = next((len(one) for one in found.values.values()), 1)
+        columns: dict[str, Any] = {
+            "sample": list(found.samples) * ways,
+            "way": np.repeat(np.arange(ways, dtype=np.int32), len(found.samples)),
+            "right": np.tile(found.right, ways),
+            **{key: values.ravel() for key, values in found.values.items()},
+        }
+        footer = {"spec": asdict(spec), "reasons": dict(found.reasons), "metrics": dict(names)}
+        table = pa.table(columns).replace_schema_metadata({FOOTER: json.dumps(footer).encode()})
+        with written_whole(self._path(spec)) as temporary:
+            pq.write_table(table, temporary)
+
+    def _path(self, spec: UnitSpec) -> Path:
+        return self.path / FOLDER / f"{spec.key}.parquet"
+
+
+def _values(table: pd.DataFrame, reasons: Mapping[str, str]) -> UnitValues:
+    first = table[table["way"] == 0]
+    ways = int(table["way"].max()) + 1
+    if len(table) != ways * len(first) or not len(first):
+        raise ValueError("rows are missing")
+    return UnitValues(
+        tuple(first["sample"]),
+        first["right"].to_numpy(bool),
+        {
+            str(name): table[name].to_numpy(np.float64).reshape(ways, len(first))
+            for name in table.columns
+            if name not in _OWN
+        },
+        reasons,
+    )

@@ -1,0 +1,236 @@
+"""One isolated worker process per framework: a crash costs one cell, and the frameworks' threads do not fight."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from time import perf_counter
+from types import ModuleType
+
+from ..setting.environment import usable_cores
+from ..work.messages import Advanced, Description, Ended, Event, Failed, Job, ModelRequest, NotMeant, Started
+from .worker_main import Done, Ready, serve
+
+GRACE_SECONDS = 5.0
+"""A worker that is told to end gets this long before it is killed."""
+
+Message = Description | Failed | NotMeant | Done | int
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A started process and our end of the pipe to it."""
+
+    process: BaseProcess
+    connection: Connection
+
+
+class WorkerProcess:
+    """The parent's side of one framework's worker; starts it when it is needed, and again after it died.
+
+    Attributes
+    ----------
+    framework
+        ``torch`` or ``tensorflow``.
+    broken
+        Why the worker cannot be started at all, or None.
+    """
+
+    def __init__(self, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool = False) -> None:
+        self.framework = framework
+        self._on_cpu = on_cpu
+        self.broken: Failed | None = None
+        self._threads = threads
+        self._plugins = tuple(plugins)
+        self._running: _Running | None = None
+        self._ready = False
+
+    @property
+    def connection(self) -> Connection | None:
+        """What to wait on for the worker's next message, or None while there is no worker."""
+        return self._running.connection if self._running is not None else None
+
+    def start(self) -> None:
+        """Start the process unless it runs or cannot be started."""
+        if self.broken is not None or self._running is not None:
+            return
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=serve,
+            args=(theirs, self.framework, self._threads, self._plugins, self._on_cpu),
+            name=f"heatmark-{self.framework}",
+            daemon=True,
+        )
+        with main_module_hidden():
+            process.start()
+        theirs.close()
+        self._running, self._ready = _Running(process, ours), False
+
+    def send(self, message: Job | ModelRequest) -> None:
+        """Start the worker where need be and send it a message; `take` tells whether it was alive to read it."""
+        self.start()
+        if self._running is not None:
+            with suppress(OSError):
+                self._running.connection.send(message)
+
+    def take(self) -> Message | None:
+        """Return the worker's next message, waiting for it; a `Failed` if it died, None if it has just got ready."""
+        if self._running is None:
+            return self.broken or Failed("The worker is not running.")
+        try:
+            message = self._running.connection.recv()
+        except (EOFError, OSError):
+            return self._death()
+        if isinstance(message, Ready):
+            self._ready = True
+            return None
+        if not self._ready:
+            self.broken = message
+            self.end()
+        return message  # type: ignore[no-any-return]
+
+    def end(self) -> None:
+        """End the process, by force if it does not listen."""
+        if self._running is None:
+            return
+        process, connection = self._running.process, self._running.connection
+        self._running = None
+        process.terminate()
+        process.join(GRACE_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        connection.close()
+
+    def _death(self) -> Failed:
+        """Return how the worker died, ready to be started again."""
+        assert self._running is not None
+        process = self._running.process
+        process.join(GRACE_SECONDS)
+        how, ready = manner(process.exitcode), self._ready
+        self.end()
+        if ready:
+            return Failed(f"The {self.framework} worker process died ({how}).")
+        self.broken = Failed(
+            f"The {self.framework} worker process ended before it was ready ({how}). "
+            "`heatmark doctor` tells whether the framework works here."
+        )
+        return self.broken
+
+
+class ProcessExecutor:
+    """Does the cells of each framework in a worker process of its own, side by side.
+
+    The workers end with this process, however that ends.
+
+    Parameters
+    ----------
+    frameworks
+        The frameworks that will be needed; the cores are shared among them.
+    plugins
+        Modules or files that the workers import first.
+    on_cpu
+        Whether they shall see no GPU.
+    """
+
+    def __init__(self, frameworks: Sequence[str], plugins: Sequence[str] = (), *, on_cpu: bool = False) -> None:
+        threads = max(1, usable_cores() // max(1, len(frameworks)))
+        self._workers = [WorkerProcess(framework, threads, plugins, on_cpu) for framework in frameworks]
+
+    def describe(self, requests: Sequence[ModelRequest]) -> dict[ModelRequest, Description | Failed | NotMeant]:
+        """Load models and return what they are; the frameworks work side by side."""
+        queues = {
+            worker: deque(request for request in requests if request.framework == worker.framework)
+            for worker in self._workers
+        }
+        answers: dict[ModelRequest, Description | Failed | NotMeant] = {}
+        while asked := [worker for worker, queue in queues.items() if queue]:
+            for worker in asked:
+                worker.send(queues[worker][0])
+            for worker in asked:
+                answers[queues[worker].popleft()] = _description(worker)
+        return answers
+
+    def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield what happens in all workers."""
+        queues = {
+            worker: deque(job for job in jobs if job.spec.framework == worker.framework) for worker in self._workers
+        }
+        current: dict[WorkerProcess, tuple[Job, float]] = {}
+        while True:
+            for worker, queue in queues.items():
+                while queue and worker not in current:
+                    job = queue.popleft()
+                    yield Started(job)
+                    worker.send(job)
+                    if worker.broken is None:
+                        current[worker] = (job, perf_counter())
+                    else:
+                        yield Ended(job, worker.broken, 0.0)
+            if not current:
+                return
+            busy = {worker.connection: worker for worker in current}
+            for connection in wait([connection for connection in busy if connection is not None]):
+                worker = busy[connection]  # type: ignore[index]
+                job, began = current[worker]
+                event = _event(job, worker.take(), began)
+                if isinstance(event, Ended):
+                    del current[worker]
+                if event is not None:
+                    yield event
+
+    def close(self) -> None:
+        """End all workers, also in the middle of a cell."""
+        for worker in self._workers:
+            worker.end()
+
+
+def _description(worker: WorkerProcess) -> Description | Failed | NotMeant:
+    """Wait for a worker's answer to a request."""
+    while True:
+        message = worker.take()
+        if isinstance(message, (Description, Failed, NotMeant)):
+            return message
+
+
+def _event(job: Job, message: Message | None, began: float) -> Event | None:
+    """Return what a worker's message means for its job."""
+    if isinstance(message, Done):
+        return Ended(job, message.outcome, message.seconds)
+    if isinstance(message, Failed):
+        return Ended(job, message, perf_counter() - began)
+    return Advanced(job, message) if isinstance(message, int) else None
+
+
+@contextmanager
+def main_module_hidden() -> Iterator[None]:
+    """Keep a new process from importing the main module again, which would start an unguarded script's run anew.
+
+    What a script registers itself reaches the workers as a plugin.
+    """
+    kept = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = kept
+
+
+def manner(exitcode: int | None) -> str:
+    """Return in words how a process ended."""
+    if exitcode is None or exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        name = signal.Signals(-exitcode).name
+    except ValueError:
+        name = str(-exitcode)
+    hint = ", which is what Linux sends when memory runs out" if name == "SIGKILL" else ""
+    return f"signal {name}{hint}"

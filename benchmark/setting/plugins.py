@@ -1,0 +1,102 @@
+"""Modules of the user's that register methods, metrics, models or datasets."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import multiprocessing
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...errors import BadInput, HeatmarkError, UnknownName
+
+
+def load_plugins(plugins: Iterable[str]) -> None:
+    """Import each plugin: a module's import path, or the path of a ``.py`` file.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such module or file.
+    BadInput
+        If importing it fails.
+    """
+    for plugin in plugins:
+        if plugin.endswith(".py"):
+            _import_file(Path(plugin))
+        else:
+            _import_module(plugin)
+
+
+def plugin_module(plugin: str) -> str:
+    """Return the name under which a plugin's module is imported."""
+    return f"heatmark_plugin_{Path(plugin).stem}" if plugin.endswith(".py") else plugin
+
+
+def main_plugin() -> str:
+    """Return the running script as a plugin, so that worker processes know what it registers.
+
+    Raises
+    ------
+    BadInput
+        In an interactive session, which no other process can import.
+    """
+    main = sys.modules["__main__"]
+    specification = getattr(main, "__spec__", None)
+    if specification is not None:
+        return str(specification.name)
+    path = getattr(main, "__file__", None)
+    if path is None or not Path(path).is_file():
+        raise BadInput(
+            "A method or metric was registered in an interactive session, which worker processes cannot import. Put "
+            "it in a file and pass plugins=['that_file.py'], or use engine='serial'."
+        )
+    return str(Path(path).resolve())
+
+
+def refuse_in_worker() -> None:
+    """Raise BadInput in a worker process: a script that registers methods is imported there and must not run again."""
+    if multiprocessing.parent_process() is not None and multiprocessing.current_process().name.startswith("heatmark-"):
+        raise BadInput(
+            "This script starts a run whenever it is imported, also by the run's own worker processes. Put the call "
+            'under `if __name__ == "__main__":`.'
+        )
+
+
+def _import_module(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise UnknownName(
+                f"There is no module {name!r} to load as a plugin. Give its import path, or the path of a .py file."
+            ) from error
+        raise BadInput(f"The plugin {name} cannot be imported: {error}.") from error
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _import_file(path: Path) -> None:
+    """Import a file once under a name made of its stem, so that what it registers names it as its origin."""
+    if not path.is_file():
+        raise UnknownName(f"There is no plugin file {path}.")
+    name = plugin_module(str(path))
+    known = sys.modules.get(name)
+    if known is not None and Path(str(known.__file__)).resolve() == path.resolve():
+        return
+    found = importlib.util.spec_from_file_location(name, path.resolve())
+    if found is None or found.loader is None:
+        raise BadInput(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _broken(str(path), error) from error
+
+
+def _broken(plugin: str, error: Exception) -> BadInput:
+    what = str(error) if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {error}"
+    return BadInput(f"The plugin {plugin} cannot be imported: {what}")

@@ -1,0 +1,157 @@
+"""Cells: the unit of work and of storage, and the key that names everything a cell's numbers depend on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from ...errors import BadInput
+from ...identity import digest
+from ...models.queries import Precision
+
+SCHEMA = 2
+"""The version of the results folder; raised whenever the meaning of a stored number changes."""
+
+UNKNOWN_WEIGHTS = "unknown"
+"""Stands for the weights digest of a model that could not be loaded; such a cell only ever fails."""
+
+
+class Task(NamedTuple):
+    """A model on a dataset."""
+
+    model: str
+    dataset: str
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.dataset}"
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """Everything that the numbers of one cell depend on.
+
+    Batch size, chunk sizes and the number of gallery samples are absent on purpose: no score depends on them.
+
+    Attributes
+    ----------
+    model, model_weights
+        The model's name and the SHA-256 of its weights.
+    dataset, dataset_revision
+        The dataset's name and revision.
+    first, last
+        The sample range, ``first <= index < last``.
+    method, method_identity
+        The method's canonical text and its name, version and all parameters.
+    metrics, metric_identities
+        The same for every metric, sorted by canonical text.
+    framework
+        ``torch`` or ``tensorflow``.
+    precision
+        ``float32`` or ``bf16``.
+    device_class
+        ``cpu``, or the name of the GPU.
+    seed
+        The seed of noise and masks.
+    target
+        ``predicted`` or ``label``: the class that is explained.
+    schema
+        The version of the results folder.
+    """
+
+    model: str
+    model_weights: str
+    dataset: str
+    dataset_revision: str
+    first: int
+    last: int
+    method: str
+    method_identity: Mapping[str, Any] = field(repr=False)
+    metrics: tuple[str, ...]
+    metric_identities: tuple[Mapping[str, Any], ...] = field(repr=False)
+    framework: str
+    precision: Precision = "float32"
+    device_class: str = "cpu"
+    seed: int = 0
+    target: str = "predicted"
+    schema: int = SCHEMA
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of the canonical JSON of all fields."""
+        return digest(self)
+
+    @property
+    def task(self) -> Task:
+        """The model and the dataset."""
+        return Task(self.model, self.dataset)
+
+    @property
+    def label(self) -> str:
+        """The cell in one line, for progress and messages."""
+        return f"{self.task} · {self.method} · {self.framework} · samples {self.first} to {self.last - 1}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> CellSpec:
+        """Return the specification that `plain` gave; BadInput where fields are missing or unknown."""
+        known = {item.name for item in fields(cls)}
+        if set(values) != known:
+            odd = ", ".join(sorted(set(values) ^ known))
+            raise BadInput(f"A cell's specification has missing or unknown fields: {odd}.")
+        changed = {"metrics": tuple(values["metrics"]), "metric_identities": tuple(values["metric_identities"])}
+        return cls(**{**values, **changed})
+
+
+def score_column(metric: str) -> str:
+    """Return the column that holds a metric's per-sample scores."""
+    return f"score:{metric}"
+
+
+def rows_schema(metrics: Sequence[str]) -> pa.Schema:
+    """Return the Arrow schema of a cell's rows, one row per sample.
+
+    ``band_*`` columns hold the fields of `metrics.perturbing.perturbation.Bands`: every perturbed image that was evaluated, and
+    the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch.
+    """
+    columns: list[tuple[str, pa.DataType]] = [
+        ("sample", pa.string()),
+        ("index", pa.int64()),
+        ("label", pa.int64()),
+        ("target", pa.int64()),
+        ("predicted", pa.int64()),
+        ("target_logit", pa.float64()),
+        ("target_probability", pa.float64()),
+        ("label_log_probability", pa.float64()),
+        ("degenerate", pa.string()),
+        *((score_column(metric), pa.float64()) for metric in metrics),
+        ("band_fill", pa.list_(pa.string())),
+        ("band_low", pa.list_(pa.int32())),
+        ("band_high", pa.list_(pa.int32())),
+        ("band_unit", pa.list_(pa.string())),
+        ("band_logit", pa.list_(pa.float32())),
+        ("band_probability", pa.list_(pa.float64())),
+        ("band_top", pa.list_(pa.bool_())),
+        ("band_relevance", pa.list_(pa.float64())),
+        ("band_units", pa.list_(pa.string())),
+        ("band_positions", pa.list_(pa.int32())),
+        ("band_positives", pa.list_(pa.int32())),
+        ("band_quantiles", pa.list_(pa.list_(pa.int32()))),
+        ("explain_seconds", pa.float64()),
+        ("score_seconds", pa.float64()),
+        ("map", pa.list_(pa.float32())),
+        ("map_shape", pa.list_(pa.int32())),
+    ]
+    return pa.schema(columns)
+
+
+def slug(text: str) -> str:
+    """Return a file name for ``text``: readable, safe on every system, different for different texts."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60]
+    return f"{readable}-{digest(text)[:8]}" if readable != text or not readable else readable

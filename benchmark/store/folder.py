@@ -1,0 +1,348 @@
+"""The results folder: one Parquet file per finished cell, written whole, with its provenance in the footer.
+
+::
+
+    run.json                  schema version, suite, seed, creation time, heatmark version
+    plan.json                 every cell that the last run expects
+    cells/KEY.parquet         one row per sample; a cell is done when this file is there and readable
+    failures/KEY.json         error and traceback of the last attempt; removed when the cell succeeds
+    skipped/KEY.json          why a cell has no meaning, such as a layer method on a network without layers
+    thumbnails/DATASET/MODEL/SAMPLE.png
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from ...errors import HeatmarkError, StorageError
+from ...storage import made_folder, set_aside, written_whole
+from .cell import SCHEMA, CellSpec, Task, slug
+from .checksum import content_checksum
+
+FOOTER = b"heatmark"
+PROBE_BYTES = 1 << 20
+OWN_FOLDERS = ("cells", "failures", "scores", "skipped", "thumbnails")
+RUNTIME = "runtime"
+OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A finished cell: its specification, per-sample rows (see `cells.rows_schema`) and provenance."""
+
+    key: str
+    spec: CellSpec
+    table: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class AddedScores:
+    """A metric that was computed later from stored curves.
+
+    Attributes
+    ----------
+    metric, identity
+        Its canonical text and its identity.
+    values
+        Cell key to one value per row of the cell.
+    """
+
+    metric: str
+    identity: Mapping[str, Any]
+    values: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell whose last attempt failed."""
+
+    key: str
+    spec: CellSpec
+    error: str
+    traceback: str
+
+
+class Inapplicable(NamedTuple):
+    """A cell that has no meaning, such as a layer method on a model without such a layer."""
+
+    task: Task
+    method: str
+    framework: str
+    reason: str
+
+
+class RunStore:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    path
+        A folder that `RunStore.prepared` has made.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    run
+        The content of ``run.json``: ``schema``, ``suite`` (name and full specification), ``seed``, ``created``,
+        ``version``.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds no run, or one of another schema version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "run.json").is_file():
+            raise StorageError(
+                f"{self.path} holds no run (no run.json). Give the folder that `heatmark run --out` wrote to."
+            )
+        run = _read_json(self.path / "run.json")
+        if not isinstance(run, dict):
+            raise StorageError(
+                f"{self.path / 'run.json'} is damaged. Start the same `heatmark run` again: it writes the file anew "
+                "and keeps the finished cells."
+            )
+        _check_schema(self.path, run)
+        self.run: dict[str, Any] = run
+
+    @classmethod
+    def prepared(cls, path: str | Path) -> RunStore:
+        """Make ``path`` ready for a run, before any work is spent on it, and return its store.
+
+        A new or empty folder becomes a run's folder; one that holds a run of this schema version is continued; a
+        folder with other files is left alone.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be made or written, is full, holds other files, or a run of another schema version.
+        """
+        folder = Path(path)
+        if folder.exists() and not folder.is_dir():
+            raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
+        made_folder(folder, hint="Choose another folder with --out.")
+        present = {item.name for item in folder.iterdir() if not item.name.startswith(".")}
+        run = _read_json(folder / "run.json") if "run.json" in present else None
+        if isinstance(run, dict):
+            _check_schema(folder, run)
+        elif foreign := _foreign(present):
+            raise StorageError(
+                f"{folder} is not the folder of a run: it holds {', '.join(foreign[:3])}. "
+                "Choose a new or empty folder with --out."
+            )
+        with written_whole(folder / ".probe") as temporary:
+            temporary.write_bytes(bytes(PROBE_BYTES))
+        (folder / ".probe").unlink()
+        if not isinstance(run, dict):
+            if "run.json" in present:
+                set_aside(folder / "run.json")
+            _write_json(folder / "run.json", {"schema": SCHEMA})
+        for name in OWN_FOLDERS:
+            made_folder(folder / name)
+        return cls(folder)
+
+    def begin(self, run: Mapping[str, Any], expected: Sequence[CellSpec]) -> None:
+        """Record what the run is and every cell that it expects, before the first cell runs."""
+        new = {"schema": SCHEMA, **run}
+        if {**self.run, "created": None} != {**new, "created": None}:
+            self.run = new
+            _write_json(self.path / "run.json", new)
+        _write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
+
+    @property
+    def expected(self) -> list[CellSpec]:
+        """Every cell that the last run's plan holds, in its order."""
+        listed = _read_json(self.path / "plan.json")
+        return [CellSpec.from_plain(item["spec"]) for item in listed] if isinstance(listed, list) else []
+
+    def cell(self, key: str) -> Cell | None:
+        """Return a finished cell; a file that cannot be read is set aside and counts as missing."""
+        path = self._cell_path(key)
+        if not path.is_file():
+            return None
+        try:
+            table = pq.read_table(path)
+            footer = json.loads((table.schema.metadata or {})[FOOTER])
+            spec = CellSpec.from_plain(footer["spec"])
+            if footer["key"] != key or spec.key != key:
+                raise KeyError("the key in the footer is another cell's")
+            if footer["checksum"] != content_checksum(table, footer["provenance"]):
+                raise ValueError("the content is not what was written")
+            return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError):
+            _try_to_set_aside(path)
+            return None
+
+    def is_done(self, key: str) -> bool:
+        """Whether the cell's file is there and readable to its last page."""
+        return self.cell(key) is not None
+
+    def has(self, key: str) -> bool:
+        """Whether the cell's file is there, readable or not: cheap, for counting."""
+        return self._cell_path(key).is_file()
+
+    def cells(self) -> list[Cell]:
+        """Return the finished cells of the last run's plan, in its order.
+
+        Cells of earlier plans stay in the folder, for runs that name them again, and are not returned: two plans may
+        cut the same samples into different ranges.
+        """
+        found = (self.cell(spec.key) for spec in self.expected)
+        return [cell for cell in found if cell is not None]
+
+    def failures(self) -> list[Failure]:
+        """Return the failed cells of the last run's plan, in its order."""
+        found = []
+        for spec in self.expected:
+            record = _read_json(self._failure_path(spec.key))
+            if isinstance(record, dict) and not self.has(spec.key):
+                found.append(Failure(spec.key, spec, str(record.get("error")), str(record.get("traceback"))))
+        return found
+
+    def not_applicable(self) -> list[Inapplicable]:
+        """Return the cells of the last run's plan that have no meaning, once per task, method and framework."""
+        reasons = self.reasons()
+        found = {
+            Inapplicable(spec.task, spec.method, spec.framework, reasons[spec.key])
+            for spec in self.expected
+            if spec.key in reasons
+        }
+        return sorted(found)
+
+    def reasons(self) -> dict[str, str]:
+        """Return why cells of the last run's plan are not applicable, by key."""
+        found = {spec.key: self.reason(spec.key) for spec in self.expected}
+        return {key: reason for key, reason in found.items() if reason is not None}
+
+    def reason(self, key: str) -> str | None:
+        """Return why a cell is not applicable, or None where that was never found."""
+        record = _read_json(self._reason_path(key))
+        return str(record["reason"]) if isinstance(record, dict) and "reason" in record else None
+
+    def write(self, spec: CellSpec, rows: pa.Table, provenance: Mapping[str, Any]) -> None:
+        """Write a finished cell, whole or not at all, and forget its earlier failure.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        checksum = content_checksum(rows, provenance)
+        footer = {"key": spec.key, "spec": spec.plain(), "provenance": dict(provenance), "checksum": checksum}
+        table = rows.replace_schema_metadata({FOOTER: json.dumps(footer)})
+        with written_whole(self._cell_path(spec.key)) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        self._failure_path(spec.key).unlink(missing_ok=True)
+
+    def write_failure(self, spec: CellSpec, error: str, traceback: str) -> None:
+        """Record why a cell failed; the next run tries it again."""
+        _write_json(
+            self._failure_path(spec.key),
+            {"key": spec.key, "spec": spec.plain(), "error": error, "traceback": traceback},
+        )
+
+    def write_reason(self, spec: CellSpec, reason: str) -> None:
+        """Record why a cell is not applicable."""
+        _write_json(self._reason_path(spec.key), {"key": spec.key, "spec": spec.plain(), "reason": reason})
+        self._failure_path(spec.key).unlink(missing_ok=True)
+
+    def write_scores(self, metric: str, identity: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> None:
+        """Keep the values of a metric that was computed from stored curves: cell key to one value per row.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        columns = {"key": list(values), "values": [list(row) for row in values.values()]}
+        schema = pa.schema([("key", pa.string()), ("values", pa.list_(pa.float64()))])
+        footer = {FOOTER: json.dumps({"metric": metric, "identity": dict(identity)})}
+        folder = made_folder(self.path / "scores")
+        with written_whole(folder / f"{slug(metric)}.parquet") as temporary:
+            pq.write_table(pa.table(columns, schema=schema).replace_schema_metadata(footer), temporary)
+
+    def added_scores(self) -> list[AddedScores]:
+        """Return the metrics that were added, by name; a file that cannot be read is set aside."""
+        found = []
+        for path in sorted((self.path / "scores").glob("*.parquet")):
+            try:
+                table = pq.read_table(path)
+                footer = json.loads((table.schema.metadata or {})[FOOTER])
+                keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
+                found.append(AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True))))
+            except (OSError, ValueError, KeyError, pa.ArrowException):
+                _try_to_set_aside(path)
+        return found
+
+    def thumbnail(self, task: Task, sample: str) -> Path:
+        """Return where the picture of a sample is kept, as the model sees it; the file may be missing."""
+        return self.path / "thumbnails" / slug(task.dataset) / slug(task.model) / f"{slug(sample)}.png"
+
+    def write_thumbnail(self, task: Task, sample: str, picture: np.ndarray) -> None:
+        """Write a picture, uint8 (height, width) or (height, width, 3), unless it is there already."""
+        path = self.thumbnail(task, sample)
+        if not path.exists():
+            with written_whole(path) as temporary:
+                Image.fromarray(picture).save(temporary, format="PNG")
+
+    def _cell_path(self, key: str) -> Path:
+        return self.path / "cells" / f"{key}.parquet"
+
+    def _failure_path(self, key: str) -> Path:
+        return self.path / "failures" / f"{key}.json"
+
+    def _reason_path(self, key: str) -> Path:
+        return self.path / "skipped" / f"{key}.json"
+
+
+def _foreign(present: set[str]) -> list[str]:
+    """Return the names that no run writes; runtime benchmarks may have been kept in its folder before it began."""
+    left = present - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}
+    return sorted(name for name in left if not name.startswith(RUNTIME))
+
+
+def _check_schema(folder: Path, run: Mapping[str, Any]) -> None:
+    written = run.get("schema")
+    if written != SCHEMA:
+        raise StorageError(
+            f"{folder} was written with results schema {written}; this heatmark reads and writes schema {SCHEMA}. "
+            "Choose another folder with --out, or read it with the heatmark version that wrote it"
+            + (f" ({run['version']})." if "version" in run else ".")
+        )
+
+
+def _read_json(path: Path) -> Any:
+    """Return the file's content, or None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return None
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _try_to_set_aside(path: Path) -> None:
+    """Move a damaged file away; a folder that may only be read keeps it, and the cell still counts as missing."""
+    try:
+        set_aside(path)
+    except OSError:
+        return

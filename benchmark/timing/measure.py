@@ -1,0 +1,342 @@
+"""Runtime benchmarks: which rows there are, and measuring them in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput, Interrupted
+from ...methods.registry import METHODS, method_from
+from ...models.devices import installed_frameworks, require_framework, resolved_device
+from ...models.queries import FRAMEWORKS, PassCount
+from ...selection import parse_selections
+from ..setting.environment import gpu_possible, usable_cores
+from ..setting.plugins import load_plugins, refuse_in_worker
+from ..suite import Names, load_suite, names_of
+from ..work.messages import Failed, NotMeant
+from ..work.named_models import check_name, possible_frameworks
+from .files import RuntimeFile, RuntimeRecord
+from .processes import PlaceProcess
+from .progress import RuntimeView, runtime_view
+from .row_in_process import images_of, measured, passes_of, survey
+from .rows import (
+    CHUNK,
+    ENGINE,
+    WORKS,
+    Measurement,
+    NotMeasured,
+    Place,
+    RuntimeCase,
+    RuntimePrecision,
+    RuntimeSettings,
+    Surveyed,
+    checked_precision,
+)
+
+EVERY = "all"
+"""Stands for every registered method but other libraries'."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be measured, checked: every combination is a row.
+
+    Attributes
+    ----------
+    methods
+        Canonical texts, or names of `WORKS`.
+    models, places, precisions, batches
+        The other coordinates.
+    optional
+        Places that may be missing without that being an error.
+    """
+
+    methods: tuple[str, ...]
+    models: tuple[str, ...]
+    places: tuple[Place, ...]
+    precisions: tuple[RuntimePrecision, ...]
+    batches: tuple[str, ...]
+    optional: frozenset[Place] = frozenset()
+
+    @property
+    def cases(self) -> list[RuntimeCase]:
+        """Every row, those of one network at one place together."""
+        coordinates = product(self.places, self.precisions, self.models, self.methods, self.batches)
+        return [RuntimeCase(m, model, place, precision, batch) for place, precision, model, m, batch in coordinates]
+
+
+def chosen(
+    methods: Names | None = None,
+    models: Names | None = None,
+    frameworks: Names | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    batches: Names = ("1", CHUNK),
+) -> Choice:
+    """Return what is to be measured.
+
+    Parameters
+    ----------
+    methods, models
+        By default those of the quick suite; ``all`` stands for every method but other libraries'.
+    frameworks
+        By default all that are installed.
+    device
+        ``auto`` (the processor, and a GPU where there is one), or a list of ``cpu``, ``cuda``, ``cuda:N``.
+    precision
+        A list of ``float32``, ``tf32``, ``bf16``.
+    batches
+        Numbers of images, and ``chunk``.
+
+    Raises
+    ------
+    UnknownName, BadInput, MissingExtra
+        For names and values that cannot be used.
+    """
+    quick = load_suite("quick")
+    texts = checked_methods(quick.methods if methods is None else methods)
+    names = names_of(quick.models if models is None else models, "models")
+    found = names_of(frameworks, "frameworks") if frameworks is not None else installed_frameworks() or FRAMEWORKS[:1]
+    for framework in found:
+        require_framework(framework)
+    for name in names:
+        check_name(name)
+    devices = names_of(device, "device")
+    here = ("cpu", "cuda") if gpu_possible() else ("cpu",)
+    auto = devices == ("auto",)
+    places = tuple(Place(framework, one) for one in (here if auto else devices) for framework in found)
+    numbers = names_of(batches, "batch")
+    for number in numbers:
+        if number != CHUNK and not (number.isdigit() and int(number) > 0):
+            raise BadInput(f"A batch is a number of images from 1 on, or {CHUNK!r}; got {number!r}.")
+    return Choice(
+        texts,
+        names,
+        places,
+        tuple(checked_precision(text) for text in names_of(precision, "precision")),
+        # Numbers first: they tell how many passes an image takes, which a chunk needs to know.
+        tuple(sorted(numbers, key=lambda text: (text == CHUNK, int(text) if text != CHUNK else 0))),
+        frozenset(place for place in places if auto and not place.on_cpu),
+    )
+
+
+def every_method() -> tuple[str, ...]:
+    """Return all registered methods at their defaults, but for families of names and other libraries' methods."""
+    found = []
+    for entry in METHODS:
+        if entry.requires is None and not entry.name.endswith(":") and "masks" not in entry.needs:
+            try:
+                found.append(method_from(entry.name).id)
+            except BadInput:
+                continue  # it wants an inner method named
+    return tuple(found)
+
+
+def checked_methods(names: Names) -> tuple[str, ...]:
+    """Return the canonical texts of methods and works; ``all`` stands for `every_method`."""
+    texts = [item.text for item in parse_selections(names)]
+    found = [work for text in texts for work in (every_method() if text == EVERY else (_checked_work(text),))]
+    return tuple(dict.fromkeys(found))
+
+
+def _checked_work(text: str) -> str:
+    """Return a method's canonical text or the name of an engine's work; an error names what there is."""
+    if not text.startswith(ENGINE):
+        return method_from(text).id
+    if text not in WORKS:
+        raise BadInput(f"Unknown work {text!r}: choose one of {', '.join(WORKS)}.")
+    return text
+
+
+def settings_of(
+    rounds: int = 7,
+    seconds: float = 60.0,
+    threads: int | None = None,
+    memory: bool = True,
+    plugins: Iterable[str] = (),
+) -> RuntimeSettings:
+    """Return how rows are measured; BadInput for no rounds, no time or no threads."""
+    return RuntimeSettings(rounds, seconds, usable_cores() if threads is None else threads, memory, tuple(plugins))
+
+
+def measure_runtime(
+    choice: Choice,
+    settings: RuntimeSettings,
+    out: str | Path = "results/runtime",
+    *,
+    progress: bool = True,
+    cases: Sequence[RuntimeCase] | None = None,
+) -> RuntimeRecord:
+    """Measure every row of a choice and write them into a folder, each as soon as it is there.
+
+    Every place (a framework on a device) has a process of its own; on a processor every row has, where its memory
+    is measured.
+
+    Parameters
+    ----------
+    choice, settings
+        From `chosen` and `settings_of`.
+    out
+        The folder of results; a run's folder will do.
+    progress
+        Whether to show progress on standard error.
+    cases
+        The rows, where they are others than all combinations.
+
+    Returns
+    -------
+    RuntimeRecord
+        What was measured, and what could not be.
+
+    Raises
+    ------
+    BadInput
+        If a device that was asked for is not there.
+    StorageError
+        If the folder cannot be written.
+    Interrupted
+        At Ctrl-C; rows already measured are kept.
+    """
+    refuse_in_worker()
+    load_plugins(settings.plugins)
+    check_devices(choice, settings)
+    wanted = choice.cases if cases is None else list(cases)
+    file = RuntimeFile(Path(out), settings)
+    try:
+        with runtime_view(len(wanted), progress) as view:
+            for row in measured_rows(wanted, settings, view, choice.optional):
+                file.add(row)
+                view.ended(row)
+    except KeyboardInterrupt as error:
+        kept = len(file.record.measurements)
+        raise Interrupted(f"Stopped. {kept} measured row(s) are kept in {file.path}.") from error
+    return file.record
+
+
+def rows_again(record: RuntimeRecord, choice: Choice | None = None) -> tuple[Choice, list[RuntimeCase]]:
+    """Return the rows of an earlier run that are to be measured again: all, or those of a choice.
+
+    Raises
+    ------
+    BadInput
+        If it has none of them.
+    """
+    cases = [row.case for row in record.measurements]
+    if choice is not None:
+        wanted = {case.key for case in choice.cases}
+        cases = [case for case in cases if case.key in wanted]
+    if not cases:
+        raise BadInput(f"{record.path} has none of the rows that were asked for. Leave out --methods and the like.")
+
+    def each(name: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(getattr(case, name) for case in cases))
+
+    return Choice(each("method"), each("model"), each("place"), each("precision"), each("batch")), cases
+
+
+class NetworkRows:
+    """Measures the rows of one network at one place, which is surveyed once.
+
+    Parameters
+    ----------
+    first
+        Any of the rows.
+    process
+        The place's process.
+    settings
+        How to measure.
+    optional
+        Whether the device may be missing without that being an error.
+
+    Attributes
+    ----------
+    problem
+        Why none of the rows can be measured, or None.
+    """
+
+    def __init__(
+        self, first: RuntimeCase, process: PlaceProcess, settings: RuntimeSettings, optional: bool = False
+    ) -> None:
+        self.process = process
+        self.problem: Failed | NotMeant | None = None
+        self._settings = settings
+        self._passes: dict[str, PassCount] = {}
+        frameworks = possible_frameworks(first.model)
+        if first.place.framework not in frameworks:
+            self.problem = NotMeant(f"{first.model} exists only in {' and '.join(frameworks)}.")
+            return
+        answer = process.call(survey, first)
+        if isinstance(answer, Surveyed):
+            self._surveyed = answer
+        elif optional and isinstance(answer, Failed) and answer.known:
+            self.problem = NotMeant(answer.error)
+        else:
+            self.problem = answer
+
+    def measure(self, case: RuntimeCase) -> Measurement | NotMeasured:
+        """Return what was measured of a row, or why it was not."""
+        if self.problem is not None:
+            return _missing(case, self.problem)
+        images = self._images(case)
+        if not isinstance(images, int):
+            return _missing(case, images)
+        if self._settings.memory and case.place.on_cpu:
+            self.process.end()  # memory grows by less in a process that has worked before
+        row = self.process.call(measured, case, self._settings, self._surveyed, images)
+        if not isinstance(row, Measurement):
+            return _missing(case, row)
+        self._passes[case.method] = PassCount(row.passes.forward // row.images, row.passes.backward // row.images)
+        return row
+
+    def _images(self, case: RuntimeCase) -> int | Failed | NotMeant:
+        """Return how many images one call of a row explains, or why it explains none."""
+        if case.batch.isdigit():
+            return int(case.batch)
+        if case.method not in self._passes:
+            answer = self.process.call(passes_of, case)
+            if not isinstance(answer, PassCount):
+                return answer
+            self._passes[case.method] = answer
+        return images_of(case.batch, self._surveyed, self._passes[case.method])
+
+
+def measured_rows(
+    cases: Sequence[RuntimeCase],
+    settings: RuntimeSettings,
+    view: RuntimeView,
+    optional: frozenset[Place] = frozenset(),
+) -> Iterator[Measurement | NotMeasured]:
+    """Yield every row as it ends; one that fails costs no other."""
+    for place in dict.fromkeys(case.place for case in cases):
+        with PlaceProcess(place, settings) as process:
+            mine = [case for case in cases if case.place == place]
+            precision = ""
+            for network in dict.fromkeys(case.network for case in mine):
+                if network.precision != precision:
+                    process.end()  # TensorFlow may keep the kernels that it chose in another precision
+                    precision = network.precision
+                view.working_on(f"the bare {network.model} · {place.framework} · {place.device}")
+                rows = NetworkRows(network, process, settings, place in optional)
+                for case in [case for case in mine if case.network == network]:
+                    view.working_on(case.label)
+                    yield rows.measure(case)
+
+
+def _missing(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
+    if isinstance(problem, NotMeant):
+        return NotMeasured(case, problem.reason)
+    return NotMeasured(case, problem.error, failed=True, traceback=problem.traceback)
+
+
+def check_devices(choice: Choice, settings: RuntimeSettings) -> None:
+    """Raise BadInput before anything is measured if a device that was asked for is not there."""
+    for place in choice.places:
+        if place.on_cpu or place in choice.optional:
+            continue
+        with PlaceProcess(place, settings) as process:
+            answer = process.call(resolved_device, place.framework, place.device)
+        if isinstance(answer, Failed):
+            raise BadInput(answer.error)
