@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .datasets.registry import register_dataset as register_dataset
     from .errors import HeatmarkError as HeatmarkError
     from .errors import NotApplicable as NotApplicable
-    from .leaderboards.auditing import audit_metrics as audit_metrics
+    from .leaderboards.audits.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
-    from .leaderboards.runtime_runs import runtime as runtime
+    from .leaderboards.costs.studies import runtime as runtime
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
     from .methods.registry import register_method as register_method
@@ -40,7 +40,7 @@ _HOMES = {
     "Normalization": "models.normalization",
     "NotApplicable": "errors",
     "Reference": "registry",
-    "audit_metrics": "leaderboards.auditing",
+    "audit_metrics": "leaderboards.audits.auditing",
     "evaluate": "benchmark.evaluate",
     "explain": "methods.explain",
     "leaderboard": "leaderboards.board",
@@ -56,7 +56,7 @@ _HOMES = {
     "register_metric": "metrics.registry",
     "register_model": "models.catalogue",
     "run": "benchmark.run",
-    "runtime": "leaderboards.runtime_runs",
+    "runtime": "leaderboards.costs.studies",
     "score": "metrics.score",
     "score_run": "benchmark.rescore",
     "wrap": "models.wrap",

@@ -70,9 +70,9 @@ def audit_metrics_command(
     heatmark leaderboard results/quick --audit results/audit
     """
     from .benchmark.audit.plan import DATA, METHODS_AUDITED
-    from .leaderboards.audit_files import write_audit_files
-    from .leaderboards.audit_tables import print_audit
-    from .leaderboards.auditing import audit_metrics
+    from .leaderboards.audits.auditing import audit_metrics
+    from .leaderboards.audits.files import write_audit_files
+    from .leaderboards.audits.tables import print_audit
 
     found = audit_metrics(
         ",".join(metrics) if metrics else None,

@@ -103,7 +103,7 @@ def runtime_command(
     heatmark runtime --compare results/runtime --out results/after
     """
     from .benchmark.timing.measure import settings_of
-    from .leaderboards import runtime_runs
+    from .leaderboards.costs import studies as runtime_runs
 
     settings = settings_of(rounds, seconds, threads, memory, plugin or ())
     if sum((scaling, check_devices, compare is not None)) > 1:
@@ -126,7 +126,7 @@ def runtime_command(
 
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:
-    from .leaderboards import runtime_runs
+    from .leaderboards.costs import studies as runtime_runs
 
     found = runtime_runs.measured_costs(choice, settings, out)
     found.show()
@@ -138,9 +138,9 @@ def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str 
 
 
 def _scale(choice: Choice, settings: RuntimeSettings, out: Path, axes: str) -> None:
-    from .leaderboards import runtime_runs
-    from .leaderboards.runtime_scaling import print_scaling
-    from .leaderboards.runtime_tables import print_missing
+    from .leaderboards.costs import studies as runtime_runs
+    from .leaderboards.costs.scaling import print_scaling
+    from .leaderboards.costs.tables import print_missing
 
     curves, record, written = runtime_runs.measured_scaling(choice, settings, out, axes.split(","))
     print_scaling(curves)
@@ -153,8 +153,8 @@ def _scale(choice: Choice, settings: RuntimeSettings, out: Path, axes: str) -> N
 def _check(
     choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int, precisions_only: bool
 ) -> None:
-    from .leaderboards import runtime_runs
-    from .leaderboards.device_parity import print_parity
+    from .leaderboards.costs import studies as runtime_runs
+    from .leaderboards.costs.device_parity import print_parity
 
     found, notes, written = runtime_runs.checked_devices(
         choice, settings, out, metrics=metrics, images=images, precisions_only=precisions_only
@@ -181,8 +181,8 @@ def _current(
 
 
 def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float, force: bool) -> None:
-    from .leaderboards import runtime_runs
-    from .leaderboards.runtime_comparison import print_comparison
+    from .leaderboards.costs import studies as runtime_runs
+    from .leaderboards.costs.comparison import print_comparison
 
     found, written = runtime_runs.compared_runs(baseline, record, out, threshold, force)
     print_comparison(found)

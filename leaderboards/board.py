@@ -9,10 +9,10 @@ import pandas as pd
 from rich.console import Console
 
 from ..storage import written_whole
-from .bootstrap import RESAMPLES
-from .standings import Standings
-from .tables import csv_text, markdown_text, tidy_frame
-from .terminal import print_board
+from .report.tables import csv_text, markdown_text, tidy_frame
+from .report.terminal import print_board
+from .standings.standings import Standings
+from .statistics.bootstrap import RESAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Board(Standings):
         StorageError
             If the folder is read-only or full.
         """
-        from .cost_sections import cost_markdown
-        from .report import html_report  # here, because the drawing libraries that it needs are slow to import
+        from .report.costs import cost_markdown
+        from .report.html import html_report  # here, because the drawing libraries that it needs are slow to import
 
         target = Path(folder) if folder is not None else self.store.path
         texts = {

@@ -26,14 +26,14 @@ from heatmark.benchmark.suite import list_suites
 from heatmark.cli import app
 from heatmark.datasets.registry import DATASETS
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
-from heatmark.leaderboards.audit_files import write_audit_files
-from heatmark.leaderboards.audit_json import read_audit, write_audit
-from heatmark.leaderboards.audit_plots import draw_agreement
-from heatmark.leaderboards.audit_tables import HEADS, audit_frame, oracle_frame, print_audit
-from heatmark.leaderboards.auditing import audit_metrics
+from heatmark.leaderboards.audits.audit import MetricAudit, MetricsAudit
+from heatmark.leaderboards.audits.auditing import audit_metrics
+from heatmark.leaderboards.audits.files import write_audit_files
+from heatmark.leaderboards.audits.json_file import read_audit, write_audit
+from heatmark.leaderboards.audits.known_audits import SHIPPED, KnownAudits, audit_notes
+from heatmark.leaderboards.audits.plots import draw_agreement
+from heatmark.leaderboards.audits.tables import HEADS, audit_frame, oracle_frame, print_audit
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.known_audits import SHIPPED, KnownAudits, audit_notes
-from heatmark.leaderboards.metric_audit import MetricAudit, MetricsAudit
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.zoo.loading import MODELS
 
@@ -396,7 +396,7 @@ def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
 
 
 def test_without_an_audit_a_leaderboard_says_nothing_of_it(run, monkeypatch):
-    from heatmark.leaderboards import known_audits
+    from heatmark.leaderboards.audits import known_audits
 
     monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere")
     board = leaderboard(run)

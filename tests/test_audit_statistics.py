@@ -10,9 +10,9 @@ import pytest
 
 from heatmark.benchmark.audit.noise import blended, noise_for, with_noise
 from heatmark.benchmark.audit.units import same
-from heatmark.leaderboards import audit_statistics as ask
-from heatmark.leaderboards.audit_plots import clustered
-from heatmark.leaderboards.metric_audit import MetricAudit, OracleComparison, TaskAudit
+from heatmark.leaderboards.audits import questions as ask
+from heatmark.leaderboards.audits.audit import MetricAudit, OracleComparison, TaskAudit
+from heatmark.leaderboards.audits.plots import clustered
 
 NAN = float("nan")
 

@@ -11,9 +11,9 @@ from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.timing.files import RuntimeFile
 from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.cost_sections import cost_section
-from heatmark.leaderboards.pareto import paretos
-from heatmark.leaderboards.runtime_runs import choice_for, is_run
+from heatmark.leaderboards.costs.pareto import paretos
+from heatmark.leaderboards.costs.studies import choice_for, is_run
+from heatmark.leaderboards.report.costs import cost_section
 
 
 def measured(folder, device="cpu", name="cpu"):

@@ -15,7 +15,7 @@ from heatmark.benchmark.timing.progress import RuntimeView
 from heatmark.benchmark.timing.rows import Place, RuntimeSettings
 from heatmark.benchmark.work.messages import Failed
 from heatmark.errors import BadInput
-from heatmark.leaderboards.device_parity import parities, parity, parity_frame, parity_markdown, summary
+from heatmark.leaderboards.costs.device_parity import parities, parity, parity_frame, parity_markdown, summary
 
 CPU = Setup(Place("torch", "cpu"), "float32")
 METHODS = ("first", "second", "third", "fourth")

@@ -10,11 +10,8 @@ import pytest
 from PIL import Image
 
 from heatmark.errors import BadInput, StorageError, UnknownName
-from heatmark.leaderboards import explained
-from heatmark.leaderboards.explained import explain_gallery
-from heatmark.leaderboards.facts import MethodFacts
-from heatmark.leaderboards.gallery import draw_gallery
-from heatmark.leaderboards.heat_colours import (
+from heatmark.leaderboards.galleries import of_photographs as explained
+from heatmark.leaderboards.galleries.colours import (
     BAD_COLOUR,
     SIGNED_COLOURS,
     UNSIGNED_COLOURS,
@@ -23,7 +20,10 @@ from heatmark.leaderboards.heat_colours import (
     overlaid,
     unit_scale,
 )
-from heatmark.leaderboards.plots import method_styles
+from heatmark.leaderboards.galleries.drawing import draw_gallery
+from heatmark.leaderboards.galleries.of_photographs import explain_gallery
+from heatmark.leaderboards.report.plots import method_styles
+from heatmark.leaderboards.standings.registered import MethodFacts
 
 RAMP = np.linspace(-1.0, 1.0, 101).reshape(1, 101)
 
@@ -197,7 +197,7 @@ def test_drawing_leaves_no_figure_behind():
     import sys
 
     code = (
-        "import sys, numpy as np; from heatmark.leaderboards.gallery import draw_gallery;"
+        "import sys, numpy as np; from heatmark.leaderboards.galleries.drawing import draw_gallery;"
         "draw_gallery([np.zeros((4, 4, 3))], {'m': [np.eye(4)]}, {'m': True}, ['t'])"
         ".savefig('/dev/null', format='png');"
         "print([m for m in ('torch', 'tensorflow', 'keras') if m in sys.modules],"

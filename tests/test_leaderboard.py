@@ -15,11 +15,11 @@ from rich.console import Console
 from heatmark.benchmark.store.cell import CellSpec, rows_schema, score_column
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import StorageError
-from heatmark.leaderboards import curves as curves_module
-from heatmark.leaderboards import standings as standings_module
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.facts import MethodFacts, MetricFacts
-from heatmark.leaderboards.terminal import folded
+from heatmark.leaderboards.report.terminal import folded
+from heatmark.leaderboards.standings import curves as curves_module
+from heatmark.leaderboards.standings import standings as standings_module
+from heatmark.leaderboards.standings.registered import MethodFacts, MetricFacts
 
 METRICS = ("deletion", "insertion")
 CONTROLS = ("random",)

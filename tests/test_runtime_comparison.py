@@ -11,8 +11,8 @@ from heatmark.benchmark.timing.files import RuntimeFile
 from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.cli import app
 from heatmark.errors import BadInput
-from heatmark.leaderboards.runtime_comparison import compared
-from heatmark.leaderboards.runtime_statistics import median_estimate, ratio_estimate
+from heatmark.leaderboards.costs.comparison import compared
+from heatmark.leaderboards.statistics.timed import median_estimate, ratio_estimate
 
 STEADY = [0.100, 0.101, 0.099, 0.100, 0.102, 0.098, 0.100]
 

@@ -12,8 +12,8 @@ from heatmark.benchmark.timing.resized_networks import changed_network
 from heatmark.benchmark.timing.rows import Place, RuntimeCase
 from heatmark.benchmark.timing.scaling import AXES, ScalingPoint, scaling_points, steps_parameter
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.leaderboards.runtime_reports import facts_of
-from heatmark.leaderboards.runtime_scaling import draw_scaling, exponent, scaling_curves, scaling_frame
+from heatmark.leaderboards.costs.files import facts_of
+from heatmark.leaderboards.costs.scaling import draw_scaling, exponent, scaling_curves, scaling_frame
 from heatmark.methods.registry import method_from
 
 FRAMEWORKS = ("torch", "tensorflow")

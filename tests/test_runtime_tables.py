@@ -10,12 +10,12 @@ from rich.console import Console
 from runtime_rows import case, record, row
 
 from heatmark.benchmark.timing.rows import CHUNK, NotMeasured
-from heatmark.leaderboards.facts import MethodFacts
-from heatmark.leaderboards.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
-from heatmark.leaderboards.runtime_plots import figures_by_device, tick_text
-from heatmark.leaderboards.runtime_reports import facts_of, write_costs
-from heatmark.leaderboards.runtime_statistics import Estimate
-from heatmark.leaderboards.runtime_tables import cost_frame, cost_tables, costs_markdown, print_costs, row_cells
+from heatmark.leaderboards.costs.files import facts_of, write_costs
+from heatmark.leaderboards.costs.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
+from heatmark.leaderboards.costs.plots import figures_by_device, tick_text
+from heatmark.leaderboards.costs.tables import cost_frame, cost_tables, costs_markdown, print_costs, row_cells
+from heatmark.leaderboards.standings.registered import MethodFacts
+from heatmark.leaderboards.statistics.timed import Estimate
 
 
 def test_times_costs_and_overheads_by_hand():

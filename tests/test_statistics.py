@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from heatmark.leaderboards.bootstrap import bootstrap_means, interval
-from heatmark.leaderboards.ranks import ranks, rounded, spearman
-from heatmark.leaderboards.significance import friedman_p, holm, tie_groups, wilcoxon_p
-from heatmark.leaderboards.statistics import comparable, ranking
+from heatmark.leaderboards.statistics.bootstrap import bootstrap_means, interval
+from heatmark.leaderboards.statistics.ranking import comparable, ranking
+from heatmark.leaderboards.statistics.ranks import ranks, rounded, spearman
+from heatmark.leaderboards.statistics.significance import friedman_p, holm, tie_groups, wilcoxon_p
 
 NAN = float("nan")
 

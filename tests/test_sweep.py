@@ -14,12 +14,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
-from heatmark.leaderboards.heat_colours import coloured
-from heatmark.leaderboards.sweep import Sweep, sweep
-from heatmark.leaderboards.sweep_axes import Axis, parsed, spelt
-from heatmark.leaderboards.sweep_files import write_sweep
-from heatmark.leaderboards.sweep_plots import draw_maps, draw_scores, grid
-from heatmark.leaderboards.views import seen
+from heatmark.leaderboards.galleries.colours import coloured
+from heatmark.leaderboards.galleries.views import seen
+from heatmark.leaderboards.sweeps.axes import Axis, parsed, spelt
+from heatmark.leaderboards.sweeps.files import write_sweep
+from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid
+from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
 
 HERE = Path(__file__).parent

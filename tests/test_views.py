@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.leaderboards.average_gallery import average_gallery
-from heatmark.leaderboards.averages import WHOLE, StreamingMean, mean_maps
-from heatmark.leaderboards.explained import explain_gallery
-from heatmark.leaderboards.gallery import draw_gallery, draw_map
-from heatmark.leaderboards.heat_colours import BAD_COLOUR, coloured, overlaid
-from heatmark.leaderboards.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
-from heatmark.leaderboards.wanted import wanted_methods
+from heatmark.leaderboards.galleries.averages import WHOLE, StreamingMean, mean_maps
+from heatmark.leaderboards.galleries.colours import BAD_COLOUR, coloured, overlaid
+from heatmark.leaderboards.galleries.columns import wanted_methods
+from heatmark.leaderboards.galleries.drawing import draw_gallery, draw_map
+from heatmark.leaderboards.galleries.of_averages import average_gallery
+from heatmark.leaderboards.galleries.of_photographs import explain_gallery
+from heatmark.leaderboards.galleries.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
 from heatmark.methods import registry as methods_registry
 from heatmark.methods.registry import MethodEntry, method_from
 from heatmark.registry import Registry
@@ -286,7 +286,7 @@ def test_progress_says_which_method_is_at_work(few_methods, tiny_models, photogr
 
 
 def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photograph, tmp_path, monkeypatch, model):
-    from heatmark.leaderboards import explained
+    from heatmark.leaderboards.galleries import of_photographs as explained
 
     titles: list[str] = []
     monkeypatch.setattr(
@@ -402,7 +402,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(small_model, own_method
 
 
 def test_the_gallery_of_means_has_a_line_per_class_with_counts(small_model, own_methods, monkeypatch, tmp_path):
-    from heatmark.leaderboards import average_gallery as module
+    from heatmark.leaderboards.galleries import of_averages as module
 
     monkeypatch.setattr(module, "loaded_model", lambda name, framework, device: small_model())
     monkeypatch.setattr("heatmark.datasets.registry.load_dataset", lambda name: Ramps(20))

@@ -18,7 +18,7 @@ import pytest
 
 import heatmark as hm
 from heatmark.benchmark.timing.rows import CURVES, FORWARD, GRADIENT, Place, RuntimeCase, checked_precision
-from heatmark.leaderboards.runtime_statistics import Estimate, median_estimate, ratio_estimate
+from heatmark.leaderboards.statistics.timed import Estimate, median_estimate, ratio_estimate
 from heatmark.models.base import Model
 
 sys.path.insert(0, str(Path(__file__).parent))

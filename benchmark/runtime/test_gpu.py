@@ -10,7 +10,7 @@ import pytest
 
 from heatmark.benchmark.setting.environment import gpu_possible
 from heatmark.benchmark.timing.rows import CURVES, FORWARD, GRADIENT, Place, RuntimeCase
-from heatmark.leaderboards.runtime_statistics import median_estimate
+from heatmark.leaderboards.statistics.timed import median_estimate
 from heatmark.models.devices import installed_frameworks, resolved_device
 
 pytestmark = pytest.mark.cuda

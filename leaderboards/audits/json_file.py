@@ -1,0 +1,97 @@
+"""Audits of metrics as JSON: written whole, read again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from ...errors import StorageError
+from ...storage import written_whole
+from .audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, TaskAudit
+
+SCHEMA = 1
+FILE = "audit.json"
+
+
+def write_audit(audit: MetricsAudit, folder: Path) -> Path:
+    """Write ``audit.json``, whole or not at all, and return its path."""
+    document = {"schema": SCHEMA, **_plain(asdict(audit))}
+    with written_whole(folder / FILE) as temporary:
+        temporary.write_text(_laid_out(document) + "\n", encoding="utf-8")
+    return folder / FILE
+
+
+def read_audit(path: Path) -> MetricsAudit:
+    """Return the audit in a file, or in a folder that has one.
+
+    Raises
+    ------
+    StorageError
+        If there is none, it is damaged, or of another schema version.
+    """
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise StorageError(f"{path} holds no audit ({FILE}). Make one: heatmark audit metrics --out {path}")
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise StorageError(
+                f"{file} is an audit of schema version {document['schema']}, and this heatmark reads {SCHEMA}. "
+                "Make it again: heatmark audit metrics."
+            )
+        return MetricsAudit(
+            document["settings"],
+            tuple(_made(AuditedTask, task) for task in document["tasks"]),
+            tuple(_metric(metric) for metric in document["metrics"]),
+            tuple((str(name), str(reason)) for name, reason in document["skipped"]),
+            tuple(_made(Concordance, one) for one in document["concordance"]),
+            tuple(tuple(map(_number, row)) for row in document["tau"]),
+        )
+    except StorageError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"The audit {file} is damaged ({error!r}). Delete it, or make it again.") from error
+
+
+def _metric(plain: Mapping[str, Any]) -> MetricAudit:
+    tasks = tuple(
+        _made(TaskAudit, {**task, "oracle": tuple(_made(OracleComparison, one) for one in task["oracle"])})
+        for task in plain["tasks"]
+    )
+    reasons = tuple((str(task), str(reason)) for task, reason in plain["not_applicable"])
+    found: MetricAudit = _made(MetricAudit, {**plain, "tasks": tasks, "not_applicable": reasons})
+    return found
+
+
+def _made(kind: type[Any], plain: Mapping[str, Any]) -> Any:
+    """Return the dataclass that `asdict` and JSON made plain; null is NaN where a number stands."""
+    return kind(**{item.name: _number(plain[item.name]) for item in fields(kind)})
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON types: numbers to six significant digits, NaN as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def _laid_out(document: Mapping[str, Any]) -> str:
+    """Return JSON with one line for each metric, task and row: short, and differences can be read."""
+    lines = []
+    for key, value in document.items():
+        items: Sequence[Any] = value if isinstance(value, list) else ()
+        rows = ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in items)
+        lines.append(f" {json.dumps(key)}: " + (f"[\n{rows}\n ]" if rows else json.dumps(value, ensure_ascii=False)))
+    return "{\n" + ",\n".join(lines) + "\n}"

@@ -1,0 +1,182 @@
+"""The audit of metrics as pictures: which metrics agree, and which question each one passes.
+
+Figures are made without pyplot, so drawing changes no global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+from scipy.spatial.distance import squareform
+
+from ..report.plots import INK, write_text
+from .audit import QUESTIONS, Answer, MetricAudit, MetricsAudit
+from .tables import row_texts
+
+TAU_COLOURS = "vlag"
+MOST_WRITTEN = 26
+"""Up to so many metrics, the number is written into each cell."""
+
+SHADES: Mapping[Answer, str] = {"": "#eeeeee", "no": "#eda58a", "partly": "#f7e1a1", "yes": "#bfe3cd"}
+SOFT = "#666666"
+
+
+def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> Figure | None:
+    """Draw Kendall's tau-b between the orders that every two metrics put the maps in.
+
+    Red: the same order; blue: the reverse; white: unrelated. Families are framed, and in them metrics that agree stand
+    side by side. Grey cells have no value: one of the two metrics scores all maps alike, or too few.
+
+    Parameters
+    ----------
+    audit
+        What to draw.
+    keys
+        Only the metrics with these keys; all where None.
+
+    Returns
+    -------
+    figure
+        None where fewer than two metrics order any maps.
+    """
+    tau = np.array(audit.tau, np.float64)
+    wanted = [
+        number
+        for number, one in enumerate(audit.metrics)
+        if (keys is None or one.key in keys) and np.isfinite(tau[number]).any()
+    ]
+    if len(wanted) < 2:
+        return None
+    order: list[int] = []
+    for family in audit.families:
+        members = [number for number in wanted if audit.metrics[number].family == family]
+        order += [members[place] for place in clustered(tau[np.ix_(members, members)])]
+    shown, found = [audit.metrics[number] for number in order], tau[np.ix_(order, order)]
+    size = max(3.0, 0.2 * len(shown) + 0.6)
+    figure = Figure(figsize=(size + 2.9, size + 1.9), layout="constrained")
+    axes = figure.subplots()
+    written = len(shown) <= MOST_WRITTEN
+    sns.heatmap(
+        found,
+        ax=axes,
+        vmin=-1,
+        vmax=1,
+        cmap=TAU_COLOURS,
+        square=True,
+        annot=np.vectorize(_two_digits)(found) if written else False,
+        fmt="",
+        annot_kws={"fontsize": 5.5},
+        linewidths=0.4,
+        linecolor="white",
+        cbar_kws={"label": "Kendall's tau between the orders of maps", "shrink": 0.6, "pad": 0.02},
+        xticklabels=1,
+        yticklabels=1,
+    )
+    axes.set_facecolor("#d9d9d9")
+    colours = dict(zip(audit.families, sns.color_palette("dark", len(audit.families)), strict=True))
+    names = [one.metric for one in shown]
+    axes.set_xticklabels(names, rotation=90, fontsize=7, parse_math=False)
+    axes.set_yticklabels(names, rotation=0, fontsize=7, parse_math=False)
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for label, one in zip(labels, shown, strict=True):
+            label.set_color(colours[one.family])
+    _frames(axes, shown)
+    present = list(dict.fromkeys(one.family for one in shown))
+    handles = [Rectangle((0, 0), 1, 1, color=colours[family]) for family in present]
+    legend = figure.legend(
+        handles, ["-"] * len(handles), loc="outside lower center", ncols=4, fontsize=7, frameon=False, handlelength=0.8
+    )
+    for text, family in zip(legend.get_texts(), present, strict=True):
+        write_text(text, family)
+    _bare(axes)
+    bar = axes.collections[0].colorbar
+    assert bar is not None
+    bar.ax.tick_params(labelsize=7)
+    bar.ax.yaxis.label.set_fontsize(7)
+    title = axes.set_title("-", fontsize=9, color=INK, loc="left")
+    write_text(title, f"Do metrics agree?\nMean over {_datasets(audit)};\nmaps of methods, controls and the oracle")
+    return figure
+
+
+def draw_checks(audit: MetricsAudit) -> Figure:
+    """Draw every metric's answer to every question: the number, on a colour that says whether it passed."""
+    shown = audit.by_family
+    shades = list(SHADES)
+    answers = np.array([[shades.index(answer) for answer in one.answers.values()] for one in shown])
+    texts = np.array([row_texts(one)[1 : 1 + len(QUESTIONS)] for one in shown])
+    figure = Figure(figsize=(5.6, 0.17 * len(shown) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    sns.heatmap(
+        answers,
+        ax=axes,
+        vmin=0,
+        vmax=len(SHADES) - 1,
+        cmap=ListedColormap(list(SHADES.values())),
+        annot=texts,
+        fmt="",
+        annot_kws={"fontsize": 6.5, "color": INK},
+        linewidths=0.8,
+        linecolor="white",
+        cbar=False,
+        xticklabels=list(QUESTIONS),
+        yticklabels=1,
+    )
+    axes.set_yticklabels([f"{one.metric} {one.mark}" for one in shown], rotation=0, fontsize=7, parse_math=False)
+    axes.xaxis.tick_top()
+    axes.tick_params(axis="x", labelsize=7, colors=INK)
+    for place in range(1, len(shown)):
+        if shown[place].family != shown[place - 1].family:
+            axes.axhline(place, color=SOFT, linewidth=1.2)
+    for family in audit.families:
+        rows = [place for place, one in enumerate(shown) if one.family == family]
+        text = axes.text(len(QUESTIONS) + 0.1, (rows[0] + rows[-1] + 1) / 2, "-", fontsize=7, va="center", color=SOFT)
+        write_text(text, family)
+    _bare(axes)
+    title = figure.suptitle("-", fontsize=9, color=INK)
+    write_text(title, f"Can these metrics be trusted? On {_datasets(audit)}")
+    note = figure.supxlabel("-", fontsize=6.5, color=SOFT)
+    write_text(note, "Green: passed on all data. Yellow: on some. Red: on none. Grey: not asked, or no value.")
+    return figure
+
+
+def clustered(tau: np.ndarray) -> list[int]:
+    """Return an order in which metrics that agree stand side by side (average linkage, best order of leaves)."""
+    if len(tau) < 3:
+        return list(range(len(tau)))
+    distance = 1.0 - np.where(np.isfinite(tau), tau, 0.0)
+    distance = (distance + distance.T) / 2
+    np.fill_diagonal(distance, 0.0)
+    flat = squareform(distance.clip(0, 2), checks=False)
+    return [int(leaf) for leaf in leaves_list(optimal_leaf_ordering(linkage(flat, "average"), flat))]
+
+
+def _frames(axes: Axes, shown: Sequence[MetricAudit]) -> None:
+    """Frame each family of several metrics."""
+    first = 0
+    for place in range(1, len(shown) + 1):
+        if place == len(shown) or shown[place].family != shown[first].family:
+            if place - first > 1:
+                side = place - first
+                axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
+            first = place
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.1f}".replace("0.", ".").replace("-.0", ".0") if np.isfinite(value) else ""
+
+
+def _datasets(audit: MetricsAudit) -> str:
+    return ", ".join(dict.fromkeys(task.dataset for task in audit.tasks))
+
+
+def _bare(axes: Axes) -> None:
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

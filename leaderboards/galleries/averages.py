@@ -1,0 +1,194 @@
+"""Mean heatmaps per class and over a whole dataset, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ...datasets.progress import Progress
+from .columns import LeftOut, channels_last, maps_of
+
+if TYPE_CHECKING:
+    from ...datasets.base import Dataset
+    from ...methods.registry import Method
+    from ...models.base import Model
+
+Average = Literal["class", "all"]
+BATCH = 8
+CLASSES = 24
+"""So many classes have a mean of their own at most, so that memory does not grow with their number."""
+
+WHOLE = -1
+"""Stands for the whole dataset among the class numbers."""
+
+
+@dataclass
+class StreamingMean:
+    """The mean of arrays that come one by one; arrays with values that are not finite are counted apart."""
+
+    count: int = 0
+    not_finite: int = 0
+    _mean: np.ndarray = field(default_factory=lambda: np.zeros(()))
+
+    def add(self, array: np.ndarray) -> None:
+        """Take one more array into the mean."""
+        if not np.isfinite(array).all():
+            self.not_finite += 1
+            return
+        self.count += 1
+        # Moving the mean instead of adding up keeps small differences in view after many samples.
+        self._mean = self._mean + (array.astype(np.float64) - self._mean) / self.count
+
+    @property
+    def value(self) -> np.ndarray | None:
+        """The mean in float64, or None before the first finite array."""
+        return self._mean if self.count else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The means of one class, or of the whole dataset (``number`` is then `WHOLE`).
+
+    Attributes
+    ----------
+    name
+        The class's name.
+    picture
+        The mean input, channels last.
+    maps
+        The mean map by method; a method without finite maps is absent.
+    """
+
+    number: int
+    name: str
+    samples: int
+    picture: np.ndarray
+    maps: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """The means of one model and dataset.
+
+    Attributes
+    ----------
+    groups
+        The whole dataset, then the classes by number.
+    by_label
+        Whether the classes are the dataset's labels; else they are the model's predictions.
+    further_classes
+        How many classes were met beyond those that have a mean of their own.
+    not_finite
+        How many maps were left out because they held values that are not finite.
+    left_out
+        The methods without a mean, and why.
+    """
+
+    groups: tuple[Group, ...]
+    by_label: bool
+    further_classes: int
+    not_finite: int
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass
+class _Sums:
+    """Everything that is added up for one class."""
+
+    picture: StreamingMean = field(default_factory=StreamingMean)
+    maps: dict[str, StreamingMean] = field(default_factory=dict)
+
+
+def mean_maps(
+    model: Model,
+    methods: Sequence[Method],
+    dataset: Dataset,
+    by: Average = "class",
+    *,
+    limit: int | None = None,
+    classes: int = CLASSES,
+    seed: int = 0,
+    lenient: bool = False,
+    bar: Progress | None = None,
+) -> Averages:
+    """Return the mean map of every method per class and over the whole dataset.
+
+    Every sample is explained for its predicted class, and the maps are averaged as they are. Samples stream through,
+    so memory does not grow with their number.
+
+    Parameters
+    ----------
+    by
+        ``class``: a mean per class beside that of the whole dataset, which alone ``all`` gives. A sample's class is
+        its label; where the dataset has no classes, the predicted one.
+    limit
+        Only the first so many samples.
+    classes
+        So many classes, in the order in which they are met, have a mean of their own; the others count in the whole.
+    lenient
+        Whether a method that fails is left out instead of raising.
+    bar
+        Told of every map.
+
+    Raises
+    ------
+    BadInput
+        If the dataset is empty or does not fit the model.
+    """
+    by_label = bool(dataset.class_names)
+    names = dataset.class_names if by_label else (model.class_names or ())
+    sums: dict[int, _Sums] = {WHOLE: _Sums()}
+    met: set[int] = set()
+    left_out: dict[str, LeftOut] = {}
+    positions = range(min(limit or len(dataset), len(dataset)))
+    for batch in dataset.batches(BATCH, model, positions):
+        target = model.outputs(batch.x).argmax(axis=1)
+        numbers = (batch.y if by_label else target).tolist()
+        met.update(number for number in numbers if number >= 0)
+        places = [_places(sums, number, classes if by == "class" else 0) for number in numbers]
+        for row, picture in enumerate(channels_last(model, batch.x)):
+            for place in places[row]:
+                sums[place].picture.add(picture)
+        for method in methods:
+            if method.id not in left_out:
+                found = maps_of(model, method, batch.x, target, seed, lenient=lenient, masks=batch.masks)
+                if isinstance(found, LeftOut):
+                    left_out[method.id] = found
+                else:
+                    _add(sums, places, method.id, found)
+            if bar is not None:
+                bar.update(len(batch))
+    groups = [_group(number, sums[number], names, left_out) for number in sorted(sums)]
+    return Averages(
+        tuple(groups),
+        by_label,
+        len(met - set(sums)) if by == "class" else 0,
+        sum(mean.not_finite for mean in sums[WHOLE].maps.values()),
+        tuple(left_out.values()),
+    )
+
+
+def _places(sums: dict[int, _Sums], number: int, most: int) -> list[int]:
+    """Return the groups that a sample of this class belongs to; a new class gets a group while there is room."""
+    if number < 0 or (number not in sums and len(sums) - 1 >= most):
+        return [WHOLE]
+    sums.setdefault(number, _Sums())
+    return [WHOLE, number]
+
+
+def _add(sums: Mapping[int, _Sums], places: Sequence[Sequence[int]], method: str, maps: np.ndarray) -> None:
+    for row, heatmap in enumerate(maps):
+        for place in places[row]:
+            sums[place].maps.setdefault(method, StreamingMean()).add(heatmap)
+
+
+def _group(number: int, sums: _Sums, names: Sequence[str], left_out: Mapping[str, LeftOut]) -> Group:
+    name = "whole dataset" if number == WHOLE else names[number] if number < len(names) else f"class {number}"
+    means = {method: mean.value for method, mean in sums.maps.items() if method not in left_out}
+    picture = sums.picture.value
+    assert picture is not None  # a group is made for a sample
+    maps = {method: value.astype(np.float32) for method, value in means.items() if value is not None}
+    return Group(number, name, sums.picture.count, picture.astype(np.float32), maps)

@@ -1,0 +1,219 @@
+"""The report: one HTML file that holds everything and asks nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ...errors import HeatmarkError
+from ..audits.tables import HEADS as AUDIT_HEADS
+from ..costs.tables import HEADS, NOTE, row_cells
+from ..galleries.views import VIEWS, caption
+from ..standings.registered import MethodFacts, MetricFacts
+from ..standings.results import FRAMEWORK_NAMES
+from ..standings.standings import Standings, Table
+from ..writing import numbers as formatting
+from .audits import audit_section
+from .costs import cost_section
+from .heatmaps import galleries
+from .plots import curves_figures, ranks_figure, svg_uri
+from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
+
+TEMPLATES = Path(__file__).parent / "templates"
+LONGEST_UNBROKEN = 10
+AGREEMENT_ROWS = 12
+"""So many pairs of method and metric are listed per pair of frameworks, besides all that disagree."""
+
+
+def html_report(standings: Standings) -> str:
+    """Return the report as one self-contained HTML page."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    environment.globals.update(
+        agreement_text=agreement_text,
+        audit_heads=AUDIT_HEADS,
+        format=formatting,
+        isfinite=math.isfinite,
+        method_name=method_name,
+        model_text=model_text,
+        parameters_text=parameters_text,
+        passes_text=passes_text,
+        place_text=place_text,
+        runtime_cells=row_cells,
+        runtime_heads=HEADS,
+        runtime_note=NOTE,
+    )
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(
+        standings=standings,
+        style=style,
+        suite=suite_name(standings),
+        audited=audit_section(standings),
+        facts=_facts(standings),
+        ranks=_ranks(standings),
+        costs=cost_section(standings),
+        curves=_curves(standings),
+        galleries=galleries(standings),
+        view_words={view: caption([view]) for view in VIEWS},
+        metrics=_metrics(standings),
+        methods=_methods(standings),
+        agreement_rows=AGREEMENT_ROWS,
+        command=reproduction(standings),
+        failures=_failures(standings),
+        not_applicable=_not_applicable(standings),
+        unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
+        skipped_files=_skipped_files(standings),
+    )
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as ``steps = 50, baseline = black``."""
+    return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
+
+
+def breakable(name: str) -> str:
+    """Return a name with invisible places where a narrow column may break it."""
+    head, bracket, rest = name.partition("[")
+    if len(head) > LONGEST_UNBROKEN:
+        head = head.replace("_", "_\u200b")
+    return head + ("\u200b[" + rest.replace(",", ",\u200b") if bracket else "")
+
+
+def reproduction(standings: Standings) -> str:
+    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
+    name, suite = suite_name(standings), standings.run.get("suite")
+    parts = ["heatmark", "run", name]
+    if isinstance(suite, Mapping):
+        packaged = _packaged(name)
+        for option, values in _options(suite).items():
+            if values and values != _options(packaged).get(option):
+                parts += [option, ",".join(dict.fromkeys(values))]
+    return shlex.join([*parts, "--out", f"results/{Path(name).stem}"])
+
+
+def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the parts of a suite by the option of ``heatmark run`` that sets them."""
+    tasks = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
+    options = {
+        "--models": [task.get("model") for task in tasks],
+        "--data": [task.get("data") for task in tasks],
+        "--methods": suite.get("methods") or [],
+        "--metrics": suite.get("metrics") or [],
+        "--frameworks": suite.get("frameworks") or [],
+        "--seed": suite.get("seeds") or [],
+        "--precision": [suite.get("precision")],
+        "--limit": [suite.get("limit")],
+    }
+    return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
+
+
+def _packaged(name: str) -> Mapping[str, Any]:
+    from ...benchmark.suite import load_suite
+
+    try:
+        return load_suite(name).plain()
+    except HeatmarkError:
+        return {}
+
+
+def _facts(standings: Standings) -> list[tuple[str, str]]:
+    """Return what ran where and when, as (heading, words)."""
+    provenances = [p for table in standings.tables for method in table.results.methods for p in method.provenances]
+
+    def each(name: str) -> str:
+        values = {str(p[name]) for p in provenances if p.get(name) not in (None, "")}
+        return ", ".join(sorted(values))
+
+    versions: dict[str, set[str]] = {}
+    for provenance in provenances:
+        for package, version in (provenance.get("versions") or {}).items():
+            versions.setdefault(str(package), set()).add(str(version))
+    devices = sorted({spec.device_class for spec in standings.store.expected})
+    first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
+    last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
+    expected = len(standings.store.expected) - len(standings.store.reasons())
+    done = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
+    facts = [
+        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in standings.tables))),
+        ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in standings.tables))),
+        ("cells", f"{done} of {expected} finished, {len(standings.failures)} failed"),
+        ("explained class", ", ".join(sorted({table.setting.target for table in standings.tables}))),
+        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in standings.store.expected}))),
+        ("device", ", ".join(devices)),
+        ("processor", each("cpu")),
+        ("platform", each("platform")),
+        ("threads", each("threads")),
+        ("run", f"{first} to {last}" if first else ""),
+        ("versions", ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in sorted(versions.items()))),
+        ("intervals", f"95 %, {standings.resamples} paired bootstrap resamples of the samples, seed {standings.seed}"),
+    ]
+    return [(name, words) for name, words in facts if words]
+
+
+def _tasks(standings: Standings) -> list[list[Table]]:
+    """Return the tables of one task together, its frameworks beside one another."""
+    tasks: dict[tuple[Any, ...], list[Table]] = {}
+    for table in standings.tables:
+        tasks.setdefault(tuple(table.setting[:3]), []).append(table)
+    return list(tasks.values())
+
+
+def _ranks(standings: Standings) -> list[tuple[str, str]]:
+    """Return the figures of mean ranks as (task, data URI)."""
+    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in _tasks(standings)]
+    return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
+
+
+def _curves(standings: Standings) -> list[tuple[str, str]]:
+    return [
+        (str(tables[0].setting.task), svg_uri(figure))
+        for tables in _tasks(standings)
+        for figure in curves_figures(tables, standings)
+    ]
+
+
+def _metrics(standings: Standings) -> list[MetricFacts]:
+    return list({metric.id: metric for table in standings.tables for metric in table.metrics}.values())
+
+
+def _methods(standings: Standings) -> list[MethodFacts]:
+    return list({row.method.id: row.method for table in standings.tables for row in table.rows}.values())
+
+
+def _failures(standings: Standings) -> list[tuple[str, str, str]]:
+    return [(failure.spec.label, failure.error, failure.traceback) for failure in standings.failures]
+
+
+def _not_applicable(standings: Standings) -> list[tuple[str, str, str, str]]:
+    return [
+        (item.method, str(item.task), FRAMEWORK_NAMES.get(item.framework, item.framework), item.reason)
+        for item in standings.not_applicable
+    ]
+
+
+def _skipped_files(standings: Standings) -> list[str]:
+    """Return the files that datasets left out, with the reason, once each."""
+    found: dict[str, None] = {}
+    for table in standings.tables:
+        for method in table.results.methods:
+            for provenance in method.provenances:
+                for item in provenance.get("skipped") or []:
+                    words = f"{item.get('path')}: {item.get('reason')}" if isinstance(item, Mapping) else str(item)
+                    found[words] = None
+    return list(found)
+
+
+def _spelt(value: Any) -> str:
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,157 @@
+"""Where two frameworks give the same scores for the same weights, and where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ...benchmark.store.cell import Task
+from ..statistics.ranks import spearman
+from .registered import MetricFacts
+from .results import FRAMEWORK_NAMES, Results
+
+DIFFERS = 0.05
+"""Frameworks differ on a metric where a sample's scores are further apart than this share of all scores' spread."""
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """One method and metric in two frameworks.
+
+    Attributes
+    ----------
+    means
+        The mean in each framework, over the ``samples`` samples that both have.
+    largest
+        The largest difference on one sample, and ``share``: the same relative to the spread (largest minus smallest)
+        of the metric's scores over all methods, samples and both frameworks.
+    rank_correlation
+        Spearman's correlation of the per-sample scores; NaN where they are constant.
+    """
+
+    method: str
+    metric: str
+    means: tuple[float, float]
+    samples: int
+    largest: float
+    share: float
+    rank_correlation: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the frameworks disagree beyond rounding."""
+        return self.share > DIFFERS
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two frameworks on one task.
+
+    Attributes
+    ----------
+    frameworks
+        Their names as people write them.
+    samples
+        Samples that both have.
+    different_targets, different_predictions
+        On how many of these the explained class, or the predicted class, is not the same.
+    largest_logit_difference
+        Of the explained class, where it is the same.
+    rows
+        One per method and metric that both have, the largest share first.
+    """
+
+    task: Task
+    precision: str
+    target: str
+    frameworks: tuple[str, str]
+    samples: int
+    different_targets: int
+    different_predictions: int
+    largest_logit_difference: float
+    rows: tuple[AgreementRow, ...]
+
+    @property
+    def differing(self) -> tuple[AgreementRow, ...]:
+        """The rows on which the frameworks disagree."""
+        return tuple(row for row in self.rows if row.differs)
+
+
+def agreements_of(settings: Sequence[Results], metrics: Mapping[str, MetricFacts]) -> tuple[Agreement, ...]:
+    """Compare every two settings that differ only in the framework."""
+    found = []
+    for first, second in combinations(settings, 2):
+        same = first.setting[:3] == second.setting[:3] and first.setting.framework != second.setting.framework
+        if same and first.samples and second.samples:
+            found.append(_agreement(first, second, [m for m in metrics if m in first.metrics and m in second.metrics]))
+    return tuple(found)
+
+
+def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agreement:
+    answers = _answers(first).add_suffix("_1").join(_answers(second).add_suffix("_2"), how="inner")
+    same_target = answers["target_1"] == answers["target_2"]
+    logits = (answers["target_logit_1"] - answers["target_logit_2"]).abs()[same_target]
+    scores = [_scores(results, metrics) for results in (first, second)]
+    rows = []
+    for metric in metrics:
+        every = np.concatenate([part[metric].to_numpy(np.float64).ravel() for part in scores])
+        every = every[np.isfinite(every)]
+        spread = float(every.max() - every.min()) if every.size else 0.0
+        for method in (run.method for run in first.methods):
+            pair = [part[metric].get(method) for part in scores]
+            if pair[0] is not None and pair[1] is not None:
+                row = _row(method, metric, pair[0], pair[1], spread)
+                rows += [row] if row.samples else []
+    rows.sort(key=lambda row: -row.share)
+    task, precision, target, _ = first.setting
+    names = (first.setting.framework, second.setting.framework)
+    return Agreement(
+        task,
+        precision,
+        target,
+        (FRAMEWORK_NAMES.get(names[0], names[0]), FRAMEWORK_NAMES.get(names[1], names[1])),
+        len(answers),
+        int((~same_target).sum()),
+        int((answers["predicted_1"] != answers["predicted_2"]).sum()),
+        float(logits.max()) if len(logits) else float("nan"),
+        tuple(rows),
+    )
+
+
+def _answers(results: Results) -> pd.DataFrame:
+    """Return the network's answers by sample."""
+    columns = ["sample", "target", "predicted", "target_logit"]
+    rows = pd.concat([method.rows[columns] for method in results.methods if len(method.rows)])
+    return rows.drop_duplicates("sample").set_index("sample")
+
+
+def _scores(results: Results, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return, per metric, a table with samples as rows and methods as columns."""
+    names = [method.method for method in results.methods]
+    return {
+        metric: pd.DataFrame(
+            results.scores[results.metrics.index(metric)].T, index=list(results.samples), columns=names
+        )
+        for metric in metrics
+    }
+
+
+def _row(method: str, metric: str, first: pd.Series, second: pd.Series, spread: float) -> AgreementRow:
+    paired = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(np.float64)
+    if not len(paired):
+        nan = float("nan")
+        return AgreementRow(method, metric, (nan, nan), 0, nan, nan, nan)
+    largest = float(np.abs(paired[:, 0] - paired[:, 1]).max())
+    return AgreementRow(
+        method,
+        metric,
+        (float(paired[:, 0].mean()), float(paired[:, 1].mean())),
+        len(paired),
+        largest,
+        largest / spread if spread > 0 else 0.0,
+        spearman(paired[:, 0], paired[:, 1]),
+    )

@@ -1,0 +1,102 @@
+"""Mean perturbation curves of every method, read from the stored bands without asking the model again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import HeatmarkError
+from ..statistics.bootstrap import bootstrap_means, interval
+from .results import MethodRun, Results
+
+POINTS = 101
+SAMPLES = 500
+"""Curves of so many samples are drawn; the scores in the tables rest on all."""
+
+BAND = "band_"
+"""Prefix of the stored columns that hold the fields of `metrics.perturbing.perturbation.Bands`."""
+
+Curve = tuple[np.ndarray, np.ndarray]
+Reader = Callable[[str, Mapping[str, Any]], Curve | None]
+"""From a metric's canonical text and a stored row to the row's curve, or None for a metric without one."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeanCurve:
+    """The mean over samples of one method's curves.
+
+    Attributes
+    ----------
+    x
+        The share of positions, 0 to 1.
+    mean, low, high
+        The mean score at ``x``, with its 95 % bootstrap interval over samples.
+    """
+
+    x: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def mean_curves(
+    results: Results, resamples: int, seed: int, read: Reader | None = None
+) -> dict[str, dict[str, MeanCurve]]:
+    """Return the mean curve per metric and method, for the metrics that read a curve.
+
+    Parameters
+    ----------
+    read
+        How a curve is read from a row; by default by the metric's own protocol.
+    """
+    reader = read or stored_curve
+    found: dict[str, dict[str, MeanCurve]] = {}
+    for metric in results.metrics:
+        curves = {method.method: _mean_curve(method, metric, resamples, seed, reader) for method in results.methods}
+        if any(curve is not None for curve in curves.values()):
+            found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
+    return found
+
+
+def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read: Reader) -> MeanCurve | None:
+    grid = np.linspace(0.0, 1.0, POINTS)
+    columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
+    if not len(method.rows):
+        return None
+    rows = method.rows[columns].drop_duplicates("sample").head(SAMPLES)
+    values = np.full((POINTS, len(rows)), np.nan)
+    for number, row in enumerate(_records(rows)):
+        curve = read(metric, row)
+        if curve is None:
+            return None
+        x, y = curve
+        if len(x) and np.isfinite(y).all():
+            values[:, number] = np.interp(grid, x, y)
+    if not np.isfinite(values).any():
+        return None
+    mean, draws = bootstrap_means(values, np.isfinite(values), resamples, seed)
+    return MeanCurve(grid, mean, *interval(draws))
+
+
+def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
+    """Return the curve that ``metric`` reads from a stored row; None where it reads none or is not known here."""
+    from ...metrics.perturbing.perturbation import Bands
+    from ...metrics.registry import metric_from
+    from ...metrics.stored_curves import curve
+
+    if any(row.get(BAND + item.name) is None for item in fields(Bands)):
+        return None
+    try:
+        found = curve(metric_from(metric), Bands.of_row(row, BAND))
+    except (HeatmarkError, KeyError):
+        # A plugin that is not loaded, or a definition that has changed since and asks for other perturbed images.
+        return None
+    return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in record.items()} for record in rows.to_dict("records")]

@@ -1,0 +1,138 @@
+"""What the registries say about the methods and metrics of a run, also where a plugin is not loaded any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import HeatmarkError
+from ...registry import Entry
+from ...selection import parse_selection
+from ..audits.audit import MetricAudit
+
+CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """A method as the tables name it.
+
+    Attributes
+    ----------
+    id
+        Its canonical text with the explicitly chosen parameters.
+    family
+        Its registered family; ``control`` marks the floor and ceiling of a table; empty where unknown.
+    signed
+        Whether its maps carry a sign, and are drawn on a scale centred at zero; None where unknown.
+    summary, reference
+        One line each, or empty.
+    parameters
+        Every parameter that it ran with.
+    """
+
+    id: str
+    family: str = ""
+    signed: bool | None = None
+    summary: str = ""
+    reference: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def control(self) -> bool:
+        """Whether the method is a floor or ceiling rather than a contender."""
+        return self.family == CONTROL
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """A metric as the tables name it; ``higher_is_better`` is None, and the metric unranked, where unknown.
+
+    ``audit`` is what is known of whether this very protocol can be trusted, or None.
+    """
+
+    id: str
+    family: str = ""
+    higher_is_better: bool | None = None
+    unit: str = ""
+    summary: str = ""
+    reference: str = ""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    audit: MetricAudit | None = None
+
+    @property
+    def mark(self) -> str:
+        """The mark of its audit, or nothing where none is known."""
+        return "" if self.audit is None else self.audit.mark
+
+    @property
+    def arrow(self) -> str:
+        """An arrow in the direction of better, or a question mark."""
+        return {True: "↑", False: "↓", None: "?"}[self.higher_is_better]
+
+    @property
+    def direction(self) -> str:
+        """The direction in words."""
+        return {True: "higher is better", False: "lower is better", None: "direction unknown"}[self.higher_is_better]
+
+
+def method_facts(text: str, identity: Mapping[str, Any]) -> MethodFacts:
+    """Return what is known about a method of a run.
+
+    Parameters
+    ----------
+    text
+        Its canonical text.
+    identity
+        What its cells recorded: name, version and all parameters.
+    """
+    from ...methods.registry import METHODS
+
+    parameters = flat_parameters(identity)
+    try:
+        entry = METHODS.get(_name(text, identity))
+    except HeatmarkError:
+        return MethodFacts(text, parameters=parameters)
+    return MethodFacts(text, entry.family, bool(entry.signed), entry.summary, _reference(entry), parameters)
+
+
+def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:
+    """Return what is known about a metric of a run (see `method_facts`)."""
+    from ...metrics.registry import METRICS
+
+    protocol = flat_parameters(identity)
+    try:
+        entry = METRICS.get(_name(text, identity))
+    except HeatmarkError:
+        return MetricFacts(text, protocol=protocol)
+    return MetricFacts(
+        text,
+        entry.family,
+        bool(entry.higher_is_better),
+        entry.unit,
+        entry.summary,
+        _reference(entry),
+        protocol,
+    )
+
+
+def flat_parameters(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity as one level of ``name: value``, without the entry's own name."""
+    found: dict[str, Any] = {}
+    for key, value in identity.items():
+        if isinstance(value, Mapping):
+            found.update({str(name): item for name, item in flat_parameters(value).items()})
+        elif key != "name":
+            found[str(key)] = value
+    return found
+
+
+def _name(text: str, identity: Mapping[str, Any]) -> str:
+    """Return the registered name: the recorded one, or the part of the text before its brackets."""
+    name = identity.get("name")
+    return name if isinstance(name, str) and name else parse_selection(text).name
+
+
+def _reference(entry: Entry) -> str:
+    return entry.reference.text if entry.reference is not None else ""

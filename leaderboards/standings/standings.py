@@ -1,0 +1,275 @@
+"""The standings of a run: ranks, intervals and ties, computed once; every output shows these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from ...benchmark.store.folder import Failure, Inapplicable, RunStore
+from ...identity import digest
+from ..audits.known_audits import KnownAudits
+from ..statistics.bootstrap import RESAMPLES
+from ..statistics.ranking import Ranking, ranking
+from .agreement import Agreement, agreements_of
+from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
+from .results import Cost, Coverage, MethodRun, Results, Setting, gather, open_store
+
+
+@dataclass(frozen=True)
+class Value:
+    """One method's result on one metric.
+
+    Attributes
+    ----------
+    mean, low, high
+        The mean over ``samples`` samples with its 95 % paired bootstrap interval.
+    rank
+        NaN where the method is not ranked.
+    group
+        Its tie group on this metric; methods in group ``a`` cannot be told apart from the best.
+    """
+
+    mean: float
+    low: float
+    high: float
+    rank: float
+    samples: int
+    group: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method in one table.
+
+    Attributes
+    ----------
+    values
+        One per metric of the table.
+    mean_rank, mean_rank_low, mean_rank_high
+        The mean over metrics of its ranks, with interval; NaN where it is not placed.
+    place
+        None where it is not placed; ``why_unplaced`` then says why.
+    group
+        The letter of its tie group.
+    degenerate
+        How many of its maps were constant or not finite.
+    """
+
+    method: MethodFacts
+    values: tuple[Value, ...]
+    mean_rank: float
+    mean_rank_low: float
+    mean_rank_high: float
+    place: int | None
+    group: str
+    coverage: Coverage
+    cost: Cost
+    degenerate: int
+    why_unplaced: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """How well the network itself does on the samples.
+
+    Attributes
+    ----------
+    samples, unknown_labels
+        Samples seen, and how many of them have no known label.
+    accuracy
+        The share of labelled samples whose predicted class is the label; NaN where none is labelled.
+    loss
+        Mean cross-entropy of the labelled samples, in nats.
+    confidence
+        Mean probability of the class that was explained.
+    """
+
+    samples: int
+    unknown_labels: int
+    accuracy: float
+    loss: float
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The leaderboard of one task in one framework; rows from best to worst, unplaced ones last."""
+
+    setting: Setting
+    metrics: tuple[MetricFacts, ...]
+    counted: tuple[bool, ...]
+    rows: tuple[Row, ...]
+    friedman: float
+    model: ModelFacts
+    results: Results
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """All leaderboards of a run.
+
+    Attributes
+    ----------
+    store
+        The run's folder.
+    tables
+        One per task, precision, target and framework.
+    agreements
+        One per task and pair of frameworks: where they agree, and where not.
+    failures, not_applicable
+        What has no result, with the reason.
+    resamples, seed
+        The bootstrap behind every interval.
+    audits
+        What is known of the metrics.
+    """
+
+    store: RunStore
+    tables: tuple[Table, ...]
+    agreements: tuple[Agreement, ...]
+    failures: tuple[Failure, ...]
+    not_applicable: tuple[Inapplicable, ...]
+    resamples: int = RESAMPLES
+    seed: int = 0
+    audits: KnownAudits = field(default_factory=lambda: KnownAudits(()))
+
+    @classmethod
+    def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Self:
+        """Return the standings of a run, finished or not.
+
+        Parameters
+        ----------
+        run
+            What `heatmark.run` returned, or the path of its folder.
+        resamples
+            Bootstrap resamples of the samples behind every interval.
+        seed
+            Seed of the resampling.
+        audit
+            The folder of an audit of metrics, besides the run's own and heatmark's.
+
+        Raises
+        ------
+        StorageError
+            If the folder holds no run, or one of another schema version; or the audit cannot be read.
+        """
+        store = open_store(run)
+        audits = KnownAudits.for_run(store.path, audit)
+        settings = gather(store)
+        metrics = {
+            text: replace(metric_facts(text, identity), audit=audits.of(digest(identity)))
+            for results in settings
+            for text, identity in zip(results.metrics, results.metric_identities, strict=True)
+        }
+        methods = {method.method: method for results in settings for method in results.methods}
+        known = {text: method_facts(text, method.identity) for text, method in methods.items()}
+        options = (resamples, seed)
+        tables = tuple(
+            _table(results, [known[m.method] for m in results.methods], [metrics[m] for m in results.metrics], options)
+            for results in settings
+        )
+        return cls(
+            store,
+            tables,
+            agreements_of(settings, metrics),
+            tuple(store.failures()),
+            (*store.not_applicable(), *_refused_metrics(settings)),
+            resamples,
+            seed,
+            audits,
+        )
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The content of the run's ``run.json``."""
+        return self.store.run
+
+
+def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
+    """Return the metrics that have no meaning in a setting, as the tables list methods that have none."""
+    return [
+        Inapplicable(results.setting.task, f"the metric {metric}", results.setting.framework, reason)
+        for results in settings
+        for metric, reason in results.refused.items()
+    ]
+
+
+def _table(
+    results: Results, methods: Sequence[MethodFacts], metrics: Sequence[MetricFacts], options: tuple[int, int]
+) -> Table:
+    complete = np.array([method.coverage.complete for method in results.methods], dtype=bool)
+    ranked = ranking(results.scores, [metric.higher_is_better for metric in metrics], complete, *options)
+    rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
+    rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
+    return Table(
+        results.setting,
+        tuple(metrics),
+        tuple(bool(counted) for counted in ranked.counted),
+        tuple(rows),
+        ranked.friedman,
+        _model_facts(results),
+        results,
+    )
+
+
+def _row(number: int, method: MethodFacts, run: MethodRun, metrics: Sequence[MetricFacts], found: Ranking) -> Row:
+    values = tuple(
+        Value(
+            float(found.mean[m, number]),
+            float(found.low[m, number]),
+            float(found.high[m, number]),
+            float(found.rank[m, number]),
+            int(found.samples[m, number]),
+            found.metric_group[m][number],
+        )
+        for m in range(len(metrics))
+    )
+    place = found.place[number]
+    degenerate = int((run.rows["degenerate"].fillna("") != "").sum()) if len(run.rows) else 0
+    unranked = [
+        metrics[m].id for m in range(len(metrics)) if found.counted[m] and not math.isfinite(found.rank[m, number])
+    ]
+    return Row(
+        method,
+        values,
+        float(found.mean_rank[number]),
+        float(found.mean_rank_low[number]),
+        float(found.mean_rank_high[number]),
+        int(place) if math.isfinite(place) else None,
+        found.group[number],
+        run.coverage,
+        run.cost,
+        degenerate,
+        _why_unplaced(run.coverage, unranked) if not math.isfinite(place) else "",
+    )
+
+
+def _why_unplaced(coverage: Coverage, unranked: Sequence[str]) -> str:
+    if not coverage.complete:
+        failed = f" ({coverage.failed} failed)" if coverage.failed else ""
+        return f"{coverage.cells} of {coverage.expected_cells} cells{failed}"
+    return f"too few defined scores on {', '.join(unranked)}" if unranked else "no metric could be ranked"
+
+
+def _model_facts(results: Results) -> ModelFacts:
+    columns = ["sample", "label", "predicted", "target_probability", "label_log_probability"]
+    found = [method.rows[columns] for method in results.methods if len(method.rows)]
+    nan = float("nan")
+    if not found:
+        return ModelFacts(0, 0, nan, nan, nan)
+    # The network's answers are the same in every cell, so each sample is counted once.
+    rows = pd.concat(found).drop_duplicates("sample")
+    labelled = rows[rows["label"] >= 0]
+    return ModelFacts(
+        len(rows),
+        len(rows) - len(labelled),
+        float((labelled["predicted"] == labelled["label"]).mean()) if len(labelled) else nan,
+        float(-labelled["label_log_probability"].mean()) if len(labelled) else nan,
+        float(rows["target_probability"].mean()),
+    )

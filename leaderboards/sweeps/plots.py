@@ -1,0 +1,297 @@
+"""Figures of a sweep: the metric over the grid, and the heatmaps over the same grid."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Rectangle
+
+from ...errors import BadInput, HeatmarkError
+from ...selection import Value
+from ..galleries.colours import check_percentile
+from ..galleries.drawing import CHARACTER_WIDTH, SOFT, draw_map, draw_picture
+from ..galleries.views import View, caption, views_of
+from ..report.heatmaps import class_names, stored_picture
+from ..report.plots import INK, write_text
+from ..writing.numbers import number, shortened
+from .axes import spelt
+from .sweep import MOST_PICTURES, Sweep
+
+COLOURS = "viridis"
+MARK = "#d62728"
+MOST_WRITTEN = 144
+"""Up to so many cells have their mean written into them."""
+
+
+def draw_scores(found: Sweep) -> Figure:
+    """Draw the metric's mean over the grid: a heatmap of two parameters, or a line with its interval of one.
+
+    The first parameter runs from left to right, the second from bottom to top. A red frame marks the best point;
+    bold means cannot be told apart from it.
+    """
+    return _grid_figure(found) if len(found.axes) == 2 else _line_figure(found)
+
+
+def grid(found: Sweep) -> pd.DataFrame:
+    """Return the means with the first parameter's values as columns and the second's as rows, the last row first."""
+    across, up = found.axes
+    means = {point.values: point.mean for point in found.points}
+    values = [[means[x, y] for x in across.values] for y in reversed(up.values)]
+    return pd.DataFrame(
+        values, index=[spelt(y) for y in reversed(up.values)], columns=[spelt(x) for x in across.values]
+    )
+
+
+def draw_maps(found: Sweep, pictures: int = 1, view: str = "overlay", cap: float | None = None) -> Figure | None:
+    """Draw the heatmaps of the first samples over the grid, each sample's beside its photograph.
+
+    Parameters
+    ----------
+    pictures
+        So many samples at most.
+    view, cap
+        One view, and where its scale ends; see `views.seen`.
+
+    Returns
+    -------
+    figure
+        None where the run kept no maps.
+    """
+    shown = check_drawing(pictures, view, cap)
+    samples = _kept_samples(found)[:pictures]
+    if not samples:
+        return None
+    across, up = found.axes[0], found.axes[1] if len(found.axes) == 2 else None
+    columns, lines = len(across.values) + 1, len(up.values) if up is not None else 1
+    size = 1.15
+    height = (size + 0.03) * lines + 0.55
+    figure = Figure(figsize=(size * columns + 0.6, height * len(samples) + 0.35), layout="constrained")
+    parts = figure.subfigures(len(samples), 1, squeeze=False)[:, 0]
+    for part, sample in zip(parts, samples, strict=True):
+        _draw_sample(part, found, sample, shown, cap)
+    words = caption([shown], cap, [found.signed]) + " Red frame: the best setting on all samples."
+    text = figure.supxlabel("-", fontsize=6.5, color=SOFT)
+    write_text(text, _wrapped(words, size * columns + 0.6))
+    return figure
+
+
+def check_drawing(pictures: int, view: str, cap: float | None) -> View:
+    """Return the one view that ``view`` names; BadInput for anything that `draw_maps` could not draw."""
+    shown, *more = views_of(view)
+    if cap is not None:
+        check_percentile(cap)
+    if more:
+        raise BadInput(f"The maps of a sweep are drawn in one view; got {view!r}.")
+    if not 1 <= pictures <= MOST_PICTURES:
+        raise BadInput(f"The maps of 1 to {MOST_PICTURES} samples can be drawn; got {pictures}.")
+    return shown
+
+
+def _grid_figure(found: Sweep) -> Figure:
+    across, up = found.axes
+    means = grid(found)
+    written = means.size <= MOST_WRITTEN
+    figure = Figure(
+        figsize=(max(4.6, 0.66 * len(across.values) + 2.4), max(3.0, 0.42 * len(up.values) + 1.5)),
+        layout="constrained",
+    )
+    axes = figure.subplots()
+    colours = COLOURS if found.metric.higher_is_better else f"{COLOURS}_r"  # bright is better, whatever the direction
+    sns.heatmap(
+        means.to_numpy(np.float64),
+        ax=axes,
+        cmap=colours,
+        annot=np.vectorize(number)(means.to_numpy(np.float64)) if written else False,
+        fmt="",
+        annot_kws={"fontsize": 7.5},
+        linewidths=0.6,
+        linecolor="white",
+        cbar_kws={"label": f"mean {found.metric.id} ({found.metric.direction})", "pad": 0.02},
+        xticklabels=list(means.columns),
+        yticklabels=list(means.index),
+    )
+    axes.set_facecolor("#e6e6e6")
+    tied = {point.values for point in found.tied} | ({found.best.values} if found.best is not None else set())
+    for text, (y, x) in zip(axes.texts, _filled(means), strict=True):
+        values = (across.values[x], up.values[len(up.values) - 1 - y])
+        text.set_fontweight("bold" if values in tied else "normal")
+    if found.best is not None:
+        place = (across.values.index(found.best.values[0]), up.values.index(found.best.values[1]))
+        axes.add_patch(_frame((place[0], len(up.values) - 1 - place[1]), 1.0, 1.0))
+    note = figure.supxlabel("-", fontsize=6.5, color=SOFT)
+    write_text(note, "Red frame: the best. Bold: cannot be told apart from it.")
+    axes.tick_params(length=0, labelsize=8)
+    axes.tick_params(axis="y", rotation=0)
+    _label(axes, across.name, up.name)
+    axes.collections[0].colorbar.ax.tick_params(labelsize=8)  # type: ignore[union-attr]
+    axes.collections[0].colorbar.ax.yaxis.label.set_size(8)  # type: ignore[union-attr]
+    _title(axes, found)
+    return figure
+
+
+def _line_figure(found: Sweep) -> Figure:
+    (axis,) = found.axes
+    figure = Figure(figsize=(5.2, 3.3), layout="constrained")
+    axes = figure.subplots()
+    numeric = axis.is_numeric
+    order = sorted(found.points, key=lambda point: float(point.values[0] or 0)) if numeric else list(found.points)
+    places = [float(point.values[0]) if numeric else float(n) for n, point in enumerate(order)]  # type: ignore[arg-type]
+    values = [point.row.values[0] if point.row is not None else None for point in order]
+    low, mean, high = (
+        np.array([getattr(value, name) if value is not None else math.nan for value in values], dtype=np.float64)
+        for name in ("low", "mean", "high")
+    )
+    if numeric:
+        axes.fill_between(places, low, high, color="#0072b2", alpha=0.18, linewidth=0)
+        axes.plot(places, mean, "-o", color="#0072b2", linewidth=1.4, markersize=4)
+    else:
+        axes.errorbar(places, mean, np.stack([mean - low, high - mean]), fmt="o", color="#0072b2", markersize=4)
+        axes.set_xticks(places, [spelt(point.values[0]) for point in order])
+    if found.best is not None:
+        best = order.index(found.best)
+        label = f"best: {found.words(found.best)}"
+        axes.plot(
+            [places[best]], [mean[best]], "o", markersize=9, markerfacecolor="none", markeredgecolor=MARK,
+            markeredgewidth=1.6, label="-",
+        )  # fmt: skip
+        write_text(axes.legend(fontsize=8, frameon=False).get_texts()[0], label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    _label(axes, axis.name, f"mean {found.metric.id} {found.metric.arrow}, 95 % interval")
+    _title(axes, found)
+    return figure
+
+
+def _title(axes: Axes, found: Sweep) -> None:
+    text = axes.set_title("-", fontsize=9, color=INK, loc="left")
+    write_text(text, f"{found.method}\n{found.table.setting.title}")
+
+
+def _label(axes: Axes, x: str, y: str) -> None:
+    write_text(axes.set_xlabel("-", fontsize=9), x)
+    write_text(axes.set_ylabel("-", fontsize=9), y)
+
+
+def _filled(means: pd.DataFrame) -> list[tuple[int, int]]:
+    """Return the (row, column) of the cells that seaborn writes into, in its order: those with a value."""
+    present = np.isfinite(means.to_numpy(np.float64))
+    return [(int(y), int(x)) for y, x in np.ndindex(present.shape) if present[y, x]]
+
+
+def _frame(corner: tuple[float, float], width: float, height: float) -> Rectangle:
+    return Rectangle(corner, width, height, fill=False, edgecolor=MARK, linewidth=2.2, clip_on=False, zorder=5)
+
+
+def _kept_samples(found: Sweep) -> list[str]:
+    """Return the samples of which some point kept its map, in the dataset's order."""
+    rows = [method.rows for method in found.table.results.methods if len(method.rows) and "map" in method.rows]
+    kept = [part.loc[part["map"].notna(), ["index", "sample"]] for part in rows]
+    if not kept:
+        return []
+    return [str(sample) for sample in pd.concat(kept).drop_duplicates("sample").sort_values("index")["sample"]]
+
+
+def _draw_sample(part: SubFigure, found: Sweep, sample: str, view: View, cap: float | None) -> None:
+    across, up = found.axes[0], found.axes[1] if len(found.axes) == 2 else None
+    lines = len(up.values) if up is not None else 1
+    panels = part.subplots(lines, len(across.values) + 1, squeeze=False)
+    rows = _rows_of(found, sample)
+    picture = _picture(found, sample, rows)
+    for panel in panels.ravel():
+        _bare(panel)
+    if picture is not None:
+        draw_picture(panels[0, 0], picture)
+    write_text(panels[0, 0].set_title("-", fontsize=7, color=INK), _words(found, sample, rows))
+    for line in range(lines):
+        for column, x in enumerate(across.values):
+            y = up.values[lines - 1 - line] if up is not None else None
+            values = (x,) if up is None else (x, y)
+            panel = panels[line, column + 1]
+            _draw_point(panel, rows.get(values), picture, found.signed, view, cap)
+            if found.best is not None and found.best.values == values:
+                for spine in panel.spines.values():
+                    spine.set(visible=True, edgecolor=MARK, linewidth=2.2)
+            if column == 0 and up is not None:
+                first = f"{up.name}\n" if line == 0 else ""
+                _side(panel, f"{first}{spelt(y)}")
+            if line == lines - 1:
+                last = f"{across.name} = " if column == 0 else ""
+                write_text(panel.set_xlabel("-", fontsize=7, color=INK), f"{last}{spelt(x)}")
+
+
+def _picture(found: Sweep, sample: str, rows: Mapping[tuple[Value, ...], Mapping[str, Any]]) -> np.ndarray | None:
+    """Return what the network saw: the stored photograph, or a series read from its dataset; None where unknown."""
+    from ...datasets.registry import load_dataset
+
+    task = found.table.setting.task
+    row = next(iter(rows.values()), None)
+    if row is None or len(row["map_shape"]) != 1:
+        return stored_picture(found.standings.store.thumbnail(task, sample))
+    try:
+        array = load_dataset(task.dataset).sample(int(row["index"])).array
+    except HeatmarkError:
+        return None
+    series = array.reshape(len(array), -1)
+    return series if len(series) == int(row["map_shape"][0]) else None
+
+
+def _draw_point(
+    panel: Axes, row: Mapping[str, Any] | None, picture: np.ndarray | None, signed: bool, view: View, cap: float | None
+) -> None:
+    if row is None or row.get("map") is None:
+        draw_map(panel, np.zeros((2, 8, 3)), "no heatmap", signed, view)
+        return
+    heatmap = np.asarray(row["map"], dtype=np.float32).reshape([int(n) for n in row["map_shape"]])
+    if picture is None:
+        # Without what the network saw (unusual channels, a dataset that is gone) only the colours can be shown.
+        blank = np.zeros((*heatmap.shape, 3)) if heatmap.ndim == 2 else np.zeros((heatmap.size, 1))
+        draw_map(panel, blank, heatmap, signed, "map" if view == "map" else "capped", cap)
+    else:
+        draw_map(panel, picture, heatmap, signed, view, cap)
+
+
+def _rows_of(found: Sweep, sample: str) -> dict[tuple[Value, ...], Mapping[str, Any]]:
+    """Return the stored row of a sample by the values of its point."""
+    methods = {method.method: method.rows for method in found.table.results.methods}
+    rows: dict[tuple[Value, ...], Mapping[str, Any]] = {}
+    for point in found.points:
+        name = point.row.method.id if point.row is not None else ""
+        if name in methods and len(methods[name]):
+            own = methods[name][methods[name]["sample"] == sample].to_dict("records")
+            if own:
+                rows[point.values] = {str(key): value for key, value in own[0].items()}
+    return rows
+
+
+def _words(found: Sweep, sample: str, rows: Mapping[tuple[Value, ...], Mapping[str, Any]]) -> str:
+    """Return the sample's name, and the explained class with its probability."""
+    row = next(iter(rows.values()), None)
+    if row is None:
+        return shortened(sample)
+    name = class_names(found.table).get(str(row["target"]), f"class {row['target']}")
+    return f"{shortened(sample, 20)}\n{shortened(name, 20)}, {100 * row['target_probability']:.1f} %"
+
+
+def _bare(panel: Axes) -> None:
+    """Take everything off a panel but what is drawn later, such as its labels."""
+    panel.set_xticks([])
+    panel.set_yticks([])
+    for spine in panel.spines.values():
+        spine.set_visible(False)
+
+
+def _side(panel: Axes, words: str) -> None:
+    text = panel.set_ylabel("-", fontsize=7, color=INK, rotation=0, ha="right", va="center")
+    write_text(text, words)
+
+
+def _wrapped(words: str, width: float) -> str:
+    return textwrap.fill(words, max(30, int(width / CHARACTER_WIDTH)))
