@@ -23,7 +23,7 @@ from heatmark.benchmark.audit.plan import audit_plan
 from heatmark.benchmark.audit.units import UnitValues, metric_key
 from heatmark.benchmark.setting.plugins import load_plugins, plugin_module
 from heatmark.benchmark.suite import list_suites
-from heatmark.cli import app
+from heatmark.cli.main import app
 from heatmark.datasets.registry import DATASETS
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
 from heatmark.leaderboards.audits.audit import MetricAudit, MetricsAudit

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from heatmark.cli import app
+from heatmark.cli.main import app
 
 PLUGIN = str(Path(__file__).with_name("tiny_plugin.py"))
 
@@ -39,7 +39,7 @@ def run_tiny(methods: str, *more: str) -> Result:
 def test_help_is_there_and_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from heatmark.cli import app\n"
+        "from heatmark.cli.main import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'tensorflow', 'keras', 'pandas', 'pyarrow', 'numpy', 'matplotlib'} & set(sys.modules)\n"

@@ -37,7 +37,7 @@ def test_importing_is_fast_and_imports_no_framework(tmp_path):
 def test_listing_imports_no_framework(tmp_path):
     code = (
         "import sys, heatmark as hm; "
-        "[hm.list_methods(), hm.list_metrics(), hm.list_datasets(), hm.list_models()]; import heatmark.cli; "
+        "[hm.list_methods(), hm.list_metrics(), hm.list_datasets(), hm.list_models()]; import heatmark.cli.main; "
         "print([name for name in ('torch', 'tensorflow', 'keras') if name in sys.modules])"
     )
     assert fresh(code, tmp_path) == "[]"

@@ -15,7 +15,7 @@ from networks import FRAMEWORKS, native, pictures
 from typer.testing import CliRunner
 
 import heatmark as hm
-from heatmark.cli import app
+from heatmark.cli.main import app
 from heatmark.errors import MissingExtra, NotApplicable, UnknownName
 from heatmark.methods import libraries
 from heatmark.methods.contracts import violations

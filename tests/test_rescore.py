@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import heatmark as hm
 from heatmark.benchmark.run import run
 from heatmark.benchmark.store.folder import RunStore
-from heatmark.cli import app
+from heatmark.cli.main import app
 from heatmark.errors import BadInput, StorageError, UnknownName
 
 pytest.importorskip("torch")

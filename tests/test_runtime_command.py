@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import heatmark as hm
 from heatmark.benchmark.timing.files import read_runtime
-from heatmark.cli import app
+from heatmark.cli.main import app
 
 PLUGIN = "runtime_plugin"  # the module, which other tests may have imported already
 

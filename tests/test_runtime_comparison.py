@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from heatmark.benchmark.timing.files import RuntimeFile
 from heatmark.benchmark.timing.rows import RuntimeSettings
-from heatmark.cli import app
+from heatmark.cli.main import app
 from heatmark.errors import BadInput
 from heatmark.leaderboards.costs.comparison import compared
 from heatmark.leaderboards.statistics.timed import median_estimate, ratio_estimate

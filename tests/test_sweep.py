@@ -300,7 +300,7 @@ def test_names_are_an_axis_without_a_scale(swept):
 
 @pytest.mark.parametrize(("pictures", "view"), [(0, "map"), (9, "map"), (1, "map,mask"), (1, "maps")])
 def test_drawings_that_cannot_be_made_are_refused_before_anything_runs(pictures, view):
-    from heatmark.cli import app
+    from heatmark.cli.main import app
 
     words = ["sweep", "smoothgrad", "noise=0:1:2", "--pictures", str(pictures), "--view", view, "--out", "s"]
     result = CliRunner().invoke(app, words)
@@ -310,7 +310,7 @@ def test_drawings_that_cannot_be_made_are_refused_before_anything_runs(pictures,
 
 def test_the_command(tmp_path):
     pytest.importorskip("torch")
-    from heatmark.cli import app
+    from heatmark.cli.main import app
 
     plugins = [word for plugin in PLUGINS for word in ("--plugin", plugin)]
     options = ["--model", "tiny", "--data", "tiny-pictures", "--framework", "torch", "--device", "cpu"]

@@ -261,7 +261,7 @@ def test_a_method_named_by_itself_is_not_silently_left_out(few_methods, tiny_mod
 
 def test_the_command_prints_the_reasons_and_exits_with_failure(few_methods, tiny_models, photograph, tmp_path):
     pytest.importorskip("torch")
-    from heatmark.cli import app
+    from heatmark.cli.main import app
 
     out = str(tmp_path / "all.png")
     words = ["explain", str(photograph), "--methods", "all", "--frameworks", "torch", "--view", "points,mask"]
@@ -435,7 +435,7 @@ def test_the_gallery_of_means_has_a_line_per_class_with_counts(small_model, own_
     ],
 )
 def test_the_command_refuses_what_does_not_fit_together(words, message):
-    from heatmark.cli import app
+    from heatmark.cli.main import app
 
     result = CliRunner().invoke(app, ["explain", *words])
     assert result.exit_code == 2 and message in result.stderr and "Traceback" not in result.stderr

@@ -69,10 +69,10 @@ def audit_metrics_command(
     heatmark audit metrics --plugin mine.py --metrics my_metric --out results/quick/audit
     heatmark leaderboard results/quick --audit results/audit
     """
-    from .benchmark.audit.plan import DATA, METHODS_AUDITED
-    from .leaderboards.audits.auditing import audit_metrics
-    from .leaderboards.audits.files import write_audit_files
-    from .leaderboards.audits.tables import print_audit
+    from ..benchmark.audit.plan import DATA, METHODS_AUDITED
+    from ..leaderboards.audits.auditing import audit_metrics
+    from ..leaderboards.audits.files import write_audit_files
+    from ..leaderboards.audits.tables import print_audit
 
     found = audit_metrics(
         ",".join(metrics) if metrics else None,

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .cli_audit import audit_commands
-from .cli_draw import draw_commands
-from .cli_runtime import runtime_commands
-from .cli_show import show_commands
-from .errors import HeatmarkError, Interrupted
+from ..errors import HeatmarkError, Interrupted
+from .audit import audit_commands
+from .draw import draw_commands
+from .runtime import runtime_commands
+from .show import show_commands
 
 if TYPE_CHECKING:
-    from .benchmark.running.execution import Run
-    from .models.training.recipe import Epoch
+    from ..benchmark.running.execution import Run
+    from ..models.training.recipe import Epoch
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 NAMED_FILES = 8
@@ -103,7 +103,7 @@ def run_command(
     heatmark run --methods "saliency,integrated_gradients[steps=20|50]" --out results/steps
     heatmark run --model net.py:build --data image-folder:photos --frameworks torch
     """
-    from .benchmark.run import run
+    from ..benchmark.run import run
 
     named = [*(models or []), *(model or [])]
     result = run(
@@ -159,7 +159,7 @@ def score_command(
     \b
     heatmark score results/quick --metrics morf,aopc
     """
-    from .benchmark.rescore import score_run
+    from ..benchmark.rescore import score_run
 
     added = score_run(run, ",".join(metrics), plugin or ())
     for name in added.present:
@@ -175,7 +175,7 @@ def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such
     heatmark prepare imagenet-sample-1000
     heatmark prepare image-folder:photos
     """
-    from .datasets.prepare import prepare_dataset
+    from ..datasets.prepare import prepare_dataset
 
     report = prepare_dataset(dataset)
     for file in report.skipped:
@@ -203,7 +203,7 @@ def train_command(
     heatmark train small-cnn --data digits
     heatmark train vgg7 --data image-folder:pollen --name pollen
     """
-    from .models.training.kept import train
+    from ..models.training.kept import train
 
     trained = train(
         network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch
@@ -213,8 +213,8 @@ def train_command(
 
 def main() -> None:
     """Run the command line."""
-    from .benchmark.executors.log_lines import show_notices
-    from .benchmark.executors.malloc import keep_freed_memory
+    from ..benchmark.executors.log_lines import show_notices
+    from ..benchmark.executors.malloc import keep_freed_memory
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keep_freed_memory()
@@ -253,7 +253,7 @@ def _report_failures(result: Run) -> None:
 
 
 def _show_board(run: Path, out: Path | None, audit: Path | None = None) -> None:
-    from .leaderboards.board import leaderboard
+    from ..leaderboards.board import leaderboard
 
     board = leaderboard(run, audit=audit)
     written = board.write(out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import BadInput
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,10 +61,10 @@ def explain_command(
     heatmark explain cat.jpg --methods all --view capped
     heatmark explain --average class --data digits --model small-cnn --methods saliency --out average.png
     """
-    from .benchmark.setting.plugins import load_plugins
-    from .leaderboards.galleries.columns import in_words
-    from .leaderboards.galleries.of_averages import average_gallery
-    from .leaderboards.galleries.of_photographs import explain_gallery
+    from ..benchmark.setting.plugins import load_plugins
+    from ..leaderboards.galleries.columns import in_words
+    from ..leaderboards.galleries.of_averages import average_gallery
+    from ..leaderboards.galleries.of_photographs import explain_gallery
 
     load_plugins(plugin or ())
     chosen = _frameworks(frameworks)
@@ -144,9 +144,9 @@ def sweep_command(
     heatmark sweep smoothgrad noise=0.02:0.5:6 samples=5:80:6 --metric deletion
     heatmark sweep "rise[masks=200]" "cells=4|7|11" --metric insertion --limit 5
     """
-    from .leaderboards.sweeps.files import write_sweep
-    from .leaderboards.sweeps.plots import check_drawing
-    from .leaderboards.sweeps.sweep import sweep
+    from ..leaderboards.sweeps.files import write_sweep
+    from ..leaderboards.sweeps.plots import check_drawing
+    from ..leaderboards.sweeps.sweep import sweep
 
     check_drawing(pictures, view, cap)
     found = sweep(
@@ -175,7 +175,7 @@ def sweep_command(
 
 def _frameworks(asked: Iterable[str] | None) -> tuple[str, ...]:
     """Return the frameworks asked for, or the first that is installed."""
-    from .benchmark.suite import names_of
-    from .models.devices import installed_frameworks
+    from ..benchmark.suite import names_of
+    from ..models.devices import installed_frameworks
 
     return names_of(",".join(asked), "frameworks") if asked else installed_frameworks()[:1] or ("torch",)

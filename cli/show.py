@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .registry import Reference
+from ..registry import Reference
 
 
 class Plural(StrEnum):
@@ -81,7 +81,7 @@ def show_command(
         _show_plan(name, as_json)
         return
     if kind is Singular.SUITE:
-        from .benchmark.suite import load_suite
+        from ..benchmark.suite import load_suite
 
         facts = load_suite(name).plain()
     else:
@@ -101,7 +101,7 @@ def show_command(
 
 
 def _show_plan(metrics: str, as_json: bool) -> None:
-    from .metrics.plan import plan
+    from ..metrics.plan import plan
 
     found = plan(metrics)
     if as_json:
@@ -124,7 +124,7 @@ def status_command(
     \b
     heatmark status results/quick
     """
-    from .benchmark.status import status
+    from ..benchmark.status import status
 
     found = status(run)
     if as_json:
@@ -145,7 +145,7 @@ def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show versions and devices, and what is missing."""
-    from .benchmark.setting.environment import diagnose
+    from ..benchmark.setting.environment import diagnose
 
     report = diagnose()
     if as_json:
@@ -184,18 +184,18 @@ def entry_facts(entry: Any) -> dict[str, Any]:
 def _entries(kind: Plural) -> list[Any]:
     """Return all entries of a kind; models include the networks trained on this machine."""
     if kind is Plural.METHODS:
-        from .methods.registry import list_methods
+        from ..methods.registry import list_methods
 
         return list(list_methods())
     if kind is Plural.METRICS:
-        from .metrics.registry import list_metrics
+        from ..metrics.registry import list_metrics
 
         return list(list_metrics())
     if kind is Plural.DATASETS:
-        from .datasets.registry import list_datasets
+        from ..datasets.registry import list_datasets
 
         return list(list_datasets())
-    from .models.zoo.loading import list_models
+    from ..models.zoo.loading import list_models
 
     return list(list_models())
 
@@ -205,11 +205,11 @@ def _add_selected(kind: Singular, name: str, facts: dict[str, Any]) -> None:
     if "[" not in name or kind not in (Singular.METHOD, Singular.METRIC):
         return
     if kind is Singular.METHOD:
-        from .methods.registry import method_from
+        from ..methods.registry import method_from
 
         values = method_from(name).parameters
     else:
-        from .metrics.registry import metric_from
+        from ..metrics.registry import metric_from
 
         metric = metric_from(name)
         values = metric.parameters
@@ -222,24 +222,24 @@ def _entry(kind: Singular, name: str) -> Any:
     """Return one entry; what stands in brackets behind its name is seen to by `_add_selected`."""
     plain = name.partition("[")[0]
     if kind is Singular.METHOD:
-        from .methods.registry import METHODS
+        from ..methods.registry import METHODS
 
         return METHODS.get(plain)
     if kind is Singular.METRIC:
-        from .metrics.registry import METRICS
+        from ..metrics.registry import METRICS
 
         return METRICS.get(plain)
     if kind is Singular.DATASET:
-        from .datasets.registry import find_dataset
+        from ..datasets.registry import find_dataset
 
         return find_dataset(plain)
-    from .models.zoo.loading import find_model
+    from ..models.zoo.loading import find_model
 
     return find_model(plain)[0]
 
 
 def _suite_facts() -> list[dict[str, Any]]:
-    from .benchmark.suite import list_suites
+    from ..benchmark.suite import list_suites
 
     return [suite.plain() for suite in list_suites()]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import BadInput
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .benchmark.timing.files import RuntimeRecord
-    from .benchmark.timing.measure import Choice
-    from .benchmark.timing.rows import RuntimeSettings
+    from ..benchmark.timing.files import RuntimeRecord
+    from ..benchmark.timing.measure import Choice
+    from ..benchmark.timing.rows import RuntimeSettings
 
 FAILED = 1
 
@@ -102,8 +102,8 @@ def runtime_command(
     heatmark runtime --precision float32,bf16 --device cuda
     heatmark runtime --compare results/runtime --out results/after
     """
-    from .benchmark.timing.measure import settings_of
-    from .leaderboards.costs import studies as runtime_runs
+    from ..benchmark.timing.measure import settings_of
+    from ..leaderboards.costs import studies as runtime_runs
 
     settings = settings_of(rounds, seconds, threads, memory, plugin or ())
     if sum((scaling, check_devices, compare is not None)) > 1:
@@ -126,7 +126,7 @@ def runtime_command(
 
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:
-    from .leaderboards.costs import studies as runtime_runs
+    from ..leaderboards.costs import studies as runtime_runs
 
     found = runtime_runs.measured_costs(choice, settings, out)
     found.show()
@@ -138,9 +138,9 @@ def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str 
 
 
 def _scale(choice: Choice, settings: RuntimeSettings, out: Path, axes: str) -> None:
-    from .leaderboards.costs import studies as runtime_runs
-    from .leaderboards.costs.scaling import print_scaling
-    from .leaderboards.costs.tables import print_missing
+    from ..leaderboards.costs import studies as runtime_runs
+    from ..leaderboards.costs.scaling import print_scaling
+    from ..leaderboards.costs.tables import print_missing
 
     curves, record, written = runtime_runs.measured_scaling(choice, settings, out, axes.split(","))
     print_scaling(curves)
@@ -153,8 +153,8 @@ def _scale(choice: Choice, settings: RuntimeSettings, out: Path, axes: str) -> N
 def _check(
     choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int, precisions_only: bool
 ) -> None:
-    from .leaderboards.costs import studies as runtime_runs
-    from .leaderboards.costs.device_parity import print_parity
+    from ..leaderboards.costs import studies as runtime_runs
+    from ..leaderboards.costs.device_parity import print_parity
 
     found, notes, written = runtime_runs.checked_devices(
         choice, settings, out, metrics=metrics, images=images, precisions_only=precisions_only
@@ -171,8 +171,8 @@ def _current(
     baseline: Path, current: Path | None, choice: Choice | None, settings: RuntimeSettings, out: Path
 ) -> RuntimeRecord:
     """Return what a baseline is compared with: a finished run, or its rows (those chosen, if any are) measured now."""
-    from .benchmark.timing.files import read_runtime
-    from .benchmark.timing.measure import measure_runtime, rows_again
+    from ..benchmark.timing.files import read_runtime
+    from ..benchmark.timing.measure import measure_runtime, rows_again
 
     if current is not None:
         return read_runtime(current)
@@ -181,8 +181,8 @@ def _current(
 
 
 def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float, force: bool) -> None:
-    from .leaderboards.costs import studies as runtime_runs
-    from .leaderboards.costs.comparison import print_comparison
+    from ..leaderboards.costs import studies as runtime_runs
+    from ..leaderboards.costs.comparison import print_comparison
 
     found, written = runtime_runs.compared_runs(baseline, record, out, threshold, force)
     print_comparison(found)
@@ -192,7 +192,7 @@ def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float,
 
 
 def _load_plugins(plugins: Iterable[str]) -> None:
-    from .benchmark.setting.plugins import load_plugins
+    from ..benchmark.setting.plugins import load_plugins
 
     load_plugins(plugins)
 
