@@ -10,7 +10,7 @@ from pathlib import Path
 from ...models.importing import keep_imports_quiet
 
 PACKAGE = __name__.partition(".")[0]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def show_notices() -> None:

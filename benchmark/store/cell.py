@@ -117,8 +117,8 @@ def score_column(metric: str) -> str:
 def rows_schema(metrics: Sequence[str]) -> pa.Schema:
     """Return the Arrow schema of a cell's rows, one row per sample.
 
-    ``band_*`` columns hold the fields of `metrics.perturbing.perturbation.Bands`: every perturbed image that was evaluated, and
-    the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch.
+    ``band_*`` columns hold the fields of `metrics.perturbing.perturbation.Bands`: every perturbed image that was
+    evaluated, and the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch.
     """
     columns: list[tuple[str, pa.DataType]] = [
         ("sample", pa.string()),

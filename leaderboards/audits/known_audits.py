@@ -9,7 +9,7 @@ from pathlib import Path
 from .audit import FAILED, PARTLY, PASSED, MetricAudit, MetricsAudit
 from .json_file import FILE, read_audit
 
-SHIPPED = Path(__file__).with_name("audits")
+SHIPPED = Path(__file__).with_name("shipped")
 """The audits of heatmark's metrics: at their default protocols, and as its suites use them (docs/metrics.md)."""
 
 NOTED = 8

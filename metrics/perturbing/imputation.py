@@ -2,8 +2,8 @@
 
 A removed pixel's neighbours may be removed too, so this is a sparse linear system per picture (Rong et al. 2022 solve
 it one picture and level at a time on the processor). Here all pictures and channels of a chunk are solved together on
-the device: series exactly, pictures by a fixed number of multigrid cycles (`metrics/perturbing/multigrid.py`), so that a
-picture's result does not depend on the others of its chunk.
+the device: series exactly, pictures by a fixed number of multigrid cycles (`metrics/perturbing/multigrid.py`), so that
+a picture's result does not depend on the others of its chunk.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ class Perturbation:
     Attributes
     ----------
     fill
-        What stands where nothing is kept (see `metrics/perturbing/fills.py`); empty when everything is kept. With the prefix
-        ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls; with
-        ``scaled:`` as the whole map, scaled to [0, 1], falls.
+        What stands where nothing is kept (see `metrics/perturbing/fills.py`); empty when everything is kept. With the
+        prefix ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls;
+        with ``scaled:`` as the whole map, scaled to [0, 1], falls.
     low, high
         The ranks kept: low <= rank < high; with low > high those outside: rank >= low or rank < high. Both -1 for
         perturbations whose mask is the map.

@@ -1,9 +1,9 @@
 """A network as a graph of known operations, the same for both frameworks, on which relevance can be propagated.
 
-The graph is read off the user's network once (`models/graph/on_torch.py`, `models/graph/on_tensorflow.py`); the network is
-not changed, and its weights are read whenever the graph is evaluated, so that weights that change are seen. Batch
-normalisation (in its inference form) is folded into the convolution or dense layer before it where nothing else reads
-that layer's output: relevance is then conserved, which it is not at a normalisation layer with a rule of its own.
+The graph is read off the user's network once (`models/graph/on_torch.py`, `models/graph/on_tensorflow.py`); the
+network is not changed, and its weights are read whenever the graph is evaluated, so that weights that change are seen.
+Batch normalisation (in its inference form) is folded into the convolution or dense layer before it where nothing else
+reads that layer's output: relevance is then conserved, which it is not at a normalisation layer with a rule of its own.
 """
 
 from __future__ import annotations

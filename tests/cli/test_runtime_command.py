@@ -21,7 +21,7 @@ PLUGIN = "runtime_plugin"  # the module, which other tests may have imported alr
 def here(tmp_path, monkeypatch):
     """Work in an empty folder; other processes find the test networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 def called(*words: str) -> Result:
@@ -65,7 +65,7 @@ def test_python_measures_the_same_rows():
 def test_pytest_measures_the_same_rows(tmp_path):
     pytest.importorskip("pytest_benchmark")
     pytest.importorskip("torch")
-    folder = Path(__file__).parents[1] / "benchmark" / "runtime"
+    folder = Path(__file__).parents[2] / "benchmark" / "runtime"
     options = ["--methods", "saliency,faulty", "--models", "runtime-net", "--frameworks", "torch", "--devices", "cpu"]
     options += ["--batches", "2", "--rounds", "3", "--seconds", "1", "--no-memory", "--plugin-modules", PLUGIN]
     command = [

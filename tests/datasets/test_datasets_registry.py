@@ -22,7 +22,7 @@ from heatmark.datasets.registry import DATASETS, find_dataset, list_datasets, lo
 from heatmark.datasets.series import mnist_1d
 from heatmark.errors import BadInput, MissingExtra, UnknownName
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "imagenet-sample-images"
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "imagenet-sample-images"
 
 
 def needs(distribution):

@@ -37,7 +37,7 @@ from heatmark.leaderboards.board import leaderboard
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.zoo.loading import MODELS
 
-PLUGIN = str(Path(__file__).with_name("audit_plugin.py"))
+PLUGIN = str(Path(__file__).parents[2] / "audit_plugin.py")
 GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
 METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2]"
 CONTROLS = {"random", "sobel", "center_gaussian", "input_intensity", "constant"}
