@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
@@ -16,6 +17,14 @@ def installed_frameworks() -> tuple[Framework, ...]:
     """Return the frameworks that are installed, without importing them."""
     packages = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras")}
     return tuple(name for name in FRAMEWORKS if all(find_spec(package) for package in packages[name]))
+
+
+def package_version(name: str) -> str | None:
+    """Return the installed version of a package without importing it, or None; TensorFlow has two names."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return package_version("tensorflow-cpu") if name == "tensorflow" else None
 
 
 def require_framework(framework: str) -> None:

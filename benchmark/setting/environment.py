@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -16,7 +15,7 @@ from typing import Any
 import psutil
 
 from ...errors import BadInput, HeatmarkError, MissingExtra
-from ...models.devices import require_framework
+from ...models.devices import package_version, require_framework
 from ...models.queries import FRAMEWORKS
 from ...storage import cache_folder
 
@@ -84,7 +83,7 @@ class Report:
 
 def versions() -> dict[str, str | None]:
     """Return the version of every package that results may depend on, None where it is not installed."""
-    return {name: _version(name) for name in PACKAGES}
+    return {name: package_version(name) for name in PACKAGES}
 
 
 def machine_facts() -> dict[str, Any]:
@@ -136,7 +135,9 @@ def diagnose() -> Report:
         cache_text = str(cache_folder())
     except HeatmarkError as error:
         cache_text = str(error)
-    missing = {extra: tuple(name for name in packages if _version(name) is None) for extra, packages in EXTRAS.items()}
+    missing = {
+        extra: tuple(name for name in packages if package_version(name) is None) for extra, packages in EXTRAS.items()
+    }
     return Report(
         versions=versions(),
         machine=machine_facts(),
@@ -162,7 +163,7 @@ def device_names(framework: str) -> list[str]:
 
 
 def _framework_report(name: str) -> FrameworkReport:
-    version = _version(name)
+    version = package_version(name)
     try:
         require_framework(name)
     except MissingExtra as error:
@@ -177,13 +178,6 @@ def _framework_report(name: str) -> FrameworkReport:
         last = (answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"])[-1]
         return FrameworkReport(name, version, problem=f"It is installed but cannot be imported: {last}")
     return FrameworkReport(name, version, tuple(json.loads(answer.stdout.splitlines()[-1])))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return _version("tensorflow-cpu") if name == "tensorflow" else None
 
 
 @cache

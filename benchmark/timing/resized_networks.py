@@ -15,11 +15,11 @@ from ...models.catalogue import LoadedNetwork
 from ...models.devices import resolved_device
 from ...models.normalization import Normalization
 from ...models.queries import Framework, Precision
-from ...models.training.first_use import ZOO
 from ...models.wrap import wrap
 from ...models.zoo.built_networks import native_shape
 from ...models.zoo.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
 from ...models.zoo.loading import find_model, load_model, wrapped
+from ...models.zoo.shipped import ZOO
 
 CLASSES = 10
 """Of a small network whose number of classes is not said."""

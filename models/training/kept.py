@@ -17,7 +17,7 @@ from ..architecture.nodes import Architecture, check_weights
 from ..architecture.small_networks import NETWORKS
 from ..architecture.weights_file import StoredWeights, load_metadata, load_weights, save_weights
 from ..catalogue import MODELS
-from ..devices import installed_frameworks, require_framework
+from ..devices import installed_frameworks, package_version, require_framework
 from ..normalization import Normalization
 from ..queries import FRAMEWORKS
 from .recipe import Epoch, Progress, TrainingRecipe, fit, for_few_samples, measured_normalization, with_epochs
@@ -160,6 +160,7 @@ def trained_weights(
         "dataset": data.dataset,
         "revision": data.revision,
         "framework": framework,
+        "versions": _versions(framework),
         "recipe": asdict(recipe),
         "normalization": {"mean": list(normalization.mean), "std": list(normalization.std)},
         "history": [asdict(epoch) for epoch in history],
@@ -208,6 +209,12 @@ def default_framework() -> str:
     if not found:
         require_framework(FRAMEWORKS[0])
     return found[0]
+
+
+def _versions(framework: str) -> dict[str, str]:
+    """Return the versions of the packages that took part in training, as far as they are known."""
+    packages = ("heatmark", "numpy", *(("torch",) if framework == "torch" else ("tensorflow", "keras")))
+    return {name: version for name in packages if (version := package_version(name)) is not None}
 
 
 def _record(metadata: Mapping[str, Any], path: Path, name: str) -> TrainedModel:

@@ -24,13 +24,13 @@ def test_heatmarks_own_notices_are_one_plain_line(tmp_path: Path) -> None:
         "import logging, warnings\n"
         "from heatmark.benchmark import notices\n"
         "notices.show_notices(); notices.show_notices()\n"
-        "logging.getLogger('heatmark.models.training.first_use').info('Training %s.', 'small-cnn')\n"
+        "logging.getLogger('heatmark.datasets.fetching').info('Fetching %s.', 'mnist')\n"
         "logging.getLogger('another.library').info('chatter')\n"
         "warnings.warn_explicit('It is damaged.', RuntimeWarning, notices.__file__, 1)\n"
         "warnings.warn('of another', UserWarning)\n"
     )
     lines = printed(code, tmp_path).splitlines()
-    assert lines[:2] == ["heatmark: Training small-cnn.", "heatmark: It is damaged."]
+    assert lines[:2] == ["heatmark: Fetching mnist.", "heatmark: It is damaged."]
     assert "UserWarning: of another" in lines[2] and len(lines) == 3
 
 

@@ -19,11 +19,10 @@ from heatmark.datasets.registry import find_dataset, load_dataset
 from heatmark.errors import BadInput, MissingExtra, UnknownName
 from heatmark.methods.explain import explain
 from heatmark.metrics.score import score
-from heatmark.models.base import Model
-from heatmark.models.training.first_use import ZOO
 from heatmark.models.training.kept import trained_weights
 from heatmark.models.training.training_data import training_data
 from heatmark.models.zoo.loading import find_model, load_model
+from heatmark.models.zoo.shipped import ZOO
 
 DIGITS = [{"source": "digits", **one} for one in ({"seed": 1}, {"samples": 5}, {"tile": 20})]
 GENERATED = {"shapes": (64, 64, 3), "patches": (64, 64, 3), "series": (128, 1)}
@@ -229,22 +228,13 @@ def test_a_mosaic_needs_four_classes_of_pictures() -> None:
 # Their networks
 
 
-def test_a_network_for_series_is_trained_on_first_use_and_finds_the_motif(cache: Path) -> None:
-    """The quickest of the three, really trained; the others are in the slow test."""
-    scores = {}
-    for framework in networks.FRAMEWORKS:
-        model = load_model("cnn-1d-series", framework)
-        data = load_dataset("series")
-        batch = data.take(len(data), model)
-        assert (model.outputs(batch.x).argmax(axis=1) == batch.y).mean() >= 0.97
-        scores[framework] = model.outputs(batch.x[:8])
-        beats_random(model, data)
-    np.testing.assert_allclose(scores["torch"], scores["tensorflow"], atol=1e-4 * np.abs(scores["torch"]).max())
-
-
-def beats_random(model: Model, data: Dataset) -> None:
-    """Assert that the network uses what the masks mark."""
-    batch = data.take(12, model)
+@pytest.mark.parametrize(
+    ("name", "data"), [("pooled-cnn-shapes", "shapes"), ("pooled-cnn-patches", "patches"), ("cnn-1d-series", "series")]
+)
+@pytest.mark.parametrize("framework", networks.FRAMEWORKS)
+def test_networks_use_what_the_masks_mark(name: str, data: str, framework: str) -> None:
+    model = load_model(name, framework)
+    batch = load_dataset(data).take(12, model)
     maps = {
         "oracle": batch.masks.astype(np.float32),  # type: ignore[union-attr]
         "random": explain(model, batch.x, "random", batch.y),
@@ -263,12 +253,6 @@ def test_networks_learn_in_either_framework(name: str, framework: str) -> None:
     zoo = ZOO[name]
     trained = trained_weights(zoo.network, training_data(zoo.dataset, zoo.recipe.seed), zoo.recipe, framework)
     assert trained.metadata["history"][-1]["test_accuracy"] >= 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "data"), [("pooled-cnn-shapes", "shapes"), ("pooled-cnn-patches", "patches")])
-def test_networks_use_what_the_masks_mark(name: str, data: str) -> None:
-    beats_random(load_model(name), load_dataset(data))
 
 
 def test_a_run_scores_the_oracle(cache: Path, tmp_path: Path) -> None:

@@ -17,9 +17,7 @@ from heatmark.datasets.arrays import ArrayDataset
 from heatmark.errors import BadInput, StorageError, UnknownName
 from heatmark.models.architecture.nodes import initial_weights
 from heatmark.models.architecture.small_networks import small_cnn
-from heatmark.models.training import first_use
 from heatmark.models.training import kept as trained
-from heatmark.models.training.first_use import ZooNetwork, zoo_network, zoo_path, zoo_weights_id
 from heatmark.models.training.kept import restore, train, trained_names, trained_path
 from heatmark.models.training.recipe import (
     Epoch,
@@ -33,6 +31,7 @@ from heatmark.models.training.recipe import (
 )
 from heatmark.models.training.training_data import training_data
 from heatmark.models.zoo.loading import find_model, list_models, load_model, weights_id
+from heatmark.models.zoo.shipped import ZOO, shipped_records
 
 NAMES = ("dark", "bright", "striped")
 
@@ -298,44 +297,21 @@ def test_a_folder_of_pictures_can_be_trained_on(own_cache: Path, tmp_path: Path)
     assert restored.class_names == ("bright", "dark", "striped")
 
 
-QUICK = ZooNetwork("small-cnn", "digits", TrainingRecipe(epochs=2, batch=128))
-
-
-def test_the_zoo_trains_on_first_use_and_repairs_damage(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the process of the test, for speed; the next test covers the process of its own."""
-    monkeypatch.setitem(first_use.ZOO, "small-cnn", QUICK)  # type: ignore[arg-type]
-    calls: list[str] = []
-    monkeypatch.setattr(first_use, "_train", lambda name: (calls.append(name), first_use.train_here(name)))
-    first = zoo_network("small-cnn")
-    assert first.record.test_accuracy > 0.6
-    assert weights_id("small-cnn") == zoo_weights_id("small-cnn") == first.digest
-    assert calls == ["small-cnn"]
-    path = zoo_path("small-cnn")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.warns(RuntimeWarning, match="moved to"):
-        assert zoo_weights_id("small-cnn") == first.digest
-    assert calls == ["small-cnn"] * 2 and path.with_name(f"{path.name}.corrupt").exists()
-
-
-def test_weights_are_identified_without_importing_a_framework(own_cache: Path) -> None:
-    """The small network is trained, really, in another process."""
+def test_weights_are_identified_without_importing_a_framework() -> None:
     script = (
-        "import sys; from heatmark.models import first_use as f; from heatmark.models.zoo.loading import weights_id\n"
-        "from heatmark.models.training.recipe import TrainingRecipe\n"
+        "import sys; from heatmark.models.zoo.loading import weights_id\n"
         "print(weights_id('efficientnet-lite0'), weights_id('torchvision:vgg16'), weights_id('small-cnn'))\n"
         "assert not {'torch', 'tensorflow', 'keras'} & set(sys.modules), 'a framework was imported'\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-    restored = zoo_network("small-cnn")
-    assert done.stdout.split()[-1] == restored.digest
-    assert restored.record.test_accuracy >= 0.97 and restored.record.dataset == "digits"
+    assert done.stdout.split()[-1] == shipped_records()["small-cnn"].weights_sha256
 
 
 def test_zoo_entries_agree_with_what_is_trained() -> None:
     assert set(trained.RECIPES) == {"small-cnn", "vgg7", "pooled-cnn", "cnn-1d", "vit-tiny"}
-    for name, zoo in first_use.ZOO.items():
+    for name, zoo in ZOO.items():
         entry = find_model(name)[0]
         sample = training_shape(zoo.dataset)
         assert entry.input_shape == sample and entry.datasets == (zoo.dataset,)
