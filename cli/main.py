@@ -208,7 +208,7 @@ def train_command(
     trained = train(
         network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch
     )
-    typer.echo(f"Kept as {trained.name!r}: heatmark run --models {trained.name} --data {data}")
+    typer.echo(f"Kept as {trained.name!r} ({trained.digest[:8]}): heatmark run --models {trained.name} --data {data}")
 
 
 def main() -> None:

@@ -60,6 +60,8 @@ def list_command(
     for entry in entries:
         if entry.get("missing"):
             entry["summary"] = entry["missing"]
+        if kind is Plural.MODELS:
+            _show_digest(entry)
     _print_table(columns, [[str(entry.get(column) or "") for column in columns] for entry in entries])
 
 
@@ -90,6 +92,8 @@ def show_command(
     if as_json:
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
+    if kind is Singular.MODEL:
+        _show_digest(facts)
     parameters = facts.pop("parameters", [])
     _print_table(None, [[key.replace("_", " "), _in_words(value)] for key, value in facts.items() if value != ""])
     if parameters:
@@ -198,6 +202,13 @@ def _entries(kind: Plural) -> list[Any]:
     from ..models.zoo.loading import list_models
 
     return list(list_models())
+
+
+def _show_digest(facts: dict[str, Any]) -> None:
+    """Name a model as all tables do."""
+    from ..models.zoo.loading import shown_name
+
+    facts["name"] = shown_name(facts["name"], facts["digest"])
 
 
 def _add_selected(kind: Singular, name: str, facts: dict[str, Any]) -> None:

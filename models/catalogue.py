@@ -77,6 +77,8 @@ class ModelEntry(Entry):
         The canonical (spatial..., channels), or None where it depends.
     license, weights
         A note on the terms of use; where the weights come from.
+    digest
+        The SHA-256 of the weights, where they are one file that is known.
     """
 
     build: Callable[[ModelRequest], LoadedNetwork]
@@ -86,6 +88,7 @@ class ModelEntry(Entry):
     input_shape: tuple[int, ...] | None = None
     license: str = ""
     weights: str = ""
+    digest: str = ""
 
 
 MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo.entries"])

@@ -13,8 +13,10 @@ from heatmark.models.queries import PassCount
 MACHINE = {"cpu": "a processor", "cores": 2, "memory_gib": 8, "system": "Linux", "gpus": [], "versions": {"numpy": "2"}}
 
 
-def case(method: str = "saliency", framework: str = "torch", device: str = "cpu", **more: Any) -> RuntimeCase:
-    return RuntimeCase(method, "net", Place(framework, device), **more)
+def case(
+    method: str = "saliency", framework: str = "torch", device: str = "cpu", model: str = "net", **more: Any
+) -> RuntimeCase:
+    return RuntimeCase(method, model, Place(framework, device), **more)
 
 
 def row(

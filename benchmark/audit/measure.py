@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,7 @@ def _measured_task(
 ) -> TaskValues:
     bar.working_on(f"loading {task}")
     model = loaded_model(ModelRequest(task.model, plan.framework, plan.device, "float32"))
+    task = replace(task, weights=identity(model, task.model))
     dataset = load_dataset(task.dataset)
     samples = range(min(plan.limit, len(dataset)))
     found: list[tuple[Entry, UnitValues]] = []
@@ -155,7 +156,7 @@ def _unit(
     """Return the values of one entry: what the store lacks is measured and written."""
     spec = UnitSpec(
         task.model,
-        identity(model, task.model),
+        task.weights,
         task.dataset,
         dataset.revision_of(samples),
         entry.method.id,

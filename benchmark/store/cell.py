@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from ...errors import BadInput
 from ...identity import digest
 from ...models.queries import Precision
+from ...models.zoo.loading import shown_name
 
 SCHEMA = 2
 """The version of the results folder; raised whenever the meaning of a stored number changes."""
@@ -20,14 +21,29 @@ UNKNOWN_WEIGHTS = "unknown"
 """Stands for the weights digest of a model that could not be loaded; such a cell only ever fails."""
 
 
-class Task(NamedTuple):
-    """A model on a dataset."""
+@dataclass(frozen=True)
+class Task:
+    """A model on a dataset.
+
+    Attributes
+    ----------
+    model, dataset
+        Their names.
+    weights
+        The SHA-256 of the model's weights where it is known; it only tells how the model is shown.
+    """
 
     model: str
     dataset: str
+    weights: str = field(default="", compare=False)
+
+    @property
+    def shown_model(self) -> str:
+        """What tables call the model."""
+        return shown_name(self.model, self.weights)
 
     def __str__(self) -> str:
-        return f"{self.model} on {self.dataset}"
+        return f"{self.shown_model} on {self.dataset}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,7 @@ class CellSpec:
     @property
     def task(self) -> Task:
         """The model and the dataset."""
-        return Task(self.model, self.dataset)
+        return Task(self.model, self.dataset, self.model_weights)
 
     @property
     def label(self) -> str:

@@ -116,7 +116,7 @@ def runtime_document(record: RuntimeRecord, settings: Mapping[str, Any]) -> dict
             "schema": SCHEMA,
             "settings": dict(settings),
             "missing": [
-                {"case": row.case.parameters, "reason": row.reason, "failed": row.failed, "traceback": row.traceback}
+                {"case": row.case.plain(), "reason": row.reason, "failed": row.failed, "traceback": row.traceback}
                 for row in record.missing
             ],
         },
@@ -263,5 +263,5 @@ def _read_file(path: Path) -> RuntimeRecord:
 
 
 def _missing(row: Mapping[str, Any]) -> NotMeasured:
-    case = RuntimeCase.from_parameters(row["case"])
+    case = RuntimeCase.from_plain(row["case"])
     return NotMeasured(case, str(row["reason"]), bool(row["failed"]), str(row.get("traceback", "")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ...errors import BadInput, Interrupted
 from ...methods.registry import METHODS, method_from
 from ...models.devices import installed_frameworks, require_framework, resolved_device
 from ...models.queries import FRAMEWORKS, PassCount
+from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
 from ..setting.environment import gpu_possible, usable_cores
 from ..setting.plugins import load_plugins, refuse_in_worker
@@ -263,6 +264,7 @@ class NetworkRows:
         self.process = process
         self.problem: Failed | NotMeant | None = None
         self._settings = settings
+        self._weights = trained_digest(first.model)
         self._passes: dict[str, PassCount] = {}
         frameworks = possible_frameworks(first.model)
         if first.place.framework not in frameworks:
@@ -277,7 +279,8 @@ class NetworkRows:
             self.problem = answer
 
     def measure(self, case: RuntimeCase) -> Measurement | NotMeasured:
-        """Return what was measured of a row, or why it was not."""
+        """Return what was measured of a row, or why it was not; which weights these are is kept with it."""
+        case = replace(case, weights=self._weights)
         if self.problem is not None:
             return _missing(case, self.problem)
         images = self._images(case)

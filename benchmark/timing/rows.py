@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ...models.queries import PassCount
+from ...models.zoo.loading import shown_name
 from .rounds import Spread, spread
 
 RuntimePrecision = Literal["float32", "tf32", "bf16"]
@@ -72,6 +73,8 @@ class RuntimeCase:
         The number of images, ``chunk``, or a multiple of `FULL`.
     size, classes
         Another input side and another number of classes than the network's own, for measuring how cost grows.
+    weights
+        The digest of a network that a user trained; it only tells how the network is shown.
     """
 
     method: str
@@ -81,6 +84,12 @@ class RuntimeCase:
     batch: str = "1"
     size: int | None = None
     classes: int | None = None
+    weights: str = field(default="", compare=False)
+
+    @property
+    def shown_model(self) -> str:
+        """What tables call the network."""
+        return shown_name(self.model, self.weights)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -115,11 +124,15 @@ class RuntimeCase:
         batch = "one chunk" if self.batch == CHUNK else f"batch {self.batch}"
         if self.batch.endswith(FULL):
             batch = f"{self.batch.removesuffix(FULL)} full chunks"
-        return f"{self.method} · {self.model} · {self.place.framework} · {self.place.device}{unusual} · {batch}"
+        return f"{self.method} · {self.shown_model} · {self.place.framework} · {self.place.device}{unusual} · {batch}"
+
+    def plain(self) -> dict[str, str]:
+        """Return the row's coordinates, and the digest of its network where that is kept."""
+        return self.parameters | ({"weights": self.weights} if self.weights else {})
 
     @classmethod
-    def from_parameters(cls, found: Mapping[str, Any]) -> RuntimeCase:
-        """Return the case that `parameters` described; BadInput where one is missing or unknown."""
+    def from_plain(cls, found: Mapping[str, Any]) -> RuntimeCase:
+        """Return the case that `plain` described; BadInput where one is missing or unknown."""
         try:
             return cls(
                 str(found["method"]),
@@ -127,7 +140,9 @@ class RuntimeCase:
                 Place(str(found["framework"]), str(found["device"])),
                 checked_precision(str(found["precision"])),
                 str(found["batch"]),
-                *(int(found[name]) if found.get(name) is not None else None for name in ("size", "classes")),
+                size=None if found.get("size") is None else int(found["size"]),
+                classes=None if found.get("classes") is None else int(found["classes"]),
+                weights=str(found.get("weights", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"The row {dict(found)!r} does not say what was measured: {error}.") from error
@@ -284,7 +299,7 @@ class Measurement:
         found = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
             **found,
-            "case": self.case.parameters,
+            "case": self.case.plain(),
             "passes": asdict(self.passes),
             "chunks": dict(self.chunks),
             "conditions": dict(self.conditions),
@@ -301,7 +316,7 @@ class Measurement:
             found = {item.name: values[item.name] for item in fields(cls)}
             for name in ("calls", "bare_forward", "bare_backward", "bare_labels"):
                 found[name] = tuple(found[name])
-            found["case"] = RuntimeCase.from_parameters(found["case"])
+            found["case"] = RuntimeCase.from_plain(found["case"])
             found["passes"] = PassCount(**found["passes"])
             return cls(**found)
         except (KeyError, TypeError) as error:

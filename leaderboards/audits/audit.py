@@ -247,12 +247,23 @@ class Concordance:
 
 @dataclass(frozen=True)
 class AuditedTask:
-    """Where metrics were audited: how many samples, and how often the network predicts the explained class."""
+    """Where metrics were audited.
+
+    Attributes
+    ----------
+    model, dataset
+        The model as tables call it, and the data set.
+    samples, accuracy
+        How many samples, and how often the network predicts the explained class.
+    weights
+        What identifies the model's weights; empty in audits from before this was kept.
+    """
 
     model: str
     dataset: str
     samples: int
     accuracy: float
+    weights: str = ""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,9 @@ def audit_of(measured: Measured) -> MetricsAudit:
     }
     return MetricsAudit(
         settings,
-        tuple(AuditedTask(t.task.model, t.task.dataset, len(t.samples), t.accuracy) for t in tasks),
+        tuple(
+            AuditedTask(t.task.shown_model, t.task.dataset, len(t.samples), t.accuracy, t.task.weights) for t in tasks
+        ),
         tuple(_audited(metric, tasks, plan.seed) for metric in present),
         (*plan.skipped, *lost.items()),
         tuple(one for task in tasks for one in _concordances(task)),
@@ -111,7 +113,7 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
     plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
     every = values["plain"]
     return TaskAudit(
-        task.task.model,
+        task.task.shown_model,
         task.task.dataset,
         _oracle(task, every, seed),
         ask.reactivity(plain, gone),

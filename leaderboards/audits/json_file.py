@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,12 @@ def _metric(plain: Mapping[str, Any]) -> MetricAudit:
 
 
 def _made(kind: type[Any], plain: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `asdict` and JSON made plain; null is NaN where a number stands."""
-    return kind(**{item.name: _number(plain[item.name]) for item in fields(kind)})
+    """Return the dataclass that `asdict` and JSON made plain; null is NaN where a number stands.
+
+    A field that has a default may be missing: it is newer than the file.
+    """
+    wanted = [item.name for item in fields(kind) if item.name in plain or item.default is MISSING]
+    return kind(**{name: _number(plain[name]) for name in wanted})
 
 
 def _number(value: Any) -> Any:

@@ -100,6 +100,7 @@ class Comparison:
             [
                 {
                     **pair.case.parameters,
+                    "model": pair.case.shown_model,
                     "quantity": self.quantity,
                     "before": pair.before,
                     "after": pair.after,

@@ -105,7 +105,7 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
 def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
     """Return the measured costs of a table's network, framework and precision, one for each device."""
     setting = table.setting
-    wanted = (setting.task.model, setting.framework, setting.precision)
+    wanted = (setting.task.shown_model, setting.framework, setting.precision)
     return [cost for cost in costs if (cost.group.model, cost.group.framework, cost.group.precision) == wanted]
 
 

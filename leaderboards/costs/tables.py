@@ -128,7 +128,7 @@ def cost_tables(record: RuntimeRecord) -> tuple[CostTable, ...]:
 
 def group_of(found: Measurement) -> Group:
     """Return the group that a measurement belongs to."""
-    return Group(found.case.model, found.device_name, found.case.place.framework, found.case.precision)
+    return Group(found.case.shown_model, found.device_name, found.case.place.framework, found.case.precision)
 
 
 def _ordered(rows: Sequence[CostRow]) -> list[CostRow]:

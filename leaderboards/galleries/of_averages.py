@@ -9,6 +9,7 @@ import numpy as np
 
 from ...datasets.progress import Progress
 from ...errors import BadInput, NotApplicable, suggestion
+from ...models.zoo.loading import shown_name, trained_digest
 from ..writing.files import Drawn, checked_file, write_figure
 from ..writing.numbers import shortened
 from .averages import CLASSES, Average, Averages, Group, mean_maps
@@ -103,7 +104,12 @@ def average_gallery(
         titles,
         view=view,
         cap=cap,
-        note=_note(model, data, first, sum(averages.not_finite for averages in found.values())),
+        note=_note(
+            shown_name(model, trained_digest(model)),
+            data,
+            first,
+            sum(averages.not_finite for averages in found.values()),
+        ),
     )
     write_figure(figure, path)
     return Drawn(path, tuple(left_out) if wanted.every else ())
@@ -123,9 +129,9 @@ def _column(groups: Sequence[Group], averages: Averages, method: str, *, every: 
 
 
 def _note(model: str, data: str, averages: Averages, not_finite: int) -> str:
-    whole = averages.groups[0].samples
+    whole, shown = averages.groups[0].samples, shown_name(model, trained_digest(model))
     words = (
-        f"Mean input and mean heatmaps of {_counted(whole)} of {data}, explained for the class that {model} predicts."
+        f"Mean input and mean heatmaps of {_counted(whole)} of {data}, explained for the class that {shown} predicts."
     )
     if len(averages.groups) > 1:
         words += f" Classes are {'labels' if averages.by_label else 'predictions'}."

@@ -197,7 +197,7 @@ def passes_text(row: Row) -> str:
 def _setting(table: Table) -> dict[str, Any]:
     task, precision, target, framework = table.setting
     return {
-        "model": task.model,
+        "model": task.shown_model,
         "dataset": task.dataset,
         "framework": framework,
         "precision": precision,

@@ -39,7 +39,7 @@ class Setting(NamedTuple):
     @property
     def title(self) -> str:
         """The table's title."""
-        return f"{self.task.model} on {self.task.dataset} · {self.framework_name}"
+        return f"{self.task} · {self.framework_name}"
 
 
 @dataclass(frozen=True)

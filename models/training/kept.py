@@ -52,6 +52,8 @@ class TrainedModel:
         One record per epoch.
     dataset, framework
         What it was trained on, and with.
+    digest
+        The SHA-256 of its weights.
     """
 
     name: str
@@ -61,6 +63,7 @@ class TrainedModel:
     history: tuple[Epoch, ...]
     dataset: str
     framework: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,14 @@ def _record(metadata: Mapping[str, Any], path: Path, name: str) -> TrainedModel:
         history = tuple(Epoch(**epoch) for epoch in metadata["history"])
         last = history[-1]
         return TrainedModel(
-            name, path, last.test_accuracy, last.test_loss, history, metadata["dataset"], metadata["framework"]
+            name,
+            path,
+            last.test_accuracy,
+            last.test_loss,
+            history,
+            metadata["dataset"],
+            metadata["framework"],
+            metadata["digest"],
         )
     except (KeyError, TypeError, IndexError) as error:
         raise StorageError(f"{path} has no training record ({error!r}). Delete it and train again.") from error

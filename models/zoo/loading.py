@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ...errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
 from ..architecture.weights_file import load_metadata
 from ..base import Model
@@ -118,6 +120,29 @@ def weights_id(name: str) -> str | None:
     return entry.identify(rest)
 
 
+def shown_name(name: str, weights: str | None) -> str:
+    """Return what tables call a model: one that a user trained has the first digits of its digest behind its name.
+
+    Whoever trains a network under that name gets another one, while the names that heatmark registers, and those of
+    families, say which weights they mean.
+
+    Parameters
+    ----------
+    name
+        As ``--models`` takes it.
+    weights
+        The SHA-256 of its weights; anything else, and the name stays as it is.
+    """
+    known = ":" in name or name in MODELS.names()
+    return name if known or weights is None or not _DIGEST.fullmatch(weights) else f"{name} ({weights[:8]})"
+
+
+def trained_digest(name: str) -> str:
+    """Return the digest of a network that a user trained; empty for any other model."""
+    known = ":" in name or name in MODELS.names() or name not in trained_names()
+    return "" if known else _trained_entry(name).digest
+
+
 def _own_form(name: str) -> str:
     """Return how a network of one's own is named, where ``name`` looks like an attempt at that; else nothing."""
     if name.endswith(".py"):
@@ -151,10 +176,11 @@ def _trained_entry(name: str) -> ModelEntry:
     path = trained_path(name)
     datasets: tuple[str, ...] = ()
     shape: tuple[int, ...] | None = None
+    weights_digest = ""
     try:
         record = read_record(path, name)
         summary = f"trained on {record.dataset}: {record.test_accuracy:.1%} right, loss {record.test_loss:.3f}"
-        datasets = (record.dataset,)
+        datasets, weights_digest = (record.dataset,), record.digest
         shape = tuple(load_metadata(path)["input_shape"])
     except (HeatmarkError, KeyError) as error:
         summary = f"cannot be read: {error}"
@@ -167,7 +193,9 @@ def _trained_entry(name: str) -> ModelEntry:
         datasets=datasets,
         input_shape=shape,
         weights="trained on this machine",
+        digest=weights_digest,
     )
 
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _EXAMPLES = {"torchvision": "torchvision:vgg16", "keras": "keras:VGG16"}

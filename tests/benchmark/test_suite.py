@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heatmark.benchmark.store.cell import Task
 from heatmark.benchmark.suite import Suite, list_suites, load_suite
 from heatmark.errors import BadInput, StorageError, UnknownName
 
@@ -33,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_file_is_read(file: Path) -> None:
     suite = load_suite(file)
     assert suite.name == "mine" and suite.description == "mine"
-    assert suite.tasks == (("small-cnn", "digits"), ("vgg7", "digits"))
+    assert suite.tasks == (Task("small-cnn", "digits"), Task("vgg7", "digits"))
     assert suite.methods == ("integrated_gradients[steps=5]", "integrated_gradients[steps=10]", "saliency")
     assert suite.frameworks == ("torch",) and suite.seeds == (0, 1)
     assert (suite.target, suite.limit, suite.cell_samples, suite.precision) == ("label", 7, 3, "float32")
@@ -46,7 +47,7 @@ def test_tasks_may_be_listed_one_by_one(tmp_path: Path) -> None:
         '[[tasks]]\nmodel = "small-cnn"\ndata = "digits"\n[[tasks]]\nmodel = "cnn-1d"\ndata = "mnist1d"\n'
     )
     suite = load_suite(path)
-    assert suite.tasks == (("small-cnn", "digits"), ("cnn-1d", "mnist1d"))
+    assert suite.tasks == (Task("small-cnn", "digits"), Task("cnn-1d", "mnist1d"))
     assert suite.models == ("small-cnn", "cnn-1d") and suite.datasets == ("digits", "mnist1d")
 
 
@@ -64,7 +65,10 @@ def test_quick_is_packaged_and_its_names_exist() -> None:
     quick = load_suite("quick")
     methods, metrics = looked_up(quick)
     assert quick in list_suites()
-    assert quick.tasks == (("efficientnet-lite0", "imagenet-samples"),) and quick.frameworks == ("torch", "tensorflow")
+    assert quick.tasks == (Task("efficientnet-lite0", "imagenet-samples"),) and quick.frameworks == (
+        "torch",
+        "tensorflow",
+    )
     assert len(methods) == 13 and len(metrics) == 6
 
 
@@ -72,7 +76,7 @@ def test_options_replace_parts(file: Path) -> None:
     suite = load_suite(file).changed(
         models="a, b", data=["d,with comma"], methods="rise[masks=2|4]", seeds=[3], limit=1
     )
-    assert suite.tasks == (("a", "d,with comma"), ("b", "d,with comma"))
+    assert suite.tasks == (Task("a", "d,with comma"), Task("b", "d,with comma"))
     assert suite.methods == ("rise[masks=2]", "rise[masks=4]")
     assert suite.metrics == ("deletion",) and suite.seeds == (3,) and suite.limit == 1
 

@@ -231,9 +231,9 @@ def test_training_prints_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def train(network: str, data: str, **options: object) -> trained.TrainedModel:
         epoch = Epoch(1, 0.5, 1.25, 0.25, 2.5)
         options["progress"](epoch, 1)  # type: ignore[operator]
-        return trained.TrainedModel("small-cnn@digits", tmp_path / "w", 0.25, 2.5, (epoch,), data, "torch")
+        return trained.TrainedModel("small-cnn@digits", tmp_path / "w", 0.25, 2.5, (epoch,), data, "torch", "3e" * 32)
 
     monkeypatch.setattr(trained, "train", train)
     result = called("train", "small-cnn", "--data", "digits", "--epochs", "1")
     assert "epoch 1/1: training accuracy 50.0%, loss 1.250; test accuracy 25.0%, loss 2.500" in result.stdout
-    assert "--models small-cnn@digits" in result.stdout
+    assert "Kept as 'small-cnn@digits' (3e3e3e3e): heatmark run --models small-cnn@digits" in result.stdout

@@ -70,9 +70,9 @@ def test_what_is_no_runtime_result_is_said_so(tmp_path):
 
 def test_case_parameters_come_back():
     for one in (case(), case("rise[masks=8]", "tensorflow", "cuda:1", precision="tf32", batch=CHUNK, size=64)):
-        assert RuntimeCase.from_parameters(one.parameters) == one
+        assert RuntimeCase.from_plain(one.plain()) == one
     with pytest.raises(BadInput, match="does not say"):
-        RuntimeCase.from_parameters({"method": "saliency"})
+        RuntimeCase.from_plain({"method": "saliency"})
 
 
 def test_pytest_benchmark_reads_the_file(tmp_path):
