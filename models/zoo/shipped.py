@@ -13,7 +13,7 @@ from ...identity import file_digest
 from ..training.kept import RECIPES, RestoredNetwork, restore
 from ..training.recipe import TrainingRecipe
 
-WEIGHTS = Path(__file__).with_name("zoo") / "weights"
+WEIGHTS = Path(__file__).with_name("weights")
 """One safetensors file per network, and the table of them."""
 
 TABLE, SUFFIX = "networks.json", ".safetensors"

@@ -21,7 +21,7 @@ from heatmark.models.zoo.loading import find_model, load_model, weights_id
 from heatmark.models.zoo.shipped import TABLE, WEIGHTS, ZOO, ZooNetwork, shipped_network, shipped_path, shipped_records
 
 RECORDS = shipped_records()
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 LARGEST = 2 << 20
 LEAST_RIGHT = {"pooled-cnn-shapes": 0.97, "pooled-cnn-patches": 0.97, "cnn-1d-series": 0.97}
 
@@ -33,7 +33,9 @@ def test_the_table_the_files_and_the_recipes_are_of_the_same_networks() -> None:
     files = {f"{name}.safetensors" for name in ZOO} | {TABLE}
     assert {path.name for path in WEIGHTS.iterdir()} == files
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    packed = {path.name for pattern in patterns["heatmark.models"] for path in (ROOT / "models").glob(pattern)}
+    packed = {
+        path.name for pattern in patterns["heatmark.models.zoo"] for path in (ROOT / "models" / "zoo").glob(pattern)
+    }
     assert packed == files
 
 
