@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatmark.benchmark.store import folder as store_module
-from heatmark.benchmark.store.cell import SCHEMA, CellSpec, rows_schema, slug
+from heatmark.benchmark.store.cell import SCHEMA, CellSpec, Task, rows_schema, slug
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, StorageError
 
@@ -184,7 +184,7 @@ def test_reasons_are_listed_once_per_method_and_framework(store: RunStore) -> No
     store.write_reason(spec(), "no ReLU")
     store.write_reason(spec(seed=1), "no ReLU")
     (skipped,) = store.not_applicable()
-    assert skipped == (("m", "d"), "gradient[steps=2]", "torch", "no ReLU")
+    assert skipped == (Task("m", "d"), "gradient[steps=2]", "torch", "no ReLU")
     assert store.reasons() == {spec().key: "no ReLU", spec(seed=1).key: "no ReLU"}
 
 
