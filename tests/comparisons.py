@@ -1,10 +1,11 @@
-"""What comparisons with other libraries share."""
+"""What comparisons share: with other libraries, and between frameworks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from heatmark.leaderboards.statistics.ranks import rank_correlation
 from heatmark.methods.libraries import Library
 
 
@@ -19,6 +20,16 @@ def same(one: np.ndarray, other: np.ndarray, tolerance: float = 1e-4) -> None:
     scale = np.abs(other).reshape(len(other), -1).max(axis=1)
     assert (scale > 0).any()
     assert (np.abs(one - other).reshape(len(one), -1).max(axis=1) <= tolerance * scale).all()
+
+
+def frameworks_agree(one: np.ndarray, other: np.ndarray) -> None:
+    """One sample's maps are the same in both frameworks: to 1e-3 of the largest value, and in the order of positions.
+
+    Positions that only rounding tells apart have no order (`rank_correlation`); every difference counts for the bound.
+    """
+    assert np.abs(one - other).max() <= 1e-3 * np.abs(one).max()
+    correlation = rank_correlation(one, other)
+    assert correlation >= 0.999 or np.isnan(correlation)  # not a number where neither map varies
 
 
 def stretched(maps: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ...benchmark.timing.device_check import Outputs
 from ..report.tables import escaped
 from ..standings.registered import metric_facts
 from ..standings.results import FRAMEWORK_NAMES
-from ..statistics.ranks import ranks, rounded, spearman
+from ..statistics.ranks import ROUNDING, rank_correlation, ranks, rounded, spearman
 from ..writing import numbers as formatting
 from .tables import WIDTH, markdown_table
 
@@ -41,7 +41,8 @@ class MapParity:
     largest
         The largest difference of any position, as a share of that map's largest absolute value.
     correlation, worst
-        The rank correlation of positions: the median over images, and the smallest. NaN where a map is constant.
+        The rank correlation of positions, blind to rounding (`ranks.rank_correlation`): the median over images, and the
+        smallest. NaN where maps are constant.
     identical
         Whether all maps are the same bit for bit.
     score_difference, metric
@@ -180,7 +181,7 @@ def parity(name: str, reference: Outputs, other: Outputs) -> Parity:
 def _maps(method: str, reference: Outputs, other: Outputs, spreads: Mapping[str, float]) -> MapParity:
     first, second = (outputs.maps[method].reshape(len(outputs.targets), -1) for outputs in (reference, other))
     scale = np.maximum(np.abs(first).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    correlations = np.array([spearman(one, two) for one, two in zip(first, second, strict=True)])
+    correlations = np.array([rank_correlation(one, two) for one, two in zip(first, second, strict=True)])
     known = correlations[np.isfinite(correlations)]
     difference, metric = _scores(method, reference, other, spreads)
     return MapParity(
@@ -195,13 +196,20 @@ def _maps(method: str, reference: Outputs, other: Outputs, spreads: Mapping[str,
 
 
 def _spreads(outputs: Outputs) -> dict[str, float]:
-    """Return the range of each metric's scores over all methods and images, which differences are measured in."""
+    """Return the range of each metric's scores over all methods and images, which differences are measured in.
+
+    A range that is rounding, compared with the largest score, is none.
+    """
     values: dict[str, list[np.ndarray]] = {}
     for scores in outputs.scores.values():
         for metric, found in scores.items():
             values.setdefault(metric, []).append(found[np.isfinite(found)])
     joined = {metric: np.concatenate(found) for metric, found in values.items()}
-    return {metric: float(np.ptp(found)) if len(found) else 0.0 for metric, found in joined.items()}
+    return {
+        metric: spread if (spread := float(np.ptp(found))) > ROUNDING * np.abs(found).max() else 0.0
+        for metric, found in joined.items()
+        if len(found)
+    }
 
 
 def _scores(method: str, reference: Outputs, other: Outputs, spreads: Mapping[str, float]) -> tuple[float, str]:
@@ -209,7 +217,7 @@ def _scores(method: str, reference: Outputs, other: Outputs, spreads: Mapping[st
     first, second = reference.scores[method], other.scores[method]
     found = {}
     for metric in first:
-        if metric in second and spreads[metric] > 0:
+        if metric in second and spreads.get(metric, 0.0) > 0:
             gaps = np.abs(first[metric] - second[metric])
             if np.isfinite(gaps).any():
                 found[metric] = float(np.nanmax(gaps)) / spreads[metric]
@@ -226,6 +234,7 @@ def _boards(methods: Sequence[str], reference: Outputs, other: Outputs) -> Board
         means = np.array([[_mean(outputs, method, metric) for method in methods] for outputs in (reference, other)])
         if better is None or not np.isfinite(means).all():
             continue
+        means[1] = _settled(means[0], means[1])
         by_metric[metric] = spearman(means[0], means[1])
         ranked.append([ranks(row, better) for row in means])
     if not ranked:
@@ -239,6 +248,17 @@ def _boards(methods: Sequence[str], reference: Outputs, other: Outputs) -> Board
         int((rounded(places[0]) != rounded(places[1])).sum()),
         bool(places[0].argmin() == places[1].argmin()),
     )
+
+
+def _settled(reference: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return methods' means with those of the reference in place of all that rounding keeps from being the same.
+
+    Otherwise noise would decide which of two methods with one mean stands first. Means of one metric may lie orders
+    apart, so rounding is a share of each; near zero it is float32's of the largest.
+    """
+    sizes = np.maximum(np.abs(reference), np.abs(other))
+    grain = ROUNDING * sizes + np.finfo(np.float32).eps * sizes.max(initial=0.0)
+    return np.where(np.abs(reference - other) <= grain, reference, other)
 
 
 def _mean(outputs: Outputs, method: str, metric: str) -> float:

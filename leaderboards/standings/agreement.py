@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...benchmark.store.cell import Task
-from ..statistics.ranks import spearman
+from ..statistics.ranks import ROUNDING, rank_correlation
 from .registered import MetricFacts
 from .results import FRAMEWORK_NAMES, Results
 
@@ -28,9 +28,10 @@ class AgreementRow:
         The mean in each framework, over the ``samples`` samples that both have.
     largest
         The largest difference on one sample, and ``share``: the same relative to the spread (largest minus smallest)
-        of the metric's scores over all methods, samples and both frameworks.
+        of the metric's scores over all methods, samples and both frameworks. A difference that is rounding, compared
+        with the largest of these scores, has no share, however small their spread is.
     rank_correlation
-        Spearman's correlation of the per-sample scores; NaN where they are constant.
+        `rank_correlation` of the per-sample scores; NaN where they are constant.
     """
 
     method: str
@@ -101,10 +102,11 @@ def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agree
         every = np.concatenate([part[metric].to_numpy(np.float64).ravel() for part in scores])
         every = every[np.isfinite(every)]
         spread = float(every.max() - every.min()) if every.size else 0.0
+        grain = ROUNDING * float(np.abs(every).max(initial=0.0))
         for method in (run.method for run in first.methods):
             pair = [part[metric].get(method) for part in scores]
             if pair[0] is not None and pair[1] is not None:
-                row = _row(method, metric, pair[0], pair[1], spread)
+                row = _row(method, metric, pair[0], pair[1], spread, grain)
                 rows += [row] if row.samples else []
     rows.sort(key=lambda row: -row.share)
     task, precision, target, _ = first.setting
@@ -140,7 +142,7 @@ def _scores(results: Results, metrics: Sequence[str]) -> dict[str, pd.DataFrame]
     }
 
 
-def _row(method: str, metric: str, first: pd.Series, second: pd.Series, spread: float) -> AgreementRow:
+def _row(method: str, metric: str, first: pd.Series, second: pd.Series, spread: float, grain: float) -> AgreementRow:
     paired = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(np.float64)
     if not len(paired):
         nan = float("nan")
@@ -152,6 +154,6 @@ def _row(method: str, metric: str, first: pd.Series, second: pd.Series, spread: 
         (float(paired[:, 0].mean()), float(paired[:, 1].mean())),
         len(paired),
         largest,
-        largest / spread if spread > 0 else 0.0,
-        spearman(paired[:, 0], paired[:, 1]),
+        largest / spread if largest > grain else 0.0,
+        rank_correlation(paired[:, 0], paired[:, 1]),
     )

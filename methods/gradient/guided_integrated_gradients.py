@@ -13,6 +13,9 @@ from ...registry import Reference
 from ..registry import register_method
 from ..request import Request
 
+_ROUNDING = 1e-5
+"""Of the largest gradient: what float32 may make of the difference between two."""
+
 
 @register_method(
     "guided_ig",
@@ -21,6 +24,7 @@ from ..request import Request
     needs=["gradients"],
     cost="`steps` forward and backward passes",
     reference=Reference("Kapishnikov et al.", 2021, "Guided Integrated Gradients", "2106.09788"),
+    version=2,
 )
 def guided_ig(
     request: Request,
@@ -36,7 +40,12 @@ def guided_ig(
         str | float | np.ndarray, Doc("where the path begins", source="black image", choices=BASELINES)
     ] = "black",
 ) -> Tensor:
-    """The gradient integrated along a path near the straight one that avoids steep directions (algorithm 1)."""
+    """The gradient integrated along a path near the straight one that avoids steep directions (algorithm 1).
+
+    The values with the smallest gradients move first, ``fraction`` of all at a time, and with them those whose
+    gradients are as small but for rounding: 1e-5 of the largest gradient. Otherwise rounding would choose among equal
+    gradients, and every later gradient is taken where that choice led.
+    """
     model = request.model
     end = model.to_numpy(request.x).astype(np.float64)
     begin = np.broadcast_to(
@@ -75,7 +84,8 @@ class _Path:
                 break
             # What has arrived counts among all values, of which a fraction moves, but cannot move itself.
             strength = np.where(free, np.abs(gradient), np.inf)
-            chosen = free & (strength <= np.quantile(strength, self._fraction, method="lower"))
+            equal = _ROUNDING * np.abs(gradient).max()
+            chosen = free & (strength <= np.quantile(strength, self._fraction, method="lower") + equal)
             room = np.abs(highest - self.x)[chosen].sum()
             # All of the chosen to their limit, or as far as brings the path to its length.
             part = 1.0 if room <= excess else excess / room

@@ -276,6 +276,25 @@ def test_frameworks_that_disagree_are_named(tmp_path):
     assert "fair, insertion" in shown(board)
 
 
+@pytest.mark.parametrize(("size", "differing"), [(1e-7, []), (1e-3, ["fair"])])
+def test_frameworks_whose_scores_part_by_rounding_agree(tmp_path, size, differing):
+    # All methods have nearly one score, so that rounding alone makes the spread, or a difference of a thousandth.
+    store = RunStore.prepared(tmp_path)
+    specs = [specification(name, framework) for framework in ("torch", "tensorflow") for name in THREE]
+    store.begin({"suite": {"name": "made"}}, specs)
+    generator = np.random.default_rng(0)
+    for spec in specs:
+        scores = 0.4 + 1e-7 * generator.uniform(-1, 1, (len(METRICS), SAMPLES))
+        if (spec.method, spec.framework) == ("fair", "tensorflow"):
+            scores += size * 0.4 * generator.uniform(-1, 1, scores.shape)
+        store.write(spec, rows(spec, scores), provenance(spec))
+    (agreement,) = leaderboard(tmp_path).agreements
+    assert sorted({row.method for row in agreement.differing}) == differing
+    for row in agreement.rows:
+        # Scores that vary by rounding have no order; those of one framework alone that vary are not in the other's.
+        assert row.rank_correlation == 0 if row.method in differing else np.isnan(row.rank_correlation)
+
+
 def test_not_applicable_methods_have_a_reason_and_no_row(tmp_path):
     made_run(tmp_path, {**THREE, "cam": THREE["good"]}, skipped=("cam",))
     board = leaderboard(tmp_path)

@@ -142,6 +142,20 @@ def test_a_guided_path_arrives_and_covers_its_length(distance):
     np.testing.assert_allclose(path.x, end, atol=1e-9)
 
 
+def test_rounding_does_not_turn_a_guided_path():
+    # Two thirds of the gradients are equal but for rounding, more than move at a time.
+    rng = np.random.default_rng(0)
+    end, strengths = rng.random(60), np.where(np.arange(60) % 3, 0.1, rng.standard_normal((6, 60)))
+    found = []
+    for noise in (np.random.default_rng(seed) for seed in range(3)):
+        path = _Path(np.zeros(60), end, 0.25, 0.5)
+        for step, strength in enumerate(strengths):
+            path.advance(strength * (1 + 1e-7 * noise.standard_normal(60)), (step + 1) / 6)
+        found.append(path.attribution)
+    assert np.abs(found[0]).max() > 0.1
+    np.testing.assert_allclose(found[1:], [found[0]] * 2, atol=1e-6)
+
+
 def test_a_guided_path_without_freedom_is_the_straight_one(model):
     subject = model("residual", "torch")
     x = native(subject, pictures(2))

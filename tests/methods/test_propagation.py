@@ -5,8 +5,8 @@ from __future__ import annotations
 import networks
 import numpy as np
 import pytest
+from comparisons import frameworks_agree
 from networks import FRAMEWORKS, native, pictures
-from scipy.stats import spearmanr
 
 import heatmark as hm
 from heatmark.methods.propagation.lrp import relevance_and_absorbed
@@ -244,8 +244,8 @@ def test_relevance_variants_agree_between_frameworks(model, network, shape, meth
         for subject in (model(network, framework, shape) for framework in FRAMEWORKS)
     )
     for one, other in zip(first, second, strict=True):
-        assert np.abs(one - other).max() <= 1e-3 * np.abs(one).max()
-        assert spearmanr(one.ravel(), other.ravel()).statistic >= 0.999
+        assert np.ptp(one) > 0
+        frameworks_agree(one, other)
 
 
 # Peers

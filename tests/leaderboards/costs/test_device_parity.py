@@ -85,6 +85,21 @@ def test_leaderboards_that_change_are_told():
     assert {item.method: item.score_difference for item in found.maps}["first"] == pytest.approx(1.0)
 
 
+def test_leaderboards_that_part_by_rounding_do_not_move():
+    # Two methods with one score, whose order is rounding's; a real difference of a thousandth is told.
+    for size, moved in ((5e-6, 0), (1e-3, 2)):
+        one, other = outputs(), on_gpu()
+        tied = {metric: values + 0.0 for metric, values in one.scores["first"].items()}
+        apart = {"deletion": tied["deletion"] * (1 + size), "insertion": tied["insertion"] * (1 - size)}
+        reference = {**one.scores, "second": apart}
+        found = parity("torch", replace(one, scores=reference), replace(other, scores={**other.scores, "second": tied}))
+        assert (found.board.moved, found.board.same_first) == (moved, True)
+        noise = {metric: values * (1 + size * np.arange(3)) for metric, values in tied.items()}
+        flat, noisy = (dict.fromkeys(METHODS, scores) for scores in (tied, noise))
+        found = parity("torch", replace(one, scores=flat), replace(other, scores=noisy))
+        assert np.isnan(found.maps[0].score_difference)  # the reference's scores have no range
+
+
 def test_methods_that_one_setup_lacks_are_named_and_not_compared():
     other = on_gpu()
     less = {method: maps for method, maps in other.maps.items() if method != "third"}

@@ -1,0 +1,161 @@
+"""Run tests as other processors would: with the instructions that PyTorch and oneDNN may use limited by variables.
+
+``python tests/processors.py`` is the short form, with which `tox -e tests` ends; ``tox -e processors`` is the long one.
+
+PyTorch obeys its variable without asking the processor, which would die of an unknown instruction. So a setting that
+this processor cannot have is left out, and said; so is one that is what the processor does anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: What PyTorch says of a processor with more and more instructions; others (of ARM, of POWER) are like the first.
+CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
+
+SHORT = (
+    "test_methods.py::test_frameworks_agree",
+    "test_propagation.py::test_relevance_variants_agree_between_frameworks",
+    "test_shipped_networks.py::test_both_frameworks_say_what_is_recorded",
+    "test_ground_truth_datasets.py::test_networks_use_what_the_masks_mark",
+    "test_gradient_family.py",
+    "test_metrics.py",
+    "test_rank_correlation.py",
+    "test_score_rounding.py",
+    "test_transformers.py",
+)
+"""The same maps and scores in both frameworks, known answers, and margins: files, or single tests of them."""
+
+LONG = (
+    "test_array_operations.py",
+    "test_attention_seen.py",
+    "test_audit.py",
+    "test_audit_statistics.py",
+    "test_axiom_metrics.py",
+    "test_cam_family.py",
+    "test_chunk_size.py",
+    "test_complexity_metrics.py",
+    "test_curve_metrics.py",
+    "test_device_parity.py",
+    "test_gradient_family.py",
+    "test_ground_truth_datasets.py",
+    "test_imputation.py",
+    "test_localisation_metrics.py",
+    "test_methods.py",
+    "test_metric_references.py",
+    "test_metrics.py",
+    "test_mistakes.py",
+    "test_model_interface.py",
+    "test_open_input_shapes.py",
+    "test_perturbation.py",
+    "test_propagation.py",
+    "test_propagation_graph.py",
+    "test_randomisation_metrics.py",
+    "test_randomised_models.py",
+    "test_rank_correlation.py",
+    "test_rescore.py",
+    "test_robustness_metrics.py",
+    "test_run.py",
+    "test_score_rounding.py",
+    "test_shipped_networks.py",
+    "test_small_inputs.py",
+    "test_statistics.py",
+    "test_subset_metrics.py",
+    "test_trained_parity.py",
+    "test_transformers.py",
+    "test_zoo_architecture.py",
+    "test_zoo_loaders.py",
+    "test_zoo_training.py",
+    "test_zoo_weights.py",
+)
+"""Everything that computes with a network."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which instructions may be used.
+
+    Attributes
+    ----------
+    name
+        As on the command line.
+    gives
+        What of `CAPABILITIES` PyTorch is limited to; nothing where it is not.
+    variables
+        Of the environment.
+    """
+
+    name: str
+    gives: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The setting in words."""
+        return " ".join(f"{key}={value}" for key, value in self.variables.items()) or "as the processor is"
+
+
+NATIVE = Setting("native")
+SETTINGS = (
+    NATIVE,
+    Setting("avx2", "AVX2", {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    Setting("sse41", "DEFAULT", {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}),
+)
+
+
+def environment(setting: Setting) -> dict[str, str]:
+    """Return the environment of a process that runs in this setting."""
+    limits = {key for one in SETTINGS for key in one.variables}
+    return {**{key: value for key, value in os.environ.items() if key not in limits}, **setting.variables}
+
+
+def capability(setting: Setting) -> str:
+    """Return what PyTorch says that it uses."""
+    code = "import torch; print(torch.backends.cpu.get_cpu_capability())"
+    told = subprocess.run([sys.executable, "-c", code], env=environment(setting), stdout=subprocess.PIPE, check=True)
+    return told.stdout.decode().split()[-1]
+
+
+def left_out(setting: Setting, native: str) -> str:
+    """Return why a processor of this capability does not run a setting, or nothing."""
+    rank = CAPABILITIES.index(native) if native in CAPABILITIES else 0
+    if not setting.gives or (wanted := CAPABILITIES.index(setting.gives)) < rank:
+        return ""
+    return f"this processor {'has no more' if wanted == rank else 'lacks it'}: PyTorch says {native}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tests in each setting; 1 if any failed."""
+    names = [setting.name for setting in SETTINGS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--long", action="store_true", help="all that computes, in every setting")
+    parser.add_argument("--only", choices=names, action="append", help="one setting; may be repeated")
+    chosen = parser.parse_args(arguments)
+    # The tests themselves have run in the first setting before the short form begins.
+    wanted = chosen.only or (names if chosen.long else names[1:])
+    tests = [str(Path(__file__).parent / name) for name in (LONG if chosen.long else SHORT)]
+    native, failed = capability(NATIVE), []
+    for setting in (setting for setting in SETTINGS if setting.name in wanted):
+        if reason := left_out(setting, native):
+            print(f"== {setting.name} ({setting.words}): left out, {reason} ==", flush=True)
+            continue
+        print(f"== {setting.name} ({setting.words}): PyTorch says {capability(setting)} ==", flush=True)
+        began = time.monotonic()
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-r", "fE", "-m", "not slow and not cuda"]
+        code = subprocess.run([*command, *tests], env=environment(setting)).returncode
+        print(f"== {setting.name}: status {code} after {time.monotonic() - began:.0f} s ==", flush=True)
+        failed += [setting.name] if code else []
+    if failed:
+        print(f"Failed as other processors: {', '.join(failed)}. Again: python {__file__} --only {failed[0]}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
