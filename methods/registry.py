@@ -140,7 +140,7 @@ class Method:
                 model.layer(self.parameters.get("layer"))
             except BadInput as error:
                 return str(error)
-        return model.engine.extraction.reason if "graph" in needs else None
+        return model.extraction.reason if "graph" in needs else None
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the method's numbers depend on, as plain data."""

@@ -43,9 +43,7 @@ class ChunkTuner:
         self._best = self._candidate = (self.start, self.layouts[0])
 
     @classmethod
-    def for_input(
-        cls, shape: tuple[int, ...], layouts: tuple[str, ...], *, on_accelerator: bool, backward: bool
-    ) -> ChunkTuner:
+    def for_input(cls, shape: tuple[int, ...], layouts: tuple[str, ...], *, on_cpu: bool, backward: bool) -> ChunkTuner:
         """Return a tuner whose first guess and bounds suit inputs of this shape.
 
         A backward pass keeps every layer's outputs, some hundred times the input. On an accelerator its chunks are
@@ -53,9 +51,9 @@ class ChunkTuner:
         """
         elements = math.prod(shape)
         # On two cores 16 was mostly the fastest for a forward pass at 224 px; a backward pass needs far more memory.
-        first, most_bytes = (32, 512 * 2**20) if on_accelerator else (8 if backward else 16, 32 * 2**20)
-        most_bytes //= 2 if backward and on_accelerator else 1
-        if backward and not on_accelerator:
+        first, most_bytes = (8 if backward else 16, 32 * 2**20) if on_cpu else (32, 512 * 2**20)
+        most_bytes //= 2 if backward and not on_cpu else 1
+        if backward and on_cpu:
             most_bytes = min(most_bytes, virtual_memory().available // (_FREE_PARTS * _KEPT_INPUTS))
         largest = max(1, min(4096, most_bytes // (4 * elements)))
         sizes = tuple(2**power for power in range(int(math.log2(largest)) + 1))

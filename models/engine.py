@@ -10,21 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from ..errors import OutOfMemory
 from .arrays.operations import Tensor, TensorOperations
-from .base import Model
 from .chunk_size import ChunkTuner
+from .interface import Interface
 from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
-
-if TYPE_CHECKING:
-    from .graph.graph import Extraction
 
 Result = TypeVar("Result")
 
@@ -122,7 +118,7 @@ class Engine:
         A fixed chunk size, or None to measure the best one on the work itself.
     """
 
-    def __init__(self, model: Model, chunk: int | None = None) -> None:
+    def __init__(self, model: Interface, chunk: int | None = None) -> None:
         self.model = model
         self.chunk = chunk
         self.on_rows: Callable[[int], None] | None = None
@@ -200,13 +196,6 @@ class Engine:
             if self.on_rows is not None:
                 self.on_rows(rows.stop - rows.start)
 
-    @cached_property
-    def extraction(self) -> Extraction:
-        """The network as a graph that relevance can be propagated on, or why there is none."""
-        from .graph.graph import extracted
-
-        return extracted(self.model)
-
     def outputs(self, x: Tensor) -> Tensor:
         """Return the logits (n, classes)."""
         stream = self.stream(Query(), x, None, Pairs.grid(_length(x), 1))
@@ -267,9 +256,8 @@ class Engine:
     def _tuner(self, query: Query, kind: str | None = None) -> ChunkTuner:
         kind = kind or ("backward" if query.backward else "forward")
         if kind not in self._tuners:
-            on_accelerator = "cpu" not in self.model.device.lower()
             self._tuners[kind] = ChunkTuner.for_input(
-                self.model.input_shape, self.model.layouts, on_accelerator=on_accelerator, backward=query.backward
+                self.model.input_shape, self.model.layouts, on_cpu=self.model.on_cpu, backward=query.backward
             )
         return self._tuners[kind]
 

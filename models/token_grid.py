@@ -9,16 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import NotApplicable
 from .arrays.operations import Tensor, TensorOperations
+from .interface import Interface
 from .queries import Layer, Query
-
-if TYPE_CHECKING:
-    from .base import Model
 
 _MOST_LEADING = 8
 """Leading tokens that are looked for: a class token and up to four registers are usual."""
@@ -49,7 +46,7 @@ class Tokens:
         The model; its input shape must stay as it is.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Interface) -> None:
         self._model = model
         self._positional = 2 <= len(model.input_shape) <= 3
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..datasets.base import Sizing
 from ..errors import BadInput
-from .base import Description, Model, Preprocess
+from .base import Model
 from .devices import resolved_device
+from .interface import ModelOptions, Preprocess
 from .queries import Precision
 
 
@@ -64,7 +65,7 @@ def wrap(
     if precision not in ("float32", "bf16"):
         raise BadInput(f"Unknown precision {precision!r}: choose float32 or bf16.")
     framework = framework_of(net)
-    description: Description = {
+    options: ModelOptions = {
         "name": name or type(net).__name__,
         "precision": precision,
         "input_shape": None if input_shape is None else tuple(int(size) for size in input_shape),
@@ -73,7 +74,7 @@ def wrap(
         "preprocess": preprocess,
         "weights_id": weights_id,
     }
-    model = _torch_model(net, device, description) if framework == "torch" else _keras_model(net, device, description)
+    model = _torch_model(net, device, options) if framework == "torch" else _keras_model(net, device, options)
     if model.knows_shape:
         model.probe(num_classes)
     return model
@@ -105,7 +106,7 @@ def framework_of(net: Any) -> str:
     raise BadInput(f"Expected a torch.nn.Module or a keras.Model, got {type(net).__module__}.{type(net).__qualname__}.")
 
 
-def _torch_model(net: Any, device: str, description: Description) -> Model:
+def _torch_model(net: Any, device: str, options: ModelOptions) -> Model:
     import copy
 
     import torch
@@ -116,13 +117,13 @@ def _torch_model(net: Any, device: str, description: Description) -> Model:
     place = home if device == "auto" else torch.device(resolved_device("torch", device))
     if place != home:
         net = copy.deepcopy(net).to(place)
-    return TorchModel(net, device=place, **description)
+    return TorchModel(net, device=place, **options)
 
 
-def _keras_model(net: Any, device: str, description: Description) -> Model:
+def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
     from .networks.on_tensorflow import TensorFlowModel
 
     known = getattr(net, "input_shape", None)
-    if description["input_shape"] is None and isinstance(known, tuple) and all(known[1:]):
-        description["input_shape"] = tuple(int(size) for size in known[1:])
-    return TensorFlowModel(net, device=resolved_device("tensorflow", device), **description)
+    if options["input_shape"] is None and isinstance(known, tuple) and all(known[1:]):
+        options["input_shape"] = tuple(int(size) for size in known[1:])
+    return TensorFlowModel(net, device=resolved_device("tensorflow", device), **options)

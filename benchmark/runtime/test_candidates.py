@@ -64,7 +64,7 @@ def compiled(model: Any, x: Any, backward: bool, mode: str = "default") -> Job:
     import tensorflow as tf
 
     def network(rows: Any) -> Any:
-        logits = model._logits(rows)
+        logits = model.logits(rows)
         return tf.gradients(tf.reduce_sum(logits[:, 0]), rows)[0] if backward else logits
 
     signature = [tf.TensorSpec(x.shape, tf.float32)]
@@ -79,7 +79,7 @@ def compiled(model: Any, x: Any, backward: bool, mode: str = "default") -> Job:
 def _compiled_torch(model: Any, x: Any, backward: bool, mode: str) -> Job:
     import torch
 
-    from heatmark.models.networks.on_torch import at_rest
+    from heatmark.models.probes.at_rest import at_rest
 
     if mode != "default" and "cuda" not in model.device:
         pytest.skip("CUDA graphs need a GPU")
@@ -90,10 +90,10 @@ def _compiled_torch(model: Any, x: Any, backward: bool, mode: str) -> Job:
             rows = x.contiguous(memory_format=torch.channels_last)
             if backward:
                 rows = rows.detach().requires_grad_()
-                torch.autograd.grad(network(model._prepared(rows))[:, 0].sum(), rows)
+                torch.autograd.grad(network(model.prepared(rows))[:, 0].sum(), rows)
             else:
                 with torch.inference_mode():
-                    network(model._prepared(rows))
+                    network(model.prepared(rows))
         model.synchronise()
 
     return run
@@ -111,7 +111,7 @@ def open_batch_axis(model: Any, x: Any, backward: bool) -> Job:
     import tensorflow as tf
 
     def network(rows: Any) -> Any:
-        logits = model._logits(rows)
+        logits = model.logits(rows)
         return tf.gradients(tf.reduce_sum(logits[:, 0]), rows)[0] if backward else logits
 
     signature = [tf.TensorSpec((None, *model.input_shape), tf.float32)]
@@ -169,7 +169,7 @@ CANDIDATES: dict[str, Maker] = {
 
 
 def _on_gpu(model: Any) -> bool:
-    return "cpu" not in model.device.lower()
+    return not model.on_cpu
 
 
 def note(benchmark: Any, jobs: dict[str, Job]) -> None:
@@ -204,19 +204,19 @@ def test_one_backward_pass_for_several_targets(benchmark, model):
         pytest.skip("TensorFlow's graphs are traced for one target")
     import torch
 
-    from heatmark.models.networks.on_torch import at_rest
+    from heatmark.models.probes.at_rest import at_rest
 
     def each() -> None:
         with at_rest(model.net):
             for number in range(CLASSES):
                 inputs = x.detach().requires_grad_()
-                torch.autograd.grad(model._logits(inputs)[:, number].sum(), inputs)
+                torch.autograd.grad(model.logits(inputs)[:, number].sum(), inputs)
         model.synchronise()
 
     def shared() -> None:
         with at_rest(model.net):
             inputs = x.detach().requires_grad_()
-            logits = model._logits(inputs)
+            logits = model.logits(inputs)
             for number in range(CLASSES):
                 torch.autograd.grad(logits[:, number].sum(), inputs, retain_graph=number < CLASSES - 1)
         model.synchronise()

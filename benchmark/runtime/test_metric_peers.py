@@ -109,6 +109,9 @@ def quantus(model: Any, x: Any, maps: np.ndarray) -> Job:
 
 def xplique(model: Any, x: Any, maps: np.ndarray) -> Job:
     metrics = pytest.importorskip("xplique.metrics")
+    from heatmark.models.networks.whole_on_tensorflow import whole
+
+    network = whole(model).net
     targets = np.eye(model.num_classes, dtype=np.float32)[np.zeros(len(x), int)]
     pictures = model.to_numpy(x)
 
@@ -116,9 +119,9 @@ def xplique(model: Any, x: Any, maps: np.ndarray) -> Job:
         options = {"batch_size": 16, "steps": STEPS, "activation": "softmax"}
         for number in range(CURVES):
             kind = metrics.Deletion if number % 2 else metrics.Insertion
-            kind(model.whole.net, pictures, targets, **options).evaluate(maps)
+            kind(network, pictures, targets, **options).evaluate(maps)
         for kind in (metrics.AverageDropMetric, metrics.AverageIncreaseMetric):
-            kind(model.whole.net, pictures, targets, batch_size=16, activation="softmax").evaluate(maps)
+            kind(network, pictures, targets, batch_size=16, activation="softmax").evaluate(maps)
 
     return run
 

@@ -25,7 +25,7 @@ class PeakMemory:
     def __init__(self, model: Model) -> None:
         self.bytes = 0
         self._model = model
-        self._on_gpu = "cpu" not in str(model.device).lower()
+        self._on_gpu = not model.on_cpu
         self._process = psutil.Process()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="heatmark-memory", daemon=True)

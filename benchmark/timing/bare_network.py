@@ -61,10 +61,9 @@ def bare_loop(model: Model, label: str, backward: bool) -> Callable[[Any], None]
 
 def candidate_sizes(model: Model, backward: bool) -> list[int]:
     """Return the chunk sizes to try, in powers of two; on an accelerator backward up to half as many, as the engine."""
-    on_cpu = "cpu" in model.device.lower()
-    most = MOST_BYTES[on_cpu] // (4 * math.prod(model.input_shape))
-    most //= 2 if backward and not on_cpu else 1
-    first = FIRST_CHUNK if on_cpu else 8 * FIRST_CHUNK
+    most = MOST_BYTES[model.on_cpu] // (4 * math.prod(model.input_shape))
+    most //= 2 if backward and not model.on_cpu else 1
+    first = FIRST_CHUNK if model.on_cpu else 8 * FIRST_CHUNK
     sizes = [2**power for power in range(13) if first <= 2**power <= most]
     return sizes or [max(1, 2 ** int(math.log2(max(1, most))))]
 

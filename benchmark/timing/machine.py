@@ -124,7 +124,7 @@ class Watch:
 
 def _gpu_of(model: Model) -> dict[str, Any] | None:
     """Return the facts of the GPU that a model is on, as they are now, right after the work."""
-    if "cpu" in model.device.lower():
+    if model.on_cpu:
         return None
     gpus, number = gpu_facts(), model.device.rpartition(":")[2]
     index = int(number) if number.isdigit() else 0

@@ -33,7 +33,7 @@ class MemoryGrowth:
         self.peak = self.growth = 0
         self.kind = ""
         self._model = model
-        self._on_cpu = "cpu" in str(model.device).lower()
+        self._on_cpu = model.on_cpu
         self._before = 0
         self._exact = False
         self._sampled = PeakMemory(model)

@@ -105,12 +105,9 @@ def _of_another_size(
         )
     if classes is not None:
         raise NotApplicable(f"{name} has a fixed number of classes; measure {', '.join(VARIANTS)} with several")
-    from ...models.networks.on_torch import TorchModel
-
     model = load_model(name, framework, device=device, precision=precision)
-    assert isinstance(model, TorchModel)
     shape = (model.input_shape[0], *(size or side for side in model.input_shape[1:]))
     try:
-        return wrap(model.net, model._preprocess, shape, device=device, precision=precision, name=name)
+        return wrap(model.net, model.preprocess, shape, device=device, precision=precision, name=name)
     except BadInput as error:
         raise NotApplicable(f"{name} takes no inputs of {size} positions a side: {error}") from error

@@ -108,9 +108,9 @@ def run(request: Request, work: Work, *beside: Tensor, name: str, forwards: int 
         If the network has a layer that is not supported; the message names it.
     """
     engine = request.model.engine
-    network = engine.extraction.network
+    network = request.model.extraction.network
     if network is None:
-        raise NotApplicable(f"{request.model.name}: {engine.extraction.reason}.")
+        raise NotApplicable(f"{request.model.name}: {request.model.extraction.reason}.")
 
     def done(chunk: Chunk, layout: str) -> tuple[Tensor, ...]:
         tensors = [chunk.of_samples(item) for item in (request.x, request.target, *beside)]

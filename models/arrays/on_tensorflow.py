@@ -23,6 +23,7 @@ class TensorFlowOperations(TensorOperations):
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self.on_cpu = "CPU" in device.upper()
         self._graphs: dict[tuple[Any, ...], Callable[..., Tensor]] = {}
 
     def from_numpy(self, array: np.ndarray) -> Tensor:
@@ -102,6 +103,10 @@ class TensorFlowOperations(TensorOperations):
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
         """See `TensorOperations.transpose`."""
         return tf.transpose(tensor, tuple(axes))
+
+    def flip(self, tensor: Tensor, axis: int) -> Tensor:
+        """See `TensorOperations.flip`."""
+        return tf.reverse(tensor, [axis])
 
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """See `TensorOperations.concat`."""
@@ -186,6 +191,6 @@ class TensorFlowOperations(TensorOperations):
             signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
             self._graphs[key] = tf.function(partial(function, self), input_signature=signature, autograph=False)
         # On a GPU products would be rounded to TensorFloat-32 by default.
-        exact = without_tensor_float_32("tensorflow") if "GPU" in self.device else nullcontext()
+        exact = without_tensor_float_32("tensorflow") if not self.on_cpu else nullcontext()
         with self.on_device(), exact:
             return self._graphs[key](*tensors)

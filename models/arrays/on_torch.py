@@ -20,6 +20,7 @@ class TorchOperations(TensorOperations):
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.on_cpu = device.type == "cpu"
 
     def from_numpy(self, array: np.ndarray) -> Tensor:
         """See `TensorOperations.from_numpy`."""
@@ -97,6 +98,10 @@ class TorchOperations(TensorOperations):
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
         """See `TensorOperations.transpose`."""
         return xp.permute_dims(tensor, tuple(axes))
+
+    def flip(self, tensor: Tensor, axis: int) -> Tensor:
+        """See `TensorOperations.flip`."""
+        return tensor.flip(axis)
 
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """See `TensorOperations.concat`."""

@@ -19,7 +19,15 @@ Axes = int | Sequence[int] | None
 
 
 class TensorOperations(ABC):
-    """Array functions on one framework's tensors, on one device."""
+    """Array functions on one framework's tensors, on one device.
+
+    Attributes
+    ----------
+    on_cpu
+        Whether that is a processor rather than an accelerator.
+    """
+
+    on_cpu: bool
 
     # Creation and conversion
 
@@ -103,6 +111,10 @@ class TensorOperations(ABC):
     @abstractmethod
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
         """Return the tensor with its axes permuted."""
+
+    @abstractmethod
+    def flip(self, tensor: Tensor, axis: int) -> Tensor:
+        """Return the tensor in reverse along an axis."""
 
     @abstractmethod
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:

@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ...errors import UnknownName, suggestion
+from ..interface import Interface
+from ..queries import Layer
 from ..random_bank import RandomBank
-
-if TYPE_CHECKING:
-    from ..base import Model
 
 #: What a fresh array holds. ``kernel``: normal numbers of variance 2 / inputs (He, Zhang, Ren, Sun 2015); ``zero`` and
 #: ``one``: biases, and the scales and statistics of normalisation; ``like``: normal numbers with the mean and the
@@ -138,21 +137,22 @@ def grouped(owners: Iterable[Owner]) -> tuple[ParameterLayer, ...]:
     )
 
 
-def in_order(owners: Sequence[Owner], computed: Mapping[str, int], separator: str) -> list[Owner]:
+def in_order(owners: Sequence[Owner], layers: Sequence[Layer], separator: str) -> list[Owner]:
     """Return owners in the order in which they are computed.
 
     Parameters
     ----------
     owners
         In the order of definition, those without arrays among them; the name of the whole network is empty.
-    computed
-        For the names of those whose outputs were seen, when that was.
+    layers
+        Those whose outputs were seen, in the order in which they were.
     separator
         Between the parts of a name.
 
     What contains others stands before the first of these (a class token, position embeddings). What was not seen by
     itself (the projections inside an attention, an output that is no tensor) follows what is defined before it.
     """
+    computed = {layer.name: place for place, layer in enumerate(layers)}
     first_inside: dict[str, int] = {}
     for name, place in computed.items():
         parts = name.split(separator)
@@ -171,23 +171,23 @@ def in_order(owners: Sequence[Owner], computed: Mapping[str, int], separator: st
 
 
 @contextmanager
-def randomised(model: Model, layers: Sequence[str], seed: int) -> Iterator[Model]:
-    """See `Model.randomised`."""
-    known = {layer.name: layer for layer in model.parameter_layers()}
-    for name in layers:
+def randomised(model: Interface, layers: Iterable[ParameterLayer], names: Sequence[str], seed: int) -> Iterator[None]:
+    """While active, let the named ones of a model's layers hold random values; see `Model.randomised`."""
+    known = {layer.name: layer for layer in layers}
+    for name in names:
         if name not in known:
             raise UnknownName(f"{model.name} has no layer {name!r} with parameters.{suggestion(name, known)}")
     bank = RandomBank(seed)
-    weights_id = model._weights_id
+    weights_id = model.known_weights_id
     kept: list[tuple[ParameterArray, Any]] = []
     try:
-        model._weights_id = None  # what identifies the weights is now worked out from them
-        for owner in (owner for name in layers for owner in known[name].owners):
+        model.known_weights_id = None  # what identifies the weights is now worked out from them
+        for owner in (owner for name in names for owner in known[name].owners):
             for array in owner.arrays:
                 kept.append((array, array.kept()))
                 array.randomise(owner.name, bank)
-        yield model
+        yield
     finally:
         for array, values in reversed(kept):
             array.restore(values)
-        model._weights_id = weights_id
+        model.known_weights_id = weights_id

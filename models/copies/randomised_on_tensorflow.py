@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from ..base import Model
-from ..networks.on_tensorflow import TensorFlowModel, _named_layers
+from ..probes.keras_layers import named_layers
+from ..queries import Layer
 from .randomised import Freshness, Owner, ParameterArray, ParameterLayer, grouped, in_order
 
 _Layers = keras.layers
@@ -61,19 +61,26 @@ class KerasArray(ParameterArray):
             variable.assign(values)
 
 
-def keras_parameter_layers(model: Model) -> tuple[ParameterLayer, ...]:
-    """Return the layers with parameters in the order in which they are computed."""
-    assert isinstance(model, TensorFlowModel)
-    copies: dict[int, tuple[Any, ...]] = {id(variable): (variable,) for variable in model.net.weights}
-    if model._running is not model.net:
-        copies = {
-            id(variable): (variable, other)
-            for variable, other in zip(model.net.weights, model._running.weights, strict=True)
-        }
-    layers = {"": model.net, **_named_layers(model.net)}
-    owners = [Owner(name, tuple(_arrays(layer, copies))) for name, layer in layers.items()]
-    computed = {layer.name: place for place, layer in enumerate(model.layers())}
-    return grouped(in_order(owners, computed, "/"))
+def keras_parameter_layers(
+    net: keras.Model, running: keras.Model, layers: Sequence[Layer]
+) -> tuple[ParameterLayer, ...]:
+    """Return the layers with parameters in the order in which they are computed.
+
+    Parameters
+    ----------
+    net
+        The network.
+    running
+        The copy of it that runs, or the network itself.
+    layers
+        Those whose outputs were seen, in the order in which they are computed.
+    """
+    copies = {
+        id(variable): (variable,) if running is net else (variable, other)
+        for variable, other in zip(net.weights, running.weights, strict=True)
+    }
+    owners = [Owner(name, tuple(_arrays(layer, copies))) for name, layer in {"": net, **named_layers(net)}.items()]
+    return grouped(in_order(owners, layers, "/"))
 
 
 def _arrays(layer: Any, copies: dict[int, tuple[Any, ...]]) -> Iterator[KerasArray]:

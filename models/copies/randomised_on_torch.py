@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..base import Model
-from ..networks.on_torch import TorchModel
+from ..queries import Layer
 from .randomised import Freshness, Owner, ParameterArray, ParameterLayer, grouped, in_order
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -52,12 +51,10 @@ class TorchArray(ParameterArray):
         self.tensor.data.copy_(kept)
 
 
-def torch_parameter_layers(model: Model) -> tuple[ParameterLayer, ...]:
-    """Return the layers with parameters in the order in which they are computed."""
-    assert isinstance(model, TorchModel)
-    owners = [Owner(name, tuple(_arrays(module))) for name, module in model.net.named_modules()]
-    computed = {layer.name: place for place, layer in enumerate(model.layers())}
-    return grouped(in_order(owners, computed, "."))
+def torch_parameter_layers(net: nn.Module, layers: Sequence[Layer]) -> tuple[ParameterLayer, ...]:
+    """Return the layers with parameters in the order in which they are computed, as ``layers`` are listed."""
+    owners = [Owner(name, tuple(_arrays(module))) for name, module in net.named_modules()]
+    return grouped(in_order(owners, layers, "."))
 
 
 def _arrays(module: nn.Module) -> Iterator[TorchArray]:

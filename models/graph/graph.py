@@ -1,9 +1,9 @@
 """A network as a graph of known operations, the same for both frameworks, on which relevance can be propagated.
 
-The graph is read off the user's network once (`models/graph/on_torch.py`, `models/graph/on_tensorflow.py`); the
-network is not changed, and its weights are read whenever the graph is evaluated, so that weights that change are seen.
-Batch normalisation (in its inference form) is folded into the convolution or dense layer before it where nothing else
-reads that layer's output: relevance is then conserved, which it is not at a normalisation layer with a rule of its own.
+The graph is read off the user's network once (`Model.network`); the network is not changed, and its weights are read
+whenever the graph is evaluated, so that weights that change are seen. Batch normalisation (in its inference form) is
+folded into the convolution or dense layer before it where nothing else reads that layer's output: relevance is then
+conserved, which it is not at a normalisation layer with a rule of its own.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from ...errors import NotApplicable
 from ..arrays.operations import Tensor, TensorOperations
+from ..interface import Interface
 from ..normalization import Normalization
-
-if TYPE_CHECKING:
-    from ..base import Model
 
 #: Returns a weight and a bias, or a scale and a shift, as they are now.
 Parameters = Callable[[], tuple[Tensor, Tensor | None]]
@@ -222,20 +218,6 @@ class Extraction:
     reason: str | None = None
 
 
-def extracted(model: Model) -> Extraction:
-    """Return the graph of a model's network, or the reason why it has none; see `Engine.extraction` for a kept one."""
-    try:
-        if model.framework == "torch":
-            from .on_torch import torch_network
-
-            return Extraction(torch_network(model))
-        from .on_tensorflow import tensorflow_network
-
-        return Extraction(tensorflow_network(model))
-    except NotApplicable as error:
-        return Extraction(reason=str(error))
-
-
 def unsupported(name: str, kind: str, why: str = "") -> NotApplicable:
     """Return the error that names a layer or operation which relevance cannot be propagated through."""
     detail = f"{kind}: {why}" if why else kind
@@ -249,8 +231,6 @@ class GraphBuilder:
     ----------
     model
         The model whose normalisation comes first.
-    flip
-        Reverses a tensor along an axis.
 
     Attributes
     ----------
@@ -263,13 +243,12 @@ class GraphBuilder:
         If the preprocessing is a function, of which nothing is known.
     """
 
-    def __init__(self, model: Model, flip: Callable[[Tensor, int], Tensor]) -> None:
+    def __init__(self, model: Interface) -> None:
         self._nodes: list[Node] = [Input(name="input", inputs=(), function=lambda x: x)]
         self.prepared = 0
-        preprocess = model._preprocess
-        if isinstance(preprocess, Normalization):
-            self._normalise(model, preprocess, flip)
-        elif preprocess is not None:
+        if isinstance(model.preprocess, Normalization):
+            self._normalise(model, model.preprocess)
+        elif model.preprocess is not None:
             raise NotApplicable("its preprocessing is a function; give a heatmark.Normalization instead")
 
     def add(self, node: Node) -> int:
@@ -281,22 +260,17 @@ class GraphBuilder:
         """Return the graph up to ``output``, with batch normalisation folded."""
         return _folded(self._nodes, output)
 
-    def _normalise(self, model: Model, normalization: Normalization, flip: Callable[[Tensor, int], Tensor]) -> None:
+    def _normalise(self, model: Interface, normalization: Normalization) -> None:
         plain, axis = replace(normalization, flip_channels=False), model.channel_axis
-        kept: dict[bytes, Tensor] = {}
-
-        def constant(array: np.ndarray) -> Tensor:
-            if array.tobytes() not in kept:
-                kept[array.tobytes()] = model.from_numpy(array)
-            return kept[array.tobytes()]
 
         def normalised(x: Tensor) -> Tensor:
-            return plain.apply(x, axis, constant)
+            return plain.apply(x, axis, model.constant)
 
         # Once here, so that the constants are on the device before any work is timed or compiled.
-        normalised(model.operations.zeros((1, *model.input_shape)))
+        normalised(model.blank())
         self.prepared = self.add(Diagonal(name="normalization", inputs=(0,), function=normalised))
         if normalization.flip_channels and axis is not None:
+            flip = model.operations.flip
             self.prepared = self.add(
                 Rearrangement(name="channel flip", inputs=(self.prepared,), function=lambda x: flip(x, axis))
             )

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from ...errors import NotApplicable
-from ..networks.on_tensorflow import TensorFlowModel, final_softmax
-from .graph import Back, GraphBuilder, Network, Work
+from ..interface import Interface
+from ..probes.keras_layers import final_softmax
+from .graph import Back, Graph, GraphBuilder, Network, Work
 from .nodes_on_tensorflow import NodeMaker, is_built_in
 
-if TYPE_CHECKING:
-    from ..base import Model
 
-
-def tensorflow_network(model: Model) -> TensorFlowNetwork:
-    """Return the graph of a Keras model.
+def tensorflow_network(net: keras.Model, model: Interface) -> TensorFlowNetwork:
+    """Return the graph of a model's network.
 
     Raises
     ------
@@ -26,17 +24,16 @@ def tensorflow_network(model: Model) -> TensorFlowNetwork:
         If the model's connections are not known (a subclassed model), or it has a layer or operation that is not
         supported; the message names it.
     """
-    assert isinstance(model, TensorFlowModel)
-    builder = GraphBuilder(model, lambda x, axis: tf.reverse(x, [axis]))
-    maker = NodeMaker(builder, final_softmax(model.net))
-    output = _added(model.net, builder.prepared, maker)
+    builder = GraphBuilder(model)
+    maker = NodeMaker(builder, final_softmax(net))
+    output = _added(net, builder.prepared, maker)
     return TensorFlowNetwork(builder.finished(output), model)
 
 
 class TensorFlowNetwork(Network):
     """See `Network`; each piece of work is traced once into a graph whose batch axis is open."""
 
-    def __init__(self, graph: Any, model: TensorFlowModel) -> None:
+    def __init__(self, graph: Graph, model: Interface) -> None:
         super().__init__(graph, model.operations)
         self._device = model.device
         self._functions: dict[tuple[Any, ...], Any] = {}

@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import fx, nn
 
 from ...errors import NotApplicable
-from ..networks.on_torch import TorchModel, at_rest
+from ..interface import Interface
+from ..probes.at_rest import at_rest
 from .graph import Back, Graph, GraphBuilder, Network, Work
 from .nodes_on_torch import NodeMaker
 from .tracing_on_torch import traced
-
-if TYPE_CHECKING:
-    from ..base import Model
 
 _ROWS = 5
 """Rows of the inputs that a network is traced with; few layers have as many channels, so a lost batch axis shows."""
 
 
-def torch_network(model: Model) -> TorchNetwork:
-    """Return the graph of a PyTorch model.
+def torch_network(net: nn.Module, model: Interface) -> TorchNetwork:
+    """Return the graph of a model's network.
 
     Raises
     ------
     NotApplicable
         If the network cannot be traced, or has a layer or operation that is not supported; the message names it.
     """
-    assert isinstance(model, TorchModel)
-    builder = GraphBuilder(model, lambda x, axis: x.flip(axis))
+    builder = GraphBuilder(model)
     noise = np.random.default_rng(0).random((_ROWS, *model.input_shape), dtype=np.float32)
-    with at_rest(model.net), torch.no_grad():
+    with at_rest(net), torch.no_grad():
         try:
-            operations = traced(model.net, model.from_numpy(noise))
+            operations = traced(net, model.from_numpy(noise))
         except Exception as error:  # a forward pass of one's own may raise anything when it is traced
             if model.is_out_of_memory(error):
                 raise
             reason = str(error).partition("\n")[0]
             raise NotApplicable(f"its forward pass cannot be traced ({type(error).__name__}: {reason})") from error
-        graph = _graph(model.net, operations, builder)
+        graph = _graph(net, operations, builder)
     return TorchNetwork(graph, model.operations)
 
 

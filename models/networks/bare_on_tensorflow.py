@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 
 from ..base import Model
-from .on_tensorflow import TensorFlowModel
 
 
 def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[[Any], None]:
@@ -27,11 +26,10 @@ def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[
     backward
         Whether the gradient of the first class's logit with respect to the input is taken too.
     """
-    assert isinstance(model, TensorFlowModel)
     graphs: dict[int, Any] = {}
 
     def network(x: tf.Tensor) -> tf.Tensor:
-        logits = model._logits(x)
+        logits = model.logits(x)
         return tf.gradients(tf.reduce_sum(logits[:, 0]), x)[0] if backward else logits
 
     def graph_of(rows: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..base import Model
-from .on_torch import TorchModel, at_rest
+from ..probes.at_rest import at_rest
 
 _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
@@ -27,7 +27,6 @@ def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[
     backward
         Whether the gradient of the first class's logit with respect to the input is taken too.
     """
-    assert isinstance(model, TorchModel)
 
     def run(x: torch.Tensor) -> None:
         with at_rest(model.net), torch.autocast(x.device.type, torch.bfloat16, enabled=model.precision == "bf16"):
@@ -35,10 +34,10 @@ def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[
                 rows = x[first : first + size].contiguous(memory_format=_FORMATS[layout])
                 if backward:
                     rows = rows.detach().requires_grad_()
-                    torch.autograd.grad(model._logits(rows)[:, 0].sum(), rows)
+                    torch.autograd.grad(model.logits(rows)[:, 0].sum(), rows)
                 else:
                     with torch.inference_mode():
-                        model._logits(rows)
+                        model.logits(rows)
         model.synchronise()
 
     return run

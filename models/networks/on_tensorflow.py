@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Unpack
+from functools import partial
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -14,16 +13,23 @@ import tensorflow as tf
 
 from ...errors import BadInput, NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
-from ..base import Description, Model
-from ..normalization import Normalization
+from ..base import Model
+from ..copies.randomised import ParameterLayer
+from ..copies.randomised_on_tensorflow import keras_parameter_layers
+from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
+from ..interface import ModelOptions
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
+from ..probes.keras_layers import (
+    final_softmax,
+    named_layers,
+    replaced_call,
+    watched,
+    watched_activation,
+    without_softmax,
+)
 from ..probes.rectifiers_on_tensorflow import has_rectifier, rectifier_rule
 from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
 from ..scores import target_score
-
-if TYPE_CHECKING:
-    from ..copies.randomised import ParameterLayer
-    from .whole_on_tensorflow import WholeNetwork
 
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""
@@ -48,36 +54,21 @@ class TensorFlowModel(Model):
 
     framework = "tensorflow"
 
-    def __init__(
-        self,
-        net: keras.Model,
-        *,
-        device: str,
-        **description: Unpack[Description],
-    ) -> None:
-        super().__init__(device=device, **description)
+    def __init__(self, net: keras.Model, *, device: str, **options: Unpack[ModelOptions]) -> None:
+        super().__init__(device=device, **options)
         self.net = net
         self.operations = TensorFlowOperations(device)
-        self._functions: dict[Query, Any] = {}
-        self._layers: tuple[Layer, ...] | None = None
-        self._attentions: tuple[AttentionLayer, ...] | None = None
         self._running = _bfloat16_copy(net) if self.precision == "bf16" else net
 
-    def forget_shape(self) -> None:
-        """See `Model.forget_shape`."""
-        self._layers = self._attentions = None
-        self._functions = {}
-        self.__dict__.pop("whole", None)
-
     def as_tensor(self, x: Any) -> tf.Tensor:
-        """See `Model.as_tensor`."""
+        """See `Interface.as_tensor`."""
         with tf.device(self.device):
             if isinstance(x, tf.Tensor | tf.Variable):
                 return tf.identity(tf.cast(x, tf.float32))
             return tf.constant(np.asarray(self.plain(x), dtype=np.float32))
 
     def plain(self, value: Any) -> Any:
-        """See `Model.plain`."""
+        """See `Interface.plain`."""
         return value.numpy() if isinstance(value, tf.Tensor | tf.Variable) else value
 
     def run(
@@ -88,32 +79,43 @@ class TensorFlowModel(Model):
         layout: str | None = None,
         replacement: tf.Tensor | None = None,
     ) -> Answer:
-        """See `Model.run`."""
+        """See `Interface.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
-        function = self._functions.get(query)
+        function = self._function(query)
         with tf.device(self.device):
-            if function is None:
-                function = self._functions[query] = self._traced(query)
             target = tf.zeros((x.shape[0],), tf.int64) if target is None else target
             replacement = tf.zeros((0,)) if replacement is None else replacement
             return Answer(*function(x, target, replacement))
 
-    def _traced(self, query: Query) -> Any:
-        """Return the graph function of a query, traced."""
+    def _function(self, query: Query) -> Any:
+        """Return the graph function of a query, traced when it is first asked."""
+        return self.once(query, lambda: self._traced(self._asking(query), *self._signature(query)))
 
+    def _signature(self, query: Query) -> tuple[tf.TensorSpec, ...]:
+        replacement = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
+        return (
+            tf.TensorSpec((None, *self.input_shape), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec(replacement, tf.float32),
+        )
+
+    def _traced(self, function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
+        with tf.device(self.device):
+            return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+    def _asking(self, query: Query) -> Callable[..., tuple[Any, ...]]:
+        """Return the function from inputs, targets and a replacement to the fields of an `Answer`, to be traced."""
         names = query.layers if query.output is None else (*query.layers, query.output)
 
         def ask(x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor) -> tuple[Any, ...]:
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
-                    layer = _named_layers(self._running)[query.replaced]
-                    stack.enter_context(_replaced_call(layer, lambda call: lambda *rest, **options: replacement))
+                    layer = named_layers(self._running)[query.replaced]
+                    stack.enter_context(replaced_call(layer, lambda call: lambda *rest, **options: replacement))
                 kept = stack.enter_context(self._captured(names))
-                attentions = stack.enter_context(
-                    captured_attention(query, _named_layers(self._running), _replaced_call)
-                )
-                logits = self._logits(x)
+                attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
+                logits = self.logits(x)
             activations = tuple(kept[name] for name in query.layers)
             gradient, inside = None, []
             if query.backward:
@@ -130,17 +132,12 @@ class TensorFlowModel(Model):
             at_attentions = tuple(with_heads(item) for item in inside[len(activations) :])
             return logits, gradient, activations, tuple(inside[: len(activations)]), attended, at_attentions
 
-        shape = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
-        signature = [
-            tf.TensorSpec((None, *self.input_shape), tf.float32),
-            tf.TensorSpec((None,), tf.int64),
-            tf.TensorSpec(shape, tf.float32),
-        ]
-        return tf.function(ask, input_signature=signature, autograph=False).get_concrete_function()
+        return ask
 
-    def _logits(self, x: tf.Tensor) -> tf.Tensor:
+    def logits(self, x: tf.Tensor) -> tf.Tensor:
+        """See `Interface.logits`."""
         with without_softmax(final_softmax(self._running)):
-            output = self._running(self._prepared(x), training=False)
+            output = self._running(self.prepared(x), training=False)
         if not isinstance(output, tf.Tensor):
             raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
         logits = tf.cast(output, tf.float32)
@@ -148,27 +145,22 @@ class TensorFlowModel(Model):
             return tf.math.log(tf.maximum(logits, np.finfo(np.float32).tiny))
         return logits
 
-    def _prepared(self, x: tf.Tensor) -> tf.Tensor:
-        if isinstance(self._preprocess, Normalization):
-            return self._preprocess.apply(x, self.channel_axis, tf.constant, lambda t, axis: tf.reverse(t, [axis]))
-        return x if self._preprocess is None else self._preprocess(x)
-
     @contextmanager
     def _captured(self, names: tuple[str, ...]) -> Iterator[dict[str, tf.Tensor]]:
         """Yield a dictionary that a traced call fills with the named layers' (last) outputs."""
-        layers = _named_layers(self._running)
+        layers = named_layers(self._running)
         kept: dict[str, tf.Tensor] = {}
         with ExitStack() as stack:
             for name in dict.fromkeys(names):
                 layer, before = layers[name.removesuffix(_BEFORE)], name.endswith(_BEFORE)
-                watch = _watched_activation if before else _watched
+                watch = watched_activation if before else watched
                 stack.enter_context(watch(layer, partial(kept.__setitem__, name)))
             yield kept
 
     def biases(self) -> tuple[LayerBias, ...]:
-        """See `Model.biases`."""
+        """See `Interface.biases`."""
         found = []
-        for name, layer in _named_layers(self._running).items():
+        for name, layer in named_layers(self._running).items():
             if isinstance(layer, keras.layers.BatchNormalization):
                 scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
                 scale = scale * np.asarray(layer.gamma) if layer.scale else scale
@@ -179,190 +171,71 @@ class TensorFlowModel(Model):
                 found.append(LayerBias(name if linear else name + _BEFORE, np.asarray(layer.bias)))
         return tuple(found)
 
-    @cached_property
-    def whole(self) -> WholeNetwork:
-        """The network with its preprocessing as one Keras model, for other libraries; kept, as they trace it."""
-        from .whole_on_tensorflow import WholeNetwork
-
-        return WholeNetwork(self)
-
     @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
-        """See `Model.stated_shape`: nothing where the network is not built yet, or written as a class."""
+        """See `Interface.stated_shape`: nothing where the network is not built yet, or written as a class."""
         try:
             return tuple(self.net.input_shape[1:])
         except (AttributeError, TypeError):
             return None
 
-    def has_rectifiers(self) -> bool:
-        """Return whether the network computes any ReLU."""
-        plain = Query()
-        if plain not in self._functions:
-            with tf.device(self.device):
-                self._functions[plain] = self._traced(plain)
-        return has_rectifier(self._functions[plain])
+    def _find_rectifiers(self) -> bool:
+        return has_rectifier(self._function(Query()))
 
-    def attentions(self) -> tuple[AttentionLayer, ...]:
-        """See `Model.attentions`."""
-        if self._attentions is None:
-            found: list[AttentionLayer] = []
+    def _find_attentions(self) -> tuple[AttentionLayer, ...]:
+        found: list[AttentionLayer] = []
 
-            def trace(x: tf.Tensor) -> tf.Tensor:
-                layers = _named_layers(self._running)
-                found.extend(attention_layers(lambda: self._logits(x), layers, _replaced_call))
-                return x
+        def trace(x: tf.Tensor) -> tf.Tensor:
+            found.extend(attention_layers(lambda: self.logits(x), named_layers(self._running)))
+            return x
 
-            signature = [tf.TensorSpec((1, *self.input_shape), tf.float32)]
-            tf.function(trace, input_signature=signature, autograph=False).get_concrete_function()
-            self._attentions = tuple(found)
-        return self._attentions
+        self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        return tuple(found)
 
-    def layers(self) -> tuple[Layer, ...]:
-        """See `Model.layers`."""
-        if self._layers is None:
-            found: dict[str, Layer] = {}
+    def _find_layers(self) -> tuple[Layer, ...]:
+        found: dict[str, Layer] = {}
 
-            def note(name: str, kind: str) -> Callable[[Any], None]:
-                def keep(output: Any) -> None:
-                    found.pop(name, None)
-                    if isinstance(output, tf.Tensor):
-                        found[name] = Layer(name, kind, tuple(output.shape[1:]))
+        def note(name: str, kind: str) -> Callable[[Any], None]:
+            def keep(output: Any) -> None:
+                found.pop(name, None)  # a layer that is called again moves to its last place
+                if isinstance(output, tf.Tensor):
+                    found[name] = Layer(name, kind, tuple(output.shape[1:]))
 
-                return keep
+            return keep
 
-            def trace(x: tf.Tensor) -> tf.Tensor:
-                with ExitStack() as stack:
-                    for name, layer in _named_layers(self._running).items():
-                        stack.enter_context(_watched(layer, note(name, type(layer).__name__)))
-                    return self._logits(x)
+        def trace(x: tf.Tensor) -> tf.Tensor:
+            with ExitStack() as stack:
+                for name, layer in named_layers(self._running).items():
+                    stack.enter_context(watched(layer, note(name, type(layer).__name__)))
+                return self.logits(x)
 
-            signature = [tf.TensorSpec((1, *self.input_shape), tf.float32)]
-            tf.function(trace, input_signature=signature, autograph=False).get_concrete_function()
-            self._layers = tuple(found.values())
-        return self._layers
+        self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        return tuple(found.values())
+
+    def network(self) -> TensorFlowNetwork:
+        """See `Model.network`."""
+        return tensorflow_network(self.net, self)
 
     def parameter_layers(self) -> tuple[ParameterLayer, ...]:
         """See `Model.parameter_layers`."""
-        from ..copies.randomised_on_tensorflow import keras_parameter_layers
-
-        return keras_parameter_layers(self)
+        return keras_parameter_layers(self.net, self._running, self.layers())
 
     def synchronise(self) -> None:
-        """See `Model.synchronise`; a processor's operations have ended when their call returns."""
-        if "GPU" in self.device:
+        """See `Interface.synchronise`; a processor's operations have ended when their call returns."""
+        if not self.on_cpu:
             tf.test.experimental.sync_devices()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """See `Model.is_out_of_memory`."""
+        """See `Interface.is_out_of_memory`."""
         if isinstance(error, tf.errors.OpError):
             text = str(error).lower()
             return isinstance(error, tf.errors.ResourceExhaustedError) or any(words in text for words in _OUT_OF_MEMORY)
         return isinstance(error, MemoryError)
 
-    def hash_weights(self) -> str:
-        """See `Model.hash_weights`."""
-        hasher = hashlib.sha256()
+    def _weights(self) -> Iterator[tuple[str, bytes]]:
         for variable in self.net.weights:
             value = np.asarray(variable)
-            hasher.update(f"{variable.path}{value.dtype}{value.shape}".encode())
-            hasher.update(value.tobytes())
-        return hasher.hexdigest()
-
-
-def _named_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
-    """Return all layers inside, those of nested models as ``outer/inner``."""
-    found: dict[str, keras.layers.Layer] = {}
-
-    def visit(layer: Any, prefix: str) -> None:
-        for inner in getattr(layer, "layers", None) or layer._flatten_layers(include_self=False, recursive=False):
-            name = f"{prefix}{inner.name}"
-            if not isinstance(inner, keras.layers.InputLayer) and name not in found:
-                found[name] = inner
-                visit(inner, f"{name}/")
-
-    visit(net, "")
-    return found
-
-
-@contextmanager
-def _watched(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator[None]:
-    """Hand every output of a layer to ``keep`` while active."""
-
-    def watch(call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any, **options: Any) -> Any:
-            output = call(*arguments, **options)
-            keep(output)
-            return output
-
-        return watched
-
-    with _replaced_call(layer, watch):
-        yield
-
-
-@contextmanager
-def _watched_activation(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator[None]:
-    """Hand what a layer gives to its own activation to ``keep`` while active."""
-    activation = layer.activation
-
-    def watched(inputs: Any) -> Any:
-        keep(inputs)
-        return activation(inputs)
-
-    layer.activation = watched
-    try:
-        yield
-    finally:
-        layer.activation = activation
-
-
-@contextmanager
-def _replaced_call(
-    layer: keras.layers.Layer, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
-) -> Iterator[None]:
-    """Replace a layer's ``call`` by a wrapped one, on the instance, past Keras's attribute tracking."""
-    previous = layer.__dict__.get("call")
-    layer.__dict__["call"] = wrap(layer.call)
-    try:
-        yield
-    finally:
-        if previous is None:
-            del layer.__dict__["call"]
-        else:
-            layer.__dict__["call"] = previous
-
-
-@contextmanager
-def without_softmax(layer: keras.layers.Layer | None) -> Iterator[None]:
-    """Make a layer that ends in softmax return what stands before it."""
-    if layer is None:
-        yield
-    elif isinstance(layer, keras.layers.Softmax):
-        with _replaced_call(layer, lambda call: lambda inputs, *rest, **options: inputs):
-            yield
-    else:
-        activation = layer.activation
-        layer.activation = keras.activations.linear
-        try:
-            yield
-        finally:
-            layer.activation = activation
-
-
-def final_softmax(net: keras.Model) -> keras.layers.Layer | None:
-    """Return the layer whose softmax gives the model's output, or None where there is none or it cannot be told."""
-    layer: Any = net
-    while isinstance(layer, keras.Model):
-        if isinstance(layer, keras.Sequential):
-            layer = layer.layers[-1] if layer.layers else None
-        elif getattr(layer, "outputs", None):
-            history = getattr(layer.outputs[0], "_keras_history", None)
-            layer = None if history is None else history.operation
-        else:
-            return None
-    if isinstance(layer, keras.layers.Softmax):
-        return layer
-    return layer if getattr(layer, "activation", None) is keras.activations.softmax else None
+            yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

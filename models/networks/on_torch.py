@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 
 from ...errors import BadInput, NotApplicable
 from ..arrays.on_torch import TorchOperations
-from ..base import Description, Model
-from ..normalization import Normalization
+from ..base import Model
+from ..copies.randomised import ParameterLayer
+from ..copies.randomised_on_torch import torch_parameter_layers
+from ..graph.on_torch import TorchNetwork, torch_network
+from ..interface import ModelOptions
+from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
 from ..probes.rectifiers_on_torch import RectifierRule, has_rectifier
 from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
 from ..scores import target_score
-
-if TYPE_CHECKING:
-    from ..copies.randomised import ParameterLayer
 
 _LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
 _OUT_OF_MEMORY = (
@@ -44,40 +44,26 @@ class TorchModel(Model):
 
     framework = "torch"
 
-    def __init__(
-        self,
-        net: torch.nn.Module,
-        *,
-        device: torch.device,
-        **description: Unpack[Description],
-    ) -> None:
-        super().__init__(device=str(device), **description)
+    def __init__(self, net: torch.nn.Module, *, device: torch.device, **options: Unpack[ModelOptions]) -> None:
+        super().__init__(device=str(device), **options)
         self.net = net
         self.operations = TorchOperations(device)
         self._torch_device = device
-        self._constants: dict[bytes, torch.Tensor] = {}
-        self._layers: tuple[Layer, ...] | None = None
-        self._rectified: bool | None = None
-        self._attentions: tuple[AttentionLayer, ...] | None = None
 
     @property
     def layouts(self) -> tuple[str, ...]:
         """The memory formats to choose from."""
         return ("channels_last", "contiguous") if len(self.input_shape) == 3 else ("contiguous",)
 
-    def forget_shape(self) -> None:
-        """See `Model.forget_shape`."""
-        self._layers = self._attentions = None
-
     def as_tensor(self, x: Any) -> torch.Tensor:
-        """See `Model.as_tensor`."""
+        """See `Interface.as_tensor`."""
         if isinstance(x, torch.Tensor):
             return x.detach().to(self._torch_device, torch.float32, copy=True)
         tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
         return tensor
 
     def plain(self, value: Any) -> Any:
-        """See `Model.plain`."""
+        """See `Interface.plain`."""
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
     def run(
@@ -88,7 +74,7 @@ class TorchModel(Model):
         layout: str | None = None,
         replacement: torch.Tensor | None = None,
     ) -> Answer:
-        """See `Model.run`."""
+        """See `Interface.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
         if (layout or self.layouts[0]) == "channels_last":
@@ -103,7 +89,7 @@ class TorchModel(Model):
             kept = stack.enter_context(_captured(self.net, query))
             attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
-                logits = self._logits(x)
+                logits = self.logits(x)
             if query.backward:
                 return self._with_gradients(query, x, target, logits, kept, attentions)
         # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
@@ -140,34 +126,29 @@ class TorchModel(Model):
             tuple(gradients[len(activations) :]),
         )
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        output = self.net(self._prepared(x))
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """See `Interface.logits`."""
+        output = self.net(self.prepared(x))
         if not isinstance(output, torch.Tensor):
             raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
         logits = output.float()
         return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
 
-    def _prepared(self, x: torch.Tensor) -> torch.Tensor:
-        prepared: torch.Tensor = x
-        if isinstance(self._preprocess, Normalization):
-            prepared = self._preprocess.apply(x, self.channel_axis, self._constant, lambda t, axis: t.flip(axis))
-        elif self._preprocess is not None:
-            prepared = self._preprocess(x)
-        return prepared
+    def constant(self, array: np.ndarray) -> torch.Tensor:
+        """See `Interface.constant`; kept, because a copy to a GPU for every chunk would stall it."""
 
-    def _constant(self, array: np.ndarray) -> torch.Tensor:
-        """Return the array on the device; kept, because a copy to a GPU for every chunk would stall it."""
-        key = array.tobytes()
-        if key not in self._constants:
+        def made() -> torch.Tensor:
             with torch.inference_mode(False):  # it outlives this query and must serve gradients too
-                self._constants[key] = self.operations.from_numpy(array)
-        return self._constants[key]
+                tensor: torch.Tensor = self.from_numpy(array)
+            return tensor
+
+        return self.once(("constant", array.shape, array.tobytes()), made)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def biases(self) -> tuple[LayerBias, ...]:
-        """See `Model.biases`."""
+        """See `Interface.biases`."""
         found, called = [], {layer.name for layer in self.layers()}
         for name, module in self.net.named_modules():
             if name not in called:
@@ -183,98 +164,67 @@ class TorchModel(Model):
                 found.append(LayerBias(name, self.plain(module.bias)))
         return tuple(found)
 
-    def has_rectifiers(self) -> bool:
-        """Return whether the network computes any ReLU."""
-        if self._rectified is None:
-            with at_rest(self.net):
-                self._rectified = has_rectifier(self.net, self._blank())
-        return self._rectified
+    def _find_rectifiers(self) -> bool:
+        with at_rest(self.net):
+            return has_rectifier(self.net, self.blank())
 
-    def attentions(self) -> tuple[AttentionLayer, ...]:
-        """See `Model.attentions`."""
-        if self._attentions is None:
-            with at_rest(self.net):
-                self._attentions = attention_layers(self.net, lambda: self._logits(self._blank()))
-        return self._attentions
+    def _find_attentions(self) -> tuple[AttentionLayer, ...]:
+        with at_rest(self.net):
+            return attention_layers(self.net, lambda: self.logits(self.blank()))
 
-    def layers(self) -> tuple[Layer, ...]:
-        """See `Model.layers`."""
-        if self._layers is None:
-            found: dict[str, Layer] = {}
-            handles = []
+    def _find_layers(self) -> tuple[Layer, ...]:
+        found: dict[str, Layer] = {}
+        handles = []
 
-            def note(name: str) -> Callable[..., None]:
-                def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
-                    found.pop(name, None)  # a module that is called again moves to its last place
-                    if isinstance(output, torch.Tensor):
-                        found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))
+        def note(name: str) -> Callable[..., None]:
+            def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
+                found.pop(name, None)  # a module that is called again moves to its last place
+                if isinstance(output, torch.Tensor):
+                    found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))
 
-                return hook
+            return hook
 
-            try:
-                for name, module in self.net.named_modules():
-                    if name:
-                        handles.append(module.register_forward_hook(note(name)))
-                with at_rest(self.net), torch.inference_mode():
-                    self._logits(self._blank())
-            finally:
-                for handle in handles:
-                    handle.remove()
-            self._layers = tuple(found.values())
-        return self._layers
+        try:
+            for name, module in self.net.named_modules():
+                if name:
+                    handles.append(module.register_forward_hook(note(name)))
+            with at_rest(self.net), torch.inference_mode():
+                self.logits(self.blank())
+        finally:
+            for handle in handles:
+                handle.remove()
+        return tuple(found.values())
 
     def _is_feature_map(self, layer: Layer) -> bool:
         """Only leaves: a container's output is that of the last module inside it, which has the plainer kind."""
         return super()._is_feature_map(layer) and not any(self.net.get_submodule(layer.name).children())
 
-    def _blank(self) -> torch.Tensor:
-        return torch.zeros((1, *self.input_shape), device=self._torch_device)
+    def network(self) -> TorchNetwork:
+        """See `Model.network`."""
+        return torch_network(self.net, self)
 
     def parameter_layers(self) -> tuple[ParameterLayer, ...]:
         """See `Model.parameter_layers`."""
-        from ..copies.randomised_on_torch import torch_parameter_layers
-
-        return torch_parameter_layers(self)
+        return torch_parameter_layers(self.net, self.layers())
 
     def synchronise(self) -> None:
-        """See `Model.synchronise`."""
+        """See `Interface.synchronise`."""
         if self._torch_device.type == "cuda":
             torch.cuda.synchronize(self._torch_device)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """See `Model.is_out_of_memory`."""
+        """See `Interface.is_out_of_memory`."""
         text = str(error).lower()
         return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or (
             isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
         )
 
-    def hash_weights(self) -> str:
-        """See `Model.hash_weights`."""
-        hasher = hashlib.sha256()
+    def _weights(self) -> Iterator[tuple[str, bytes]]:
         for name, value in sorted(self.net.state_dict().items()):
             if isinstance(value, torch.Tensor):
                 raw = value.detach().cpu().contiguous()
-                hasher.update(f"{name}{raw.dtype}{tuple(raw.shape)}".encode())
-                hasher.update(raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b"")
-        return hasher.hexdigest()
-
-
-@contextmanager
-def at_rest(net: torch.nn.Module) -> Iterator[None]:
-    """Put the network into evaluation mode with frozen parameters, and restore both on leaving."""
-    training = [module for module in net.modules() if module.training]
-    live = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    try:
-        for module in training:
-            module.training = False
-        for parameter in live:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module in training:
-            module.training = True
-        for parameter in live:
-            parameter.requires_grad_(True)
+                values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
+                yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from ...errors import NotApplicable
 from ..base import Model
+from ..probes.keras_layers import final_softmax, named_layers, without_softmax
 from ..queries import PassCount
-from .on_tensorflow import TensorFlowModel, _named_layers, final_softmax, without_softmax
 
 
 class _Counted(keras.layers.Layer):  # type: ignore[misc]
@@ -44,13 +44,13 @@ class _Counted(keras.layers.Layer):  # type: ignore[misc]
 class _Logits(keras.layers.Layer):  # type: ignore[misc]
     """From raw inputs to logits, by the model interface."""
 
-    def __init__(self, model: TensorFlowModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__(name="logits", trainable=False)
         self._ask = (model,)  # in a tuple, so that Keras does not adopt the user's layers
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Return (m, classes)."""
-        return self._ask[0]._logits(x)
+        return self._ask[0].logits(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """Return (m, classes)."""
@@ -66,7 +66,7 @@ class WholeNetwork:
         The Keras model: inputs (m, *input_shape), outputs (m, classes).
     """
 
-    def __init__(self, model: TensorFlowModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._counter = _Counted()
         inputs = keras.Input(model.input_shape)
@@ -90,8 +90,7 @@ class WholeNetwork:
 @contextmanager
 def restored_call(model: Model, name: str) -> Iterator[keras.layers.Layer]:
     """Yield the layer of that name, whose ``call`` is afterwards what it was before."""
-    assert isinstance(model, TensorFlowModel)
-    layer = _named_layers(model.net)[name]
+    layer = named_layers(model.net)[name]
     before = layer.__dict__.get("call")
     try:
         yield layer
@@ -111,7 +110,6 @@ def ending_in_logits(model: Model) -> Iterator[keras.Model]:
     NotApplicable
         If the model is no graph of layers, so that no layer's output can be asked for.
     """
-    assert isinstance(model, TensorFlowModel)
     if not isinstance(model.net, keras.Sequential) and not getattr(model.net, "inputs", None):
         raise NotApplicable(f"{model.name} is neither a functional nor a Sequential Keras model")
     with without_softmax(final_softmax(model.net)), tf.device(model.device):
@@ -120,13 +118,16 @@ def ending_in_logits(model: Model) -> Iterator[keras.Model]:
 
 def prepared(model: Model, x: tf.Tensor) -> tf.Tensor:
     """Return what the user's own Keras model gets for raw inputs."""
-    assert isinstance(model, TensorFlowModel)
-    return model._prepared(x)
+    return model.prepared(x)
+
+
+def whole(model: Model) -> WholeNetwork:
+    """Return the network with its preprocessing as one Keras model; kept, as other libraries trace it."""
+    return model.once(WholeNetwork, lambda: WholeNetwork(model))
 
 
 @contextmanager
 def counted(model: Model) -> Iterator[keras.Model]:
     """Yield the network with its preprocessing as one Keras model; see `WholeNetwork.counted`."""
-    assert isinstance(model, TensorFlowModel)
-    with model.whole.counted() as network:
+    with whole(model).counted() as network:
         yield network

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from ..base import Model
+from ..probes.at_rest import at_rest
 from ..probes.rectifiers_on_torch import rectifier_calls
 from ..queries import PassCount
-from .on_torch import TorchModel, at_rest
 
 
 class WholeNetwork(torch.nn.Module):
@@ -27,7 +27,7 @@ class WholeNetwork(torch.nn.Module):
         The model; rows that go forward and backward through the module are added to its passes.
     """
 
-    def __init__(self, model: TorchModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.net = model.net
         self._model = model
@@ -37,7 +37,7 @@ class WholeNetwork(torch.nn.Module):
         model = self._model
         rows = len(x)
         model.add_passes(PassCount(forward=rows))
-        logits = model._logits(x)
+        logits: torch.Tensor = model.logits(x)
         if logits.requires_grad:
             watched: Any = logits
             watched.register_hook(lambda gradient: model.add_passes(PassCount(backward=rows)))
@@ -49,13 +49,12 @@ class WholeNetwork(torch.nn.Module):
 
 def rectifiers_out_of_sight(model: Model) -> int:
     """Return how many ReLUs and ReLU6 the network computes other than by a ``torch.nn.ReLU`` module."""
-    assert isinstance(model, TorchModel)
     modules = [module for module in model.net.modules() if isinstance(module, torch.nn.ReLU)]
     calls: list[None] = []
     handles = [module.register_forward_hook(lambda *ignored: calls.append(None)) for module in modules]
     try:
         with at_rest(model.net):
-            total = rectifier_calls(model.net, model._prepared(model._blank()))
+            total = rectifier_calls(model.net, model.prepared(model.blank()))
     finally:
         for handle in handles:
             handle.remove()
@@ -68,7 +67,6 @@ def whole(model: Model) -> Iterator[WholeNetwork]:
 
     On leaving, modules, hooks, attributes and modes are as before, also where a library raised in the middle.
     """
-    assert isinstance(model, TorchModel)
     modules = list(model.net.modules())
     with at_rest(model.net):
         before = [_state(module) for module in modules]

@@ -7,21 +7,17 @@ of one's own) ends in a Softmax operation, which stays in the graph. So no layer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import tensorflow as tf
 
 from ..queries import AttentionLayer, Query
-
-#: Replaces a layer's ``call`` by what a function makes of it, while active.
-ReplacedCall = Callable[[Any, Callable[[Callable[..., Any]], Callable[..., Any]]], AbstractContextManager[None]]
+from .keras_layers import replaced_call
 
 
 @contextmanager
-def captured_attention(
-    query: Query, layers: Mapping[str, Any], replaced_call: ReplacedCall
-) -> Iterator[list[tf.Tensor]]:
+def captured_attention(query: Query, layers: Mapping[str, Any]) -> Iterator[list[tf.Tensor]]:
     """Yield a list that holds, on leaving, the attentions of what was traced meanwhile; take the query's shortcut.
 
     They are the outputs of the Softmax operations themselves, through which gradients flow: see `with_heads`.
@@ -41,9 +37,7 @@ def captured_attention(
         found.extend(_attentions(graph, before))
 
 
-def attention_layers(
-    forward: Callable[[], Any], layers: Mapping[str, Any], replaced_call: ReplacedCall
-) -> tuple[AttentionLayer, ...]:
+def attention_layers(forward: Callable[[], Any], layers: Mapping[str, Any]) -> tuple[AttentionLayer, ...]:
     """Return the self-attentions that ``forward`` computes for one sample, while a graph is traced."""
     graph = tf.compat.v1.get_default_graph()
     start = len(graph.get_operations())

@@ -291,7 +291,7 @@ def test_pass_counts(model, method):
     subject = model("residual", "torch")
     counted = Counted(subject.net)
     watched = wrap(counted, input_shape=(3, 12, 12))
-    watched.layer(), watched.has_rectifiers(), watched.has_attention(), watched.engine.extraction
+    watched.layer(), watched.has_rectifiers(), watched.has_attention(), watched.extraction
     x = native(subject, pictures(3))
     before, counted.rows = watched.passes, 0
     hm.explain(watched, x, method, target=[0, 1, 2])

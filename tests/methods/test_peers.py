@@ -234,7 +234,7 @@ def test_a_final_softmax_is_left_out(name):
     import keras
 
     bare = networks.model_of(networks.plain(), "tensorflow")
-    ended = wrap(keras.Model(bare.net.inputs, keras.layers.Softmax()(bare.net.outputs[0])), bare._preprocess)
+    ended = wrap(keras.Model(bare.net.inputs, keras.layers.Softmax()(bare.net.outputs[0])), bare.preprocess)
     x = pictures(2)
     one, other = (hm.explain(subject, x, name, [0, 1]) for subject in (ended, bare))
     same(one, other)

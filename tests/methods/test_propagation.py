@@ -220,9 +220,9 @@ def test_excitation_does_not_depend_on_what_normalised_black_is(model):
     # The first layer's responses are the distances from black, whatever the normalisation's mean is.
     one, other = (wrap(model("plain", "torch").net, Normalization((mean,), (0.5,)), (3, 12, 12)) for mean in (0, 0.9))
     x = native(one, pictures(1))
-    first, second = (subject.engine.extraction.network.at_input(1, subject.inputs(x)) for subject in (one, other))
+    first, second = (subject.extraction.network.at_input(1, subject.inputs(x)) for subject in (one, other))
     assert not np.allclose(one.to_numpy(first), other.to_numpy(second))
-    black = {subject: subject.engine.extraction.network.at_input(1, subject.inputs(0 * x)) for subject in (one, other)}
+    black = {subject: subject.extraction.network.at_input(1, subject.inputs(0 * x)) for subject in (one, other)}
     np.testing.assert_allclose(one.to_numpy(first - black[one]), other.to_numpy(second - black[other]), atol=1e-6)
 
 

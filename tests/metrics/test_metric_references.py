@@ -42,7 +42,7 @@ def batch(model):
 @pytest.fixture(scope="module")
 def normalised(model):
     """Return a function from raw pictures to what the network itself takes, and the network as a function."""
-    normalization = model._preprocess
+    normalization = model.preprocess
     mean = torch.tensor(np.asarray(normalization.zero, np.float32)).reshape(1, -1, 1, 1)
     std = torch.tensor(np.asarray(normalization.std, np.float32)).reshape(1, -1, 1, 1)
 

@@ -115,7 +115,7 @@ def test_pytorch_grad_cam_agrees(model, name, layer):
     needed(PYTORCH_GRAD_CAM)
     plain = model("plain", "torch")
     # It adds 1e-6 inside the weights of Grad-CAM++, and 1e-7 to the range that every map is divided by.
-    subject = wrap(Louder(plain.net), plain._preprocess, plain.input_shape, name="louder")
+    subject = wrap(Louder(plain.net), plain.preprocess, plain.input_shape, name="louder")
     x = native(subject, pictures(3))
     target = subject.outputs(x).argmax(axis=1)
     # Ablation-CAM divides by the logit, theirs sign and all, ours by its size.

@@ -61,13 +61,13 @@ def test_bounds_follow_the_input_and_the_free_memory(monkeypatch):
     def of(shape, **where):
         return ChunkTuner.for_input(shape, ("native",), **where)
 
-    photograph = of((3, 224, 224), on_accelerator=False, backward=True)
+    photograph = of((3, 224, 224), on_cpu=True, backward=True)
     assert photograph.propose()[0] == 8 and photograph.sizes[-1] == 32
-    forward, backward = (of((3, 224, 224), on_accelerator=True, backward=back) for back in (False, True))
+    forward, backward = (of((3, 224, 224), on_cpu=False, backward=back) for back in (False, True))
     assert forward.propose()[0] == 32 and forward.sizes[-1] == 512 and backward.sizes[-1] == 256
     free.available = 2 * 2**30
-    assert of((3, 224, 224), on_accelerator=False, backward=True).sizes[-1] == 2
-    assert of((3, 224, 224), on_accelerator=False, backward=False).sizes[-1] == 32
+    assert of((3, 224, 224), on_cpu=True, backward=True).sizes[-1] == 2
+    assert of((3, 224, 224), on_cpu=True, backward=False).sizes[-1] == 32
     free.available = 0
-    assert of((3, 224, 224), on_accelerator=False, backward=True).sizes == (1,)
-    assert of((40, 1), on_accelerator=False, backward=False).propose()[0] == 4096
+    assert of((3, 224, 224), on_cpu=True, backward=True).sizes == (1,)
+    assert of((40, 1), on_cpu=True, backward=False).propose()[0] == 4096

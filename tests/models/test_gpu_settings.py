@@ -83,8 +83,8 @@ def test_lack_of_memory_in_tensorflow(model):
 def test_cards_are_told_apart(monkeypatch, visible, name):
     monkeypatch.setattr(runtime_machine, "gpu_facts", lambda: [{"name": word} for word in ("first", "second", "third")])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert runtime_machine._gpu_of(SimpleNamespace(device="cuda:1")) == {"name": name}
-    assert runtime_machine._gpu_of(SimpleNamespace(device="/CPU:0")) is None
+    assert runtime_machine._gpu_of(SimpleNamespace(device="cuda:1", on_cpu=False)) == {"name": name}
+    assert runtime_machine._gpu_of(SimpleNamespace(device="/CPU:0", on_cpu=True)) is None
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

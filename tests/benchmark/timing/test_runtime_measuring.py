@@ -159,13 +159,13 @@ def test_the_bare_network_sees_every_row_once(framework):
     pytest.importorskip(framework)
     model = load_model("runtime-net", framework, "cpu")
     seen = []
-    forward = model._logits
+    forward = model.logits
 
     def watched(x):
         seen.append(int(x.shape[0]))
         return forward(x)
 
-    model._logits = watched
+    model.logits = watched
     rows = repeated_rows(model, np.zeros((3, *model.input_shape), np.float32))
     for backward in (False, True):
         bare_loop(model, label_of(4, model.layouts[0]), backward)(rows(10))

@@ -64,7 +64,7 @@ def test_folding_batch_normalisation_equals_the_folded_network(framework):
     )
     x = native(plain, pictures(3, (8, 9, 2)))
     np.testing.assert_allclose(plain.outputs(x), folded.outputs(x), rtol=1e-3, atol=1e-3)
-    graph = plain.engine.extraction.network.graph
+    graph = plain.extraction.network.graph
     assert not any(isinstance(node, Diagonal) for node in graph.nodes)
     assert [node.name for node in graph.nodes if isinstance(node, Linear)] == ["norm", "again", "dense"]
     for method in EVERY:
@@ -94,7 +94,7 @@ def test_a_normalisation_that_cannot_be_folded_passes_relevance_on():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         subject = wrap(Shared(), input_shape=(1, 6, 6))
-    graph = subject.engine.extraction.network.graph
+    graph = subject.extraction.network.graph
     assert [node.name for node in graph.nodes if isinstance(node, Diagonal)] == ["norm"]
     x = pictures(2, (1, 6, 6))
     for method in ("lrp", "lrp[epsilon_plus]"):
@@ -175,7 +175,7 @@ def test_keras_layers_and_operations_are_understood():
     np.testing.assert_allclose(lifted.sum(axis=(1, 2)), difference[:, 1], rtol=1e-3, atol=1e-5)
     for method in EVERY:
         assert np.isfinite(hm.explain(subject, x, method, 1)).all()
-    names = [node.name for node in subject.engine.extraction.network.graph.nodes]
+    names = [node.name for node in subject.extraction.network.graph.nodes]
     assert "inner/separable_conv2d" in " ".join(names)
     assert all(np.array_equal(one, other) for one, other in zip(before, net.get_weights(), strict=True))
     assert net.layers[-1].activation is keras.activations.softmax

@@ -1,0 +1,300 @@
+"""What a framework must answer about a network, and what follows from that alone: shapes, layout, conversions.
+
+The engine, the graph, copies and whatever else looks into a network know it by this interface; the comfortable object
+that owns them, `Model`, stands above (`models/base.py`). No framework's module is imported here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, TypedDict, TypeVar, Unpack
+
+import numpy as np
+
+from ..datasets.base import Sizing
+from ..errors import BadInput
+from .arrays.operations import Tensor, TensorOperations
+from .normalization import Normalization
+from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
+
+#: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
+Preprocess = Normalization | Callable[[Any], Any]
+
+Found = TypeVar("Found")
+
+
+class ModelOptions(TypedDict):
+    """What a model is told about itself, besides its network and device."""
+
+    name: str
+    precision: Precision
+    input_shape: tuple[int, ...] | None
+    class_names: tuple[str, ...] | None
+    sizing: Sizing
+    preprocess: Preprocess | None
+    weights_id: str | None
+
+
+class Interface(ABC):
+    """A network of either framework, as everything below `Model` knows it.
+
+    Attributes
+    ----------
+    name
+        Its name in tables.
+    framework
+        ``torch`` or ``tensorflow``.
+    device
+        Where it runs, in the framework's spelling.
+    precision
+        ``float32``, or ``bf16`` by automatic mixed precision.
+    class_names
+        One name per class, or None.
+    sizing
+        How photographs get the input size.
+    preprocess
+        What is done to raw inputs before the network sees them, or None.
+    known_weights_id
+        What identifies the weights where that is known; None where they have to be hashed.
+    net
+        The network itself, a ``torch.nn.Module`` or ``keras.Model``.
+    operations
+        The array namespace on its device.
+    """
+
+    framework: Framework
+    net: Any
+    operations: TensorOperations
+
+    def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
+        self.device = device
+        self.name = options["name"]
+        self.precision = options["precision"]
+        self.class_names = options["class_names"]
+        self.sizing = options["sizing"]
+        self.preprocess = options["preprocess"]
+        self.known_weights_id = options["weights_id"]
+        self._shape = options["input_shape"]
+        self._from_probabilities = False
+        self._passes = PassCount()
+        self._found: dict[Hashable, Any] = {}
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a processor rather than an accelerator."""
+        return self.operations.on_cpu
+
+    def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """Return what ``find`` gives, worked out once for this network, preprocessing and input shape."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: Found = self._found[key]
+        return found
+
+    def forget(self) -> None:
+        """Drop everything that was worked out, because the input shape or the preprocessing is another one now."""
+        self._found = {}
+
+    # Shapes, and what the native layout means
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The memory formats that the engine may choose from."""
+        return ("native",)
+
+    @property
+    def stated_shape(self) -> tuple[int | None, ...] | None:
+        """What the network itself says of one input's shape, None for what it leaves open; None if it says nothing."""
+        return None
+
+    @property
+    def knows_shape(self) -> bool:
+        """Whether the input shape is known; if not, that of the first input is taken."""
+        return self._shape is not None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One raw input's shape in the native layout, without the batch axis; BadInput while it is unknown."""
+        if self._shape is None:
+            raise BadInput(
+                f"The input shape of {self.name} is not known yet. Give it: heatmark.wrap(net, input_shape=(...))."
+            )
+        return self._shape
+
+    @property
+    def zero(self) -> np.ndarray | None:
+        """The raw value (scalar or per channel) that the preprocessing maps to zero; None where that is unknown."""
+        if isinstance(self.preprocess, Normalization):
+            return np.asarray(self.preprocess.zero, np.float32)
+        return np.zeros(1, np.float32) if self.preprocess is None else None
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The channel axis of a batch: 1 in PyTorch, -1 in Keras, None for flat feature vectors."""
+        if len(self.input_shape) == 1:
+            return None
+        return 1 if self.framework == "torch" else -1
+
+    @property
+    def spatial_axes(self) -> tuple[int, ...]:
+        """The spatial axes of a batch, as positive numbers; a flat vector's only axis counts as spatial."""
+        if self.channel_axis is None:
+            return (1,)
+        first = 2 if self.channel_axis == 1 else 1
+        return tuple(range(first, first + len(self.input_shape) - 1))
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """The size of each spatial axis."""
+        return tuple(self.input_shape[axis - 1] for axis in self.spatial_axes)
+
+    @property
+    def channels(self) -> int:
+        """The number of input channels (1 for flat vectors)."""
+        return 1 if self.channel_axis is None else self.input_shape[0 if self.channel_axis == 1 else -1]
+
+    def native(self, tensor: Tensor) -> Tensor:
+        """Return (n, channels, *spatial) in the native layout: the inverse of `channels_first`."""
+        rank = len(tensor.shape)
+        if self.channel_axis == -1:
+            return self.operations.transpose(tensor, (0, *range(2, rank), 1))
+        return tensor[:, 0] if self.channel_axis is None else tensor
+
+    def native_array(self, array: np.ndarray) -> np.ndarray:
+        """Return a NumPy (n, channels, *spatial) array in the native layout."""
+        if self.channel_axis == -1:
+            return np.moveaxis(array, 1, -1)
+        return array[:, 0] if self.channel_axis is None else array
+
+    def with_channel_axis(self, maps: Tensor) -> Tensor:
+        """Return (n, *spatial) maps with a channel axis of size one, so that they broadcast against inputs."""
+        if self.channel_axis is None:
+            return maps
+        return maps[:, None] if self.channel_axis == 1 else maps[..., None]
+
+    def without_channel_axis(self, maps: Tensor) -> Tensor:
+        """Return what `with_channel_axis` gave without that axis, (n, *spatial)."""
+        if self.channel_axis is None:
+            return maps
+        return maps[:, 0] if self.channel_axis == 1 else maps[..., 0]
+
+    # Conversions
+
+    def from_numpy(self, array: np.ndarray) -> Tensor:
+        """Return the array as a tensor on the model's device."""
+        return self.operations.from_numpy(array)
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """Return the tensor as a NumPy array."""
+        return self.operations.to_numpy(tensor)
+
+    # What a framework answers
+
+    @abstractmethod
+    def as_tensor(self, x: Any) -> Tensor:
+        """Return an array or tensor as float32 on the device, sharing no memory with ``x``."""
+
+    @abstractmethod
+    def plain(self, value: Any) -> Any:
+        """Return a framework tensor as a NumPy array, anything else as it is."""
+
+    @abstractmethod
+    def run(
+        self,
+        query: Query,
+        x: Tensor,
+        target: Tensor | None,
+        layout: str | None = None,
+        replacement: Tensor | None = None,
+    ) -> Answer:
+        """Answer a query for one chunk (m, *input_shape), leaving the network as it was.
+
+        ``target`` (m,) int64 may be None for a query without gradients; ``layout`` is one of `layouts`;
+        ``replacement`` (m, *layer's shape) is what `Query.replaced` asks for.
+        """
+
+    @abstractmethod
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits (m, classes), float32, of raw inputs, by a plain call of the network as it stands."""
+
+    def prepared(self, x: Tensor) -> Tensor:
+        """Return what the network itself gets for raw inputs."""
+        if isinstance(self.preprocess, Normalization):
+            return self.preprocess.apply(x, self.channel_axis, self.constant, self.operations.flip)
+        return x if self.preprocess is None else self.preprocess(x)
+
+    def blank(self) -> Tensor:
+        """Return one raw input of zeros."""
+        return self.operations.zeros((1, *self.input_shape))
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        """Return the array on the device."""
+        return self.from_numpy(array)
+
+    @abstractmethod
+    def biases(self) -> tuple[LayerBias, ...]:
+        """Return the layers that add a constant to each channel, with it: what FullGrad calls biases."""
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the layers in the order in which their outputs are last computed."""
+        return self.once("layers", self._find_layers)
+
+    def has_rectifiers(self) -> bool:
+        """Return whether the network computes any ReLU or ReLU6."""
+        return self.once("rectifiers", self._find_rectifiers)
+
+    def attentions(self) -> tuple[AttentionLayer, ...]:
+        """Return the places where tokens attend to tokens, in the order in which they are computed."""
+        return self.once("attentions", self._find_attentions)
+
+    def has_attention(self) -> bool:
+        """Return whether the network computes any attention of tokens to tokens."""
+        return bool(self.attentions())
+
+    @abstractmethod
+    def _find_layers(self) -> tuple[Layer, ...]: ...
+
+    @abstractmethod
+    def _find_rectifiers(self) -> bool: ...
+
+    @abstractmethod
+    def _find_attentions(self) -> tuple[AttentionLayer, ...]: ...
+
+    @abstractmethod
+    def synchronise(self) -> None:
+        """Wait until the device has done all that was asked, so that a clock read next is honest."""
+
+    @abstractmethod
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether the exception is the framework's way of saying that memory ran out."""
+
+    def weights_id(self) -> str:
+        """Return what identifies the weights: the zoo's digest, or the hash of the weights."""
+        return self.known_weights_id or self.hash_weights()
+
+    def hash_weights(self) -> str:
+        """Return the SHA-256 of all weights as they are now."""
+        hasher = hashlib.sha256()
+        for description, values in self._weights():
+            hasher.update(description.encode())
+            hasher.update(values)
+        return hasher.hexdigest()
+
+    @abstractmethod
+    def _weights(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every array of weights: its name, type and shape, and its bytes."""
+
+    @property
+    def passes(self) -> PassCount:
+        """Rows sent through the network so far, exactly."""
+        return self._passes
+
+    def count(self, query: Query, rows: int) -> None:
+        """Add the passes of one answered chunk."""
+        self.add_passes(PassCount(rows, rows if query.backward else 0))
+
+    def add_passes(self, passes: PassCount) -> None:
+        """Add passes that went through the network without the engine, in another library's loop."""
+        self._passes += passes

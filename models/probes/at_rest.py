@@ -1,0 +1,26 @@
+"""A PyTorch network at rest: in evaluation mode with frozen parameters, for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def at_rest(net: torch.nn.Module) -> Iterator[None]:
+    """Put the network into evaluation mode with frozen parameters, and restore both on leaving."""
+    training = [module for module in net.modules() if module.training]
+    live = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    try:
+        for module in training:
+            module.training = False
+        for parameter in live:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module in training:
+            module.training = True
+        for parameter in live:
+            parameter.requires_grad_(True)
