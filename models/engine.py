@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import OutOfMemory
 from .arrays.operations import Tensor, TensorOperations
-from .chunk_size import ChunkTuner
+from .chunk_size import ChunkChoice, ChunkTuner
 from .interface import Interface
 from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
@@ -240,7 +240,15 @@ class Engine:
 
     def chunk_sizes(self) -> dict[str, int]:
         """Return the chunk size in force for each kind of query used so far."""
-        return {kind: self.chunk or tuner.best_size for kind, tuner in self._tuners.items()}
+        return {kind: choice.size for kind, choice in self.chunk_choices().items()}
+
+    def chunk_choices(self) -> dict[str, ChunkChoice]:
+        """Return, for each kind of query used so far, the chunk size in force, what was tried, and why it is that."""
+        given = self.chunk
+        return {
+            kind: tuner.choice if given is None else ChunkChoice(given, tuner.layout)
+            for kind, tuner in self._tuners.items()
+        }
 
     @property
     def settled(self) -> bool:
@@ -257,7 +265,11 @@ class Engine:
         kind = kind or ("backward" if query.backward else "forward")
         if kind not in self._tuners:
             self._tuners[kind] = ChunkTuner.for_input(
-                self.model.input_shape, self.model.layouts, on_cpu=self.model.on_cpu, backward=query.backward
+                self.model.input_shape,
+                self.model.layouts,
+                on_cpu=self.model.on_cpu,
+                backward=query.backward,
+                kept_inputs=self.model.kept_inputs,
             )
         return self._tuners[kind]
 

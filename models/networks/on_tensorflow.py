@@ -53,6 +53,7 @@ class TensorFlowModel(Model):
     """
 
     framework = "tensorflow"
+    kept_inputs = 60
 
     def __init__(self, net: keras.Model, *, device: str, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=device, **options)

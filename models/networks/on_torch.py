@@ -43,6 +43,7 @@ class TorchModel(Model):
     """
 
     framework = "torch"
+    kept_inputs = 150
 
     def __init__(self, net: torch.nn.Module, *, device: torch.device, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=str(device), **options)

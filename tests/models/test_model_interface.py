@@ -333,6 +333,11 @@ def test_the_chunk_is_halved_when_memory_runs_out():
     np.testing.assert_array_equal(subject.outputs(x), x @ weight.T + bias)
     assert sum(net.rows) == 23 and max(net.rows) <= 5
     assert subject.passes.forward == 23
+    choice = subject.engine.chunk_choices()["forward"]
+    assert choice.reason == "memory ran out above it" and choice.size == subject.chunks["forward"] <= 5
+    subject.engine.chunk = 3
+    choice = subject.engine.chunk_choices()["forward"]
+    assert (choice.size, choice.reason, choice.tried) == (3, "given", ())
 
 
 def test_memory_that_never_suffices_is_said_so():
