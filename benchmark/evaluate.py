@@ -14,13 +14,11 @@ from ..methods.registry import method_from
 from ..metrics.planner import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.base import Model
+from ..models.queries import BATCH
 from ..models.wrap import require_model
 from ..selection import parse_selections
 from .setting.explainers import explainer_of
 from .suite import Names
-
-BATCH = 16
-"""Samples that are explained and scored at a time; memory does not grow with their number."""
 
 
 def evaluate(
@@ -75,7 +73,7 @@ def evaluate(
     names = [str(number) for number in range(count)] if ids is None else [str(name) for name in ids]
     if len(names) != count:
         raise BadInput(f"There are {count} samples but {len(names)} ids. Give one id per sample.")
-    logits = model.outputs(inputs)
+    logits = model.outputs_of(inputs)
     targets = logits.argmax(axis=1) if target is None else model.targets(target, count)
     for method in chosen_methods.values():
         if (reason := method.why_not(model)) is not None:

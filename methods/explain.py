@@ -10,12 +10,10 @@ import numpy as np
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor
 from ..models.base import Model
+from ..models.queries import BATCH
 from ..models.wrap import require_model
 from .registry import Method, method_from
 from .request import Request
-
-_BATCH = 16
-"""Samples that are explained at a time, so that memory does not grow with their number."""
 
 
 def explain(
@@ -65,8 +63,8 @@ def explain(
     chosen = method_from(method, parameters) if isinstance(method, str) else method
     inputs = require_model(model).inputs(x)
     count = int(inputs.shape[0])
-    classes = model.outputs(x).argmax(axis=1) if target is None else model.targets(target, count)
-    rows = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
+    classes = model.outputs_of(inputs).argmax(axis=1) if target is None else model.targets(target, count)
+    rows = [slice(first, first + BATCH) for first in range(0, count, BATCH)]
     parts = []
     for row in rows:
         part = {

@@ -8,13 +8,11 @@ import numpy as np
 
 from ..errors import BadInput, NotApplicable
 from ..models.base import Model
+from ..models.queries import BATCH
 from ..models.wrap import require_model
 from .planner import evaluate_batch
 from .registry import Metric, metric_from
 from .scoring import Explainer
-
-_BATCH = 16
-"""Samples that are scored at a time, so that memory does not grow with their number."""
 
 
 def score(
@@ -68,11 +66,11 @@ def score(
     count = int(inputs.shape[0])
     if len(maps) != count:
         raise BadInput(f"There are {len(maps)} attributions for {count} samples.")
-    logits = model.outputs(x)
+    logits = model.outputs_of(inputs)
     classes = logits.argmax(axis=1) if target is None else model.targets(target, count)
     parts = []
-    for first in range(0, count, _BATCH):
-        rows = slice(first, first + _BATCH)
+    for first in range(0, count, BATCH):
+        rows = slice(first, first + BATCH)
         result = evaluate_batch(
             model,
             inputs[rows],

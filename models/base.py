@@ -216,7 +216,11 @@ class Model(Interface):
 
     def outputs(self, x: Any) -> np.ndarray:
         """Return the logits (n, classes), float32, for raw inputs in the native layout."""
-        return self.to_numpy(self.engine.outputs(self.inputs(x)))
+        return self.outputs_of(self.inputs(x))
+
+    def outputs_of(self, inputs: Tensor) -> np.ndarray:
+        """Return the logits (n, classes), float32, for what `inputs` returned."""
+        return self.to_numpy(self.engine.outputs(inputs))
 
     # Layers
 

@@ -18,6 +18,8 @@ ScoreFunction = Callable[[TensorOperations, Tensor, Tensor], Tensor]
 BackwardRule = Literal["guided", "deconvnet"]
 
 FRAMEWORKS: tuple[Framework, ...] = ("torch", "tensorflow")
+BATCH = 16
+"""Samples that are read, explained or scored at a time, so that memory does not grow with their number."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from ...datasets.base import Dataset, UnreadableSample
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
-
-_BATCH = 16
-"""Samples that are read at a time, so that memory does not grow with their number."""
+from ...models.queries import BATCH
 
 
 def samples_of_class(model: Model, dataset: Dataset, target: int, most: int) -> Iterator[Tensor]:
@@ -35,7 +33,7 @@ def samples_of_class(model: Model, dataset: Dataset, target: int, most: int) -> 
         name = f"class {target} ({known[target]})" if known else f"class {target}"
         of = "no sample of" if fits else "no sample that the network takes for"
         raise NotApplicable(f"The dataset {dataset.title} has {of} {name}. Name one that has some with data=...")
-    for batch in dataset.batches(_BATCH, model, indices):
+    for batch in dataset.batches(BATCH, model, indices):
         yield batch.x
 
 
@@ -53,6 +51,6 @@ def _labelled(model: Model, dataset: Dataset, target: int) -> Iterator[int]:
 
 def _predicted(model: Model, dataset: Dataset, target: int) -> Iterator[int]:
     """Yield the positions of the samples that the network gives a class."""
-    for batch in dataset.batches(_BATCH, model):
+    for batch in dataset.batches(BATCH, model):
         predicted = model.outputs(batch.x).argmax(axis=1)
         yield from (int(index) for index in batch.indices[np.flatnonzero(predicted == target)])

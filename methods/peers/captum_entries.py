@@ -13,15 +13,13 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
 from ..libraries import CAPTUM, seeded_numpy
 from ..perturbation.occlusion import window_and_stride, window_starts
 from ..request import Request
 from .wrapping import register_peer
-
-_CHUNK = 16
-"""Rows that Captum's own loops send at a time, where it takes such a number."""
 
 _ONE = "1 forward and 1 backward pass"
 
@@ -115,7 +113,7 @@ def integrated_gradients(
         baselines=_baseline(request, baseline),
         n_steps=steps,
         method=rule,
-        internal_batch_size=max(_CHUNK, request.count),
+        internal_batch_size=max(BATCH, request.count),
     ).float()
 
 
@@ -197,7 +195,7 @@ def noise_tunnel(
         None,
         nt_type="smoothgrad",
         nt_samples=samples,
-        nt_samples_batch_size=min(_CHUNK, samples),
+        nt_samples_batch_size=min(BATCH, samples),
         stdevs=noise,
         abs=False,
     )
@@ -231,7 +229,7 @@ def occlusion(
             sliding_window_shapes=(*channels, *(window,) * axes),
             strides=(*channels, *(stride,) * axes),
             baselines=_baseline(request, baseline),
-            perturbations_per_eval=max(1, min(windows, _CHUNK // request.count)),
+            perturbations_per_eval=max(1, min(windows, BATCH // request.count)),
         )
     # The same number stands in every channel, as one window covers all of them.
     return summed if request.model.channel_axis is None else summed.mean(1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.queries import BATCH
 from ...registry import Reference
 from ..cam.cams import LayerName
 from ..libraries import PYTORCH_GRAD_CAM
@@ -52,11 +53,8 @@ def _import_torchvision() -> None:
     import_torchvision()
 
 
-_BATCH = 16
-
-
 def _register(
-    name: str, kind: str, reference: Reference, summary: str, needs: Sequence[Need], cost: str, rows: int = _BATCH
+    name: str, kind: str, reference: Reference, summary: str, needs: Sequence[Need], cost: str, rows: int = BATCH
 ) -> MethodFunction:
     def method(request: Request, *, layer: LayerName = None) -> Tensor:
         return _maps(request, kind, layer, rows)

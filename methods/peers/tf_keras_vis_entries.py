@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
-from ...models.queries import PassCount
+from ...models.queries import BATCH, PassCount
 from ...parameters import Doc
 from ...registry import Reference
 from ..cam.cams import LayerName
@@ -22,7 +22,6 @@ from ..request import Request
 from .wrapping import register_peer
 
 _ONE = "1 forward and 1 backward pass"
-_BATCH = 16
 
 
 @contextmanager
@@ -83,7 +82,7 @@ def _cam(request: Request, module: str, kind: str, layer: str | None, rows: int,
 )
 def saliency(request: Request) -> Tensor:
     """tf-keras-vis's Saliency: the absolute gradient of the logit, the largest over channels."""
-    rows = [slice(first, first + _BATCH) for first in range(0, request.count, _BATCH)]
+    rows = [slice(first, first + BATCH) for first in range(0, request.count, BATCH)]
     return request.operations.concat([_gradient_map(request, chunk) for chunk in rows])
 
 
@@ -118,7 +117,7 @@ def _register(
 ) -> MethodFunction:
     def method(request: Request, *, layer: LayerName = None) -> Tensor:
         if name != "score_cam":
-            return _cam(request, module, kind, layer, _BATCH, PassCount(1, 1))
+            return _cam(request, module, kind, layer, BATCH, PassCount(1, 1))
         channels = request.layer(layer).shape[-1]
         return _cam(request, module, kind, layer, 1, PassCount(1 + channels, 0))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
 from ..cam.cams import LayerName
@@ -21,7 +22,6 @@ from ..perturbation.occlusion import window_and_stride
 from ..request import Request
 from .wrapping import register_peer
 
-_BATCH = 16
 _ONE = "1 forward and 1 backward pass"
 _xplique = partial(register_peer, XPLIQUE)
 
@@ -35,7 +35,7 @@ def _explainer(request: Request, kind: str, **arguments: Any) -> Iterator[Any]:
 
     library = XPLIQUE.module("xplique.attributions")
     with counted(request.model) as network:
-        explainer = getattr(library, kind)(network, batch_size=_BATCH, **arguments)
+        explainer = getattr(library, kind)(network, batch_size=BATCH, **arguments)
         # The library keeps models in a table of its class, by the address of their inputs, for good: a later model at
         # the same address would get the earlier one's answers.
         explainer._cache_models.clear()
@@ -202,7 +202,7 @@ def rise(
     _pictures_only(request, "Rise")
     grids = request.bank.rows("xplique rise", lambda generator: generator.random(cells * cells))[np.arange(masks)]
     library = XPLIQUE.module("xplique.attributions").Rise
-    masked, batches, calls = library._apply_masks.python_function, math.ceil(masks / _BATCH), itertools.count()
+    masked, batches, calls = library._apply_masks.python_function, math.ceil(masks / BATCH), itertools.count()
 
     def drawn(*ignored: Any) -> Any:
         return tf.constant(grids.reshape(masks, cells, cells, 1) < probability)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
 
+import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.engine import Engine, Pairs
 from heatmark.models.queries import Query
@@ -346,3 +347,14 @@ def test_memory_that_never_suffices_is_said_so():
     net.most = 0
     with pytest.raises(OutOfMemory, match="single input"):
         subject.outputs(np.zeros((3, 4)))
+
+
+def test_inputs_are_converted_once():
+    subject = networks.model_of(networks.plain(), "torch")
+    x, converted = native(subject, pictures(2)), []
+    convert = subject.as_tensor
+    subject.as_tensor = lambda given: converted.append(1) or convert(given)
+    maps = hm.explain(subject, x, "gradient")
+    hm.score(subject, x, maps, "average_drop")
+    hm.evaluate(subject, x, methods="gradient", metrics="average_drop")
+    assert len(converted) == 3
