@@ -7,6 +7,7 @@ was raised on purpose: then the file is written again by ``python tests/test_res
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from heatmark.benchmark.suite import load_suite
 from heatmark.identity import digest
 from heatmark.methods.registry import METHODS, method_from
 from heatmark.metrics.registry import METRICS, metric_from
+from heatmark.parameters import Parameter
 from heatmark.selection import parse_selections
 
 STORED = Path(__file__).with_name("stored_keys.json")
@@ -45,6 +47,50 @@ def metric_keys() -> dict[str, str]:
             names = [entry.name, *(f"{entry.name}[{preset}]" for preset in entry.presets)]
             found.update({name: metric_key(metric_from(name)) for name in names})
     return found
+
+
+def peer_keys() -> dict[str, str]:
+    """Every method of another library at its defaults, whatever version of the library is installed."""
+    return {entry.name: _method_key(entry.name) for entry in METHODS if entry.requires is not None}
+
+
+def parameter_keys() -> dict[str, str]:
+    """Every parameter of a method or metric, at one value other than its default."""
+    found = {}
+    for registry, key in ((METHODS, _method_key), (METRICS, _metric_key)):
+        for entry in registry:
+            inner = "gradient," if getattr(entry, "wraps", False) else ""
+            for parameter in entry.parameters if entry.origin == "heatmark" else ():
+                if parameter.name != getattr(entry, "reads", None):
+                    name = f"{entry.name}[{inner}{parameter.name}={_another(parameter)}]"
+                    found[name] = key(name)
+    return found
+
+
+def _method_key(name: str) -> str:
+    identity = method_from(name).identity()
+    identity.pop("library", None)
+    return digest(identity)
+
+
+def _metric_key(name: str) -> str:
+    return metric_key(metric_from(name))
+
+
+def _another(parameter: Parameter) -> str:
+    """Return a value that the parameter admits and that is not its default."""
+    default, doc = parameter.default, parameter.doc
+    if isinstance(default, bool):
+        return json.dumps(not default)
+    if doc.choices:
+        return next(re.sub(r"[A-Z]+$", "2", choice) for choice in doc.choices if choice != default)
+    if isinstance(default, str) or (default is None and str in parameter.types):
+        return "white"
+    if isinstance(default, float):
+        low = doc.low or 0.0
+        return json.dumps(default + 0.25 if default == low else (default + low) / 2)
+    whole = default or 2
+    return json.dumps(whole + 1 if doc.high is None or whole < doc.high else whole - 1)
 
 
 def cell_keys() -> dict[str, str]:
@@ -99,7 +145,14 @@ def audit_keys() -> dict[str, str]:
 
 
 def all_keys() -> dict[str, dict[str, str]]:
-    return {"methods": method_keys(), "metrics": metric_keys(), "cells": cell_keys(), "audits": audit_keys()}
+    return {
+        "methods": method_keys(),
+        "metrics": metric_keys(),
+        "peers": peer_keys(),
+        "parameters": parameter_keys(),
+        "cells": cell_keys(),
+        "audits": audit_keys(),
+    }
 
 
 def _named(entry: Any) -> Iterable[str]:
