@@ -1,10 +1,14 @@
-"""Parameters of methods and metrics: declared once in a function's signature, checked wherever they are given."""
+"""Parameters of methods and metrics: declared once, in a function's signature or on a dataclass's fields, and checked.
+
+A function's parameters are its keyword-only ones. A dataclass's are the fields that are annotated with a `Doc`; the
+others are fixed. Where a field holds another dataclass, the documented fields of that one are parameters too.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -92,23 +96,60 @@ def _fits(value: str, choice: str) -> bool:
         return False
 
 
-def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """Return the keyword-only parameters of ``function`` with their documentation."""
-    hints = get_type_hints(function, include_extras=True)
-    found = []
-    for name, item in inspect.signature(function).parameters.items():
-        if item.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        hint, doc = hints.get(name, object), Doc("")
-        if get_origin(hint) is Annotated:
-            hint, *extras = get_args(hint)
-            doc = next((extra for extra in extras if isinstance(extra, Doc)), doc)
-        if get_origin(hint) is Literal:
-            hint, doc = str, replace(doc, choices=get_args(hint))
-        if item.default is inspect.Parameter.empty:
-            raise TypeError(f"{function.__name__}: the parameter {name!r} needs a default.")
-        found.append(Parameter(name, item.default, _types(hint), doc))
-    return tuple(found)
+def parameters_of(declared: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """Return the parameters that a function or a dataclass declares, with their documentation."""
+    if isinstance(declared, type) and is_dataclass(declared):
+        return tuple(_of_fields(declared))
+    hints = get_type_hints(declared, include_extras=True)
+    return tuple(
+        _parameter(declared, name, hints.get(name, object), item.default)
+        for name, item in inspect.signature(declared).parameters.items()
+        if item.kind is inspect.Parameter.KEYWORD_ONLY
+    )
+
+
+def made(declared: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Return what a function or dataclass makes of a value for each of its parameters."""
+    if not (isinstance(declared, type) and is_dataclass(declared)):
+        return declared(**values)
+    own = dict(values)
+    for item in fields(declared):
+        held = _default(item)
+        if is_dataclass(held):
+            parts = {one.name: own.pop(one.name) for one in parameters_of(type(held))}
+            own[item.name] = replace(held, **parts)  # type: ignore[type-var]  # it is an instance, no class
+    return declared(**own)
+
+
+def _of_fields(declared: type) -> Iterator[Parameter]:
+    """Yield the parameters of a dataclass in the order of its fields."""
+    hints = get_type_hints(declared, include_extras=True)
+    for item in fields(declared):
+        default, hint = _default(item), hints[item.name]
+        if is_dataclass(default):
+            yield from (replace(one, default=getattr(default, one.name)) for one in parameters_of(type(default)))
+        elif get_origin(hint) is Annotated and any(isinstance(extra, Doc) for extra in get_args(hint)):
+            yield _parameter(declared, item.name, hint, default)
+
+
+def _default(item: Field[Any]) -> Any:
+    """Return the default of a dataclass's field, `inspect.Parameter.empty` where it has none."""
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return inspect.Parameter.empty if item.default is MISSING else item.default
+
+
+def _parameter(declared: Callable[..., Any], name: str, hint: Any, default: Any) -> Parameter:
+    """Return the parameter that a name, its annotation and its default declare."""
+    doc = Doc("")
+    if get_origin(hint) is Annotated:
+        hint, *extras = get_args(hint)
+        doc = next((extra for extra in extras if isinstance(extra, Doc)), doc)
+    if get_origin(hint) is Literal:
+        hint, doc = str, replace(doc, choices=get_args(hint))
+    if default is inspect.Parameter.empty:
+        raise TypeError(f"{declared.__name__}: the parameter {name!r} needs a default.")
+    return Parameter(name, default, _types(hint), doc)
 
 
 def bound(parameters: tuple[Parameter, ...], values: Mapping[str, Any], owner: str) -> dict[str, Any]:

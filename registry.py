@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .errors import BadInput, UnknownName, suggestion
 
@@ -83,6 +84,22 @@ class Registry(Generic[EntryType]):
             )
         self._entries[entry.name] = entry
         return entry
+
+    def check_name(self, name: str) -> None:
+        """Raise BadInput where a name is empty or has characters that mean something else."""
+        if not name or any(character in name for character in ":[], \t\n"):
+            raise BadInput(
+                f"The {self.kind} name {name!r} is empty or has one of ':[],' or a space in it. Choose another."
+            )
+
+    def origin_of(self, function: Callable[..., Any]) -> str:
+        """Return where a registered function comes from: ``heatmark``, or the module of someone's own."""
+        return "heatmark" if function.__module__.startswith(f"{self._package}.") else function.__module__
+
+    def described(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Return what a function or dataclass says of itself: its summary is the first line of its docstring."""
+        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        return {"function": function, "summary": summary, "origin": self.origin_of(function)}
 
     def find(self, name: str) -> tuple[EntryType, str]:
         """Return the entry for ``name`` and, for a family such as ``torchvision:vgg16``, the part after the colon.

@@ -52,7 +52,7 @@ def prepare_dataset(name: str | Dataset, progress: bool = True, **options: Any) 
     UnknownName, BadInput, MissingExtra, FetchFailed, StorageError
         As `load_dataset` does.
     """
-    if isinstance(name, str) and any(option.name == "progress" for option in find_dataset(name).options):
+    if isinstance(name, str) and any(option.name == "progress" for option in find_dataset(name).parameters):
         options = {"progress": progress, **options}
     dataset = load_dataset(name, **options)
     readable = 0

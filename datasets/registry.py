@@ -6,47 +6,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from ..definitions import Definition
 from ..errors import BadInput
-from ..parameters import Parameter, bound, parameters_of
-from ..registry import Entry, Reference, Registry
+from ..parameters import bound
+from ..registry import Reference, Registry
 from ..selection import parse_selection, select
 from .base import Dataset
 
 Kind = Literal["image", "series"]
 Loader = TypeVar("Loader", bound=Callable[..., Dataset])
 
-_PACKAGE = __name__.rpartition(".")[0]
-_ROOT = _PACKAGE.rpartition(".")[0]
-
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetEntry(Entry):
+class DatasetEntry(Definition):
     """A registered dataset.
 
     Attributes
     ----------
-    loader
-        Returns the dataset; its keyword-only parameters are the options.
+    function
+        Returns the dataset. Its parameters are what `load_dataset` takes beside the name; with a parameter ``path``,
+        ``NAME:PATH`` is a name too.
     kind
         ``image`` or ``series``.
-    options
-        What `load_dataset` takes beside the name. With an option ``path``, ``NAME:PATH`` is a name too.
     license
         A note on the terms of use.
     requires
         The packages that carry it, beyond heatmark's own dependencies.
     """
 
-    loader: Callable[..., Dataset]
     kind: Kind = "image"
-    options: tuple[Parameter, ...] = ()
     license: str = ""
     requires: tuple[str, ...] = ()
+
+    @property
+    def takes_path(self) -> bool:
+        """Whether it is read from a path of the user's."""
+        return any(parameter.name == "path" for parameter in self.parameters)
 
 
 DATASETS: Registry[DatasetEntry] = Registry(
     "dataset",
-    _PACKAGE,
+    "heatmark.datasets",
     [
         "photographs.imagenet_samples",
         "photographs.imagenet_sample_1000",
@@ -92,28 +92,22 @@ def register_dataset(
     BadInput
         If the name is empty, has characters that mean something else, or is taken.
     """
-    plain = name.removesuffix(":")
-    if not plain or any(character in plain for character in ":[], \t\n"):
-        raise BadInput(f"The dataset name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
+    DATASETS.check_name(name.removesuffix(":"))
 
     def registered(loader: Loader) -> Loader:
-        module, options = loader.__module__, parameters_of(loader)
-        if name.endswith(":") and all(option.name != "path" for option in options):
-            raise BadInput(
-                f"The loader of {name!r} needs a keyword-only parameter 'path': what stands behind the colon."
-            )
         entry = DatasetEntry(
             name=name,
             family=family,
-            summary=summary,
             reference=reference,
-            origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
-            loader=loader,
             kind=kind,
-            options=options,
             license=license,
             requires=requires,
+            **{**DATASETS.described(loader), "summary": summary},
         )
+        if name.endswith(":") and not entry.takes_path:
+            raise BadInput(
+                f"The loader of {name!r} needs a keyword-only parameter 'path': what stands behind the colon."
+            )
         DATASETS.add(entry)
         return loader
 
@@ -156,7 +150,7 @@ def load_dataset(name: str | Dataset, **options: Any) -> Dataset:
     for option in given.keys() & options.keys():
         raise BadInput(f"{name!r} gives {option!r} and so does {option}={options[option]!r}. Give it once.")
     owner = f"dataset {entry.name.removesuffix(':')!r}"
-    dataset = entry.loader(**bound(entry.options, {**given, **options}, owner))
+    dataset = entry.function(**bound(entry.parameters, {**given, **options}, owner))
     if not isinstance(dataset, Dataset):
         raise BadInput(f"The loader of {owner} returned {type(dataset).__name__} instead of a Dataset.")
     if len(dataset) == 0:
@@ -188,7 +182,7 @@ def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
     entry = known.get(head) or DATASETS.get(head)
     if not colon:
         return entry, given
-    if all(option.name != "path" for option in entry.options):
+    if not entry.takes_path:
         raise BadInput(f"The dataset {head!r} takes no path; leave out {colon + path!r}.")
     if not path:
         raise BadInput(f"{name!r} needs a path behind the colon.")

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ..datasets.base import Dataset
 from ..datasets.registry import load_dataset
+from ..definitions import Chosen, Selectable, chosen
 from ..errors import BadInput
 from ..identity import array_digest, source_digest
 from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.queries import FRAMEWORKS, Framework
-from ..parameters import Parameter, bound, parameters_of
-from ..registry import Entry, Reference, Registry
-from ..selection import Selection, parse_selection, select
+from ..registry import Reference, Registry
+from ..selection import Selection
 from .libraries import Library
 
-Need = Literal["gradients", "layers", "relu", "masks", "graph", "attention"]
+Need = Literal["gradients", "layers", "feature_maps", "relu", "masks", "graph", "attention"]
 Pooling = Literal["sum", "max_abs", "none"]
 MethodFunction = Callable[..., Tensor]
 
@@ -30,7 +28,7 @@ _SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodEntry(Entry):
+class MethodEntry(Selectable):
     """A registered attribution method.
 
     Attributes
@@ -43,94 +41,79 @@ class MethodEntry(Entry):
         How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or
         ``none`` for methods that return spatial maps.
     needs
-        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``relu``, ``attention``, ``graph``
-        (a network of known operations only).
+        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``feature_maps`` (layers that hold
+        no tokens), ``relu``, ``attention``, ``graph`` (a network of known operations only).
     cost
         The passes that a sample takes.
-    variants
-        The presets: name to parameters.
     frameworks
         The frameworks that it runs in.
     requires
         The library that carries it, where that is not heatmark.
     wraps
-        Whether the variant names an inner method instead, which the function gets as ``request.inner``.
+        Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``.
     reads
         The parameter that names a dataset, whose revision is then part of every result's key.
-    version
-        Raised whenever the numbers change; part of every result's key.
     """
 
-    function: MethodFunction
     signed: bool
     pooling: Pooling = "sum"
     needs: frozenset[Need] = frozenset()
     cost: str = ""
-    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     frameworks: frozenset[Framework] = frozenset(FRAMEWORKS)
     requires: Library | None = None
     wraps: bool = False
     reads: str | None = None
-    version: int = 1
 
     @property
     def missing(self) -> str | None:
         """What must be installed first and how, or None where the method can run."""
         return None if self.requires is None else self.requires.missing
 
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The keyword parameters of the function."""
-        return parameters_of(self.function)
+    @property
+    def carrier(self) -> str:
+        """What messages speak of: the library that carries the method, or the method itself."""
+        return self.name if self.requires is None else self.requires.name
 
     @property
     def is_control(self) -> bool:
         """Whether the method is a control, which ignores the network."""
         return self.family == "control"
 
+    def preset(self, name: str | None) -> Mapping[str, Any]:
+        """See `Selectable.preset`; a wrapper's selection names another method there."""
+        if not self.wraps:
+            return super().preset(name)
+        if name is None:
+            raise BadInput(f"{self.name} wraps another method: write {self.name}[METHOD], as {self.name}[gradient].")
+        return {}
+
 
 @dataclass(frozen=True)
-class Method:
+class Method(Chosen[MethodEntry]):
     """A method with all parameters bound.
 
     Attributes
     ----------
-    entry
-        The registered method.
-    selection
-        How it was chosen; its text is the method's name in tables.
-    parameters
-        Every parameter with its value.
+    entry, selection, parameters
+        See `Chosen`.
     inner
         The method that a wrapper wraps, or None.
     """
 
-    entry: MethodEntry
-    selection: Selection
-    parameters: Mapping[str, Any]
     inner: Method | None = None
-
-    @property
-    def id(self) -> str:
-        """The name in tables: the entry with its explicitly chosen parameters."""
-        return self.selection.text
 
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""
         if self.inner is not None:
             return self.inner.why_not(model)
         if model.framework not in self.entry.frameworks:
-            library = self.entry.name if self.entry.requires is None else self.entry.requires.name
-            return f"{library} is for {' and '.join(_SPELT[item] for item in sorted(self.entry.frameworks))} only"
+            known = " and ".join(_SPELT[item] for item in sorted(self.entry.frameworks))
+            return f"{self.entry.carrier} is for {known} only"
         if self.entry.missing is not None:
             return self.entry.missing
-        if (
-            self.entry.requires is not None
-            and self.entry.name.endswith(("cam", "cam_plus_plus"))
-            and model.has_attention()
-        ):
-            return f"{self.entry.requires.name}'s maps need feature maps, and {model.name} has tokens"
         needs = self.entry.needs
+        if "feature_maps" in needs and model.has_attention():
+            return f"{self.entry.carrier}'s maps need feature maps, and {model.name} has tokens"
         if "relu" in needs and not model.has_rectifiers():
             return f"{model.name} has no ReLU"
         if "attention" in needs and (reason := model.tokens.why_no_attention()) is not None:
@@ -161,39 +144,28 @@ class Method:
         return identity
 
 
-METHODS: Registry[MethodEntry] = Registry(
-    "method",
-    "heatmark.methods",
-    (
-        "gradient.gradients",
-        "gradient.integrated_gradients",
-        "gradient.path_gradients",
-        "gradient.guided_integrated_gradients",
-        "gradient.smoothing",
-        "gradient.fullgrad",
-        "gradient.xrai",
-        "cam.cams",
-        "cam.perturbed_cams",
-        "gradient.internal_influence",
-        "perturbation.occlusion",
-        "perturbation.rise",
-        "propagation.deep_lift",
-        "propagation.lrp",
-        "propagation.excitation_backprop",
-        "transformers",
-        "perturbation.feature_ablation",
-        "perturbation.lime",
-        "perturbation.shapley",
-        "perturbation.sobol",
-        "perturbation.hsic",
-        "perturbation.extremal_perturbation",
-        "cam.sise",
-        "controls",
-        "peers.captum_entries",
-        "peers.grad_cam_entries",
-        "peers.tf_keras_vis_entries",
-        "peers.xplique_entries",
+#: The modules that register methods, room by room.
+_ROOMS = {
+    "gradient": (
+        "gradients",
+        "integrated_gradients",
+        "path_gradients",
+        "guided_integrated_gradients",
+        "smoothing",
+        "fullgrad",
+        "xrai",
+        "internal_influence",
     ),
+    "cam": ("cams", "perturbed_cams", "sise"),
+    "perturbation": (
+        "occlusion", "rise", "feature_ablation", "lime", "shapley", "sobol", "hsic", "extremal_perturbation",
+    ),
+    "propagation": ("deep_lift", "lrp", "excitation_backprop"),
+    "": ("transformers", "controls"),
+    "peers": ("peers_captum", "peers_grad_cam", "peers_tf_keras_vis", "peers_xplique"),
+}  # fmt: skip
+METHODS: Registry[MethodEntry] = Registry(
+    "method", "heatmark.methods", [name for room in _ROOMS.values() for name in room]
 )
 
 
@@ -206,7 +178,7 @@ def register_method(
     needs: Iterable[Need] = (),
     cost: str = "",
     reference: Reference | None = None,
-    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
     frameworks: Iterable[Framework] = FRAMEWORKS,
     requires: Library | None = None,
     wraps: bool = False,
@@ -228,25 +200,22 @@ def register_method(
     """
 
     def register(function: MethodFunction) -> MethodFunction:
-        module = function.__module__
         METHODS.add(
             MethodEntry(
                 name=name,
                 family=family,
-                summary=(inspect.getdoc(function) or "").partition("\n")[0],
                 reference=reference,
-                origin="heatmark" if module.startswith("heatmark.methods.") else module,
-                function=function,
                 signed=signed,
                 pooling=pooling,
                 needs=frozenset(needs),
                 cost=cost,
-                variants=dict(variants or {}),
+                presets=dict(presets or {}),
                 frameworks=frozenset(frameworks),
                 requires=requires,
                 wraps=wraps,
                 reads=reads,
                 version=version,
+                **METHODS.described(function),
             )
         )
         return function
@@ -255,39 +224,14 @@ def register_method(
 
 
 def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None = None) -> Method:
-    """Return the method that a selection names, with its parameters checked.
+    """Return the method that a selection such as ``"integrated_gradients[steps=20]"`` names; see `definitions.chosen`.
 
-    Parameters
-    ----------
-    selection
-        ``"integrated_gradients[steps=20]"``, or a parsed selection.
-    parameters
-        Further parameters, which may be arrays (a baseline).
-
-    Raises
-    ------
-    UnknownName, BadInput
-        For an unknown method, variant or parameter, or a value out of range.
+    ``parameters`` holds further ones, which may be arrays (a baseline).
     """
-    chosen = parse_selection(selection) if isinstance(selection, str) else selection
-    entry = METHODS.get(chosen.name)
-    preset: Mapping[str, Any] = {}
-    inner = None
-    if entry.wraps:
-        if chosen.variant is None:
-            raise BadInput(f"{entry.name} wraps another method: write {entry.name}[METHOD], as {entry.name}[gradient].")
-        inner = method_from(chosen.variant)
-    elif chosen.variant is not None:
-        if chosen.variant not in entry.variants:
-            known = ", ".join(entry.variants) or "none"
-            raise BadInput(f"{entry.name} has no variant {chosen.variant!r} (it has: {known}).")
-        preset = entry.variants[chosen.variant]
-    extra = dict(parameters or {})
-    given = {**preset, **dict(chosen.parameters), **extra}
-    values = bound(entry.parameters, given, entry.name)
-    plain = {name: value for name, value in extra.items() if isinstance(value, (str, int, float, bool, type(None)))}
-    named = select(entry.name, chosen.variant, {**dict(chosen.parameters), **plain})
-    return Method(entry, named, values, inner)
+    found = chosen(METHODS, selection, parameters)
+    variant = found.selection.variant
+    inner = method_from(variant) if found.entry.wraps and variant is not None else None
+    return Method(found.entry, found.selection, found.parameters, inner)
 
 
 def _identified(value: Any) -> Any:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from ..errors import BadInput, suggestion
+from ..definitions import Chosen, Selectable, chosen
 from ..identity import source_digest
-from ..parameters import Parameter, bound, parameters_of
-from ..registry import Entry, Reference, Registry
-from ..selection import Selection, parse_selection, select
+from ..parameters import bound, made
+from ..registry import Reference, Registry
+from ..selection import Selection
 from .measure import CurveMeasure, Measure
 from .perturbing.units import TYPICAL_SHAPE, checked_unit, typical_facts
 
@@ -28,45 +26,34 @@ __all__ = [
     "register_metric",
 ]
 
-MetricFactory = Callable[..., Measure]
+#: What makes a measure of parameters: the measure's own dataclass, or a function.
+Factory = TypeVar("Factory", bound=Callable[..., Measure])
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricEntry(Entry):
+class MetricEntry(Selectable):
     """A registered metric.
 
     Attributes
     ----------
-    factory
-        From keyword parameters to the measure.
+    function
+        The measure's dataclass, or a function from keyword parameters to a measure.
     higher_is_better
         The direction.
     range
         The smallest and largest possible value; None where there is no bound.
     unit
         What values are counted in (``%``), or empty.
-    presets
-        Definitions by name: the parameters that follow a paper or a public code.
-    version
-        Raised whenever the numbers change; part of every result's key.
     """
 
-    factory: MetricFactory
     higher_is_better: bool
     range: tuple[float | None, float | None] = (None, None)
     unit: str = ""
-    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    version: int = 1
-
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The keyword parameters of the factory."""
-        return parameters_of(self.factory)
 
     @property
     def cost(self) -> str:
         """What a sample takes at the default protocol."""
-        return _cost_in_words(self.factory(**bound(self.parameters, {}, self.name)))
+        return _cost_in_words(made(self.function, bound(self.parameters, {}, self.name)))
 
     @property
     def arrow(self) -> str:
@@ -75,30 +62,18 @@ class MetricEntry(Entry):
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Chosen[MetricEntry]):
     """A metric with its protocol fixed.
 
     Attributes
     ----------
-    entry
-        The registered metric.
-    selection
-        How it was chosen; its text is the metric's name in tables.
-    parameters
-        Every parameter with its value.
+    entry, selection, parameters
+        See `Chosen`.
     measure
         The definition itself.
     """
 
-    entry: MetricEntry
-    selection: Selection
-    parameters: Mapping[str, Any]
     measure: Measure
-
-    @property
-    def id(self) -> str:
-        """The name in tables: the entry with its preset and explicitly chosen parameters."""
-        return self.selection.text
 
     @property
     def range(self) -> tuple[float | None, float | None]:
@@ -119,7 +94,7 @@ class Metric:
         """Return everything that the metric's numbers depend on, as plain data."""
         identity = {"name": self.entry.name, "version": self.entry.version, "protocol": self.protocol}
         if self.entry.origin != "heatmark":
-            identity["source"] = [source_digest(self.entry.factory), source_digest(type(self.measure))]
+            identity["source"] = [source_digest(self.entry.function), source_digest(type(self.measure))]
         return identity
 
 
@@ -135,30 +110,28 @@ def _cost_in_words(measure: Measure) -> str:
     return f"{', '.join(parts) or 'no pass'} at 224 x 224 positions"
 
 
-METRICS: Registry[MetricEntry] = Registry(
-    "metric",
-    "heatmark.metrics",
-    (
-        "faithfulness.average_drop",
-        "faithfulness.adcc",
-        "faithfulness.ordering",
-        "faithfulness.proportionality",
-        "faithfulness.deletion",
-        "faithfulness.pixel_flipping",
-        "faithfulness.erasure",
-        "faithfulness.road",
-        "faithfulness.irof",
-        "faithfulness.single_deletion",
-        "faithfulness.monotonicity",
-        "faithfulness.subset_correlations",
-        "faithfulness.infidelity",
-        "faithfulness.information_curves",
-        "properties.localisation",
-        "properties.complexity",
-        "properties.robustness",
-        "properties.randomisation",
-        "properties.axioms",
+#: The modules that register metrics, room by room.
+_ROOMS = {
+    "faithfulness": (
+        "average_drop",
+        "adcc",
+        "ordering",
+        "proportionality",
+        "deletion",
+        "pixel_flipping",
+        "erasure",
+        "road",
+        "irof",
+        "single_deletion",
+        "monotonicity",
+        "subset_correlations",
+        "infidelity",
+        "information_curves",
     ),
+    "properties": ("localisation", "complexity", "robustness", "randomisation", "axioms"),
+}
+METRICS: Registry[MetricEntry] = Registry(
+    "metric", "heatmark.metrics", [name for room in _ROOMS.values() for name in room]
 )
 
 
@@ -172,28 +145,34 @@ def register_metric(
     reference: Reference | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
-) -> Callable[[MetricFactory], MetricFactory]:
-    """Register the decorated factory as a metric.
+) -> Callable[[Factory], Factory]:
+    """Register the decorated dataclass as a metric, or a function that makes one.
 
-    The factory takes keyword parameters with defaults and returns a `Measure`. The first line of its docstring is
-    the metric's summary.
+    The dataclass is a `Measure` whose fields all have defaults; those annotated with a `Doc` are the metric's
+    parameters. A function takes keyword parameters with defaults and returns a `Measure`. The first line of the
+    docstring is the metric's summary.
+
+    Examples
+    --------
+    >>> @register_metric("half_gone", family="faithfulness", higher_is_better=True)
+    ... @dataclass(frozen=True)
+    ... class HalfGone(CurveMeasure):
+    ...     "The drop of the probability when the top half is filled."
+    ...     fill: Annotated[str, Doc("what the top half shows", choices=FILLS)] = "black"
     """
 
-    def register(factory: MetricFactory) -> MetricFactory:
-        module = factory.__module__
+    def register(factory: Factory) -> Factory:
         METRICS.add(
             MetricEntry(
                 name=name,
                 family=family,
-                summary=(inspect.getdoc(factory) or "").partition("\n")[0],
                 reference=reference,
-                origin="heatmark" if module.startswith("heatmark.metrics.") else module,
-                factory=factory,
                 higher_is_better=higher_is_better,
                 range=range,
                 unit=unit,
                 presets=dict(presets or {}),
                 version=version,
+                **METRICS.described(factory),
             )
         )
         return factory
@@ -209,22 +188,10 @@ def metric_from(selection: str | Selection) -> Metric:
     UnknownName, BadInput
         For an unknown metric, preset or parameter, or a value out of range.
     """
-    chosen = parse_selection(selection) if isinstance(selection, str) else selection
-    entry = METRICS.get(chosen.name)
-    preset: Mapping[str, Any] = {}
-    if chosen.variant is not None:
-        if chosen.variant not in entry.presets:
-            known = ", ".join(entry.presets) or "none"
-            raise BadInput(
-                f"{entry.name} has no preset {chosen.variant!r} (it has: {known})."
-                f"{suggestion(chosen.variant, entry.presets)}"
-            )
-        preset = entry.presets[chosen.variant]
-    values = bound(entry.parameters, {**preset, **dict(chosen.parameters)}, entry.name)
-    named = select(entry.name, chosen.variant, dict(chosen.parameters))
-    measure = entry.factory(**values)
+    found = chosen(METRICS, selection)
+    measure = made(found.entry.function, found.parameters)
     checked_unit(measure.unit)
-    return Metric(entry, named, values, measure)
+    return Metric(found.entry, found.selection, found.parameters, measure)
 
 
 def list_metrics() -> list[MetricEntry]:

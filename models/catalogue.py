@@ -15,9 +15,6 @@ from ..registry import Entry, Reference, Registry
 from .normalization import Normalization
 from .queries import FRAMEWORKS
 
-_PACKAGE = __name__.rpartition(".")[0]
-_ROOT = _PACKAGE.rpartition(".")[0]
-
 
 @dataclass(frozen=True)
 class LoadedNetwork:
@@ -91,7 +88,7 @@ class ModelEntry(Entry):
     digest: str = ""
 
 
-MODELS: Registry[ModelEntry] = Registry("model", _PACKAGE, ["zoo.entries"])
+MODELS: Registry[ModelEntry] = Registry("model", "heatmark.models", ["zoo.entries"])
 
 Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
 
@@ -124,21 +121,19 @@ def register_model(
     BadInput
         If the name is empty, has characters that mean something else, or is taken; or a framework is unknown.
     """
-    if not name or any(character in name for character in ":[], \t\n"):
-        raise BadInput(f"The model name {name!r} is empty or has one of ':[],' or a space in it. Choose another.")
+    MODELS.check_name(name)
     unknown = [framework for framework in frameworks if framework not in FRAMEWORKS]
     if unknown or not frameworks:
         raise BadInput(f"The model {name!r} names the frameworks {unknown}; choose from {', '.join(FRAMEWORKS)}.")
 
     def registered(builder: Builder) -> Builder:
-        module = builder.__module__
         MODELS.add(
             ModelEntry(
                 name=name,
                 family=family,
                 summary=summary,
                 reference=reference,
-                origin="heatmark" if module.startswith(f"{_ROOT}.") else module,
+                origin=MODELS.origin_of(builder),
                 build=lambda request: builder(request.framework),
                 frameworks=tuple(frameworks),
                 datasets=tuple(datasets),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,13 @@ SUITES = ("quick", "standard", "ground-truth")
 
 
 def method_keys() -> dict[str, str]:
-    """Every method of heatmark's own at its defaults and variants; a wrapper around the gradient."""
+    """Every method of heatmark's own at its defaults and presets; a wrapper around the gradient."""
     found = {}
     for entry in METHODS:
         if entry.origin != "heatmark" or entry.requires is not None:
             continue
         names = [f"{entry.name}[gradient]"] if entry.wraps else [entry.name]
-        names += [] if entry.wraps else [f"{entry.name}[{variant}]" for variant in _named(entry)]
+        names += [] if entry.wraps else [f"{entry.name}[{preset}]" for preset in entry.presets]
         found.update({name: digest(method_from(name).identity()) for name in names})
     return found
 
@@ -153,10 +152,6 @@ def all_keys() -> dict[str, dict[str, str]]:
         "cells": cell_keys(),
         "audits": audit_keys(),
     }
-
-
-def _named(entry: Any) -> Iterable[str]:
-    return getattr(entry, "presets", None) or getattr(entry, "variants", None) or ()
 
 
 def test_no_result_key_has_moved():

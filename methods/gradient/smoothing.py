@@ -30,7 +30,7 @@ Magnitude = Annotated[
     needs=["gradients"],
     cost="`samples` forward and backward passes",
     reference=_SMILKOV,
-    variants={"absolute": {"magnitude": "absolute"}, "squared": {"magnitude": "squared"}},
+    presets={"absolute": {"magnitude": "absolute"}, "squared": {"magnitude": "squared"}},
 )
 def smoothgrad(
     request: Request, *, samples: Samples = 25, noise: Noise = 0.15, magnitude: Magnitude = "signed"

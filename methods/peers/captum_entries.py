@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,47 +16,70 @@ from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
 from ..libraries import CAPTUM, seeded_numpy
-from ..perturbation.occlusion import window_and_stride, window_starts
+from ..perturbation.occlusion import Stride, Window, window_and_stride, window_starts
+from ..registry import Pooling
 from ..request import Request
-from .wrapping import register_peer
-
-_ONE = "1 forward and 1 backward pass"
-
-_captum = partial(register_peer, CAPTUM, pooling="sum")
+from .wrapping import SIMONYAN, SMILKOV, SUNDARARAJAN, ZEILER, Peer, register_peers
 
 Baseline = Annotated[str | float | np.ndarray, Doc("where nothing is", source="Captum: zero", choices=BASELINES)]
 
 
-def _attributed(
-    request: Request, make: Callable[[Any, Any], Any], rows: slice = slice(None), **arguments: Any
-) -> Tensor:
-    """Return what ``make(captum.attr, network).attribute(x, target=..., **arguments)`` returns, for some rows."""
-    from ...models.networks.whole_on_torch import whole
+@dataclass(frozen=True, kw_only=True)
+class CaptumPeer(Peer):
+    """One of Captum's methods.
 
-    with whole(request.model) as network, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it sets hooks, and that inputs begin to require gradients
-        explainer = make(CAPTUM.module("captum.attr"), network)
-        return explainer.attribute(request.x[rows], target=request.target[rows], **arguments).detach()
+    Attributes
+    ----------
+    inside
+        The class whose method ``kind`` wraps, or empty.
+    alone
+        Whether each sample is explained by itself, since random numbers are drawn, the same ones for all.
+    changes_modules
+        What to call it where it changes ReLU modules and would pass over all other rectifiers; else empty.
+    repeated
+        Whether the same number stands in every channel.
+    """
+
+    pooling: Pooling = "sum"
+    inside: str = ""
+    alone: bool = False
+    changes_modules: str = ""
+    repeated: bool = False
 
 
-def _one_by_one(request: Request, make: Callable[[Any, Any], Any], baseline: Tensor | None, **arguments: Any) -> Tensor:
-    """Like `_attributed`, for methods that draw random numbers: each sample alone, and the same ones for all."""
+def _map(request: Request, peer: CaptumPeer, options: dict[str, Any]) -> Tensor:
+    """Return the map of one of Captum's classes, in the shape of the inputs."""
     import torch
 
+    if peer.changes_modules:
+        _only_modules(request, f"Captum's {peer.changes_modules}")
+    if not peer.alone:
+        return _attributed(request, peer, slice(None), options)
     parts = []
     for row in range(request.count):
         rows = slice(row, row + 1)
-        if baseline is not None:
-            arguments["baselines"] = baseline if len(baseline) == 1 else baseline[rows]
+        mine = {
+            name: value[rows] if name == "baselines" and len(value) > 1 else value for name, value in options.items()
+        }
         with torch.random.fork_rng([request.x.device] if request.x.is_cuda else []), seeded_numpy(request.seed):
             torch.manual_seed(request.seed)
-            parts.append(_attributed(request, make, rows, **arguments))
+            parts.append(_attributed(request, peer, rows, mine))
     return request.operations.concat(parts)
 
 
-def _baseline(request: Request, baseline: str | float | np.ndarray) -> Tensor:
-    """Return one baseline for all samples or one for each; Captum takes no other number of them."""
-    return baseline_of(request.model, request.x, baseline, request.bank).expand(-1, *request.model.input_shape)
+def _attributed(request: Request, peer: CaptumPeer, rows: slice, options: dict[str, Any]) -> Tensor:
+    import torch
+
+    from ...models.networks.whole_on_torch import whole
+
+    library = CAPTUM.module("captum.attr")
+    with whole(request.model) as network, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it sets hooks, and that inputs begin to require gradients
+        explainer = getattr(library, peer.kind)(getattr(library, peer.inside)(network) if peer.inside else network)
+        with torch.set_grad_enabled("gradients" in peer.needs):
+            found = explainer.attribute(request.x[rows], target=request.target[rows], **options)
+    found = found.detach().float()
+    return found.mean(1) if peer.repeated and request.model.channel_axis is not None else found
 
 
 def _only_modules(request: Request, what: str) -> None:
@@ -72,27 +94,13 @@ def _only_modules(request: Request, what: str) -> None:
         )
 
 
-@_captum(
-    "saliency", signed=False, pooling="max_abs", cost=_ONE, reference=Reference("Simonyan, Vedaldi, Zisserman", 2013)
-)
-def saliency(request: Request) -> Tensor:
-    """Captum's Saliency: the absolute gradient of the logit, the largest over channels."""
-    return _attributed(request, lambda attr, network: attr.Saliency(network))
+def _start(request: Request, *, baseline: Baseline = "black") -> dict[str, Any]:
+    """Return one baseline for all samples or one for each; Captum takes no other number of them."""
+    start = baseline_of(request.model, request.x, baseline, request.bank).expand(-1, *request.model.input_shape)
+    return {"baselines": start.contiguous()}
 
 
-@_captum("input_x_gradient", signed=True, cost=_ONE, reference=Reference("Shrikumar et al.", 2016))
-def input_x_gradient(request: Request) -> Tensor:
-    """Captum's InputXGradient: the input times its gradient."""
-    return _attributed(request, lambda attr, network: attr.InputXGradient(network))
-
-
-@_captum(
-    "integrated_gradients",
-    signed=True,
-    cost="`steps` forward and backward passes",
-    reference=Reference("Sundararajan, Taly, Yan", 2017),
-)
-def integrated_gradients(
+def _path(
     request: Request,
     *,
     steps: Annotated[int, Doc("gradients along the path", source="Captum", low=1)] = 50,
@@ -105,131 +113,97 @@ def integrated_gradients(
             choices=("gausslegendre", "riemann_middle", "riemann_left", "riemann_right", "riemann_trapezoid"),
         ),
     ] = "gausslegendre",
-) -> Tensor:
-    """Captum's IntegratedGradients: the straight path from the baseline, by its quadrature."""
-    return _attributed(
-        request,
-        lambda attr, network: attr.IntegratedGradients(network),
-        baselines=_baseline(request, baseline),
-        n_steps=steps,
-        method=rule,
-        internal_batch_size=max(BATCH, request.count),
-    ).float()
+) -> dict[str, Any]:
+    limit = max(BATCH, request.count)
+    return {**_start(request, baseline=baseline), "n_steps": steps, "method": rule, "internal_batch_size": limit}
 
 
-@_captum(
-    "guided_backprop",
-    signed=True,
-    needs=("gradients", "relu"),
-    cost=_ONE,
-    reference=Reference("Springenberg et al.", 2014),
-)
-def guided_backprop(request: Request) -> Tensor:
-    """Captum's GuidedBackprop: negative gradients stopped at every ReLU module."""
-    _only_modules(request, "Captum's guided backpropagation")
-    return _attributed(request, lambda attr, network: attr.GuidedBackprop(network))
-
-
-@_captum(
-    "deconvolution", signed=True, needs=("gradients", "relu"), cost=_ONE, reference=Reference("Zeiler, Fergus", 2013)
-)
-def deconvolution(request: Request) -> Tensor:
-    """Captum's Deconvolution: the gradient itself rectified at every ReLU module."""
-    _only_modules(request, "Captum's deconvolution")
-    return _attributed(request, lambda attr, network: attr.Deconvolution(network))
-
-
-@_captum(
-    "deep_lift",
-    signed=True,
-    cost="1 forward and 1 backward pass of the input beside its baseline",
-    reference=Reference("Shrikumar, Greenside, Kundaje", 2017),
-)
-def deep_lift(request: Request, *, baseline: Baseline = "black") -> Tensor:
-    """Captum's DeepLift: the Rescale rule at activation modules, against the baseline."""
-    _only_modules(request, "Captum's DeepLIFT")
-    return _attributed(
-        request, lambda attr, network: attr.DeepLift(network), baselines=_baseline(request, baseline).contiguous()
-    )
-
-
-@_captum(
-    "gradient_shap",
-    signed=True,
-    cost="`samples` forward and backward passes",
-    reference=Reference("Lundberg, Lee", 2017),
-)
-def gradient_shap(
+def _random_points(
     request: Request,
     *,
     samples: Annotated[int, Doc("random points on the path", source="heatmark; Captum: 5", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation added to the input", source="Captum: 0", low=0)] = 0.0,
     baseline: Baseline = "black",
-) -> Tensor:
-    """Captum's GradientShap: the mean gradient at random points between baseline and noisy input."""
-    return _one_by_one(
-        request,
-        lambda attr, network: attr.GradientShap(network),
-        _baseline(request, baseline),
-        n_samples=samples,
-        stdevs=noise,
-    )
+) -> dict[str, Any]:
+    return {**_start(request, baseline=baseline), "n_samples": samples, "stdevs": noise}
 
 
-@_captum(
-    "noise_tunnel",
-    signed=True,
-    cost="`samples` forward and backward passes",
-    reference=Reference("Smilkov et al.", 2017),
-)
-def noise_tunnel(
+def _noisy_copies(
     request: Request,
     *,
     samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Captum: 5", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
-) -> Tensor:
-    """Captum's NoiseTunnel round its gradient: SmoothGrad."""
-    return _one_by_one(
-        request,
-        lambda attr, network: attr.NoiseTunnel(attr.Saliency(network)),
-        None,
-        nt_type="smoothgrad",
-        nt_samples=samples,
-        nt_samples_batch_size=min(BATCH, samples),
-        stdevs=noise,
-        abs=False,
-    )
+) -> dict[str, Any]:
+    together = min(BATCH, samples)
+    return {
+        "nt_type": "smoothgrad",
+        "nt_samples": samples,
+        "nt_samples_batch_size": together,
+        "stdevs": noise,
+        "abs": False,
+    }
 
 
-@_captum(
-    "occlusion",
-    signed=True,
-    needs=(),
-    cost="1 forward pass, and 1 for each window",
-    reference=Reference("Zeiler, Fergus", 2013),
-)
-def occlusion(
-    request: Request,
-    *,
-    window: Annotated[int | None, Doc("side of the square; by default a fourteenth of the shorter side", low=1)] = None,
-    stride: Annotated[int | None, Doc("distance between windows; by default half a window", low=1)] = None,
-    baseline: Baseline = "black",
-) -> Tensor:
-    """Captum's Occlusion: the mean drop of the logit over the windows that cover a position."""
-    import torch
-
-    window, stride = window_and_stride(request.model.spatial_shape, window, stride)
+def _windows(
+    request: Request, *, window: Window = None, stride: Stride = None, baseline: Baseline = "black"
+) -> dict[str, Any]:
+    spatial = request.model.spatial_shape
+    window, stride = window_and_stride(spatial, window, stride)
+    # Channels stand first in PyTorch, and one window covers all of them.
     channels = () if request.model.channel_axis is None else (request.model.channels,)
-    axes = len(request.model.spatial_shape)
-    windows = math.prod(len(window_starts(size, window, stride)) for size in request.model.spatial_shape)
-    with torch.no_grad():
-        summed = _attributed(
-            request,
-            lambda attr, network: attr.Occlusion(network),
-            sliding_window_shapes=(*channels, *(window,) * axes),
-            strides=(*channels, *(stride,) * axes),
-            baselines=_baseline(request, baseline),
-            perturbations_per_eval=max(1, min(windows, BATCH // request.count)),
-        )
-    # The same number stands in every channel, as one window covers all of them.
-    return summed if request.model.channel_axis is None else summed.mean(1)
+    windows = math.prod(len(window_starts(size, window, stride)) for size in spatial)
+    return {
+        **_start(request, baseline=baseline),
+        "sliding_window_shapes": (*channels, *(window,) * len(spatial)),
+        "strides": (*channels, *(stride,) * len(spatial)),
+        "perturbations_per_eval": max(1, min(windows, BATCH // request.count)),
+    }
+
+
+_ROWS = (
+    CaptumPeer(
+        name="saliency", kind="Saliency", reference=SIMONYAN, signed=False, pooling="max_abs",
+        summary="Captum's Saliency: the absolute gradient of the logit, the largest over channels.",
+    ),
+    CaptumPeer(
+        name="input_x_gradient", kind="InputXGradient", reference=Reference("Shrikumar et al.", 2016), signed=True,
+        summary="Captum's InputXGradient: the input times its gradient.",
+    ),
+    CaptumPeer(
+        name="integrated_gradients", kind="IntegratedGradients", reference=SUNDARARAJAN, signed=True, options=_path,
+        cost="`steps` forward and backward passes",
+        summary="Captum's IntegratedGradients: the straight path from the baseline, by its quadrature.",
+    ),
+    CaptumPeer(
+        name="guided_backprop", kind="GuidedBackprop", reference=Reference("Springenberg et al.", 2014), signed=True,
+        needs=("gradients", "relu"), changes_modules="guided backpropagation",
+        summary="Captum's GuidedBackprop: negative gradients stopped at every ReLU module.",
+    ),
+    CaptumPeer(
+        name="deconvolution", kind="Deconvolution", reference=ZEILER, signed=True,
+        needs=("gradients", "relu"), changes_modules="deconvolution",
+        summary="Captum's Deconvolution: the gradient itself rectified at every ReLU module.",
+    ),
+    CaptumPeer(
+        name="deep_lift", kind="DeepLift", reference=Reference("Shrikumar, Greenside, Kundaje", 2017), signed=True,
+        options=_start, changes_modules="DeepLIFT",
+        cost="1 forward and 1 backward pass of the input beside its baseline",
+        summary="Captum's DeepLift: the Rescale rule at activation modules, against the baseline.",
+    ),
+    CaptumPeer(
+        name="gradient_shap", kind="GradientShap", reference=Reference("Lundberg, Lee", 2017), signed=True,
+        options=_random_points, alone=True, cost="`samples` forward and backward passes",
+        summary="Captum's GradientShap: the mean gradient at random points between baseline and noisy input.",
+    ),
+    CaptumPeer(
+        name="noise_tunnel", kind="NoiseTunnel", inside="Saliency", reference=SMILKOV, signed=True,
+        options=_noisy_copies, alone=True, cost="`samples` forward and backward passes",
+        summary="Captum's NoiseTunnel round its gradient: SmoothGrad.",
+    ),
+    CaptumPeer(
+        name="occlusion", kind="Occlusion", reference=ZEILER, signed=True, needs=(), options=_windows, repeated=True,
+        cost="1 forward pass, and 1 for each window",
+        summary="Captum's Occlusion: the mean drop of the logit over the windows that cover a position.",
+    ),
+)  # fmt: skip
+register_peers(CAPTUM, _ROWS, _map)

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.queries import BATCH
 from ...registry import Reference
-from ..cam.cams import LayerName
 from ..libraries import PYTORCH_GRAD_CAM
-from ..registry import MethodFunction, Need
 from ..request import Request
-from .wrapping import register_peer
+from .wrapping import (
+    CAM,
+    CHATTOPADHYAY,
+    FORWARD_CAM,
+    JIANG,
+    SELVARAJU,
+    WANG,
+    Peer,
+    at_layer,
+    register_peers,
+)
 
 
-def _maps(request: Request, kind: str, layer: str | None, rows: int) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class GradCamPeer(Peer):
+    """One of pytorch-grad-cam's methods.
+
+    Attributes
+    ----------
+    rows
+        Samples at a time.
+    """
+
+    rows: int = BATCH
+
+
+def _maps(request: Request, peer: GradCamPeer, options: dict[str, Any]) -> Tensor:
     """Return the maps of one of the library's classes, each between 0 and 1, so many samples at a time."""
     import torch
 
@@ -27,18 +49,18 @@ def _maps(request: Request, kind: str, layer: str | None, rows: int) -> Tensor:
     model = request.model
     if len(model.spatial_shape) != 2:
         raise NotApplicable("pytorch-grad-cam takes pictures alone")
-    name = request.layer(layer).name
     _import_torchvision()
     library = PYTORCH_GRAD_CAM.module("pytorch_grad_cam")
     targets = PYTORCH_GRAD_CAM.module("pytorch_grad_cam.utils.model_targets")
     parts = []
     with whole(model) as network, redirect_stderr(io.StringIO()):  # it draws progress bars there
-        explainer: Any = getattr(library, kind)(network, [network.net.get_submodule(name)])
+        explainer: Any = getattr(library, peer.kind)(network, [network.net.get_submodule(options["layer"])])
         try:
-            for first in range(0, request.count, rows):
+            for first in range(0, request.count, peer.rows):
+                rows = slice(first, first + peer.rows)
                 # The network's parameters are frozen: gradients exist only where the input asks for them.
-                x = request.x[first : first + rows].detach().requires_grad_(explainer.uses_gradients)
-                chosen = [targets.ClassifierOutputTarget(int(one)) for one in request.target[first : first + rows]]
+                x = request.x[rows].detach().requires_grad_(explainer.uses_gradients)
+                chosen = [targets.ClassifierOutputTarget(int(one)) for one in request.target[rows]]
                 with torch.set_grad_enabled(explainer.uses_gradients):
                     parts.append(explainer(x, chosen))
         finally:
@@ -53,64 +75,43 @@ def _import_torchvision() -> None:
     import_torchvision()
 
 
-def _register(
-    name: str, kind: str, reference: Reference, summary: str, needs: Sequence[Need], cost: str, rows: int = BATCH
-) -> MethodFunction:
-    def method(request: Request, *, layer: LayerName = None) -> Tensor:
-        return _maps(request, kind, layer, rows)
-
-    method.__name__ = name
-    method.__doc__ = summary
-    decorate = register_peer(PYTORCH_GRAD_CAM, name, signed=False, cost=cost, reference=reference, needs=needs)
-    return decorate(method)
-
-
-_BOTH: Sequence[Need] = ("gradients", "layers")
-_ONE = "1 forward and 1 backward pass"
-
-grad_cam = _register(
-    "grad_cam",
-    "GradCAM",
-    Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"),
-    "pytorch-grad-cam's GradCAM; like all of its maps stretched to between 0 and 1.",
-    _BOTH,
-    _ONE,
-)
-grad_cam_plus_plus = _register(
-    "grad_cam_plus_plus",
-    "GradCAMPlusPlus",
-    Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
-    "pytorch-grad-cam's GradCAMPlusPlus.",
-    _BOTH,
-    _ONE,
-)
-xgrad_cam = _register(
-    "xgrad_cam", "XGradCAM", Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"),
-    "pytorch-grad-cam's XGradCAM.", _BOTH, _ONE,
+_peer = partial(GradCamPeer, signed=False, needs=CAM, options=at_layer)
+_EIGEN = Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299")
+_ROWS = (
+    _peer(
+        name="grad_cam", kind="GradCAM", reference=SELVARAJU,
+        summary="pytorch-grad-cam's GradCAM; like all of its maps stretched to between 0 and 1.",
+    ),
+    _peer(
+        name="grad_cam_plus_plus", kind="GradCAMPlusPlus", reference=CHATTOPADHYAY,
+        summary="pytorch-grad-cam's GradCAMPlusPlus.",
+    ),
+    _peer(
+        name="xgrad_cam", kind="XGradCAM", reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"),
+        summary="pytorch-grad-cam's XGradCAM.",
+    ),
+    _peer(
+        name="hires_cam", kind="HiResCAM", reference=Reference("Draelos, Carin", 2020, "HiResCAM", "2011.08891"),
+        summary="pytorch-grad-cam's HiResCAM.",
+    ),
+    _peer(name="layer_cam", kind="LayerCAM", reference=JIANG, summary="pytorch-grad-cam's LayerCAM."),
+    _peer(
+        name="eigen_cam", kind="EigenCAM", reference=_EIGEN, needs=FORWARD_CAM, cost="1 forward pass",
+        summary="pytorch-grad-cam's EigenCAM: no class, and the sign that the decomposition happens to have.",
+    ),
+    _peer(
+        name="eigen_grad_cam", kind="EigenGradCAM", reference=_EIGEN,
+        summary="pytorch-grad-cam's EigenGradCAM, with the sign that the decomposition happens to have.",
+    ),
+    _peer(
+        name="score_cam", kind="ScoreCAM", reference=WANG, needs=FORWARD_CAM, rows=1,
+        cost="1 forward pass, and 1 for each channel of the layer",
+        summary="pytorch-grad-cam's ScoreCAM; it holds one masked input for every channel of the layer at once.",
+    ),
+    _peer(
+        name="ablation_cam", kind="AblationCAM", reference=Reference("Desai, Ramaswamy", 2020, "Ablation-CAM"),
+        needs=FORWARD_CAM, rows=1, cost="2 forward passes, and 1 for each channel of the layer",
+        summary="pytorch-grad-cam's AblationCAM.",
+    ),
 )  # fmt: skip
-hires_cam = _register(
-    "hires_cam", "HiResCAM", Reference("Draelos, Carin", 2020, "HiResCAM", "2011.08891"),
-    "pytorch-grad-cam's HiResCAM.", _BOTH, _ONE,
-)  # fmt: skip
-layer_cam = _register(
-    "layer_cam", "LayerCAM", Reference("Jiang et al.", 2021, "LayerCAM"),
-    "pytorch-grad-cam's LayerCAM.", _BOTH, _ONE,
-)  # fmt: skip
-eigen_cam = _register(
-    "eigen_cam", "EigenCAM", Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299"),
-    "pytorch-grad-cam's EigenCAM: no class, and the sign that the decomposition happens to have.",
-    ("layers",), "1 forward pass",
-)  # fmt: skip
-eigen_grad_cam = _register(
-    "eigen_grad_cam", "EigenGradCAM", Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299"),
-    "pytorch-grad-cam's EigenGradCAM, with the sign that the decomposition happens to have.", _BOTH, _ONE,
-)  # fmt: skip
-score_cam = _register(
-    "score_cam", "ScoreCAM", Reference("Wang et al.", 2019, "Score-CAM", "1910.01279"),
-    "pytorch-grad-cam's ScoreCAM; it holds one masked input for every channel of the layer at once.",
-    ("layers",), "1 forward pass, and 1 for each channel of the layer", 1,
-)  # fmt: skip
-ablation_cam = _register(
-    "ablation_cam", "AblationCAM", Reference("Desai, Ramaswamy", 2020, "Ablation-CAM"),
-    "pytorch-grad-cam's AblationCAM.", ("layers",), "2 forward passes, and 1 for each channel of the layer", 1,
-)  # fmt: skip
+register_peers(PYTORCH_GRAD_CAM, _ROWS, _maps)

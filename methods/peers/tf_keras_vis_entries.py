@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,14 +16,37 @@ from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.queries import BATCH, PassCount
 from ...parameters import Doc
-from ...registry import Reference
-from ..cam.cams import LayerName
 from ..libraries import TF_KERAS_VIS, seeded_numpy
-from ..registry import MethodFunction, Need
 from ..request import Request
-from .wrapping import register_peer
+from .wrapping import (
+    CAM,
+    CHATTOPADHYAY,
+    FORWARD_CAM,
+    JIANG,
+    SELVARAJU,
+    SIMONYAN,
+    SMILKOV,
+    WANG,
+    Peer,
+    at_layer,
+    register_peers,
+)
 
-_ONE = "1 forward and 1 backward pass"
+
+@dataclass(frozen=True, kw_only=True)
+class KerasVisPeer(Peer):
+    """One of tf-keras-vis's methods.
+
+    Attributes
+    ----------
+    module
+        Where its class stands.
+    rows
+        Samples at a time.
+    """
+
+    module: str
+    rows: int = BATCH
 
 
 @contextmanager
@@ -32,69 +57,61 @@ def _silence() -> Iterator[None]:
         yield
 
 
-def _gradient_map(request: Request, rows: slice, **arguments: Any) -> Tensor:
-    """Return what the library's Saliency says for some rows: absolute gradients, the largest over channels."""
+def _maps(request: Request, peer: KerasVisPeer, options: dict[str, Any]) -> Tensor:
+    """Return the maps of one of the library's classes, not normalised, so many samples at a time."""
+    kind = getattr(TF_KERAS_VIS.module(f"tf_keras_vis.{peer.module}"), peer.kind)
+    parts = []
+    with _silence(), (_cam if "layers" in peer.needs else _gradient)(request, kind, **options) as maps_of:
+        for first in range(0, request.count, peer.rows):
+            with seeded_numpy(request.seed):
+                found = maps_of(slice(first, first + peer.rows))
+            parts.append(request.model.from_numpy(np.asarray(found, np.float32)))
+    return request.operations.concat(parts)
+
+
+@contextmanager
+def _gradient(request: Request, kind: Any, **options: Any) -> Iterator[Callable[[slice], Any]]:
+    """Yield what the library's Saliency says of some rows: absolute gradients, the largest over channels."""
     from ...models.networks.whole_on_tensorflow import counted
 
-    scores = TF_KERAS_VIS.module("tf_keras_vis.utils.scores")
-    kind = TF_KERAS_VIS.module("tf_keras_vis.saliency").Saliency
-    with _silence(), counted(request.model) as network:
-        score = scores.CategoricalScore([int(one) for one in request.target[rows]])
-        found = kind(network)(score, request.x[rows], normalize_map=False, keepdims=True, **arguments)
-    return request.model.from_numpy(np.asarray(found, np.float32))
+    with counted(request.model) as network:
+        explainer = partial(kind(network), normalize_map=False, keepdims=True, **options)
+        yield lambda rows: explainer(_score(request, rows), request.x[rows])
 
 
-def _cam(request: Request, module: str, kind: str, layer: str | None, rows: int, passes: PassCount) -> Tensor:
-    """Return the maps of one of the library's CAM classes, not normalised.
-
-    ``passes`` are those that each sample takes, which is the library's own loop and cannot be watched from outside.
-    """
+@contextmanager
+def _cam(request: Request, kind: Any, layer: str) -> Iterator[Callable[[slice], Any]]:
+    """Yield what one of the library's CAM classes says of some rows."""
     from ...models.networks.whole_on_tensorflow import ending_in_logits, prepared
 
     model = request.model
     if len(model.spatial_shape) != 2:
         raise NotApplicable("tf-keras-vis enlarges maps of pictures alone")
-    name = request.layer(layer).name
-    explainer_kind = getattr(TF_KERAS_VIS.module(f"tf_keras_vis.{module}"), kind)
+    # The passes are the library's own loop, which cannot be watched from outside.
+    channels = request.layer(layer).shape[-1]
+    each = PassCount(1 + channels, 0) if kind.__name__ == "Scorecam" else PassCount(1, 1)
+    with ending_in_logits(model) as network:
+        if "/" in layer:
+            raise NotApplicable(f"tf-keras-vis cannot see the layer {layer!r}, which stands inside a nested model")
+        explainer = partial(
+            kind(network), penultimate_layer=layer, seek_penultimate_conv_layer=False, normalize_cam=False
+        )
+
+        def maps_of(rows: slice) -> Any:
+            x = prepared(model, request.x[rows])
+            model.add_passes(PassCount(each.forward * len(x), each.backward * len(x)))
+            return explainer(_score(request, rows), x)
+
+        yield maps_of
+
+
+def _score(request: Request, rows: slice) -> Any:
+    """Return the library's form of the targets of some rows."""
     scores = TF_KERAS_VIS.module("tf_keras_vis.utils.scores")
-    parts = []
-    with _silence(), ending_in_logits(model) as network:
-        if "/" in name:
-            raise NotApplicable(f"tf-keras-vis cannot see the layer {name!r}, which stands inside a nested model")
-        explainer = explainer_kind(network)
-        for first in range(0, request.count, rows):
-            chunk = slice(first, first + rows)
-            x = prepared(model, request.x[chunk])
-            score = scores.CategoricalScore([int(one) for one in request.target[chunk]])
-            maps = explainer(score, x, penultimate_layer=name, seek_penultimate_conv_layer=False, normalize_cam=False)
-            model.add_passes(PassCount(passes.forward * len(x), passes.backward * len(x)))
-            parts.append(model.from_numpy(np.asarray(maps, np.float32)))
-    return request.operations.concat(parts)
+    return scores.CategoricalScore([int(one) for one in request.target[rows]])
 
 
-@register_peer(
-    TF_KERAS_VIS,
-    "saliency",
-    signed=False,
-    pooling="max_abs",
-    cost=_ONE,
-    reference=Reference("Simonyan, Vedaldi, Zisserman", 2013),
-)
-def saliency(request: Request) -> Tensor:
-    """tf-keras-vis's Saliency: the absolute gradient of the logit, the largest over channels."""
-    rows = [slice(first, first + BATCH) for first in range(0, request.count, BATCH)]
-    return request.operations.concat([_gradient_map(request, chunk) for chunk in rows])
-
-
-@register_peer(
-    TF_KERAS_VIS,
-    "smoothgrad",
-    signed=False,
-    pooling="max_abs",
-    cost="`samples` forward and backward passes",
-    reference=Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825"),
-)
-def smoothgrad(
+def _smoothing(
     request: Request,
     *,
     samples: Annotated[int, Doc("noisy copies", source="PAIR: 25", low=1)] = 25,
@@ -102,64 +119,36 @@ def smoothgrad(
         float,
         Doc("standard deviation as a share of the sample's range", source="Smilkov et al. 2017: 10 to 20 %", low=0),
     ] = 0.15,
-) -> Tensor:
-    """tf-keras-vis's Saliency with smoothing: the mean absolute gradient over noisy copies."""
-    parts = []
-    for row in range(request.count):  # each alone, so that all get the same noise
-        with seeded_numpy(request.seed):
-            one = slice(row, row + 1)
-            parts.append(_gradient_map(request, one, smooth_samples=samples, smooth_noise=noise))
-    return request.operations.concat(parts)
+) -> dict[str, Any]:
+    return {"smooth_samples": samples, "smooth_noise": noise}
 
 
-def _register(
-    name: str, module: str, kind: str, reference: Reference, summary: str, needs: list[Need], cost: str
-) -> MethodFunction:
-    def method(request: Request, *, layer: LayerName = None) -> Tensor:
-        if name != "score_cam":
-            return _cam(request, module, kind, layer, BATCH, PassCount(1, 1))
-        channels = request.layer(layer).shape[-1]
-        return _cam(request, module, kind, layer, 1, PassCount(1 + channels, 0))
-
-    method.__name__ = name
-    method.__doc__ = summary
-    decorate = register_peer(TF_KERAS_VIS, name, signed=False, cost=cost, reference=reference, needs=needs)
-    return decorate(method)
-
-
-grad_cam = _register(
-    "grad_cam",
-    "gradcam",
-    "Gradcam",
-    Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"),
-    "tf-keras-vis's Gradcam.",
-    ["gradients", "layers"],
-    _ONE,
-)
-grad_cam_plus_plus = _register(
-    "grad_cam_plus_plus",
-    "gradcam_plus_plus",
-    "GradcamPlusPlus",
-    Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
-    "tf-keras-vis's GradcamPlusPlus.",
-    ["gradients", "layers"],
-    _ONE,
-)
-layer_cam = _register(
-    "layer_cam",
-    "layercam",
-    "Layercam",
-    Reference("Jiang et al.", 2021, "LayerCAM"),
-    "tf-keras-vis's Layercam.",
-    ["gradients", "layers"],
-    _ONE,
-)
-score_cam = _register(
-    "score_cam",
-    "scorecam",
-    "Scorecam",
-    Reference("Wang et al.", 2019, "Score-CAM", "1910.01279"),
-    "tf-keras-vis's Scorecam; it holds one masked input for every channel of the layer at once.",
-    ["layers"],
-    "1 forward pass, and 1 for each channel of the layer",
-)
+_gradient_peer = partial(KerasVisPeer, module="saliency", kind="Saliency", signed=False, pooling="max_abs")
+_cam_peer = partial(KerasVisPeer, signed=False, needs=CAM, options=at_layer)
+_ROWS = (
+    _gradient_peer(
+        name="saliency", reference=SIMONYAN,
+        summary="tf-keras-vis's Saliency: the absolute gradient of the logit, the largest over channels.",
+    ),
+    _gradient_peer(  # each sample alone, so that all get the same noise
+        name="smoothgrad", reference=SMILKOV, options=_smoothing, rows=1,
+        cost="`samples` forward and backward passes",
+        summary="tf-keras-vis's Saliency with smoothing: the mean absolute gradient over noisy copies.",
+    ),
+    _cam_peer(
+        name="grad_cam", module="gradcam", kind="Gradcam", reference=SELVARAJU, summary="tf-keras-vis's Gradcam."
+    ),
+    _cam_peer(
+        name="grad_cam_plus_plus", module="gradcam_plus_plus", kind="GradcamPlusPlus", reference=CHATTOPADHYAY,
+        summary="tf-keras-vis's GradcamPlusPlus.",
+    ),
+    _cam_peer(
+        name="layer_cam", module="layercam", kind="Layercam", reference=JIANG, summary="tf-keras-vis's Layercam."
+    ),
+    _cam_peer(
+        name="score_cam", module="scorecam", kind="Scorecam", reference=WANG, needs=FORWARD_CAM, rows=1,
+        cost="1 forward pass, and 1 for each channel of the layer",
+        summary="tf-keras-vis's Scorecam; it holds one masked input for every channel of the layer at once.",
+    ),
+)  # fmt: skip
+register_peers(TF_KERAS_VIS, _ROWS, _maps)

@@ -1,33 +1,96 @@
-"""Registering another library's method as an entry."""
+"""Other libraries' methods as entries: rows of a table for each library, and the one function that runs its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
 
+from ...models.arrays.operations import Tensor
 from ...registry import Reference
+from ..cam.cams import LayerName
 from ..libraries import Library
 from ..registry import MethodFunction, Need, Pooling, register_method
+from ..request import Request
+
+ONE = "1 forward and 1 backward pass"
+CAM: tuple[Need, ...] = ("gradients", "layers", "feature_maps")
+FORWARD_CAM: tuple[Need, ...] = ("layers", "feature_maps")
+SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolutional Networks", "1312.6034")
+SUNDARARAJAN = Reference(
+    "Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"
+)  # fmt: skip
+SMILKOV = Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825")
+ZEILER = Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901")
+SELVARAJU = Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391")
+CHATTOPADHYAY = Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063")
+JIANG = Reference("Jiang et al.", 2021, "LayerCAM")
+WANG = Reference("Wang et al.", 2019, "Score-CAM", "1910.01279")
 
 
-def register_peer(
-    library: Library,
-    name: str,
-    *,
-    signed: bool,
-    cost: str,
-    reference: Reference,
-    pooling: Pooling = "none",
-    needs: Sequence[Need] = ("gradients",),
-) -> Callable[[MethodFunction], MethodFunction]:
-    """Register the decorated function as ``library:name``, for networks of the library's framework alone."""
-    return register_method(
-        f"{library.name.lower()}:{name}",
-        family="peer",
-        signed=signed,
-        pooling=pooling,
-        needs=needs,
-        cost=cost,
-        reference=reference,
-        frameworks=[library.framework],
-        requires=library,
-    )
+def no_options(request: Request) -> dict[str, Any]:
+    """Return nothing: the method has no parameters."""
+    return {}
+
+
+def at_layer(request: Request, *, layer: LayerName = None) -> dict[str, Any]:
+    """Return the layer's name, the default one where none is given."""
+    return {"layer": request.layer(layer).name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """One of a library's methods.
+
+    Attributes
+    ----------
+    name
+        What stands behind the library's name and a colon.
+    kind
+        The library's class.
+    summary, reference, signed, pooling, needs, cost
+        See `MethodEntry`.
+    options
+        ``f(request, **parameters)``: what the library is to be told. Its keyword parameters are the entry's.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    reference: Reference
+    signed: bool
+    pooling: Pooling = "none"
+    needs: Sequence[Need] = ("gradients",)
+    cost: str = ONE
+    options: Callable[..., dict[str, Any]] = no_options
+
+
+PeerType = TypeVar("PeerType", bound=Peer)
+
+
+def register_peers(
+    library: Library, peers: Sequence[PeerType], run: Callable[[Request, PeerType, dict[str, Any]], Tensor]
+) -> None:
+    """Register each row as ``library:name``, for networks of the library's framework alone; ``run`` runs any row."""
+    for peer in peers:
+        register_method(
+            f"{library.name.lower()}:{peer.name}",
+            family="peer",
+            signed=peer.signed,
+            pooling=peer.pooling,
+            needs=peer.needs,
+            cost=peer.cost,
+            reference=peer.reference,
+            frameworks=[library.framework],
+            requires=library,
+        )(_method(peer, run))
+
+
+def _method(peer: PeerType, run: Callable[[Request, PeerType, dict[str, Any]], Tensor]) -> MethodFunction:
+    @wraps(peer.options)
+    def method(request: Request, **parameters: Any) -> Tensor:
+        return run(request, peer, peer.options(request, **parameters))
+
+    method.__doc__ = peer.summary
+    return method

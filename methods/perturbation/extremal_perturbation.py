@@ -42,7 +42,7 @@ steps are made proportional to it, and a coarser or finer grid takes the same co
         "Understanding Deep Networks via Extremal Perturbations and Smooth Masks",
         "1910.08485",
     ),
-    variants={"several_areas": {"areas": "0.025+0.05+0.1+0.2"}},
+    presets={"several_areas": {"areas": "0.025+0.05+0.1+0.2"}},
 )
 def extremal_perturbation(
     request: Request,

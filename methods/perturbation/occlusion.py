@@ -17,6 +17,11 @@ from ...registry import Reference
 from ..registry import register_method
 from ..request import Request
 
+Window = Annotated[
+    int | None, Doc("side of the square in positions; by default a fourteenth of the shorter side", low=1)
+]
+Stride = Annotated[int | None, Doc("distance between windows; by default half a window", low=1)]
+
 
 def window_starts(size: int, window: int, stride: int) -> np.ndarray:
     """Return where windows begin along an axis; the last one ends at the border, so that every position is covered."""
@@ -52,10 +57,8 @@ def window_and_stride(spatial: tuple[int, ...], window: int | None, stride: int 
 def occlusion(
     request: Request,
     *,
-    window: Annotated[
-        int | None, Doc("side of the square in positions; by default a fourteenth of the shorter side", low=1)
-    ] = None,
-    stride: Annotated[int | None, Doc("distance between windows; by default half a window", low=1)] = None,
+    window: Window = None,
+    stride: Stride = None,
     baseline: Annotated[
         str | float | np.ndarray, Doc("what covers the window", source="Captum: zero", choices=BASELINES)
     ] = "black",

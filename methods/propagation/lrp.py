@@ -58,7 +58,7 @@ def relevance_and_absorbed(request: Request, rules: Rules) -> tuple[Tensor, Tens
         "Bach et al.", 2015, "On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance "
         "Propagation",
     ),
-    variants={
+    presets={
         "epsilon": {"convolutions": "epsilon"},
         "epsilon_plus": {"convolutions": "z_plus"},
         "alpha2_beta1": {"convolutions": "alpha_beta", "alpha": 2.0},

@@ -49,7 +49,7 @@ def test_all_shipped_datasets_are_listed_with_license_and_summary():
     # Other tests register datasets of their own in the same process.
     for entry in (item for item in entries if not item.origin.startswith("heatmark_plugin")):
         assert entry.license and entry.summary and entry.family and entry.origin == "heatmark"
-        assert all(option.doc.text for option in entry.options)
+        assert all(option.doc.text for option in entry.parameters)
     assert {entry.kind for entry in entries} == {"image", "series"}
     assert (
         find_dataset("image-folder:x").name == "image-folder:" and find_dataset("digits[split=train]").name == "digits"
@@ -59,7 +59,7 @@ def test_all_shipped_datasets_are_listed_with_license_and_summary():
 def test_the_module_table_names_every_module_that_registers():
     folder = Path(sys.modules[Dataset.__module__].__file__).parent
     registering = {path.stem for path in folder.rglob("*.py") if "@register_dataset(" in path.read_text()}
-    loaded = {entry.loader.__module__.rpartition(".")[2] for entry in list_datasets() if entry.origin == "heatmark"}
+    loaded = {entry.function.__module__.rpartition(".")[2] for entry in list_datasets() if entry.origin == "heatmark"}
     assert registering == loaded
 
 

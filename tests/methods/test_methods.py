@@ -404,7 +404,7 @@ def test_contract_violations_are_found(model):
         ("integrated_gradients[steps=0]", BadInput, "at least 1"),
         ("integrated_gradients[steps=2.5]", BadInput, "expects int"),
         ("integrated_gradients[baseline=blak]", BadInput, "Did you mean 'black'"),
-        ("integrated_gradients[fancy]", BadInput, "no variant"),
+        ("integrated_gradients[fancy]", BadInput, "no preset"),
         ("smoothgrad[noise=-1]", BadInput, "at least 0"),
         ("occlusion[window=99]", BadInput, "larger than the input"),
         ("occlusion[window=2,stride=3]", BadInput, "leave gaps"),

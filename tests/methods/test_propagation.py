@@ -21,7 +21,7 @@ from heatmark.models.wrap import wrap
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
-VARIANTS = tuple(METHODS.get("lrp").variants)
+VARIANTS = tuple(METHODS.get("lrp").presets)
 EVERY = ("deep_lift", "excitation_backprop", *(f"lrp[{variant}]" for variant in VARIANTS))
 
 
