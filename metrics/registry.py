@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..definitions import Chosen, Selectable, chosen
 from ..identity import source_digest
@@ -28,6 +28,13 @@ __all__ = [
 
 #: What makes a measure of parameters: the measure's own dataclass, or a function.
 Factory = TypeVar("Factory", bound=Callable[..., Measure])
+
+
+class Decorator(Protocol):
+    """Registers a metric and gives it back."""
+
+    def __call__(self, factory: Factory, /) -> Factory:
+        """Return the factory itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +152,7 @@ def register_metric(
     reference: Reference | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
-) -> Callable[[Factory], Factory]:
+) -> Decorator:
     """Register the decorated dataclass as a metric, or a function that makes one.
 
     The dataclass is a `Measure` whose fields all have defaults; those annotated with a `Doc` are the metric's

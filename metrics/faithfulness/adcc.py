@@ -19,26 +19,31 @@ from ..registry import register_metric
 from ..scoring import Scoring
 
 
+@register_metric(
+    "adcc",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(0.0, 100.0),
+    unit="%",
+    reference=Reference("Poppi, Cornia, Baraldi, Cucchiara", 2021, "Revisiting the Evaluation of CAMs", "2104.10252"),
+    presets={"poppi2021": {"mask": "scaled", "fill": "zero"}},
+)
 @dataclass(frozen=True)
 class DropCoherencyComplexity(Measure):
-    """The harmonic mean of three goods, in percent.
+    """The harmonic mean of what is not dropped, coherency, and simplicity.
 
     With m the map scaled to [0, 1] and E the sample faded by m: 1 - drop, for drop = max(0, p(x) - p(E)) / p(x) of the
     target's probability; coherency, (1 + Pearson's correlation of m with the map of E) / 2, zero where that is
-    undefined; and 1 - complexity, for complexity the mean of m. Zero where one of the three is zero.
-
-    Attributes
-    ----------
-    mask
-        ``soft``: the positive part, scaled; ``scaled``: the whole map, scaled.
-    fill
-        What E fades to.
+    undefined; and 1 - complexity, for complexity the mean of m; in percent. Zero where one of the three is zero.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    mask: Literal["soft", "scaled"]
-    fill: str
+    mask: Annotated[
+        Literal["soft", "scaled"],
+        Doc("the map's positive part, or the whole map, scaled to [0, 1]", source="as average_drop"),
+    ] = "soft"
+    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = "black"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -68,24 +73,3 @@ class DropCoherencyComplexity(Measure):
     @property
     def _prefix(self) -> str:
         return SOFT if self.mask == "soft" else SCALED
-
-
-@register_metric(
-    "adcc",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(0.0, 100.0),
-    unit="%",
-    reference=Reference("Poppi, Cornia, Baraldi, Cucchiara", 2021, "Revisiting the Evaluation of CAMs", "2104.10252"),
-    presets={"poppi2021": {"mask": "scaled", "fill": "zero"}},
-)
-def adcc(
-    *,
-    mask: Annotated[
-        Literal["soft", "scaled"],
-        Doc("the map's positive part, or the whole map, scaled to [0, 1]", source="as average_drop"),
-    ] = "soft",
-    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = "black",
-) -> Measure:
-    """The harmonic mean of what is not dropped, coherency, and simplicity."""
-    return DropCoherencyComplexity(mask, fill)

@@ -20,6 +20,11 @@ from ..perturbing.perturbation import (
     removing,
 )
 
+Action = Literal["delete", "insert"]
+Order = Literal["descending", "ascending"]
+Aggregate = Literal["trapezoid", "mean"]
+Change = Literal["score", "drop"]
+_ORDERS: tuple[Order, Order] = ("ascending", "descending")
 _SHARES = ("probability", "accuracy")
 """Scores between 0 and 1."""
 
@@ -32,14 +37,14 @@ class PerturbationArea(CurveMeasure):
     ----------
     action
         ``delete``: ranked units are filled; ``insert``: they appear on the filled canvas.
-    fill
-        What they are filled with, or the canvas.
     levels
         How many units at each step.
-    score
-        What is read at each step.
+    fill
+        What they are filled with, or the canvas.
     unit
         What is ranked: see `metrics/perturbing/units.py`.
+    score
+        What is read at each step.
     order
         ``descending``: the highest attribution first (MoRF); ``ascending``: the lowest first (LeRF). Ties in order of
         position, or in its reverse.
@@ -49,14 +54,14 @@ class PerturbationArea(CurveMeasure):
         ``score``: the score itself; ``drop``: the original's score minus it.
     """
 
-    action: Literal["delete", "insert"]
-    fill: str
+    action: Action
     levels: Levels
-    score: MetricScore
+    fill: str = "black"
     unit: str = POSITION
-    order: Literal["descending", "ascending"] = "descending"
-    aggregate: Literal["trapezoid", "mean"] = "trapezoid"
-    change: Literal["score", "drop"] = "score"
+    score: MetricScore = "probability"
+    order: Order = "descending"
+    aggregate: Aggregate = "trapezoid"
+    change: Change = "score"
 
     @property
     def bounded(self) -> bool:
@@ -93,16 +98,16 @@ class OrderGap(CurveMeasure):
 
     Attributes
     ----------
-    fill, levels, score, unit
+    levels, fill, unit, score
         As for `PerturbationArea`.
     factor
         What the mean gap is multiplied by.
     """
 
-    fill: str
     levels: Levels
-    score: MetricScore
+    fill: str = "black"
     unit: str = POSITION
+    score: MetricScore = "probability"
     factor: float = 1.0
 
     @property
@@ -126,7 +131,6 @@ class OrderGap(CurveMeasure):
     def _sides(self) -> tuple[PerturbationArea, PerturbationArea]:
         """Return the curves of least relevant first and of most relevant first."""
         least, most = (
-            PerturbationArea("delete", self.fill, self.levels, self.score, self.unit, order)
-            for order in ("ascending", "descending")
+            PerturbationArea("delete", self.levels, self.fill, self.unit, self.score, order) for order in _ORDERS
         )
         return least, most

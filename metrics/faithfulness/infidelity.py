@@ -26,44 +26,51 @@ from .random_subsets import drawn, removing_from, responses
 Kind = Literal["square", "subset", "gaussian"]
 
 
+@register_metric(
+    "infidelity",
+    family="faithfulness",
+    higher_is_better=False,
+    range=(0.0, None),
+    reference=Reference(
+        "Yeh, Hsieh, Suggala, Inouye, Ravikumar", 2019, "On the (In)fidelity and Sensitivity of Explanations",
+        "1901.09392",
+    ),
+    presets={
+        "shap": {"perturbation": "subset"},
+        "gaussian": {"perturbation": "gaussian"},
+        "captum": {"perturbation": "gaussian", "noise": 0.003, "samples": 10, "scaled": False},
+    },
+)  # fmt: skip
 @dataclass(frozen=True)
 class Infidelity(Measure):
-    """The mean of (I . R - (f(x) - f(x - I)))^2 over random perturbations I.
+    """The mean squared gap between the change that a map says a perturbation causes and the change itself.
 
-    A map has one value R_p for all channels of a position p, so perturbations are those of which such a map can speak:
+    (I . R - (f(x) - f(x - I)))^2 over random perturbations I. A map has one value R_p for all channels of a position p,
+    so perturbations are those of which such a map can speak:
 
     ``square`` and ``subset`` move some positions, with all their channels, the whole way to the fill. I . R is then
     the sum of R over them, if R_p is the position's contribution to the score (gradient times input, integrated
-    gradients, relevance, Shapley values), summed over its channels.
+    gradients, relevance, Shapley values), summed over its channels. A square (a window of a series) is drawn from all
+    that lie inside with sides up to ``largest``; in a subset is each position with probability one half.
 
-    ``gaussian`` takes the same number off every channel of a position. I . R is then the sum of that number times
-    R_p, if R_p is the score's rate of change (a gradient), summed over the position's channels.
+    ``gaussian`` takes the same number off every channel of a position, without clipping. I . R is then the sum of that
+    number times R_p, if R_p is the score's rate of change (a gradient), summed over the position's channels.
 
-    Attributes
-    ----------
-    perturbation
-        ``square``: a square (a window of a series), drawn from all that lie inside with sides up to ``largest``;
-        ``subset``: each position with probability one half; ``gaussian``: see above, not clipped.
-    samples
-        Perturbations.
-    largest
-        Side of a square, as a share of the shortest side.
-    noise
-        The standard deviation for ``gaussian``, in the raw domain.
-    scaled
-        Whether the map is first multiplied by the one number that suits it best, beta = E[d I . R] / E[(I . R)^2] for
-        d the score's change. It is the authors', and may be negative: a map and its negative score alike.
-    fill, score
-        What removed positions show, what changes.
+    A ``scaled`` map is first multiplied by the one number that suits it best, beta = E[d I . R] / E[(I . R)^2] for d
+    the score's change. It is the authors', and may be negative: a map and its negative score alike.
     """
 
-    perturbation: Kind
-    samples: int
-    largest: float
-    noise: float
-    scaled: bool
-    fill: str
-    score: ScoreKind
+    perturbation: Annotated[Kind, Doc("what is done to the input", source="Yeh et al. 2019: all three")] = "square"
+    samples: Annotated[int, Doc("random perturbations", source="heatmark; Captum: 10", low=1)] = 200
+    largest: Annotated[
+        float, Doc("side of a square, of the shortest side", source="Yeh et al.'s code: 10 of 28", low=0, high=1)
+    ] = 0.36
+    noise: Annotated[
+        float, Doc("standard deviation for gaussian, raw domain", source="Yeh et al. 2019: 0.2", low=0)
+    ] = 0.2
+    scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True
+    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = "black"
+    score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -77,7 +84,8 @@ class Infidelity(Measure):
         """See `Measure.values`."""
         maps = CleanMaps.of(scoring.model, scoring.maps).flat.astype(np.float64)
         parts = self._parts(scoring)
-        make = _subtracting(scoring, parts) if self.perturbation == "gaussian" else self._removing(scoring, parts)
+        gaussian = self.perturbation == "gaussian"
+        make = _subtracting(scoring, parts) if gaussian else removing_from(scoring, parts, self.fill)
         found = responses(scoring, parts, self.samples, maps, make, self.score)
         said, done = found.sums, found.drops
         if self.scaled:
@@ -85,9 +93,6 @@ class Infidelity(Measure):
             said = said * ((said * done).sum(axis=0) / np.where(square > 0, square, 1.0))
         value: np.ndarray = ((said - done) ** 2).mean(axis=0)
         return value
-
-    def _removing(self, scoring: Scoring, parts: LazyRows) -> Maker:
-        return removing_from(scoring, parts, self.fill)
 
     def _parts(self, scoring: Scoring) -> LazyRows:
         """Return the numbered perturbations (*spatial): the number taken off, or whether the position is removed."""
@@ -122,38 +127,3 @@ def random_square(generator: np.random.Generator, spatial: Sequence[int], larges
     starts = [int(generator.integers(length - side + 1)) for length in spatial]
     inside[tuple(slice(start, start + side) for start in starts)] = True
     return inside
-
-
-@register_metric(
-    "infidelity",
-    family="faithfulness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=Reference(
-        "Yeh, Hsieh, Suggala, Inouye, Ravikumar", 2019, "On the (In)fidelity and Sensitivity of Explanations",
-        "1901.09392",
-    ),
-    presets={
-        "shap": {"perturbation": "subset"},
-        "gaussian": {"perturbation": "gaussian"},
-        "captum": {"perturbation": "gaussian", "noise": 0.003, "samples": 10, "scaled": False},
-    },
-)  # fmt: skip
-def infidelity(
-    *,
-    perturbation: Annotated[Kind, Doc("what is done to the input", source="Yeh et al. 2019: all three")] = "square",
-    samples: Annotated[int, Doc("random perturbations", source="heatmark; Captum: 10", low=1)] = 200,
-    largest: Annotated[
-        float, Doc("side of a square, of the shortest side", source="Yeh et al.'s code: 10 of 28", low=0, high=1)
-    ] = 0.36,
-    noise: Annotated[
-        float, Doc("standard deviation for gaussian, raw domain", source="Yeh et al. 2019: 0.2", low=0)
-    ] = 0.2,
-    scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True,
-    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = (
-        "black"
-    ),
-    score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit",
-) -> Measure:
-    """The mean squared gap between the change that a map says a perturbation causes and the change itself."""
-    return Infidelity(perturbation, samples, largest, noise, scaled, fill, score)

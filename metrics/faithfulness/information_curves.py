@@ -23,8 +23,15 @@ from ..registry import register_metric
 from ..scoring import Scoring
 
 _SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
-_PAIR = {"magnitude": True, "least": 0.8}
-_KAPISHNIKOV = Reference("Kapishnikov, Bolukbasi, Viégas, Terry", 2019, "XRAI", "1906.02825")
+RisingScore = Literal["probability", "accuracy"]
+_information = partial(
+    register_metric,
+    family="faithfulness",
+    higher_is_better=True,
+    range=(0.0, 1.0),
+    reference=Reference("Kapishnikov, Bolukbasi, Viégas, Terry", 2019, "XRAI", "1906.02825"),
+    presets={"pair": {"magnitude": True, "least": 0.8}},
+)
 
 
 class Revealed(NamedTuple):
@@ -61,19 +68,17 @@ class InformationCurve(Measure):
         The target's ``probability`` (SIC), or its ``accuracy``, 1 where it is predicted, else 0 (AIC).
     shares
         The levels.
-    known
-        The share of positions that the blurred picture keeps.
-    magnitude
-        Whether positions are ranked by the size of their attribution, whatever its sign.
-    least
-        See above.
     """
 
-    score: Literal["probability", "accuracy"]
-    shares: tuple[float, ...]
-    known: float
-    magnitude: bool
-    least: float
+    score: RisingScore
+    shares: tuple[float, ...] = _SHARES
+    known: Annotated[
+        float, Doc("share of positions that the blurred picture keeps", source="PAIR: 0.01", low=0, high=1)
+    ] = 0.01
+    magnitude: Annotated[bool, Doc("rank by size, whatever the sign", source="PAIR's notebook does")] = False
+    least: Annotated[
+        float, Doc("samples that score less have no value", source="PAIR: 0.8, in its notebook 0.5", low=0, high=1)
+    ] = 0.5
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -188,26 +193,17 @@ def webp_length(picture: np.ndarray) -> int:
     return file.getbuffer().nbytes
 
 
-Known = Annotated[float, Doc("share of positions that the blurred picture keeps", source="PAIR: 0.01", low=0, high=1)]
-Magnitude = Annotated[bool, Doc("rank by size, whatever the sign", source="PAIR's notebook does")]
-Least = Annotated[
-    float, Doc("samples that score less have no value", source="PAIR: 0.8, in its notebook 0.5", low=0, high=1)
-]
-
-
-@register_metric(
-    "sic", family="faithfulness", higher_is_better=True, range=(0.0, 1.0), reference=_KAPISHNIKOV,
-    presets={"pair": _PAIR},
-)  # fmt: skip
-def sic(*, known: Known = 0.01, magnitude: Magnitude = False, least: Least = 0.5) -> Measure:
+@_information("sic")
+@dataclass(frozen=True)
+class SoftmaxInformation(InformationCurve):
     """The area under the target's probability over the picture's information, most relevant positions first."""
-    return InformationCurve("probability", _SHARES, known, magnitude, least)
+
+    score: RisingScore = "probability"
 
 
-@register_metric(
-    "aic", family="faithfulness", higher_is_better=True, range=(0.0, 1.0), reference=_KAPISHNIKOV,
-    presets={"pair": _PAIR},
-)  # fmt: skip
-def aic(*, known: Known = 0.01, magnitude: Magnitude = False, least: Least = 0.5) -> Measure:
+@_information("aic")
+@dataclass(frozen=True)
+class AccuracyInformation(InformationCurve):
     """The area under whether the target is predicted over the picture's information, most relevant positions first."""
-    return InformationCurve("accuracy", _SHARES, known, magnitude, least)
+
+    score: RisingScore = "accuracy"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..measure import CurveMeasure, Measure
+from ..measure import CurveMeasure
 from ..perturbing.fills import FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, removing
@@ -17,32 +17,34 @@ from ..perturbing.units import UNITS
 from ..registry import register_metric
 
 FallingScore = Literal["probability", "logit", "accuracy"]
+_ONE_BY_ONE = Levels(step=1)
 
 
+@register_metric(
+    "irof",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(None, None),
+    reference=Reference("Rieger, Hansen", 2020, "IROF: a low resource evaluation metric", "2003.08747"),
+    presets={"quantus": {"undivided": True}},
+)
 @dataclass(frozen=True)
 class RemovalOfFeatures(CurveMeasure):
-    """The area over the curve of the relative score while regions are removed, the most relevant first.
+    """The area over the relative score's curve while superpixels are removed, the most relevant first.
 
     With y_k the score after the k most relevant of L regions are gone over the score of the whole, the value is
     1 - the area under y over k / L (trapezoid rule). ``undivided`` is the form of Quantus: L - the area over k from 1
     to L, which grows with the number of regions and leaves out the first step. Undefined (NaN) where the whole's
     score is zero or negative.
-
-    Attributes
-    ----------
-    fill, score, unit
-        What replaces a region, what is read, what the regions are.
-    levels
-        One region at a time.
-    undivided
-        See above.
     """
 
-    fill: str
-    score: FallingScore
-    unit: str = "superpixel:100"
-    undivided: bool = False
-    levels: Levels = field(default_factory=lambda: Levels(step=1))
+    fill: Annotated[
+        str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
+    ] = "mean"
+    unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100"
+    score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability"
+    undivided: Annotated[bool, Doc("the form of Quantus: not divided by the number of regions", source="")] = False
+    levels: Levels = _ONE_BY_ONE
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -65,24 +67,3 @@ class RemovalOfFeatures(CurveMeasure):
         if self.undivided:
             return float(reading.facts.positions - np.trapezoid(relative[1:]))
         return float(1.0 - np.trapezoid(relative, share))
-
-
-@register_metric(
-    "irof",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(None, None),
-    reference=Reference("Rieger, Hansen", 2020, "IROF: a low resource evaluation metric", "2003.08747"),
-    presets={"quantus": {"undivided": True}},
-)
-def irof(
-    *,
-    fill: Annotated[
-        str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
-    ] = "mean",
-    unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100",
-    score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability",
-    undivided: Annotated[bool, Doc("the form of Quantus: not divided by the number of regions", source="")] = False,
-) -> Measure:
-    """The area over the relative score's curve while superpixels are removed, the most relevant first."""
-    return RemovalOfFeatures(fill, score, unit, undivided)

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..measure import CurveMeasure, Measure
+from ..measure import CurveMeasure
 from ..perturbing.correlations import spearman
 from ..perturbing.fills import FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading, removing
 from ..perturbing.rounding import changes, rounding_of
-from ..perturbing.units import UNITS, checked_unit
+from ..perturbing.units import UNITS
 from ..registry import register_metric
 from .single_deletion import removed_relevance
 
 
+@register_metric(
+    "monotonicity",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Nguyen, Rodríguez Martínez", 2020, "On quantitative aspects of model interpretability", "2007.07584"
+    ),
+    version=2,
+)
 @dataclass(frozen=True)
 class EffectMonotonicity(CurveMeasure):
-    """Spearman's correlation, over units, of |attribution| with how much the score depends on the unit.
+    """The rank correlation of the size of attributions with how much the score depends on each part of the input.
 
-    A unit's attribution is the sum over its positions. How much the score f depends on it is the mean of
-    (f(x with the unit replaced) - f(x))^2 over replacements by uniform noise; the authors' division by f(x)^2 changes
-    no rank. Changes that are float32's rounding are none. Undefined (NaN) where either side is constant.
-
-    Attributes
-    ----------
-    draws
-        Replacements of each unit.
-    score, unit
-        What changes, what is replaced.
+    Spearman's, over units, of |attribution|, summed over a unit's positions. How much the score f depends on a unit is
+    the mean of (f(x with the unit replaced) - f(x))^2 over replacements by uniform noise; the authors' division by
+    f(x)^2 changes no rank. Changes that are float32's rounding are none. Undefined (NaN) where either side is constant.
     """
 
-    draws: int
-    score: MetricScore
-    unit: str = "grid:9"
+    draws: Annotated[int, Doc("noisy replacements of each unit", source="heatmark; Quantus: 100", low=1)] = 3
+    unit: Annotated[
+        str, Doc("what is replaced", source="heatmark: few, for cost; the paper: every feature", choices=UNITS)
+    ] = "grid:9"
+    score: Annotated[MetricScore, Doc("what changes", source="Nguyen et al. 2020: the probability")] = "probability"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -56,23 +61,35 @@ class EffectMonotonicity(CurveMeasure):
 
 
 @dataclass(frozen=True)
+class RisingLevels(Levels):
+    """Equal steps, or a number of units each."""
+
+    steps: Annotated[int, Doc("steps from nothing to everything", source="as deletion, to share its inputs", low=1)] = (
+        28
+    )
+    step: Annotated[int | None, Doc("units a step instead", source="Arya et al. 2019: one feature", low=1)] = None
+
+
+@register_metric(
+    "monotone_curve",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(0.0, 1.0),
+    reference=Reference("Arya et al.", 2019, "One Explanation Does Not Fit All", "1909.03012"),
+    presets={"arya2019": {"step": 1}},
+    version=2,
+)
+@dataclass(frozen=True)
 class CurveMonotonicity(CurveMeasure):
-    """The share of steps at which the score does not fall while units are added, the least relevant first.
+    """The share of steps at which the score does not fall while positions appear, the least relevant first.
 
     The reference's verdict is whether that share is 1. A fall by no more than the rounding of float32 is none.
-
-    Attributes
-    ----------
-    fill, score, unit
-        What stands where a unit is not there yet, what is read, what is added.
-    levels
-        The steps.
     """
 
-    fill: str
-    score: MetricScore
-    unit: str = POSITION
-    levels: Levels = field(default_factory=Levels)
+    levels: RisingLevels = RisingLevels()
+    fill: Annotated[str, Doc("what stands where nothing is yet", source="as deletion", choices=FILLS)] = "black"
+    unit: Annotated[str, Doc("what is ranked and added at once", source="as deletion", choices=UNITS)] = POSITION
+    score: Annotated[MetricScore, Doc("what should not fall", source="Arya et al. 2019: probability")] = "probability"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -88,52 +105,3 @@ class CurveMonotonicity(CurveMeasure):
         """See `CurveMeasure.value`."""
         _, scores = self.curve(reading)
         return float((np.diff(scores) >= -rounding_of(scores, self.score)).mean())
-
-
-@register_metric(
-    "monotonicity",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(-1.0, 1.0),
-    reference=Reference(
-        "Nguyen, Rodríguez Martínez", 2020, "On quantitative aspects of model interpretability", "2007.07584"
-    ),
-    version=2,
-)
-def monotonicity(
-    *,
-    draws: Annotated[int, Doc("noisy replacements of each unit", source="heatmark; Quantus: 100", low=1)] = 3,
-    unit: Annotated[
-        str, Doc("what is replaced", source="heatmark: few, for cost; the paper: every feature", choices=UNITS)
-    ] = "grid:9",
-    score: Annotated[MetricScore, Doc("what changes", source="Nguyen et al. 2020: the probability")] = "probability",
-) -> Measure:
-    """The rank correlation of the size of attributions with how much the score depends on each part of the input."""
-    checked_unit(unit)
-    return EffectMonotonicity(draws, score, unit)
-
-
-@register_metric(
-    "monotone_curve",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(0.0, 1.0),
-    reference=Reference("Arya et al.", 2019, "One Explanation Does Not Fit All", "1909.03012"),
-    presets={"arya2019": {"step": 1}},
-    version=2,
-)
-def monotone_curve(
-    *,
-    steps: Annotated[
-        int, Doc("steps from nothing to everything", source="as deletion, to share its inputs", low=1)
-    ] = 28,
-    step: Annotated[int | None, Doc("units a step instead", source="Arya et al. 2019: one feature", low=1)] = None,
-    fill: Annotated[str, Doc("what stands where nothing is yet", source="as deletion", choices=FILLS)] = "black",
-    unit: Annotated[str, Doc("what is ranked and added at once", source="as deletion", choices=UNITS)] = POSITION,
-    score: Annotated[MetricScore, Doc("what should not fall", source="Arya et al. 2019: probability")] = (
-        "probability"
-    ),
-) -> Measure:
-    """The share of steps at which the score does not fall while positions appear, the least relevant first."""
-    checked_unit(unit)
-    return CurveMonotonicity(fill, score, unit, Levels(steps, step))

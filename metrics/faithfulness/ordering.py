@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..measure import CurveMeasure, Measure
+from ..measure import CurveMeasure
 from ..perturbing.fills import FILLS
-from ..perturbing.levels import Levels
-from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping, removing
+from ..perturbing.levels import Extent, Levels
+from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
+from .area import Action, Order
 
-_WANG = Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985")
+_ordering = partial(
+    register_metric,
+    family="faithfulness",
+    range=(0.0, None),
+    reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
+)
 _REFERENCE_CODE = {"step": 500, "extent": "positive"}
-Steps = Annotated[
-    int, Doc("equal steps of the ranking", source="as deletion, so that the two share their inputs", low=1)
-]
-Step = Annotated[int | None, Doc("positions a step instead", source="500 in the code of Wang et al.", low=1)]
-Extent = Annotated[
-    Literal["all", "positive"], Doc("the ranked positions", source="the code of Wang et al.: only positive ones")
-]
-Fill = Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)]
+
+
+@dataclass(frozen=True)
+class OrderedLevels(Levels):
+    """Equal steps, or a number of positions each, over all or the positive ones."""
+
+    steps: Annotated[
+        int, Doc("equal steps of the ranking", source="as deletion, so that the two share their inputs", low=1)
+    ] = 28
+    step: Annotated[int | None, Doc("positions a step instead", source="500 in the code of Wang et al.", low=1)] = None
+    extent: Annotated[Extent, Doc("the ranked positions", source="the code of Wang et al.: only positive ones")] = "all"
 
 
 @dataclass(frozen=True)
@@ -40,23 +50,19 @@ class OrderingArea(CurveMeasure):
     ----------
     action
         ``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay).
-    fill
-        The blank.
-    levels
-        How many positions at each step.
     undivided
         Whether the blank's logit is left in.
     score, unit, order
         The logit; single positions, from the highest attribution down; ties in order of position.
     """
 
-    action: Literal["delete", "insert"]
-    fill: str
-    levels: Levels
+    action: Action
+    levels: OrderedLevels = OrderedLevels()
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
     undivided: bool = False
     score: Literal["logit"] = "logit"
-    unit: str = "position"
-    order: str = "descending"
+    unit: str = POSITION
+    order: Order = "descending"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`; the original and the blank come first."""
@@ -87,35 +93,18 @@ class OrderingArea(CurveMeasure):
         return [act(0, count, self.fill, facts) for count in self.levels.counts(facts).tolist()]
 
 
-@register_metric(
-    "n_ord",
-    family="faithfulness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=_WANG,
-    presets={"wang2020": _REFERENCE_CODE},
-)
-def n_ord(*, steps: Steps = 28, step: Step = None, extent: Extent = "all", fill: Fill = "black") -> Measure:
+@_ordering("n_ord", higher_is_better=False, presets={"wang2020": _REFERENCE_CODE})
+@dataclass(frozen=True)
+class NecessityOrdering(OrderingArea):
     """Necessity ordering: the area under the logit while the highest-ranked positions are taken away."""
-    return OrderingArea("delete", fill, Levels(steps, step, extent))
+
+    action: Action = "delete"
 
 
-@register_metric(
-    "s_ord",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(0.0, None),
-    reference=_WANG,
-    presets={"wang2020": {**_REFERENCE_CODE, "undivided": True}},
-    version=2,
-)
-def s_ord(
-    *,
-    steps: Steps = 28,
-    step: Step = None,
-    extent: Extent = "all",
-    fill: Fill = "black",
-    undivided: Annotated[bool, Doc("leave the blank's logit in", source="the code of Wang et al.")] = False,
-) -> Measure:
+@_ordering("s_ord", higher_is_better=True, presets={"wang2020": {**_REFERENCE_CODE, "undivided": True}}, version=2)
+@dataclass(frozen=True)
+class SufficiencyOrdering(OrderingArea):
     """Sufficiency ordering: the area under the logit while only the highest-ranked positions are there."""
-    return OrderingArea("insert", fill, Levels(steps, step, extent), undivided)
+
+    action: Action = "insert"
+    undivided: Annotated[bool, Doc("leave the blank's logit in", source="the code of Wang et al.")] = False

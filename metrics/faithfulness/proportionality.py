@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..measure import CurveMeasure, Measure
+from ..measure import CurveMeasure
 from ..perturbing.fills import FILLS
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
+from .area import Action
 
-_WANG = Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985")
+_proportionality = partial(
+    register_metric,
+    family="faithfulness",
+    higher_is_better=False,
+    range=(0.0, None),
+    reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
+    presets={"wang2020": {"reference_code": True}},
+)
 _GRID = 201
 _TINY = 1e-16
 """Added to a divisor in the reference code."""
@@ -40,24 +49,24 @@ class ProportionalityGap(CurveMeasure):
     ----------
     action
         ``delete`` (necessity) or ``insert`` (sufficiency).
-    fill
-        The blank.
-    steps
-        Levels of k, equal shares of the positive attribution.
-    top_step, bottom_step
-        Positions a step, for ``reference_code``.
-    reference_code
-        See above.
     score
         The logit.
     """
 
-    action: Literal["delete", "insert"]
-    fill: str
-    steps: int
-    top_step: int = 500
-    bottom_step: int = 100
-    reference_code: bool = False
+    action: Action
+    steps: Annotated[
+        int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
+    ] = 28
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
+    reference_code: Annotated[
+        bool, Doc("normalise and step as the reference code does", source="the clean definition")
+    ] = False
+    top_step: Annotated[
+        int, Doc("positions a step from the top, for reference_code", source="Wang et al.: 500", low=1)
+    ] = 500
+    bottom_step: Annotated[
+        int, Doc("positions a step from the bottom, for reference_code", source="its code", low=1)
+    ] = 100
     score: Literal["logit"] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
@@ -143,41 +152,17 @@ class ProportionalityGap(CurveMeasure):
         return (removing if self.action == "delete" else keeping)(low, high, self.fill, facts)
 
 
-_PRESETS: dict[str, dict[str, Any]] = {"wang2020": {"reference_code": True}}
-Steps = Annotated[
-    int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
-]
-Fill = Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)]
-TopStep = Annotated[int, Doc("positions a step from the top, for reference_code", source="Wang et al.: 500", low=1)]
-BottomStep = Annotated[int, Doc("positions a step from the bottom, for reference_code", source="its code", low=1)]
-ReferenceCode = Annotated[bool, Doc("normalise and step as the reference code does", source="the clean definition")]
-
-
-@register_metric(
-    "tpn", family="faithfulness", higher_is_better=False, range=(0.0, None), reference=_WANG, presets=_PRESETS
-)
-def tpn(
-    *,
-    steps: Steps = 28,
-    fill: Fill = "black",
-    reference_code: ReferenceCode = False,
-    top_step: TopStep = 500,
-    bottom_step: BottomStep = 100,
-) -> Measure:
+@_proportionality("tpn")
+@dataclass(frozen=True)
+class NecessityProportionality(ProportionalityGap):
     """Total proportionality for necessity: do equal shares of attribution matter equally when taken away?"""
-    return ProportionalityGap("delete", fill, steps, top_step, bottom_step, reference_code)
+
+    action: Action = "delete"
 
 
-@register_metric(
-    "tps", family="faithfulness", higher_is_better=False, range=(0.0, None), reference=_WANG, presets=_PRESETS
-)
-def tps(
-    *,
-    steps: Steps = 28,
-    fill: Fill = "black",
-    reference_code: ReferenceCode = False,
-    top_step: TopStep = 500,
-    bottom_step: BottomStep = 100,
-) -> Measure:
+@_proportionality("tps")
+@dataclass(frozen=True)
+class SufficiencyProportionality(ProportionalityGap):
     """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?"""
-    return ProportionalityGap("insert", fill, steps, top_step, bottom_step, reference_code)
+
+    action: Action = "insert"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..measure import CurveMeasure, Measure
+from ..measure import CurveMeasure
 from ..perturbing.correlations import spearman
 from ..perturbing.fills import FILLS
 from ..perturbing.perturbation import ORIGINAL, MapFacts, MetricScore, Perturbation, Reading, removing
@@ -18,25 +18,29 @@ from ..perturbing.rounding import changes
 from ..perturbing.units import UNITS
 from ..registry import register_metric
 
-_PRESETS: dict[str, dict[str, Any]] = {"idsds": {"fill": "zero"}}
 
-
+@register_metric(
+    "single_deletion",
+    family="faithfulness",
+    higher_is_better=True,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Hesse, Schaub-Meyer, Roth", 2024, "Benchmarking the Attribution Quality of Vision Models", "2407.11910"
+    ),
+    presets={"idsds": {"fill": "zero"}},
+    version=2,
+)
 @dataclass(frozen=True)
 class SingleDeletion(CurveMeasure):
-    """Spearman's correlation, over the cells, of a cell's attribution with the drop when that cell alone is filled.
+    """The rank correlation of the cells' attributions with the drops when each cell alone is deleted.
 
-    A cell's attribution is the signed sum over its positions. Drops that are float32's rounding are none. Undefined
-    (NaN) where either side is constant.
-
-    Attributes
-    ----------
-    fill, score, unit
-        What replaces a cell, what drops, what the cells are.
+    Spearman's; a cell's attribution is the signed sum over its positions. Drops that are float32's rounding are none.
+    Undefined (NaN) where either side is constant.
     """
 
-    fill: str
-    score: MetricScore
-    unit: str = "grid:4"
+    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = "black"
+    unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4"
+    score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -58,24 +62,3 @@ def removed_relevance(reading: Reading, cells: Sequence[Perturbation]) -> np.nda
     # Sums were taken in another order than the cells stand in: equal cells may differ in the last digits.
     scale = np.abs(kept).max() + abs(whole)
     return np.round((whole - kept) / scale, 9) if scale > 0 else whole - kept
-
-
-@register_metric(
-    "single_deletion",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(-1.0, 1.0),
-    reference=Reference(
-        "Hesse, Schaub-Meyer, Roth", 2024, "Benchmarking the Attribution Quality of Vision Models", "2407.11910"
-    ),
-    presets=_PRESETS,
-    version=2,
-)
-def single_deletion(
-    *,
-    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = "black",
-    unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4",
-    score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit",
-) -> Measure:
-    """The rank correlation of the cells' attributions with the drops when each cell alone is deleted."""
-    return SingleDeletion(fill, score, unit)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 
@@ -20,44 +21,61 @@ from ..registry import register_metric
 from ..scoring import Scoring
 from .random_subsets import REGIONS, chosen, drawn, region_labels, removal_responses
 
+_correlation = partial(register_metric, family="faithfulness", higher_is_better=True, range=(-1.0, 1.0), version=2)
 _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
-_ANCONA: dict[str, Any] = {"sizes": 10, "subsets": 100, "smallest": 0.0, "fill": "zero"}
 Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=CANVASES)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
 
 
-@dataclass(frozen=True)
-class SensitivityN(Measure):
-    """The mean, over subset sizes n, of Pearson's correlation between a subset's attribution and the score's drop.
+class SubsetCorrelation(Measure):
+    """A correlation, over random subsets of the input, of their attribution with the score's drop without them.
 
-    For each n, subsets of n positions are drawn at random; the correlation over them is between the sum of their
-    attributions and f(x) - f(x without them). Sizes at which it is undefined (all sums or all drops equal) are left
-    out; NaN where it is undefined at every size.
-
-    Attributes
-    ----------
-    sizes
-        How many sizes, evenly spaced on a logarithmic scale; fewer where an input has fewer positions.
-    subsets
-        At each size.
-    smallest, largest
-        Sizes, as shares of the positions; at least one position.
-    fill, score
-        What replaces a subset, what drops.
+    Undefined (NaN) where the sums or the drops are all equal.
     """
 
-    sizes: int
     subsets: int
-    smallest: float
-    largest: float
-    fill: str
-    score: ScoreKind
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
         return [ORIGINAL]
+
+    def work(self, positions: int) -> Mapping[Hashable, Cost]:
+        """See `Measure.work`."""
+        return {self: Cost(forward=self.subsets)}
+
+
+@_correlation(
+    "sensitivity_n",
+    reference=Reference(
+        "Ancona, Ceolini, Öztireli, Gross", 2018, "Towards better understanding of gradient-based attribution methods",
+        "1711.06104",
+    ),
+    presets={"ancona2018": {"sizes": 10, "subsets": 100, "smallest": 0.0, "fill": "zero"}},
+)  # fmt: skip
+@dataclass(frozen=True)
+class SensitivityN(SubsetCorrelation):
+    """The correlation of summed attributions with the drop when random positions go, averaged over their number.
+
+    For each size n, subsets of n positions are drawn at random; Pearson's correlation over them is between the sum of
+    their attributions and f(x) - f(x without them). Sizes at which it is undefined (all sums or all drops equal) are
+    left out; NaN where it is undefined at every size. There are fewer sizes where an input has fewer positions.
+    """
+
+    sizes: Annotated[int, Doc("subset sizes, logarithmically spaced", source="heatmark: few, for cost", low=1)] = 8
+    subsets: Annotated[int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)] = 30
+    smallest: Annotated[
+        float, Doc("size, as a share of the positions; at least one", source="Ancona: one position", low=0, high=1)
+    ] = 0.01
+    largest: Annotated[
+        float, Doc("size, as a share of the positions", source="Ancona et al. 2018: about 80 %", low=0, high=1)
+    ] = 0.8
+    fill: Fill = "black"
+    score: Score = "logit"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "largest", max(self.smallest, self.largest))
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -87,34 +105,22 @@ class SensitivityN(Measure):
         )
 
 
+@_correlation(
+    "faithfulness_correlation",
+    reference=_BHATT,
+    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
+)
 @dataclass(frozen=True)
-class FaithfulnessCorrelation(Measure):
-    """Pearson's correlation, over random subsets of one size, of their attribution with the score's drop.
+class FaithfulnessCorrelation(SubsetCorrelation):
+    """The correlation of summed attributions with the drop when random positions of a fixed number go.
 
-    Undefined (NaN) where the sums or the drops are all equal.
-
-    Attributes
-    ----------
-    size
-        Positions in a subset; at most half of all.
-    subsets
-        How many.
-    fill, score
-        What replaces a subset, what drops.
+    Pearson's.
     """
 
-    size: int
-    subsets: int
-    fill: str
-    score: ScoreKind
-
-    def needs(self, facts: MapFacts) -> list[Perturbation]:
-        """See `Measure.needs`."""
-        return [ORIGINAL]
-
-    def work(self, positions: int) -> Mapping[Hashable, Cost]:
-        """See `Measure.work`."""
-        return {self: Cost(forward=self.subsets)}
+    size: Annotated[int, Doc("positions in a subset, at most half of all", source="Quantus: 224", low=1)] = 224
+    subsets: Annotated[int, Doc("random subsets", source="Quantus: 100", low=2)] = 100
+    fill: Fill = "black"
+    score: Score = "logit"
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -124,40 +130,25 @@ class FaithfulnessCorrelation(Measure):
         return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(pearson)
 
 
+@_correlation("mu_fidelity", reference=_BHATT, presets={"xplique": {"exact": False}})
 @dataclass(frozen=True)
-class MuFidelity(Measure):
-    """Spearman's correlation, over random subsets of regions, of their attribution with the score's drop.
+class MuFidelity(SubsetCorrelation):
+    """The rank correlation of summed attributions with the drop when random cells of a grid go.
 
-    Undefined (NaN) where the sums or the drops are all equal.
-
-    Attributes
-    ----------
-    regions
-        What subsets are made of.
-    share
-        Of the regions in a subset.
-    exact
-        Whether every subset has exactly that share; otherwise each region is in it with that probability.
-    subsets
-        How many.
-    fill, score
-        What replaces a subset, what drops.
+    Spearman's.
     """
 
-    regions: str
-    share: float
-    exact: bool
-    subsets: int
-    fill: str
-    score: ScoreKind
+    regions: Annotated[str, Doc("what subsets are made of", source="Xplique: 9 by 9", choices=REGIONS)] = "grid:9"
+    share: Annotated[float, Doc("of the regions in a subset", source="Xplique: 0.2", low=0, high=1)] = 0.2
+    exact: Annotated[
+        bool, Doc("all subsets have one size; else each region is in with that probability", source="Bhatt et al.")
+    ] = True
+    subsets: Annotated[int, Doc("random subsets", source="Xplique: 200", low=2)] = 200
+    fill: Fill = "black"
+    score: Score = "logit"
 
-    def needs(self, facts: MapFacts) -> list[Perturbation]:
-        """See `Measure.needs`."""
-        return [ORIGINAL]
-
-    def work(self, positions: int) -> Mapping[Hashable, Cost]:
-        """See `Measure.work`."""
-        return {self: Cost(forward=self.subsets)}
+    def __post_init__(self) -> None:
+        checked_unit(self.regions)
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -172,77 +163,3 @@ class MuFidelity(Measure):
 
         masks = drawn(scoring, "mu_fidelity", draw)
         return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(spearman)
-
-
-@register_metric(
-    "sensitivity_n",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(-1.0, 1.0),
-    reference=Reference(
-        "Ancona, Ceolini, Öztireli, Gross", 2018, "Towards better understanding of gradient-based attribution methods",
-        "1711.06104",
-    ),
-    presets={"ancona2018": _ANCONA},
-    version=2,
-)  # fmt: skip
-def sensitivity_n(
-    *,
-    sizes: Annotated[int, Doc("subset sizes, logarithmically spaced", source="heatmark: few, for cost", low=1)] = 8,
-    subsets: Annotated[int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)] = 30,
-    smallest: Annotated[
-        float, Doc("size, as a share of the positions; at least one", source="Ancona: one position", low=0, high=1)
-    ] = 0.01,
-    largest: Annotated[
-        float, Doc("size, as a share of the positions", source="Ancona et al. 2018: about 80 %", low=0, high=1)
-    ] = 0.8,
-    fill: Fill = "black",
-    score: Score = "logit",
-) -> Measure:
-    """The correlation of summed attributions with the drop when random positions go, averaged over their number."""
-    return SensitivityN(sizes, subsets, smallest, max(smallest, largest), fill, score)
-
-
-@register_metric(
-    "faithfulness_correlation",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(-1.0, 1.0),
-    reference=_BHATT,
-    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
-    version=2,
-)
-def faithfulness_correlation(
-    *,
-    size: Annotated[int, Doc("positions in a subset, at most half of all", source="Quantus: 224", low=1)] = 224,
-    subsets: Annotated[int, Doc("random subsets", source="Quantus: 100", low=2)] = 100,
-    fill: Fill = "black",
-    score: Score = "logit",
-) -> Measure:
-    """The correlation of summed attributions with the drop when random positions of a fixed number go."""
-    return FaithfulnessCorrelation(size, subsets, fill, score)
-
-
-@register_metric(
-    "mu_fidelity",
-    family="faithfulness",
-    higher_is_better=True,
-    range=(-1.0, 1.0),
-    reference=_BHATT,
-    presets={"xplique": {"exact": False}},
-    version=2,
-)
-def mu_fidelity(
-    *,
-    regions: Annotated[str, Doc("what subsets are made of", source="Xplique: 9 by 9", choices=REGIONS)] = "grid:9",
-    share: Annotated[float, Doc("of the regions in a subset", source="Xplique: 0.2", low=0, high=1)] = 0.2,
-    exact: Annotated[
-        bool, Doc("all subsets have one size; else each region is in with that probability", source="Bhatt et al.")
-    ] = True,
-    subsets: Annotated[int, Doc("random subsets", source="Xplique: 200", low=2)] = 200,
-    fill: Fill = "black",
-    score: Score = "logit",
-) -> Measure:
-    """The rank correlation of summed attributions with the drop when random cells of a grid go."""
-    checked_unit(regions)
-    return MuFidelity(regions, share, exact, subsets, fill, score)

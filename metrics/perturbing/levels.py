@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from .perturbation import MapFacts
 
+Extent = Literal["all", "positive"]
+
 
 @dataclass(frozen=True)
 class Levels:
     """The levels of a perturbation curve, as counts of ranked units.
+
+    A metric that leaves some of them open declares these again, with a `Doc`, in a class of its own.
 
     Attributes
     ----------
@@ -30,7 +35,7 @@ class Levels:
 
     steps: int = 28
     step: int | None = None
-    extent: str = "all"
+    extent: Extent = "all"
     most: int | None = None
     shares: tuple[float, ...] = ()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from functools import partial
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -19,29 +20,25 @@ from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading,
 from ..registry import register_metric
 from ..scoring import Scoring
 
+_axiom = partial(register_metric, family="axioms", higher_is_better=False, range=(0.0, None))
 _LARGEST = float(np.finfo(np.float32).max) / 2
 """No sum of a finite map reaches it; NaN and infinity count as the largest number in sums."""
 
 
+@_axiom(
+    "completeness",
+    reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
+)
 @dataclass(frozen=True)
 class Completeness(CurveMeasure):
-    """How far the sum of the attributions is from f(x) - f(baseline), absolutely or relative to that difference.
+    """How far the attributions' sum is from the difference of the scores at the sample and at the baseline.
 
     NaN where the map is not finite, or where the difference is zero and the gap is relative.
-
-    Attributes
-    ----------
-    fill
-        The baseline.
-    score
-        What f is.
-    relative
-        Whether the gap is divided by the absolute difference.
     """
 
-    fill: str
-    score: ScoreKind
-    relative: bool
+    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=CANVASES)] = "black"
+    score: Annotated[ScoreKind, Doc("what f is", source="heatmark")] = "logit"
+    relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -65,30 +62,29 @@ class Completeness(CurveMeasure):
         return keeping(0, 0, self.fill, facts)
 
 
+@_axiom(
+    "non_sensitivity",
+    range=(0.0, 1.0),
+    reference=Reference(
+        "Nguyen, Rodríguez Martínez", 2020, "On Quantitative Aspects of Model Interpretability", "2007.07584"
+    ),
+)
 @dataclass(frozen=True)
 class NonSensitivity(Measure):
-    """The share of positions of which just one is zero: the attribution, or the influence on the score.
+    """The share of positions where exactly one of attribution and influence is zero.
 
-    The influence is zero if the score stays, within the tolerance, when that position alone is filled. NaN where the
-    map is not finite.
-
-    Attributes
-    ----------
-    positions
-        How many positions are looked at, drawn once for all samples; all where there are no more.
-    fill
-        What a position is filled with.
-    score
-        What is influenced.
-    tolerance
-        An attribution is zero up to this share of the map's largest absolute value, an influence up to this share of
-        the score (of one, where the score is smaller).
+    Positions are drawn once for all samples; all are looked at where there are no more. An attribution is zero up to
+    the tolerance's share of the map's largest absolute value. The influence is zero if the score stays when that
+    position alone is filled, up to the tolerance's share of the score (of one, where the score is smaller). NaN where
+    the map is not finite.
     """
 
-    positions: int
-    fill: str
-    score: ScoreKind
-    tolerance: float
+    positions: Annotated[int, Doc("positions looked at, drawn at random", source="heatmark", low=1)] = 256
+    fill: Annotated[
+        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=CANVASES)
+    ] = "noise"
+    score: Annotated[ScoreKind, Doc("what is influenced", source="heatmark: probabilities saturate")] = "logit"
+    tolerance: Annotated[float, Doc("what counts as zero, relatively", source="Quantus: 1e-5", low=0)] = 1e-5
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -117,22 +113,21 @@ class NonSensitivity(Measure):
         return np.where(finite, (no_attribution != no_influence).mean(axis=1), np.nan)
 
 
+@_axiom(
+    "input_invariance",
+    reference=Reference("Kindermans et al.", 2017, "The (Un)reliability of Saliency Methods", "1711.00867"),
+)
 @dataclass(frozen=True)
 class InputInvariance(Measure):
-    """How much the map changes, ||e' - e|| / ||e||, when inputs are shifted and the network takes the shift off.
+    """The relative change of the map when inputs are shifted and the network takes the shift off again.
 
-    The shifted network gives for x + shift what the network gives for x, so nothing that it does is different. NaN
-    where a map is not finite or the map is zero.
-
-    Attributes
-    ----------
-    shift
-        Added to every raw value.
+    ||e' - e|| / ||e||. The shifted network gives for x + shift what the network gives for x, so nothing that it does is
+    different. NaN where a map is not finite or the map is zero.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    shift: float
+    shift: Annotated[float, Doc("added to every raw value", source="Kindermans et al. 2017: -1")] = -1.0
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -152,59 +147,3 @@ class InputInvariance(Measure):
             norms = np.linalg.norm(maps, axis=1)
         known = np.isfinite(distance) & np.isfinite(norms) & (norms > 0)
         return np.where(known, distance / np.where(known, norms, 1.0), np.nan)
-
-
-@register_metric(
-    "completeness",
-    family="axioms",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
-)
-def completeness(
-    *,
-    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=CANVASES)] = "black",
-    score: Annotated[Literal["logit", "probability", "log_probability"], Doc("what f is", source="heatmark")] = "logit",
-    relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True,
-) -> Measure:
-    """How far the attributions' sum is from the difference of the scores at the sample and at the baseline."""
-    return Completeness(fill, score, relative)
-
-
-@register_metric(
-    "non_sensitivity",
-    family="axioms",
-    higher_is_better=False,
-    range=(0.0, 1.0),
-    reference=Reference(
-        "Nguyen, Rodríguez Martínez", 2020, "On Quantitative Aspects of Model Interpretability", "2007.07584"
-    ),
-)
-def non_sensitivity(
-    *,
-    positions: Annotated[int, Doc("positions looked at, drawn at random", source="heatmark", low=1)] = 256,
-    fill: Annotated[
-        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=CANVASES)
-    ] = "noise",
-    score: Annotated[
-        Literal["logit", "probability", "log_probability"],
-        Doc("what is influenced", source="heatmark: probabilities saturate"),
-    ] = "logit",
-    tolerance: Annotated[float, Doc("what counts as zero, relatively", source="Quantus: 1e-5", low=0)] = 1e-5,
-) -> Measure:
-    """The share of positions where exactly one of attribution and influence is zero."""
-    return NonSensitivity(positions, fill, score, tolerance)
-
-
-@register_metric(
-    "input_invariance",
-    family="axioms",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=Reference("Kindermans et al.", 2017, "The (Un)reliability of Saliency Methods", "1711.00867"),
-)
-def input_invariance(
-    *, shift: Annotated[float, Doc("added to every raw value", source="Kindermans et al. 2017: -1")] = -1.0
-) -> Measure:
-    """The relative change of the map when inputs are shifted and the network takes the shift off again."""
-    return InputInvariance(shift)

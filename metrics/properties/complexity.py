@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ from ..measure import Measure
 from ..perturbing.ranking import CleanMaps
 from ..registry import register_metric
 from ..scoring import Scoring
+
+_complexity = partial(register_metric, family="complexity", higher_is_better=False, range=(0.0, None))
+Summary = Literal["gini", "entropy", "count"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Complexity(Measure):
         For ``count``.
     """
 
-    summary: Literal["gini", "entropy", "count"]
+    summary: Summary
     threshold: float = 0.0
 
     def values(self, scoring: Scoring) -> np.ndarray:
@@ -50,48 +54,45 @@ class Complexity(Measure):
         return float(max(0.0, -(positive * np.log(positive)).sum()))
 
 
-@register_metric(
+@_complexity(
     "sparseness",
-    family="complexity",
     higher_is_better=True,
     range=(0.0, 1.0),
     reference=Reference("Chalasani et al.", 2020, "Concise Explanations of Neural Networks", "1810.06583"),
 )
-def sparseness() -> Measure:
+@dataclass(frozen=True)
+class Sparseness(Complexity):
     """The Gini index of the attributions' sizes: 0 where all are equal, nearly 1 where one has everything."""
-    return Complexity("gini")
+
+    summary: Summary = "gini"
 
 
-@register_metric(
+@_complexity(
     "complexity",
-    family="complexity",
-    higher_is_better=False,
-    range=(0.0, None),
     unit="nats",
     reference=Reference(
         "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
     ),
 )
-def complexity() -> Measure:
+@dataclass(frozen=True)
+class EntropyOfSizes(Complexity):
     """The entropy of the attributions' sizes: 0 where one position has everything, ln n where all are equal."""
-    return Complexity("entropy")
+
+    summary: Summary = "entropy"
 
 
-@register_metric(
+@_complexity(
     "effective_complexity",
-    family="complexity",
-    higher_is_better=False,
-    range=(0.0, None),
     unit="positions",
     reference=Reference(
         "Nguyen, Rodríguez Martínez", 2020, "On quantitative aspects of model interpretability", "2007.07584"
     ),
 )
-def effective_complexity(
-    *,
+@dataclass(frozen=True)
+class EffectiveComplexity(Complexity):
+    """The number of positions whose attribution is not negligible beside the largest."""
+
+    summary: Summary = "count"
     threshold: Annotated[
         float, Doc("share of the largest size that a position must exceed", source="Quantus: 1e-5", low=0, high=1)
-    ] = 1e-5,
-) -> Measure:
-    """The number of positions whose attribution is not negligible beside the largest."""
-    return Complexity("count", threshold)
+    ] = 1e-5

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..perturbing.ranking import CleanMaps
 from ..registry import register_metric
 from ..scoring import Scoring
 
+_located = partial(register_metric, family="localisation", higher_is_better=True, range=(0.0, 1.0))
 _ARRAS = Reference(
     "Arras, Osman, Samek", 2022, "CLEVR-XAI: Ground Truth Evaluation of Neural Network Explanations", "2003.07258"
 )
@@ -64,17 +66,24 @@ def truths(scoring: Scoring) -> np.ndarray:
     return masks.astype(bool)
 
 
+@_located(
+    "pointing_game",
+    range=(0.0, 100.0),
+    unit="%",
+    reference=Reference(
+        "Zhang, Lin, Brandt, Shen, Sclaroff", 2016, "Top-down Neural Attention by Excitation Backprop", "1608.00507"
+    ),
+)
 @dataclass(frozen=True)
 class PointingGame(Localisation):
-    """100 where the highest attribution hits the mask, else 0; a constant map points at its first position.
+    """The share of samples whose highest attribution hits the ground truth.
 
-    Attributes
-    ----------
-    tolerance
-        A point less than so many positions away from the mask hits it too.
+    100 where it hits, else 0; a constant map points at its first position.
     """
 
-    tolerance: float
+    tolerance: Annotated[
+        float, Doc("a hit if less than so many positions away; 0: inside", source="Zhang et al. 2016: 15 px", low=0)
+    ] = 15.0
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -83,9 +92,13 @@ class PointingGame(Localisation):
         return 100.0 * bool(squares.min() == 0 or squares.min() < self.tolerance**2)
 
 
+@_located("relevance_mass", reference=_ARRAS)
 @dataclass(frozen=True)
 class RelevanceMass(Localisation):
-    """The share of the positive attribution that lies in the mask; undefined (NaN) where nothing is positive."""
+    """The share of the positive attribution that lies in the ground truth (also: energy-based pointing game).
+
+    Undefined (NaN) where nothing is positive.
+    """
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -93,9 +106,10 @@ class RelevanceMass(Localisation):
         return float(positive[mask].sum() / positive.sum()) if positive.any() else _UNDEFINED
 
 
+@_located("relevance_rank", reference=_ARRAS)
 @dataclass(frozen=True)
 class RelevanceRank(Localisation):
-    """The share of the K highest-ranked positions that lie in the mask, for K the size of the mask."""
+    """The share of the highest-ranked positions, as many as the ground truth has, that lie in it."""
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -103,12 +117,12 @@ class RelevanceRank(Localisation):
         return float(mask.ravel()[np.argsort(-heat.ravel(), kind="stable")[:size]].mean())
 
 
+@_located("localisation_auc", reference=Reference("Fawcett", 2006, "An introduction to ROC analysis"))
 @dataclass(frozen=True)
 class RankArea(Localisation):
-    """The area under the ROC curve of the map as a detector of the mask.
+    """The chance that a position of the ground truth is ranked above another: the area under the ROC curve.
 
-    It is the chance that a position in the mask has a higher attribution than one outside, equal ones counted half.
-    Undefined (NaN) where the mask is everything.
+    Equal attributions count half. Undefined (NaN) where the mask is everything.
     """
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
@@ -122,24 +136,24 @@ class RankArea(Localisation):
         return float((ranks - inside * (inside + 1) / 2) / (inside * outside))
 
 
+@_located(
+    "effective_heat_ratio",
+    reference=Reference(
+        "Zhang, Khakzar, Li, Farshad, Kim, Navab", 2021, "Fine-Grained Neural Network Explanation", "2110.01471"
+    ),
+)
 @dataclass(frozen=True)
 class HeatRatio(Localisation):
-    """The area under the curve of the heat in the mask per hot position, over thresholds.
+    """The heat in the ground truth per hot position, averaged over thresholds of heat.
 
     Heat is the positive part of the map over its largest value. Thresholds are the quantiles 0, 0.1, ... 1 of the
     heats of at least ``floor``, but at most 0.99; a point of the curve is the sum of the heats in the mask that reach
-    the threshold, over the number of positions that reach it. Undefined (NaN) where nothing is positive.
-
-    Attributes
-    ----------
-    floor
-        Heats below are ignored.
-    weighted
-        Whether heats are summed; otherwise positions are counted.
+    the threshold, over the number of positions that reach it; the value is the area under it. Undefined (NaN) where
+    nothing is positive.
     """
 
-    floor: float
-    weighted: bool
+    floor: Annotated[float, Doc("heats below are ignored", source="Zhang et al.'s code: 0.1", low=0, high=1)] = 0.1
+    weighted: Annotated[bool, Doc("sum heats; else count positions", source="Zhang et al.'s code: yes")] = True
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -156,20 +170,20 @@ class HeatRatio(Localisation):
         return float(np.trapezoid(ratios, quantiles))
 
 
+@_located(
+    "grid_pointing_game",
+    reference=Reference("Böhle, Fritz, Schiele", 2021, "Convolutional Dynamic Alignment Networks", "2104.00032"),
+    version=2,
+)
 @dataclass(frozen=True)
 class GridPointingGame(Localisation):
-    """The share of the positive attribution that lies in the target's cells of a mosaic.
+    """The share of the positive attribution that lies in the target's cell of a mosaic of several pictures.
 
     Undefined (NaN) where nothing is positive, or where a mask is not made of whole cells; not applicable where that
     holds for all masks.
-
-    Attributes
-    ----------
-    cells
-        Of the mosaic, along each axis.
     """
 
-    cells: int
+    cells: Annotated[int, Doc("of the mosaic, along each axis", source="the mosaics of heatmark: 2", low=2)] = 2
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -191,81 +205,3 @@ class GridPointingGame(Localisation):
         shares = np.bincount(cells, mask.ravel()) / np.bincount(cells)
         inside, outside = shares >= 1 - _BORDER, shares <= _BORDER
         return bool((inside | outside).all() and inside.any() and outside.any())
-
-
-@register_metric(
-    "pointing_game",
-    family="localisation",
-    higher_is_better=True,
-    range=(0.0, 100.0),
-    unit="%",
-    reference=Reference(
-        "Zhang, Lin, Brandt, Shen, Sclaroff", 2016, "Top-down Neural Attention by Excitation Backprop", "1608.00507"
-    ),
-)
-def pointing_game(
-    *,
-    tolerance: Annotated[
-        float, Doc("a hit if less than so many positions away; 0: inside", source="Zhang et al. 2016: 15 px", low=0)
-    ] = 15.0,
-) -> Measure:
-    """The share of samples whose highest attribution hits the ground truth."""
-    return PointingGame(tolerance)
-
-
-@register_metric("relevance_mass", family="localisation", higher_is_better=True, range=(0.0, 1.0), reference=_ARRAS)
-def relevance_mass() -> Measure:
-    """The share of the positive attribution that lies in the ground truth (also: energy-based pointing game)."""
-    return RelevanceMass()
-
-
-@register_metric("relevance_rank", family="localisation", higher_is_better=True, range=(0.0, 1.0), reference=_ARRAS)
-def relevance_rank() -> Measure:
-    """The share of the highest-ranked positions, as many as the ground truth has, that lie in it."""
-    return RelevanceRank()
-
-
-@register_metric(
-    "localisation_auc",
-    family="localisation",
-    higher_is_better=True,
-    range=(0.0, 1.0),
-    reference=Reference("Fawcett", 2006, "An introduction to ROC analysis"),
-)
-def localisation_auc() -> Measure:
-    """The chance that a position of the ground truth is ranked above another: the area under the ROC curve."""
-    return RankArea()
-
-
-@register_metric(
-    "effective_heat_ratio",
-    family="localisation",
-    higher_is_better=True,
-    range=(0.0, 1.0),
-    reference=Reference(
-        "Zhang, Khakzar, Li, Farshad, Kim, Navab", 2021, "Fine-Grained Neural Network Explanation", "2110.01471"
-    ),
-)
-def effective_heat_ratio(
-    *,
-    floor: Annotated[float, Doc("heats below are ignored", source="Zhang et al.'s code: 0.1", low=0, high=1)] = 0.1,
-    weighted: Annotated[bool, Doc("sum heats; else count positions", source="Zhang et al.'s code: yes")] = True,
-) -> Measure:
-    """The heat in the ground truth per hot position, averaged over thresholds of heat."""
-    return HeatRatio(floor, weighted)
-
-
-@register_metric(
-    "grid_pointing_game",
-    family="localisation",
-    higher_is_better=True,
-    range=(0.0, 1.0),
-    reference=Reference("Böhle, Fritz, Schiele", 2021, "Convolutional Dynamic Alignment Networks", "2104.00032"),
-    version=2,
-)
-def grid_pointing_game(
-    *,
-    cells: Annotated[int, Doc("of the mosaic, along each axis", source="the mosaics of heatmark: 2", low=2)] = 2,
-) -> Measure:
-    """The share of the positive attribution that lies in the target's cell of a mosaic of several pictures."""
-    return GridPointingGame(cells)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.random_bank import LazyRows
+from ...parameters import Doc
 from ..measure import Cost
 from ..scoring import Scoring
 
@@ -69,19 +70,14 @@ class Neighbourhood:
     """Noisy copies of a sample, with the same noise for every sample.
 
     Metrics with the same neighbourhood share its explanations and passes. One neighbour of all samples is looked at
-    after another, so that memory stays that of a batch.
-
-    Attributes
-    ----------
-    noise, radius
-        Kind and size of the noise, in raw units; inputs are not clipped.
-    samples
-        How many copies.
+    after another, so that memory stays that of a batch. Inputs are not clipped.
     """
 
-    noise: Noise
-    radius: float
-    samples: int
+    radius: Annotated[float, Doc("size of the noise, in raw units", source="Captum: 0.02", low=0)] = 0.02
+    samples: Annotated[int, Doc("neighbours", source="Captum: 10", low=1)] = 10
+    noise: Annotated[
+        Noise, Doc("uniform in the radius, normal of that deviation, or uniform and positive", source="Captum: uniform")
+    ] = "uniform"
 
     def neighbours(self, scoring: Scoring) -> Iterator[Tensor]:
         """Yield one neighbour of every sample after another, (n, *input_shape)."""

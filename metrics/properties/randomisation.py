@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from functools import partial
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -18,19 +19,25 @@ from ..registry import register_metric
 from ..scoring import Scoring
 from .similarities import Similarity, checked_shape, similarities
 
+_randomisation = partial(register_metric, family="randomisation")
 _HEDSTROEM = Reference("Hedström, Weber, Lapuschkin, Höhne", 2023, "Sanity Checks Revisited", "2401.06465")
-_PRESETS: dict[str, dict[str, Any]] = {"quantus": {"similarity": "absolute"}}
-_SMOOTH_PRESETS: dict[str, dict[str, Any]] = {
-    "quantus": {"samples": 50, "order": "bottom_up", "similarity": "absolute"}
-}
 Mode = Literal["cascading", "independent"]
 Order = Literal["top_down", "bottom_up"]
 Aggregate = Literal["mean", "last"]
 
 
+@_randomisation(
+    "mprt",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=Reference(
+        "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim", 2018, "Sanity Checks for Saliency Maps", "1810.03292"
+    ),
+    presets={"quantus": {"similarity": "absolute"}},
+)
 @dataclass(frozen=True)
 class ParameterRandomisation(Measure):
-    """How alike the maps of the network and of copies with randomised layers are.
+    """How alike the map stays while the network's layers are randomised (model parameter randomisation test).
 
     A layer is a kernel with the normalisation that follows it. Cascading copies have ever more layers randomised, in
     `layers` equal shares of the network, until all are; independent ones have a single layer randomised each, at
@@ -40,12 +47,6 @@ class ParameterRandomisation(Measure):
 
     Attributes
     ----------
-    mode, layers, order
-        Which copies there are; at most so many.
-    similarity
-        See `metrics/properties/similarities.py`.
-    aggregate
-        ``mean`` over the copies or the ``last`` one's.
     samples, noise
         Each map is the mean of those of so many noisy copies of the sample; the standard deviation is a share of the
         sample's own range. With no samples, the map is that of the sample.
@@ -53,11 +54,18 @@ class ParameterRandomisation(Measure):
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    mode: Mode
-    layers: int
-    order: Order
-    similarity: Similarity
-    aggregate: Aggregate
+    mode: Annotated[Mode, Doc("whether layers stay randomised from copy to copy", source="Adebayo et al. 2018")] = (
+        "cascading"
+    )
+    layers: Annotated[int, Doc("copies of the network; at most one per layer", source="heatmark", low=1)] = 8
+    order: Annotated[
+        Order, Doc("from the output to the input, or back", source="Adebayo et al. 2018: from the output")
+    ] = "top_down"
+    similarity: Annotated[
+        Similarity,
+        Doc("how maps are compared", source="Adebayo et al. 2018: Spearman, with and without sign, SSIM, HOG"),
+    ] = "spearman"
+    aggregate: Annotated[Aggregate, Doc("over the copies: their mean, or the last", source="heatmark")] = "mean"
     samples: int = 0
     noise: float = 0.0
 
@@ -108,22 +116,35 @@ class ParameterRandomisation(Measure):
         return total / self.samples
 
 
+@_randomisation(
+    "smooth_mprt",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=_HEDSTROEM,
+    presets={"quantus": {"samples": 50, "order": "bottom_up", "similarity": "absolute"}},
+)
+@dataclass(frozen=True)
+class SmoothRandomisation(ParameterRandomisation):
+    """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less."""
+
+    samples: Annotated[int, Doc("noisy copies that a map is the mean of", source="a fifth of the paper's", low=1)] = 10
+    noise: Annotated[float, Doc("standard deviation over the sample's range", source="Hedström et al. 2023", low=0)] = (
+        0.1
+    )
+
+
+@_randomisation("efficient_mprt", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM)
 @dataclass(frozen=True)
 class ComplexityRise(Measure):
-    """How much more complex a map becomes, relatively, when all layers are randomised: (H(e') - H(e)) / H(e).
+    """The relative rise of the map's entropy when the whole network is randomised.
 
-    H is the entropy, in nats, of the histogram of a map's values, in bins of equal width between its own least and
-    largest. NaN where the map is constant (H(e) = 0) or one of the two is not finite.
-
-    Attributes
-    ----------
-    bins
-        Of the histogram.
+    (H(e') - H(e)) / H(e), for H the entropy, in nats, of the histogram of a map's values, in bins of equal width
+    between its own least and largest. NaN where the map is constant (H(e) = 0) or one of the two is not finite.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    bins: int
+    bins: Annotated[int, Doc("of the histogram", source="Hedström et al. 2023", low=2)] = 100
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -139,25 +160,24 @@ class ComplexityRise(Measure):
         return np.where(known, (after - before) / np.where(known, before, 1.0), np.nan)
 
 
+@_randomisation(
+    "random_logit",
+    higher_is_better=False,
+    range=(-1.0, 1.0),
+    reference=Reference("Sixt, Granz, Landgraf", 2020, "When Explanations Lie", "1912.09818"),
+)
 @dataclass(frozen=True)
 class ClassRandomisation(Measure):
-    """How alike the maps of the target and of other classes are.
+    """How alike the maps of the target and of a random other class are.
 
-    The other classes stand at distances from the target (counted round) that are drawn once for all samples. The value
-    is the mean over them; NaN where no map of theirs, or not the target's, can be compared.
-
-    Attributes
-    ----------
-    classes
-        How many others; at most all.
-    similarity
-        See `metrics/properties/similarities.py`.
+    The other classes, at most all, stand at distances from the target (counted round) that are drawn once for all
+    samples. The value is the mean over them; NaN where no map of theirs, or not the target's, can be compared.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    classes: int
-    similarity: Similarity
+    classes: Annotated[int, Doc("other classes", source="Sixt et al. 2020", low=1)] = 1
+    similarity: Annotated[Similarity, Doc("how maps are compared", source="Sixt et al. 2020: SSIM")] = "ssim"
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -207,84 +227,3 @@ def histogram_entropy(values: np.ndarray, bins: int) -> float:
     shares = np.bincount(places, minlength=bins) / len(wide)
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
-
-
-Layers = Annotated[int, Doc("copies of the network; at most one per layer", source="heatmark", low=1)]
-ModeOf = Annotated[Mode, Doc("whether layers stay randomised from copy to copy", source="Adebayo et al. 2018")]
-OrderOf = Annotated[Order, Doc("from the output to the input, or back", source="Adebayo et al. 2018: from the output")]
-SimilarityOf = Annotated[
-    Similarity, Doc("how maps are compared", source="Adebayo et al. 2018: Spearman, with and without sign, SSIM, HOG")
-]
-AggregateOf = Annotated[Aggregate, Doc("over the copies: their mean, or the last", source="heatmark")]
-
-
-@register_metric(
-    "mprt",
-    family="randomisation",
-    higher_is_better=False,
-    range=(-1.0, 1.0),
-    reference=Reference(
-        "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim", 2018, "Sanity Checks for Saliency Maps", "1810.03292"
-    ),
-    presets=_PRESETS,
-)
-def mprt(
-    *,
-    mode: ModeOf = "cascading",
-    layers: Layers = 8,
-    order: OrderOf = "top_down",
-    similarity: SimilarityOf = "spearman",
-    aggregate: AggregateOf = "mean",
-) -> Measure:
-    """How alike the map stays while the network's layers are randomised (model parameter randomisation test)."""
-    return ParameterRandomisation(mode, layers, order, similarity, aggregate)
-
-
-@register_metric(
-    "smooth_mprt",
-    family="randomisation",
-    higher_is_better=False,
-    range=(-1.0, 1.0),
-    reference=_HEDSTROEM,
-    presets=_SMOOTH_PRESETS,
-)
-def smooth_mprt(
-    *,
-    mode: ModeOf = "cascading",
-    layers: Layers = 8,
-    order: OrderOf = "top_down",
-    similarity: SimilarityOf = "spearman",
-    aggregate: AggregateOf = "mean",
-    samples: Annotated[int, Doc("noisy copies that a map is the mean of", source="a fifth of the paper's", low=1)] = 10,
-    noise: Annotated[
-        float, Doc("standard deviation over the sample's range", source="Hedström et al. 2023", low=0)
-    ] = 0.1,
-) -> Measure:
-    """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less."""
-    return ParameterRandomisation(mode, layers, order, similarity, aggregate, samples, noise)
-
-
-@register_metric(
-    "efficient_mprt", family="randomisation", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM
-)
-def efficient_mprt(
-    *, bins: Annotated[int, Doc("of the histogram", source="Hedström et al. 2023", low=2)] = 100
-) -> Measure:
-    """The relative rise of the map's entropy when the whole network is randomised."""
-    return ComplexityRise(bins)
-
-
-@register_metric(
-    "random_logit",
-    family="randomisation",
-    higher_is_better=False,
-    range=(-1.0, 1.0),
-    reference=Reference("Sixt, Granz, Landgraf", 2020, "When Explanations Lie", "1912.09818"),
-)
-def random_logit(
-    *,
-    classes: Annotated[int, Doc("other classes", source="Sixt et al. 2020", low=1)] = 1,
-    similarity: Annotated[Similarity, Doc("how maps are compared", source="Sixt et al. 2020: SSIM")] = "ssim",
-) -> Measure:
-    """How alike the maps of the target and of a random other class are."""
-    return ClassRandomisation(classes, similarity)

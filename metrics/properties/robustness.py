@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,17 +14,24 @@ from ...registry import Reference
 from ..measure import Cost, Measure, Want
 from ..registry import register_metric
 from ..scoring import Scoring
-from .neighbourhood import FLOOR, Neighbourhood, Noise
+from .neighbourhood import FLOOR, Neighbourhood
 
+_robustness = partial(register_metric, family="robustness", higher_is_better=False, range=(0.0, None))
 _YEH = Reference(
     "Yeh, Hsieh, Suggala, Inouye, Ravikumar", 2019, "On the (In)fidelity and Sensitivity of Explanations", "1901.09392"
 )
 _AGARWAL = Reference("Agarwal et al.", 2022, "Rethinking Stability for Attribution-based Explanations", "2203.06877")
+_NEAR = Neighbourhood()
+_WIDE: dict[str, Any] = {"radius": 0.2, "samples": 200}
+_STABILITY = {"quantus": {**_WIDE, "noise": "positive", "flipped": "nan"}}
 #: What happens to a neighbour for which the network predicts another class: it counts, it is left out, or the sample
 #: has no value.
 Flipped = Literal["keep", "skip", "nan"]
 #: What a change is divided by: the map's norm (NaN where that is zero; one in ``norm_or_one``), or nothing.
 Relative = Literal["norm", "norm_or_one", "none"]
+Aggregate = Literal["max", "mean"]
+Against = Literal["input", "output"]
+FlippedOf = Annotated[Flipped, Doc("neighbours with another predicted class", source="the definition")]
 
 
 @dataclass(frozen=True)
@@ -31,19 +39,12 @@ class NeighbourMeasure(Measure):
     """A metric that is the largest, or the mean, of some change over the neighbours of a sample.
 
     The value is NaN where the change is undefined for a neighbour that counts, or no neighbour counts.
-
-    Attributes
-    ----------
-    neighbourhood
-        The neighbours.
-    flipped
-        What happens to those with another predicted class.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    neighbourhood: Neighbourhood
-    flipped: Flipped
+    neighbourhood: Neighbourhood = _NEAR
+    flipped: FlippedOf = "keep"
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -73,12 +74,12 @@ class Sensitivity(NeighbourMeasure):
     ----------
     aggregate
         ``max`` or ``mean``.
-    relative
-        What the change is divided by.
     """
 
-    aggregate: Literal["max", "mean"]
-    relative: Relative
+    relative: Annotated[Relative, Doc("what the change is divided by", source="Yeh et al. 2019; zero: heatmark")] = (
+        "norm"
+    )
+    aggregate: Aggregate = "max"
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -90,17 +91,37 @@ class Sensitivity(NeighbourMeasure):
         return self.over_neighbours(scoring, changes, largest=self.aggregate == "max")
 
 
+@_robustness(
+    "max_sensitivity",
+    reference=_YEH,
+    presets={"captum": {"radius": 0.02, "samples": 10, "relative": "norm_or_one"}, "quantus": _WIDE},
+)
+@dataclass(frozen=True)
+class MaxSensitivity(Sensitivity):
+    """The largest relative change of the map among noisy copies of the sample."""
+
+
+@_robustness("avg_sensitivity", reference=_YEH, presets={"quantus": _WIDE})
+@dataclass(frozen=True)
+class MeanSensitivity(Sensitivity):
+    """The mean relative change of the map among noisy copies of the sample."""
+
+    aggregate: Aggregate = "mean"
+
+
+@_robustness(
+    "local_lipschitz",
+    reference=Reference("Alvarez-Melis, Jaakkola", 2018, "On the Robustness of Interpretability Methods", "1806.08049"),
+    presets={"quantus": {"radius": 0.1, "samples": 200, "noise": "normal", "scaled": True}},
+)
 @dataclass(frozen=True)
 class LocalLipschitz(NeighbourMeasure):
-    """The largest ||e - e'|| / ||x - x'|| over the neighbours, with inputs in raw units.
+    """The largest change of the map per change of the input among noisy copies of the sample.
 
-    Attributes
-    ----------
-    scaled
-        Whether maps are divided by their largest absolute values first.
+    ||e - e'|| / ||x - x'||, with inputs in raw units.
     """
 
-    scaled: bool
+    scaled: Annotated[bool, Doc("divide maps by their largest absolute values", source="the definition")] = False
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -122,7 +143,8 @@ class RelativeStability(NeighbourMeasure):
         ``input`` or ``output``.
     """
 
-    against: Literal["input", "output"]
+    against: Against = "input"
+    flipped: FlippedOf = "skip"
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -138,109 +160,15 @@ class RelativeStability(NeighbourMeasure):
         return self.over_neighbours(scoring, changes.relative / np.maximum(other, FLOOR))
 
 
-Radius = Annotated[float, Doc("size of the noise, in raw units", source="Captum: 0.02", low=0)]
-Samples = Annotated[int, Doc("neighbours", source="Captum: 10", low=1)]
-NoiseKind = Annotated[
-    Noise, Doc("uniform in the radius, normal of that deviation, or uniform and positive", source="Captum: uniform")
-]
-FlippedOf = Annotated[Flipped, Doc("neighbours with another predicted class", source="the definition")]
-RelativeOf = Annotated[Relative, Doc("what the change is divided by", source="Yeh et al. 2019; zero: heatmark")]
-
-_WIDE: dict[str, Any] = {"radius": 0.2, "samples": 200}
-_SENSITIVITY: dict[str, dict[str, Any]] = {
-    "captum": {"radius": 0.02, "samples": 10, "relative": "norm_or_one"},
-    "quantus": _WIDE,
-}
-
-
-@register_metric(
-    "max_sensitivity",
-    family="robustness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=_YEH,
-    presets=_SENSITIVITY,
-)
-def max_sensitivity(
-    *,
-    radius: Radius = 0.02,
-    samples: Samples = 10,
-    noise: NoiseKind = "uniform",
-    relative: RelativeOf = "norm",
-    flipped: FlippedOf = "keep",
-) -> Measure:
-    """The largest relative change of the map among noisy copies of the sample."""
-    return Sensitivity(Neighbourhood(noise, radius, samples), flipped, "max", relative)
-
-
-@register_metric(
-    "avg_sensitivity",
-    family="robustness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=_YEH,
-    presets={"quantus": _WIDE},
-)
-def avg_sensitivity(
-    *,
-    radius: Radius = 0.02,
-    samples: Samples = 10,
-    noise: NoiseKind = "uniform",
-    relative: RelativeOf = "norm",
-    flipped: FlippedOf = "keep",
-) -> Measure:
-    """The mean relative change of the map among noisy copies of the sample."""
-    return Sensitivity(Neighbourhood(noise, radius, samples), flipped, "mean", relative)
-
-
-@register_metric(
-    "local_lipschitz",
-    family="robustness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=Reference("Alvarez-Melis, Jaakkola", 2018, "On the Robustness of Interpretability Methods", "1806.08049"),
-    presets={"quantus": {"radius": 0.1, "samples": 200, "noise": "normal", "scaled": True}},
-)
-def local_lipschitz(
-    *,
-    radius: Radius = 0.02,
-    samples: Samples = 10,
-    noise: NoiseKind = "uniform",
-    scaled: Annotated[bool, Doc("divide maps by their largest absolute values", source="the definition")] = False,
-    flipped: FlippedOf = "keep",
-) -> Measure:
-    """The largest change of the map per change of the input among noisy copies of the sample."""
-    return LocalLipschitz(Neighbourhood(noise, radius, samples), flipped, scaled)
-
-
-_STABILITY: dict[str, dict[str, Any]] = {"quantus": {**_WIDE, "noise": "positive", "flipped": "nan"}}
-
-
-@register_metric(
-    "relative_input_stability",
-    family="robustness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=_AGARWAL,
-    presets=_STABILITY,
-)
-def relative_input_stability(
-    *, radius: Radius = 0.02, samples: Samples = 10, noise: NoiseKind = "uniform", flipped: FlippedOf = "skip"
-) -> Measure:
+@_robustness("relative_input_stability", reference=_AGARWAL, presets=_STABILITY)
+@dataclass(frozen=True)
+class RelativeInputStability(RelativeStability):
     """The largest relative change of the map per relative change of the input, prediction kept."""
-    return RelativeStability(Neighbourhood(noise, radius, samples), flipped, "input")
 
 
-@register_metric(
-    "relative_output_stability",
-    family="robustness",
-    higher_is_better=False,
-    range=(0.0, None),
-    reference=_AGARWAL,
-    presets=_STABILITY,
-)
-def relative_output_stability(
-    *, radius: Radius = 0.02, samples: Samples = 10, noise: NoiseKind = "uniform", flipped: FlippedOf = "skip"
-) -> Measure:
+@_robustness("relative_output_stability", reference=_AGARWAL, presets=_STABILITY)
+@dataclass(frozen=True)
+class RelativeOutputStability(RelativeStability):
     """The largest relative change of the map per change of the logits, prediction kept."""
-    return RelativeStability(Neighbourhood(noise, radius, samples), flipped, "output")
+
+    against: Against = "output"
