@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from ..storage import written_whole
-from .report.tables import csv_text, markdown_text, tidy_frame
+from .report.tables import board_markdown, tidy_frame, wide_frame
 from .report.terminal import print_board
 from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
@@ -37,19 +36,17 @@ class Board(Standings):
         StorageError
             If the folder is read-only or full.
         """
+        # Here, because the drawing libraries that these need are slow to import.
         from .report.costs import cost_markdown
-        from .report.html import html_report  # here, because the drawing libraries that it needs are slow to import
+        from .report.html import html_report
+        from .writing.files import csv_text, write_files
 
-        target = Path(folder) if folder is not None else self.store.path
         texts = {
-            "leaderboard.csv": csv_text(self),
-            "leaderboard.md": markdown_text(self) + "\n" + cost_markdown(self),
+            "leaderboard.csv": csv_text(wide_frame(self)),
+            "leaderboard.md": board_markdown(self) + "\n" + cost_markdown(self),
             "report.html": html_report(self),
         }
-        for name, text in texts.items():
-            with written_whole(target / name) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="")
-        return [target / name for name in texts]
+        return write_files(Path(folder) if folder is not None else self.store.path, texts)
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""

@@ -26,8 +26,8 @@ NOT_ABOUT_TRUTH = frozenset({"robustness", "randomisation", "complexity", "axiom
 #: Beaten: the interval of the difference is above zero. Lost: below. Undefined: too few samples have both values.
 Outcome = Literal["beaten", "not told apart", "lost", "undefined"]
 
-#: An answer over all data; empty where the question was not asked or has no value.
-Answer = Literal["yes", "partly", "no", ""]
+#: The answer to a question over all data; empty where the question was not asked or has no value.
+Grade = Literal["yes", "partly", "no", ""]
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class MetricAudit:
         return PASSED if all(whole) else PARTLY if any(whole) else FAILED
 
     @property
-    def answers(self) -> dict[str, Answer]:
+    def answers(self) -> dict[str, Grade]:
         """The answer to each question over all data."""
         return {name: _over_all(self._of(name).values()) for name in QUESTIONS}
 
@@ -299,9 +299,14 @@ class MetricsAudit:
         return tuple(dict.fromkeys(metric.family for metric in self.metrics))
 
     @property
+    def of_family(self) -> dict[str, list[MetricAudit]]:
+        """The metrics of each family."""
+        return {family: [one for one in self.metrics if one.family == family] for family in self.families}
+
+    @property
     def by_family(self) -> tuple[MetricAudit, ...]:
         """The metrics family by family, in the order of first appearance."""
-        return tuple(sorted(self.metrics, key=lambda one: self.families.index(one.family)))
+        return tuple(one for members in self.of_family.values() for one in members)
 
 
 _COMPLAINTS = {
@@ -318,7 +323,7 @@ def _above(name: str, value: float, bar: float) -> Check:
     return Check(name, value >= bar, f"{value:.3g}") if math.isfinite(value) else Check(name, None, "no value")
 
 
-def _over_all(checks: Iterable[Check]) -> Answer:
+def _over_all(checks: Iterable[Check]) -> Grade:
     known = [check.passed for check in checks if check.passed is not None]
     if not known:
         return ""

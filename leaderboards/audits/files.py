@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
-
-from ...storage import written_whole
-from ..writing.files import write_figure
+from ..writing.files import csv_text, write_files
 from .audit import MetricsAudit
-from .json_file import write_audit
+from .json_file import audit_json
 from .plots import draw_agreement, draw_checks
 from .tables import audit_frame, audit_markdown, oracle_frame
 
@@ -26,22 +23,16 @@ def write_audit_files(audit: MetricsAudit, folder: Path) -> list[Path]:
     StorageError
         If the folder is read-only or full.
     """
-    written = [write_audit(audit, folder)]
-    texts = {
-        "audit.md": audit_markdown(audit),
-        "audit.csv": audit_frame(audit).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        "oracle.csv": oracle_frame(audit).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-    }
-    for name, text in texts.items():
-        with written_whole(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-        written.append(folder / name)
     agreement = draw_agreement(audit)
-    figures = {"checks.png": draw_checks(audit)}
-    if agreement is not None:
-        figures |= {"agreement.png": agreement, "agreement.svg": agreement}
-    with mpl.rc_context({"svg.hashsalt": "heatmark"}):
-        for name, figure in figures.items():
-            write_figure(figure, folder / name)
-            written.append(folder / name)
-    return written
+    return write_files(
+        folder,
+        {
+            "audit.json": audit_json(audit),
+            "audit.md": audit_markdown(audit),
+            "audit.csv": csv_text(audit_frame(audit), 6),
+            "oracle.csv": csv_text(oracle_frame(audit), 6),
+            "checks.png": draw_checks(audit),
+            "agreement.png": agreement,
+            "agreement.svg": agreement,
+        },
+    )

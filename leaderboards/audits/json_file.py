@@ -19,10 +19,14 @@ FILE = "audit.json"
 
 def write_audit(audit: MetricsAudit, folder: Path) -> Path:
     """Write ``audit.json``, whole or not at all, and return its path."""
-    document = {"schema": SCHEMA, **_plain(asdict(audit))}
     with written_whole(folder / FILE) as temporary:
-        temporary.write_text(_laid_out(document) + "\n", encoding="utf-8")
+        temporary.write_text(audit_json(audit), encoding="utf-8", newline="")
     return folder / FILE
+
+
+def audit_json(audit: MetricsAudit) -> str:
+    """Return the content of ``audit.json``."""
+    return _laid_out({"schema": SCHEMA, **_plain(asdict(audit))}) + "\n"
 
 
 def read_audit(path: Path) -> MetricsAudit:

@@ -1,11 +1,9 @@
-"""The audit of metrics as pictures: which metrics agree, and which question each one passes.
-
-Figures are made without pyplot, so drawing changes no global state.
-"""
+"""The audit of metrics as pictures: which metrics agree, and which question each one passes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import seaborn as sns
@@ -16,15 +14,16 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from ..report.plots import INK, write_text
-from .audit import QUESTIONS, Answer, MetricAudit, MetricsAudit
-from .tables import row_texts
+from ..writing.ink import INK, bare, legend, note_below, sheet, title
+from ..writing.text_tables import texts_of
+from .audit import QUESTIONS, Grade, MetricAudit, MetricsAudit
+from .tables import ANSWERS
 
 TAU_COLOURS = "vlag"
 MOST_WRITTEN = 26
 """Up to so many metrics, the number is written into each cell."""
 
-SHADES: Mapping[Answer, str] = {"": "#eeeeee", "no": "#eda58a", "partly": "#f7e1a1", "yes": "#bfe3cd"}
+SHADES: Mapping[Grade, str] = {"": "#eeeeee", "no": "#eda58a", "partly": "#f7e1a1", "yes": "#bfe3cd"}
 SOFT = "#666666"
 
 
@@ -60,7 +59,7 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
         order += [members[place] for place in clustered(tau[np.ix_(members, members)])]
     shown, found = [audit.metrics[number] for number in order], tau[np.ix_(order, order)]
     size = max(3.0, 0.2 * len(shown) + 0.6)
-    figure = Figure(figsize=(size + 2.9, size + 1.9), layout="constrained")
+    figure = sheet(size + 2.9, size + 1.9)
     axes = figure.subplots()
     written = len(shown) <= MOST_WRITTEN
     sns.heatmap(
@@ -88,20 +87,14 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
         for label, one in zip(labels, shown, strict=True):
             label.set_color(colours[one.family])
     _frames(axes, shown)
-    present = list(dict.fromkeys(one.family for one in shown))
-    handles = [Rectangle((0, 0), 1, 1, color=colours[family]) for family in present]
-    legend = figure.legend(
-        handles, ["-"] * len(handles), loc="outside lower center", ncols=4, fontsize=7, frameon=False, handlelength=0.8
-    )
-    for text, family in zip(legend.get_texts(), present, strict=True):
-        write_text(text, family)
-    _bare(axes)
+    entries = {one.family: Rectangle((0, 0), 1, 1, color=colours[one.family]) for one in shown}
+    legend(figure, entries, 7, loc="outside lower center", ncols=4, handlelength=0.8)
+    bare(axes)
     bar = axes.collections[0].colorbar
     assert bar is not None
     bar.ax.tick_params(labelsize=7)
     bar.ax.yaxis.label.set_fontsize(7)
-    title = axes.set_title("-", fontsize=9, color=INK, loc="left")
-    write_text(title, f"Do metrics agree?\nMean over {_datasets(audit)};\nmaps of methods, controls and the oracle")
+    title(axes, f"Do metrics agree?\nMean over {_datasets(audit)};\nmaps of methods, controls and the oracle")
     return figure
 
 
@@ -110,8 +103,8 @@ def draw_checks(audit: MetricsAudit) -> Figure:
     shown = audit.by_family
     shades = list(SHADES)
     answers = np.array([[shades.index(answer) for answer in one.answers.values()] for one in shown])
-    texts = np.array([row_texts(one)[1 : 1 + len(QUESTIONS)] for one in shown])
-    figure = Figure(figsize=(5.6, 0.17 * len(shown) + 1.3), layout="constrained")
+    texts = np.array([texts_of(ANSWERS, one) for one in shown])
+    figure = sheet(5.6, 0.17 * len(shown) + 1.3)
     axes = figure.subplots()
     sns.heatmap(
         answers,
@@ -134,15 +127,16 @@ def draw_checks(audit: MetricsAudit) -> Figure:
     for place in range(1, len(shown)):
         if shown[place].family != shown[place - 1].family:
             axes.axhline(place, color=SOFT, linewidth=1.2)
-    for family in audit.families:
-        rows = [place for place, one in enumerate(shown) if one.family == family]
-        text = axes.text(len(QUESTIONS) + 0.1, (rows[0] + rows[-1] + 1) / 2, "-", fontsize=7, va="center", color=SOFT)
-        write_text(text, family)
-    _bare(axes)
-    title = figure.suptitle("-", fontsize=9, color=INK)
-    write_text(title, f"Can these metrics be trusted? On {_datasets(audit)}")
-    note = figure.supxlabel("-", fontsize=6.5, color=SOFT)
-    write_text(note, "Green: passed on all data. Yellow: on some. Red: on none. Grey: not asked, or no value.")
+    first = 0
+    for family, members in audit.of_family.items():
+        height = first + len(members) / 2
+        axes.text(len(QUESTIONS) + 0.1, height, family, fontsize=7, va="center", color=SOFT, parse_math=False)
+        first += len(members)
+    bare(axes)
+    heading = f"Can these metrics be trusted? On {_datasets(audit)}"
+    figure.suptitle(heading, fontsize=9, color=INK, parse_math=False)
+    words = "Green: passed on all data. Yellow: on some. Red: on none. Grey: not asked, or no value."
+    note_below(figure, words, SOFT)
     return figure
 
 
@@ -160,12 +154,11 @@ def clustered(tau: np.ndarray) -> list[int]:
 def _frames(axes: Axes, shown: Sequence[MetricAudit]) -> None:
     """Frame each family of several metrics."""
     first = 0
-    for place in range(1, len(shown) + 1):
-        if place == len(shown) or shown[place].family != shown[first].family:
-            if place - first > 1:
-                side = place - first
-                axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
-            first = place
+    for _, members in groupby(shown, key=lambda one: one.family):
+        side = len(list(members))
+        if side > 1:
+            axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
+        first += side
 
 
 def _two_digits(value: float) -> str:
@@ -174,9 +167,3 @@ def _two_digits(value: float) -> str:
 
 def _datasets(audit: MetricsAudit) -> str:
     return ", ".join(dict.fromkeys(task.dataset for task in audit.tasks))
-
-
-def _bare(axes: Axes) -> None:
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)

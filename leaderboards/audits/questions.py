@@ -22,7 +22,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Lead:
     """How much better one map is than another, paired over samples.
 
     Attributes
@@ -42,14 +42,14 @@ class Comparison:
     samples: int
 
 
-def comparisons(first: np.ndarray, others: np.ndarray, seed: int = 0) -> list[Comparison]:
+def comparisons(first: np.ndarray, others: np.ndarray, seed: int = 0) -> list[Lead]:
     """Compare one map (samples,) with each of several (others, samples)."""
     differences = _differences(np.broadcast_to(first, others.shape), others)
     known = np.isfinite(differences)
     means, draws = bootstrap_means(differences, known, seed=seed)
     low, high = interval(draws)
     return [
-        Comparison(float(means[row]), float(low[row]), float(high[row]), _wins(differences[row]), int(known[row].sum()))
+        Lead(float(means[row]), float(low[row]), float(high[row]), _wins(differences[row]), int(known[row].sum()))
         for row in range(len(others))
     ]
 

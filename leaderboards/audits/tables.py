@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 
 import pandas as pd
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..report.tables import escaped
-from ..writing.numbers import MISSING, percent
+from ..writing.numbers import MISSING, decimals, percent
+from ..writing.text_tables import (
+    Column,
+    bullets,
+    console_of,
+    escaped,
+    markdown_table,
+    markdown_text,
+    section,
+    terminal_table,
+)
 from .audit import (
     FAILED,
     PARTLY,
     PASSED,
-    QUESTIONS,
     REACTIVE,
     REPEATABLE,
     RESILIENT,
     VERDICTS,
-    Answer,
+    Grade,
     MetricAudit,
     MetricsAudit,
 )
@@ -34,8 +40,7 @@ WIDTH = 100
 WIDTHS = {"metric": 32, "oracle": 7}
 """Columns that are wider than their heads."""
 
-HEADS = ("metric", *QUESTIONS, "undefined", "audit")
-STYLES: Mapping[Answer, str] = {"yes": "", "partly": "yellow", "no": "red", "": "dim"}
+STYLES: Mapping[Grade, str] = {"yes": "", "partly": "yellow", "no": "red", "": "dim"}
 MARK_STYLES: Mapping[str, str] = {PASSED: "green", PARTLY: "yellow", FAILED: "red", "": "dim"}
 
 NOTES = (
@@ -93,39 +98,56 @@ def oracle_frame(audit: MetricsAudit) -> pd.DataFrame:
     )
 
 
+def _oracle(one: MetricAudit) -> str:
+    won, known = one.beaten
+    if not known:
+        return MISSING
+    return f"{won}/{known}" if one.about_truth else f"({won}/{known})"
+
+
+def _answer(question: str, text: Callable[[MetricAudit], str]) -> Column[MetricAudit]:
+    """Return the column of a question: yellow where it was not passed on some data, red where on none."""
+    return Column(question, text, style=lambda one: STYLES[one.answers[question]])
+
+
+ANSWERS = (
+    _answer("oracle", _oracle),
+    _answer("reacts", lambda one: decimals(one.mean("reactivity"))),
+    _answer("resilient", lambda one: decimals(one.mean("resilience"))),
+    _answer("order kept", lambda one: decimals(one.mean("order_kept"))),
+    _answer("retest", lambda one: decimals(one.mean("retest")) if one.random else "exact"),
+    _answer("halves", lambda one: decimals(one.mean("split_half"))),
+)
+COLUMNS: tuple[Column[MetricAudit], ...] = (
+    Column("metric", lambda one: one.metric, left=True),
+    *ANSWERS,
+    Column("undefined", lambda one: percent(one.undefined)),
+    Column("audit", lambda one: one.mark or MISSING, style=lambda one: MARK_STYLES[one.mark]),
+)
+
+
 def audit_markdown(audit: MetricsAudit) -> str:
     """Return the audit as Markdown."""
-    parts = ["# Can these metrics be trusted?", "", escaped(where_text(audit)), ""]
-    for family in audit.families:
-        rows = [row_texts(one) for one in audit.metrics if one.family == family]
-        parts += [f"## {escaped(family)}", "", *_markdown_rows(rows), ""]
-    parts += [*(f"- {escaped(note)}" for note in NOTES), ""]
-    complaints = [f"- **{escaped(one.metric)}**: {escaped('; '.join(one.complaints))}" for one in _failing(audit)]
-    if complaints:
-        parts += ["## What was not passed", "", *complaints, ""]
-    parts += ["## Do metrics agree?", "", *(f"- {escaped(line)}" for line in agreement_lines(audit)), ""]
-    if audit.skipped:
-        parts += ["## Not audited", "", *(f"- {escaped(name)}: {escaped(why)}" for name, why in audit.skipped), ""]
-    return "\n".join(parts)
+    blocks = ["# Can these metrics be trusted?", escaped(where_text(audit))]
+    for family, members in audit.of_family.items():
+        blocks += [f"## {escaped(family)}", markdown_table(COLUMNS, members)]
+    failing = [one for one in audit.by_family if one.mark in (PARTLY, FAILED)]
+    complaints = [f"- **{escaped(one.metric)}**: {escaped('; '.join(one.complaints))}" for one in failing]
+    blocks += [bullets(NOTES), *section("## What was not passed", "\n".join(complaints))]
+    blocks += ["## Do metrics agree?", bullets(agreement_lines(audit))]
+    blocks += section("## Not audited", bullets(f"{name}: {why}" for name, why in audit.skipped))
+    return markdown_text(blocks)
 
 
 def print_audit(audit: MetricsAudit, console: Console | None = None) -> None:
     """Print the audit to a terminal of 100 columns or wider."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
+    console = console_of(console, WIDTH)
     console.print(Text("Can these metrics be trusted?", style="bold"))
     console.print(Text(where_text(audit), style="italic"))
-    for family in audit.families:
-        rich = RichTable(box=SIMPLE, padding=0, show_edge=False)
-        for number, head in enumerate(HEADS):
-            title = family if number == 0 else head
-            # One width for all families, so that their columns stand below one another.
-            width = WIDTHS.get(head, len(head))
-            rich.add_column(title, justify="left" if number == 0 else "right", overflow="fold", width=width)
-        for one in (one for one in audit.metrics if one.family == family):
-            rich.add_row(*_styled(one))
-        console.print(rich)
+    # One width for all families, so that their columns stand below one another.
+    wide = [replace(column, width=WIDTHS.get(column.head, len(column.head))) for column in COLUMNS]
+    for family, members in audit.of_family.items():
+        console.print(terminal_table([replace(wide[0], head=family), *wide[1:]], members, gap=0))
         console.print()
     for note in NOTES:
         console.print(Text(note, style="dim"))
@@ -133,23 +155,6 @@ def print_audit(audit: MetricsAudit, console: Console | None = None) -> None:
         console.print(Text(line))
     for name, why in audit.skipped:
         console.print(Text(f"not audited: {name}: {why}", style="dim"))
-
-
-def row_texts(one: MetricAudit) -> tuple[str, ...]:
-    """Return a metric's cells under `HEADS`."""
-    won, known = one.beaten
-    oracle = f"{won}/{known}" if known else MISSING
-    return (
-        one.metric,
-        oracle if one.about_truth or not known else f"({oracle})",
-        _number(one.mean("reactivity")),
-        _number(one.mean("resilience")),
-        _number(one.mean("order_kept")),
-        _number(one.mean("retest")) if one.random else "exact",
-        _number(one.mean("split_half")),
-        percent(one.undefined),
-        one.mark or MISSING,
-    )
 
 
 def where_text(audit: MetricsAudit) -> str:
@@ -175,22 +180,3 @@ def agreement_lines(audit: MetricsAudit) -> list[str]:
         if words:
             lines.append(f"Kendall's W on {dataset}: {words}. 1: the same order of maps, 0: unrelated orders.")
     return lines
-
-
-def _failing(audit: MetricsAudit) -> list[MetricAudit]:
-    return [one for one in audit.by_family if one.mark in (PARTLY, FAILED)]
-
-
-def _styled(one: MetricAudit) -> list[Text]:
-    """Return the cells: yellow where a question was not passed on some data, red where on none."""
-    styles = ["", *(STYLES[answer] for answer in one.answers.values()), "", MARK_STYLES[one.mark]]
-    return [Text(text, style=style) for text, style in zip(row_texts(one), styles, strict=True)]
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else MISSING
-
-
-def _markdown_rows(rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *rows]
-    return ["| " + " | ".join(cells if n == 1 else map(escaped, cells)) + " |" for n, cells in enumerate(lines)]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...benchmark.timing.files import RuntimeRecord
@@ -18,7 +15,7 @@ from ...benchmark.timing.machine import differences
 from ...benchmark.timing.rows import Measurement, RuntimeCase
 from ...errors import BadInput
 from ..statistics.timed import Estimate, ratio_estimate
-from .tables import WIDTH
+from ..writing.text_tables import Column, console_of, terminal_table
 
 THRESHOLD = 0.1
 """A row is slower if its time is up by more than this share, and its interval leaves no doubt that it is up."""
@@ -51,6 +48,11 @@ class Pair:
     ratio: Estimate
     verdict: Verdict
     noisy: bool
+
+    @property
+    def words(self) -> str:
+        """What there is to say: the verdict where something changed, and a tilde where it is noisy."""
+        return ("" if self.verdict == "same" else self.verdict) + (" ~" if self.noisy else "")
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,7 @@ class Comparison:
                     "quantity": self.quantity,
                     "before": pair.before,
                     "after": pair.after,
-                    "ratio": pair.ratio.value,
-                    "ratio_low": pair.ratio.low,
-                    "ratio_high": pair.ratio.high,
+                    **pair.ratio.record("ratio"),
                     "verdict": pair.verdict,
                     "noisy": pair.noisy,
                 }
@@ -204,30 +204,23 @@ def _other_versions(before: RuntimeRecord, after: RuntimeRecord) -> list[str]:
 
 def print_comparison(found: Comparison, console: Console | None = None) -> None:
     """Print every pair, from the largest slow-down, and the outcome."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
-    rich = RichTable(box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    for head in ("row", "before", "after", "ratio", "95 % interval", ""):
-        rich.add_column(head, justify="left" if head in ("row", "") else "right", overflow="fold")
-    unit = _milliseconds if found.quantity == "time" else _times
-    for pair in found.pairs:
-        words = ("" if pair.verdict == "same" else pair.verdict) + (" ~" if pair.noisy else "")
-        style = {"slower": "red", "faster": "green", "same": ""}[pair.verdict]
-        interval = f"{pair.ratio.low:.3f} to {pair.ratio.high:.3f}" if math.isfinite(pair.ratio.low) else ""
-        cells = (pair.case.label, unit(pair.before), unit(pair.after), f"{pair.ratio.value:.3f}", interval, words)
-        rich.add_row(*map(Text, cells), style=style)
-    console.print(rich)
+    console = console_of(console)
+    styles = {"slower": "red", "faster": "green", "same": ""}
+    form = "{:.3g} ms" if found.quantity == "time" else "{:.3g}x"
+    scale = 1000 if found.quantity == "time" else 1
+    columns: tuple[Column[Pair], ...] = (
+        Column("row", lambda pair: pair.case.label, left=True),
+        Column("before", lambda pair: form.format(scale * pair.before)),
+        Column("after", lambda pair: form.format(scale * pair.after)),
+        Column("ratio", lambda pair: f"{pair.ratio.value:.3f}"),
+        Column("95 % interval", lambda pair: pair.ratio.between("{:.3f}".format)),
+        Column(
+            "", lambda pair: ("" if pair.verdict == "same" else pair.verdict) + (" ~" if pair.noisy else ""), left=True
+        ),
+    )
+    console.print(terminal_table(columns, found.pairs, lambda pair: styles[pair.verdict]))
     for note in found.notes:
         console.print(Text(note, style="dim"))
     for case in found.only_before:
         console.print(Text(f"not measured now: {case.label}", style="yellow"))
     console.print(Text(found.summary, style="red" if found.slower else "green"))
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"
-
-
-def _times(cost: float) -> str:
-    return f"{cost:.3g}x"

@@ -8,26 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...benchmark.timing.device_check import Outputs
-from ..report.tables import escaped
 from ..standings.registered import metric_facts
 from ..standings.results import FRAMEWORK_NAMES
 from ..statistics.ranks import ROUNDING, rank_correlation, ranks, rounded, spearman
-from ..writing import numbers as formatting
-from .tables import WIDTH, markdown_table
+from ..writing.numbers import MISSING, decimals
+from ..writing.text_tables import Column, bullets, console_of, escaped, markdown_table, markdown_text, terminal_table
 
 INVERTED = 0.0
 """Maps whose rank correlation with the reference is below this on the median image are the reference upside down."""
 
 SAME_ORDER = 0.99
 """Full float32 on another device has to keep the order of positions at least this well, on the median image."""
-
-HEADS = ("method", "largest difference", "correlation", "worst image", "scores differ by", "on")
 
 
 @dataclass(frozen=True)
@@ -302,7 +297,7 @@ def summary(item: Parity) -> str:
     text = (
         f"Logits differ by at most {item.logits:.1e} of the largest; the predicted class is the same on {same} of "
         f"{images} images. Over {item.board.methods} methods the leaderboards' mean ranks correlate at "
-        f"{_correlation(item.board.mean_rank)}, {item.board.moved} methods have another place, and the first is "
+        f"{decimals(item.board.mean_rank, 4)}, {item.board.moved} methods have another place, and the first is "
         f"{'the same' if item.board.same_first else 'ANOTHER'}."
     )
     if item.inverted:
@@ -312,52 +307,42 @@ def summary(item: Parity) -> str:
     return text
 
 
-def parity_texts(row: MapParity) -> tuple[str, ...]:
-    """Return a method's cells under `HEADS`."""
-    return (
-        row.method,
-        "identical" if row.identical else f"{row.largest:.1e}",
-        _correlation(row.correlation) + (" INVERTED" if row.inverted else ""),
-        _correlation(row.worst),
-        f"{row.score_difference:.1e}" if math.isfinite(row.score_difference) else formatting.MISSING,
-        row.metric,
-    )
+COLUMNS: tuple[Column[MapParity], ...] = (
+    Column("method", lambda row: row.method, left=True),
+    Column("largest difference", lambda row: "identical" if row.identical else f"{row.largest:.1e}"),
+    Column("correlation", lambda row: decimals(row.correlation, 4) + (" INVERTED" if row.inverted else "")),
+    Column("worst image", lambda row: decimals(row.worst, 4)),
+    Column(
+        "scores differ by",
+        lambda row: f"{row.score_difference:.1e}" if math.isfinite(row.score_difference) else MISSING,
+    ),
+    Column("on", lambda row: row.metric, left=True),
+)
 
 
 def parity_markdown(found: Sequence[Parity], notes: Sequence[str] = ()) -> str:
     """Return every comparison as Markdown."""
-    parts = [
+    blocks = [
         "# Devices and precisions",
-        "",
         "Largest difference: of any position, as a share of that map's largest absolute value. Correlation: "
         "Spearman's, over the positions of a map; the median over images, and the worst image. Scores differ by: the "
         "largest difference of any score, as a share of the range of that metric's scores.",
-        "",
-        *(f"{escaped(note)}\n" for note in notes),
+        *map(escaped, notes),
     ]
     for item in found:
-        parts += [f"## {escaped(title(item))}", "", escaped(summary(item)), ""]
-        parts += [*markdown_table(HEADS, map(parity_texts, _from_worst(item))), ""]
-        parts += [f"- {escaped(method)}: {escaped(reason)}" for method, reason in _without_maps(item).items()]
-        parts.append("")
-    return "\n".join(parts)
+        blocks += [f"## {escaped(title(item))}", escaped(summary(item)), markdown_table(COLUMNS, _from_worst(item))]
+        blocks.append(bullets(f"{method}: {reason}" for method, reason in _without_maps(item).items()))
+    return markdown_text(blocks)
 
 
 def print_parity(found: Sequence[Parity], most: int = 12, console: Console | None = None) -> None:
     """Print every comparison: its summary and the methods that differ most."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
+    console = console_of(console)
     for item in found:
         console.print(Text(title(item), style="bold"))
         console.print(Text(summary(item), style="red" if item.inverted or item.out_of_order else ""))
-        rich = RichTable(box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-        for head in HEADS:
-            rich.add_column(head, justify="left" if head in ("method", "on") else "right", overflow="fold")
         rows = _from_worst(item)
-        for row in rows[:most]:
-            rich.add_row(*map(Text, parity_texts(row)), style="red" if row.inverted else "")
-        console.print(rich)
+        console.print(terminal_table(COLUMNS, rows[:most], lambda row: "red" if row.inverted else ""))
         for method, reason in _without_maps(item).items():
             console.print(Text(f"{method}: {reason}", style="red" if method in item.failed else "dim"))
         if len(rows) > most:
@@ -374,7 +359,3 @@ def _without_maps(item: Parity) -> dict[str, str]:
 
 def _from_worst(item: Parity) -> list[MapParity]:
     return sorted(item.maps, key=lambda row: (row.correlation if math.isfinite(row.correlation) else 2, -row.largest))
-
-
-def _correlation(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else formatting.MISSING

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from ...benchmark.timing.files import RuntimeRecord
-from ...benchmark.timing.rows import ENGINE, WORKS
-from ...errors import HeatmarkError
-from ...storage import written_whole
-from ..standings.registered import MethodFacts, method_facts
 from ..standings.standings import Standings
-from ..writing.files import write_figure
+from ..writing.files import csv_text, numbered, write_files
 from .comparison import Comparison
 from .device_parity import Parity, parity_frame, parity_markdown
 from .pareto import draw_pareto, paretos, paretos_markdown
@@ -27,16 +21,8 @@ def write_costs(record: RuntimeRecord, folder: Path) -> list[Path]:
     tables = cost_tables(record)
     if not tables:
         return []
-    written = [
-        _write_table(cost_frame(tables), folder / "runtime.csv"),
-        _write_text(costs_markdown(tables, record), folder / "runtime.md"),
-    ]
-    figures = figures_by_device(tables, facts_of(row.method for table in tables for row in table.rows))
-    for number, figure in enumerate(figures.values()):
-        path = folder / f"runtime-costs{f'-{number + 1}' if len(figures) > 1 else ''}.png"
-        write_figure(figure, path)
-        written.append(path)
-    return written
+    texts = {"runtime.csv": csv_text(cost_frame(tables)), "runtime.md": costs_markdown(tables, record)}
+    return write_files(folder, {**texts, **numbered("runtime-costs", figures_by_device(tables).values())})
 
 
 def write_quality_and_cost(standings: Standings, tables: Sequence[CostTable], folder: Path) -> list[Path]:
@@ -44,61 +30,26 @@ def write_quality_and_cost(standings: Standings, tables: Sequence[CostTable], fo
     found = paretos(standings, tables)
     if not found:
         return []
-    written = [_write_text(paretos_markdown(found), folder / "runtime-pareto.md")]
-    for number, item in enumerate(found):
-        path = folder / f"runtime-pareto{f'-{number + 1}' if len(found) > 1 else ''}.png"
-        write_figure(draw_pareto(item), path)
-        written.append(path)
-    return written
+    figures = numbered("runtime-pareto", list(map(draw_pareto, found)))
+    return write_files(folder, {"runtime-pareto.md": paretos_markdown(found), **figures})
 
 
 def write_scaling(curves: Sequence[ScalingCurve], folder: Path) -> list[Path]:
     """Write ``runtime-scaling.csv``, ``.md`` and ``.png``; return what was written."""
     if not curves:
         return []
-    picture = folder / "runtime-scaling.png"
-    write_figure(draw_scaling(curves, facts_of(curve.method for curve in curves)), picture)
-    return [
-        _write_table(scaling_frame(curves), folder / "runtime-scaling.csv"),
-        _write_text(scaling_markdown(curves), folder / "runtime-scaling.md"),
-        picture,
-    ]
+    table, text, figure = csv_text(scaling_frame(curves)), scaling_markdown(curves), draw_scaling(curves)
+    return write_files(
+        folder, {"runtime-scaling.csv": table, "runtime-scaling.md": text, "runtime-scaling.png": figure}
+    )
 
 
 def write_parity(found: Sequence[Parity], folder: Path, notes: Sequence[str] = ()) -> list[Path]:
     """Write ``runtime-devices.csv`` and ``.md``; return what was written."""
-    return [
-        _write_table(parity_frame(found), folder / "runtime-devices.csv"),
-        _write_text(parity_markdown(found, notes), folder / "runtime-devices.md"),
-    ]
+    table, text = csv_text(parity_frame(found)), parity_markdown(found, notes)
+    return write_files(folder, {"runtime-devices.csv": table, "runtime-devices.md": text})
 
 
 def write_comparison(found: Comparison, folder: Path) -> list[Path]:
     """Write ``runtime-comparison.csv``; return what was written."""
-    return [_write_table(found.frame, folder / "runtime-comparison.csv")]
-
-
-def facts_of(methods: Iterable[str]) -> Mapping[str, MethodFacts]:
-    """Return what is known of methods, by their text; an engine's work has its meaning as summary."""
-    found: dict[str, MethodFacts] = {}
-    for text in dict.fromkeys(methods):
-        if text.startswith(ENGINE):
-            found[text] = MethodFacts(text, "engine", summary=WORKS.get(text, ""))
-            continue
-        try:
-            found[text] = method_facts(text, {})
-        except HeatmarkError:
-            found[text] = MethodFacts(text)
-    return found
-
-
-def _write_table(frame: pd.DataFrame, path: Path) -> Path:
-    with written_whole(path) as temporary:
-        frame.to_csv(temporary, index=False, float_format="%.10g", lineterminator="\n")
-    return path
-
-
-def _write_text(text: str, path: Path) -> Path:
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
-    return path
+    return write_files(folder, {"runtime-comparison.csv": csv_text(found.frame)})

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..report.plots import INK, Style, method_styles, write_text
-from ..report.tables import escaped
 from ..standings.registered import MethodFacts
 from ..standings.standings import Row, Standings, Table
+from ..standings.styles import Style, method_styles
 from ..statistics.timed import Estimate
-from ..writing import numbers as formatting
-from .tables import CostTable, cost_text, markdown_table
+from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
+from ..writing.numbers import decimals, seconds
+from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
+from .plots import cost_tick
+from .tables import CostTable, cost_text
 
 CHEAPEST = 0.01
 """Costs below this many forward passes are drawn here: some controls ask nothing of the network."""
 
-HEADS = ("method", "mean rank", "interval", "cost", "interval", "time", "on the front")
 NOTE = (
     "A method is on the front if no other ranked method has both a better mean rank and a lower cost. Cost: the time "
     "per image over that of the bare network's forward pass. Controls (†) are shown but compete with no one."
@@ -74,9 +75,41 @@ class Pareto:
     measured: bool
 
     @property
+    def source(self) -> str:
+        """Whose costs these are, in words."""
+        return "a runtime benchmark" if self.measured else "the run's own times"
+
+    @property
     def front(self) -> tuple[ParetoPoint, ...]:
         """The methods on the front, from the cheapest."""
         return tuple(point for point in self.points if point.on_front)
+
+
+class Beside(NamedTuple):
+    """What a method costs, as it stands beside its quality: its relative cost, and its seconds per image."""
+
+    relative: Estimate
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """The cost as words."""
+        return cost_text(self.relative.value)
+
+    @property
+    def interval(self) -> str:
+        """Its interval, where there is one."""
+        return self.relative.between(cost_text, "[{}, {}]")
+
+
+def measured_costs(table: CostTable) -> dict[str, Beside]:
+    """Return the measured cost of each method."""
+    return {name: Beside(row.relative, row.time.value) for name, row in table.by_method.items()}
+
+
+def own_cost(row: Row) -> Beside:
+    """Return what a method cost in the run itself."""
+    return Beside(Estimate(row.cost.relative), row.cost.seconds)
 
 
 def on_front(ranks: Sequence[float], costs: Sequence[float]) -> list[bool]:
@@ -97,8 +130,12 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
     """
     found = []
     for table in standings.tables:
-        measured = [_measured(table, cost) for cost in fitting_costs(table, costs)]
-        found += measured or [_own(table, _device(standings, table))]
+        name = table.setting.title
+        own = {row.method.id: own_cost(row) for row in table.rows}
+        found += [
+            _pareto(f"{name} · {cost.setting.device}", table, measured_costs(cost), measured=True)
+            for cost in fitting_costs(table, costs)
+        ] or [_pareto(f"{name} · {_device(standings, table)}", table, own, measured=False)]
     return tuple(item for item in found if item.points)
 
 
@@ -106,7 +143,7 @@ def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
     """Return the measured costs of a table's network, framework and precision, one for each device."""
     setting = table.setting
     wanted = (setting.task.shown_model, setting.framework, setting.precision)
-    return [cost for cost in costs if (cost.group.model, cost.group.framework, cost.group.precision) == wanted]
+    return [cost for cost in costs if (cost.setting.model, cost.setting.framework, cost.setting.precision) == wanted]
 
 
 def _device(standings: Standings, table: Table) -> str:
@@ -120,69 +157,44 @@ def _device(standings: Standings, table: Table) -> str:
     return ", ".join(sorted(names))
 
 
-def _measured(table: Table, cost: CostTable) -> Pareto:
-    known = cost.by_method
-    rows = [
-        (row, known[row.method.id].relative, known[row.method.id].measurement.latency.median)
-        for row in table.rows
-        if row.method.id in known
-    ]
-    return Pareto(f"{table.setting.title} · {cost.group.device}", _points(rows), measured=True)
+def _pareto(title: str, table: Table, costs: Mapping[str, Beside], *, measured: bool) -> Pareto:
+    """Return the methods of a table whose rank and cost are known."""
+    known = {name: cost for name, cost in costs.items() if math.isfinite(cost.relative.value)}
+    usable = [row for row in table.rows if math.isfinite(row.mean_rank) and row.method.id in known]
+    rivals = [row for row in usable if not row.method.control]
+    best = on_front([row.mean_rank for row in rivals], [known[row.method.id].relative.value for row in rivals])
+    front = {row.method.id for row, chosen in zip(rivals, best, strict=True) if chosen}
+    points = []
+    for row in usable:
+        rank = Estimate(row.mean_rank, row.mean_rank_low, row.mean_rank_high)
+        points.append(ParetoPoint(row.method, rank, *known[row.method.id], row.method.id in front))
+    points.sort(key=lambda point: (point.cost.value, point.rank.value))
+    return Pareto(title, tuple(points), measured)
 
 
-def _own(table: Table, device: str) -> Pareto:
-    nan = float("nan")
-    rows = [(row, Estimate(row.cost.relative, nan, nan), row.cost.seconds) for row in table.rows]
-    return Pareto(f"{table.setting.title} · {device}", _points(rows), measured=False)
-
-
-def _points(rows: Sequence[tuple[Row, Estimate, float]]) -> tuple[ParetoPoint, ...]:
-    usable = [item for item in rows if math.isfinite(item[0].mean_rank) and math.isfinite(item[1].value)]
-    contenders = [(row, cost) for row, cost, _ in usable if not row.method.control]
-    best = on_front([row.mean_rank for row, _ in contenders], [cost.value for _, cost in contenders])
-    front = {row.method.id for (row, _), chosen in zip(contenders, best, strict=True) if chosen}
-    points = [
-        ParetoPoint(
-            row.method,
-            Estimate(row.mean_rank, row.mean_rank_low, row.mean_rank_high),
-            cost,
-            seconds,
-            row.method.id in front,
-        )
-        for row, cost, seconds in usable
-    ]
-    return tuple(sorted(points, key=lambda point: (point.cost.value, point.rank.value)))
-
-
-def pareto_texts(point: ParetoPoint) -> tuple[str, ...]:
-    """Return a method's cells under `HEADS`."""
-    low, high = point.cost.low, point.cost.high
-    return (
-        f"{point.method.id} †" if point.method.control else point.method.id,
-        formatting.mean_rank(point.rank.value),
-        formatting.mean_rank_interval(point.rank.low, point.rank.high),
-        cost_text(point.cost.value),
-        f"{cost_text(low)} to {cost_text(high)}" if math.isfinite(low) else "",
-        formatting.seconds(point.seconds),
-        "yes" if point.on_front else "",
-    )
+COLUMNS: tuple[Column[ParetoPoint], ...] = (
+    Column("method", lambda point: point.method.label),
+    Column("mean rank", lambda point: decimals(point.rank.value)),
+    Column("interval", lambda point: point.rank.between(decimals, "[{}, {}]")),
+    Column("cost", lambda point: cost_text(point.cost.value)),
+    Column("interval", lambda point: point.cost.between(cost_text)),
+    Column("time", lambda point: seconds(point.seconds)),
+    Column("on the front", lambda point: "yes" if point.on_front else ""),
+)
 
 
 def paretos_markdown(found: Sequence[Pareto]) -> str:
     """Return quality against cost as Markdown tables."""
-    parts = ["## Quality against cost", "", NOTE, ""]
+    blocks = ["## Quality against cost", NOTE]
     for item in found:
-        source = "a runtime benchmark" if item.measured else "the run's own times"
-        parts += [f"### {escaped(item.title)} (costs of {source})", ""]
-        parts += [*markdown_table(HEADS, map(pareto_texts, item.points)), ""]
-    return "\n".join(parts)
+        blocks += [f"### {escaped(item.title)} (costs of {item.source})", markdown_table(COLUMNS, item.points)]
+    return markdown_text(blocks)
 
 
 def draw_pareto(found: Pareto) -> Figure:
     """Draw mean rank (best at the top) over relative cost (logarithmic) with intervals, and the front as a line."""
-    methods = [point.method for point in found.points]
-    styles = method_styles(methods)
-    figure = Figure(figsize=(7.6, max(3.6, 0.2 * len(methods) + 1.0)), layout="constrained")
+    styles = method_styles([point.method for point in found.points])
+    figure = sheet(7.6, max(3.6, 0.2 * len(styles) + 1.0))
     axes = figure.subplots()
     axes.set_xscale("log")
     for point in found.points:
@@ -191,28 +203,31 @@ def draw_pareto(found: Pareto) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("cost: time per image in bare forward passes of the network, 95 % interval", fontsize=8)
     axes.set_ylabel("mean rank over metrics (1 = best), 95 % interval", fontsize=8)
-    write_text(axes.set_title("-", fontsize=9, color=INK, loc="left"), found.title)
-    axes.xaxis.set_major_locator(LogLocator(10))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}x"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(visible=True, color="#e4e4e4", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8, colors=INK, length=3, width=0.6)
-    _legend(figure, found, styles)
+    title(axes, found.title)
+    logarithmic(axes.xaxis, cost_tick)
+    gridded(axes, "#e4e4e4", 0.5)
+    plain(axes)
+    ordered = sorted(found.points, key=lambda point: point.rank.value)
+    entries = {
+        point.method.label: Line2D([], [], **_marker(point, styles[point.method.id]), markersize=6) for point in ordered
+    }
+    legend(figure, entries, loc="outside right center", title="filled: on the front", title_fontsize=8)
     return figure
+
+
+def _marker(point: ParetoPoint, style: Style) -> dict[str, Any]:
+    face = style.colour if point.on_front or point.method.control else "white"
+    return {**style.look, "markerfacecolor": face, "linestyle": ""}
 
 
 def _draw_point(axes: Axes, point: ParetoPoint, style: Style) -> None:
     cost, rank = max(point.cost.value, CHEAPEST), point.rank.value
-    colour = style.colour
     if math.isfinite(point.rank.low):
-        axes.plot([cost, cost], [point.rank.low, point.rank.high], color=colour, linewidth=0.9, alpha=0.6)
+        axes.plot([cost, cost], [point.rank.low, point.rank.high], color=style.colour, linewidth=0.9, alpha=0.6)
     if math.isfinite(point.cost.low):
         ends = [max(end, CHEAPEST) for end in (point.cost.low, point.cost.high)]
-        axes.plot(ends, [rank, rank], color=colour, linewidth=0.9, alpha=0.6)
-    face = colour if point.on_front or point.method.control else "white"
-    axes.plot([cost], [rank], style.marker, color=colour, markerfacecolor=face, markersize=6.5, zorder=3)
+        axes.plot(ends, [rank, rank], color=style.colour, linewidth=0.9, alpha=0.6)
+    axes.plot([cost], [rank], **_marker(point, style), markersize=6.5, zorder=3)
 
 
 def _draw_front(axes: Axes, front: Sequence[ParetoPoint]) -> None:
@@ -222,25 +237,3 @@ def _draw_front(axes: Axes, front: Sequence[ParetoPoint]) -> None:
     costs = np.array([max(point.cost.value, CHEAPEST) for point in front])
     ranks = np.array([point.rank.value for point in front])
     axes.step(costs, ranks, where="post", color="#444444", linewidth=1.1, linestyle=":", zorder=1)
-
-
-def _legend(figure: Figure, found: Pareto, styles: dict[str, Style]) -> None:
-    ordered = sorted(found.points, key=lambda point: point.rank.value)
-    handles = []
-    for point in ordered:
-        style = styles[point.method.id]
-        face = style.colour if point.on_front or point.method.control else "white"
-        handles.append(
-            Line2D([], [], color=style.colour, marker=style.marker, markerfacecolor=face, linestyle="", markersize=6)
-        )
-    legend = figure.legend(
-        handles,
-        ["-"] * len(handles),
-        loc="outside right center",
-        fontsize=8,
-        frameon=False,
-        title="filled: on the front",
-        title_fontsize=8,
-    )
-    for text, point in zip(legend.get_texts(), ordered, strict=True):
-        write_text(text, f"{point.method.id} †" if point.method.control else point.method.id)

@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..report.plots import FRAMEWORK_COLOURS, INK, write_text
-from ..standings.registered import MethodFacts
+from ...benchmark.timing.rows import ENGINE, WORKS
+from ...errors import HeatmarkError
+from ..standings.registered import MethodFacts, method_facts
 from ..statistics.timed import Estimate
+from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, logarithmic, name_rows, plain, sheet
 from .tables import CostRow, CostTable
 
 Reading = Callable[[CostRow], Estimate]
 
 
-def figures_by_device(tables: Sequence[CostTable], facts: Mapping[str, MethodFacts]) -> dict[str, Figure]:
-    """Return one figure for each network, device and precision, its frameworks beside one another, by title.
-
-    Parameters
-    ----------
-    tables
-        From `runtime_tables.cost_tables`.
-    facts
-        What is known of the methods, by their text.
-    """
+def figures_by_device(tables: Sequence[CostTable]) -> dict[str, Figure]:
+    """Return one figure for each network, device and precision, its frameworks beside one another, by title."""
     places: dict[tuple[str, str, str], list[CostTable]] = {}
     for table in tables:
-        places.setdefault((table.group.model, table.group.device, table.group.precision), []).append(table)
+        places.setdefault((table.setting.model, table.setting.device, table.setting.precision), []).append(table)
     found = {}
     for (model, device, precision), mine in places.items():
         unusual = "" if precision == "float32" else f" · {precision}"
         title = f"{model} · {device}{unusual}"
-        found[title] = costs_figure(mine, facts, title)
+        found[title] = costs_figure(mine, title)
     return found
 
 
-def costs_figure(tables: Sequence[CostTable], facts: Mapping[str, MethodFacts], title: str) -> Figure:
+def costs_figure(tables: Sequence[CostTable], title: str) -> Figure:
     """Draw the time per image and the relative cost of every method as bars on logarithmic scales.
 
     A bar is the row with the most images a call, its line the quartiles (time) or the 95 % interval (cost); a ring is
@@ -49,29 +43,23 @@ def costs_figure(tables: Sequence[CostTable], facts: Mapping[str, MethodFacts], 
     rows = [table.by_method for table in tables]
     names = list(dict.fromkeys(name for found in rows for name in found))
     names.sort(key=lambda name: min(found[name].relative.value for found in rows if name in found), reverse=True)
-    height = 0.9 + (0.16 + 0.17 * len(tables)) * len(names)
-    figure = Figure(figsize=(9.0, height), layout="constrained")
+    figure = sheet(9.0, 0.9 + (0.16 + 0.17 * len(tables)) * len(names))
     left, right = figure.subplots(1, 2, sharey=True)
-    _draw_bars(left, tables, names, _time)
+    _draw_bars(left, tables, names, lambda row: row.time)
     _draw_bars(right, tables, names, lambda row: row.relative)
     left.set_xlabel("time per image, quartiles", fontsize=8)
-    left.xaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
+    logarithmic(left.xaxis, tick_text)
     right.set_xlabel("cost in bare forward passes, 95 % interval", fontsize=8)
-    right.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}x"))
-    left.set_yticks(range(len(names)))
-    labels = [f"{name} †" if name in facts and facts[name].control else name for name in names]
-    for label in left.set_yticklabels(labels, fontsize=8, parse_math=False):
-        label.set_fontstyle("italic" if label.get_text().endswith("†") else "normal")
+    logarithmic(right.xaxis, cost_tick)
+    name_rows(left, [facts.label for facts in facts_of(names)])
     left.set_ylim(-0.6, len(names) - 0.4)
-    write_text(figure.suptitle("-", fontsize=9, color=INK), title)
-    handles: list[Patch | Line2D] = [
-        Patch(color=FRAMEWORK_COLOURS[number % 4], label=table.group.framework_name)
-        for number, table in enumerate(tables)
-    ]
+    figure.suptitle(title, fontsize=9, color=INK, parse_math=False)
+    entries: dict[str, Artist] = {
+        table.setting.framework_name: Patch(color=FRAMEWORK_COLOURS[number % 4]) for number, table in enumerate(tables)
+    }
     if any(row.measurement.images == 1 for table in tables for row in table.rows):
-        single = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label="one image a call")
-        handles.append(single)
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
+        entries["one image a call"] = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="")
+    legend(figure, entries, loc="outside lower center", ncols=len(entries))
     return figure
 
 
@@ -95,12 +83,22 @@ def _draw_bars(axes: Axes, tables: Sequence[CostTable], names: Sequence[str], re
                     [reading(single[name]).value], [height], "o", color=colour, markerfacecolor="white", markersize=4
                 )
     axes.set_xlim(least, 2.0 * max(values) if values else 1.0)
-    axes.xaxis.set_major_locator(LogLocator(10))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.grid(visible=True, color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8, colors=INK, length=3, width=0.6)
+    gridded(axes.xaxis)
+    plain(axes)
+
+
+def facts_of(methods: Iterable[str]) -> list[MethodFacts]:
+    """Return what is known of each method, by its text; an engine's work has its meaning as summary."""
+    return list(map(_facts, dict.fromkeys(methods)))
+
+
+def _facts(text: str) -> MethodFacts:
+    if text.startswith(ENGINE):
+        return MethodFacts(text, "engine", summary=WORKS.get(text, ""))
+    try:
+        return method_facts(text, {})
+    except HeatmarkError:
+        return MethodFacts(text)
 
 
 def tick_text(seconds: float) -> str:
@@ -111,6 +109,6 @@ def tick_text(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def _time(row: CostRow) -> Estimate:
-    spread = row.measurement.latency
-    return Estimate(spread.median, spread.low, spread.high)
+def cost_tick(cost: float) -> str:
+    """Return a relative cost for an axis."""
+    return f"{cost:g}x"

@@ -10,23 +10,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from rich.box import SIMPLE
+from matplotlib.ticker import NullLocator
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...benchmark.timing.files import RuntimeRecord
 from ...benchmark.timing.rows import Measurement, RuntimeCase
 from ...benchmark.timing.scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
-from ..report.plots import INK, Style, method_styles, write_text
-from ..standings.registered import MethodFacts
-from ..statistics.bootstrap import CONFIDENCE, RESAMPLES
-from ..statistics.timed import NOTHING, Estimate
-from ..writing import numbers as formatting
-from .plots import tick_text
-from .tables import WIDTH, Group, group_of, markdown_table
+from ..standings.styles import Style, method_styles
+from ..statistics.bootstrap import RESAMPLES
+from ..statistics.timed import NOTHING, Estimate, drawn_medians
+from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
+from ..writing.numbers import decimals, seconds
+from ..writing.text_tables import Column, console_of, markdown_table, markdown_text, terminal_table
+from .plots import facts_of, tick_text
+from .tables import CostSetting, setting_of
 
 EXPECTED: Mapping[Axis, float] = {"images": 1.0, "steps": 1.0, "size": 2.0}
 """The exponents that one would expect of a network whose work is proportional to the positions."""
@@ -34,12 +32,8 @@ EXPECTED: Mapping[Axis, float] = {"images": 1.0, "steps": 1.0, "size": 2.0}
 MOST_TICKS = 6
 """So many places are named on an axis; curves may have different ones."""
 
-LINEAR = 0.05
-"""Cost counts as linear where the exponent is within this of 1."""
-
 PANEL_POINTS, LABEL_POINTS = 145.0, 8.0
 """How high a panel and a line of small text are in the plot, in points."""
-HEADS = ("method", "varied", "points", "smallest", "largest", "exponent", "95 % interval")
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class ScalingCurve:
     ----------
     axis, method
         What is varied, of which method.
-    group
+    setting
         Network, device, framework and precision.
     x
         The points.
@@ -66,17 +60,12 @@ class ScalingCurve:
 
     axis: Axis
     method: str
-    group: Group
+    setting: CostSetting
     x: tuple[int, ...]
     seconds: tuple[float, ...]
     quartiles: np.ndarray
     exponent: Estimate
     noisy: bool
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether the exponent is within `LINEAR` of 1."""
-        return abs(self.exponent.value - 1) <= LINEAR
 
 
 def scaling_curves(points: Sequence[ScalingPoint], record: RuntimeRecord) -> tuple[ScalingCurve, ...]:
@@ -98,7 +87,7 @@ def _curve(axis: Axis, method: str, rows: Sequence[tuple[int, Measurement]]) -> 
     return ScalingCurve(
         axis,
         method,
-        group_of(rows[0][1]),
+        setting_of(rows[0][1]),
         x,
         tuple(float(value) for value in spreads[:, 1]),
         spreads[:, [0, 2]],
@@ -130,13 +119,9 @@ def exponent(
     weights = logarithms - logarithms.mean()
     weights /= (weights**2).sum()
     generator = np.random.default_rng(seed)
-    medians = np.array(
-        [np.median(generator.choice(rounds, (resamples, len(rounds))), axis=1) for rounds in map(np.asarray, times)]
-    )
-    tail = 50.0 * (1.0 - CONFIDENCE)
-    low, high = np.percentile(weights @ np.log(medians), [tail, 100.0 - tail])
+    medians = np.array([drawn_medians(np.asarray(rounds), resamples, generator) for rounds in times])
     value = float(weights @ np.log([float(np.median(rounds)) for rounds in times]))
-    return Estimate(value, float(low), float(high))
+    return Estimate.of_draws(value, weights @ np.log(medians))
 
 
 def scaling_frame(curves: Sequence[ScalingCurve]) -> pd.DataFrame:
@@ -144,16 +129,14 @@ def scaling_frame(curves: Sequence[ScalingCurve]) -> pd.DataFrame:
     return pd.DataFrame.from_records(
         [
             {
-                **curve.group._asdict(),
+                **curve.setting._asdict(),
                 "method": curve.method,
                 "axis": curve.axis,
                 "x": place,
                 "seconds": curve.seconds[number],
                 "low_quartile": curve.quartiles[number, 0],
                 "high_quartile": curve.quartiles[number, 1],
-                "exponent": curve.exponent.value,
-                "exponent_low": curve.exponent.low,
-                "exponent_high": curve.exponent.high,
+                **curve.exponent.record("exponent"),
                 "noisy": curve.noisy,
             }
             for curve in curves
@@ -162,81 +145,58 @@ def scaling_frame(curves: Sequence[ScalingCurve]) -> pd.DataFrame:
     )
 
 
-def scaling_texts(curve: ScalingCurve) -> tuple[str, ...]:
-    """Return a curve's cells under `HEADS`."""
-    low, high = curve.exponent.low, curve.exponent.high
-    return (
-        ("~" if curve.noisy else "") + curve.method,
-        curve.axis,
-        f"{curve.x[0]} to {curve.x[-1]} ({len(curve.x)})",
-        formatting.seconds(curve.seconds[0]),
-        formatting.seconds(curve.seconds[-1]),
-        f"{curve.exponent.value:.3f}" if math.isfinite(curve.exponent.value) else formatting.MISSING,
-        f"{low:.3f} to {high:.3f}" if math.isfinite(low) else "",
-    )
+COLUMNS: tuple[Column[ScalingCurve], ...] = (
+    Column("method", lambda curve: ("~" if curve.noisy else "") + curve.method, left=True),
+    Column("varied", lambda curve: curve.axis, left=True),
+    Column("points", lambda curve: f"{curve.x[0]} to {curve.x[-1]} ({len(curve.x)})", left=True),
+    Column("smallest", lambda curve: seconds(curve.seconds[0])),
+    Column("largest", lambda curve: seconds(curve.seconds[-1])),
+    Column("exponent", lambda curve: decimals(curve.exponent.value, 3)),
+    Column("95 % interval", lambda curve: curve.exponent.between("{:.3f}".format)),
+)
 
 
 def scaling_markdown(curves: Sequence[ScalingCurve]) -> str:
-    """Return the exponents as Markdown tables, one per group."""
-    parts = [
+    """Return the exponents as Markdown tables, one per setting."""
+    blocks = [
         "# How cost grows",
-        "",
         "The exponent k of time = a x^k, by least squares on the logarithms of medians, with a 95 % bootstrap interval "
         "over rounds. Times are of a whole call where images are varied, per image else. ~ marks curves with "
         "a noisy point.",
-        "",
     ]
-    for group, mine in _grouped(curves).items():
-        parts += [f"## {group.title}", "", *markdown_table(HEADS, [scaling_texts(curve) for curve in mine]), ""]
-    return "\n".join(parts)
+    for setting, mine in _grouped(curves).items():
+        blocks += [f"## {setting.title}", markdown_table(COLUMNS, mine)]
+    return markdown_text(blocks)
 
 
 def print_scaling(curves: Sequence[ScalingCurve], console: Console | None = None) -> None:
     """Print the exponents."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
-    for group, mine in _grouped(curves).items():
-        console.print(Text(group.title, style="bold"))
-        rich = RichTable(box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-        for head in HEADS:
-            rich.add_column(head, justify="left" if head in HEADS[:3] else "right", overflow="fold")
-        for curve in mine:
-            rich.add_row(*map(Text, scaling_texts(curve)), style="dim" if curve.noisy else "")
-        console.print(rich)
+    console = console_of(console)
+    for setting, mine in _grouped(curves).items():
+        console.print(Text(setting.title, style="bold"))
+        console.print(terminal_table(COLUMNS, mine, lambda curve: "dim" if curve.noisy else ""))
 
 
-def draw_scaling(curves: Sequence[ScalingCurve], facts: Mapping[str, MethodFacts]) -> Figure:
-    """Draw one panel per group (rows) and axis (columns), both scales logarithmic, each curve with its exponent.
+def draw_scaling(curves: Sequence[ScalingCurve]) -> Figure:
+    """Draw one panel per setting (rows) and axis (columns), both scales logarithmic, each curve with its exponent.
 
     A thin dashed line shows what is proportional to images, steps, and the square of the side.
-
-    Parameters
-    ----------
-    curves
-        What was measured.
-    facts
-        What is known of the methods, by their text.
     """
-    groups = _grouped(curves)
+    settings = _grouped(curves)
     axes = [axis for axis in AXES if any(curve.axis == axis for curve in curves)]
-    methods = [facts[name] for name in dict.fromkeys(curve.method for curve in curves)]
-    styles = method_styles(methods)
-    figure = Figure(figsize=(3.1 * len(axes) + 2.4, 2.7 * len(groups) + 0.4), layout="constrained")
-    panels = figure.subplots(len(groups), len(axes), squeeze=False)
-    for row, (group, mine) in enumerate(groups.items()):
+    styles = method_styles(facts_of(curve.method for curve in curves))
+    figure = sheet(3.1 * len(axes) + 2.4, 2.7 * len(settings) + 0.4)
+    panels = figure.subplots(len(settings), len(axes), squeeze=False)
+    for row, (setting, mine) in enumerate(settings.items()):
         for column, axis in enumerate(axes):
             panel, here = panels[row, column], [curve for curve in mine if curve.axis == axis]
             _draw_panel(panel, here, styles)
             panel.set_xlabel(AXIS_UNITS[axis], fontsize=8)
             panel.set_ylabel("time of a call" if axis == "images" else "time per image", fontsize=8)
             if column == 0:
-                title = panel.set_title("-", fontsize=9, color=INK, loc="left")
-                write_text(title, group.title)
-    handles = [_handle(styles[method.id]) for method in methods]
-    legend = figure.legend(handles, ["-"] * len(handles), loc="outside right center", fontsize=8, frameon=False)
-    for text, method in zip(legend.get_texts(), methods, strict=True):
-        write_text(text, method.id)
+                title(panel, setting.title)
+    names = dict.fromkeys(curve.method for curve in curves)
+    legend(figure, {name: styles[name].handle() for name in names}, loc="outside right center")
     return figure
 
 
@@ -253,9 +213,7 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
             curve.x,
             curve.seconds,
             yerr=np.abs([below, above]),
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.line,
+            **style.look,
             linewidth=1.3,
             markersize=4,
             capsize=2,
@@ -264,17 +222,13 @@ def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str
     shown = ticks[:: -(-len(ticks) // MOST_TICKS)]
     panel.set_xticks(shown, [f"{tick:,}" for tick in shown])
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=8))
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, position: tick_text(value)))
-    panel.yaxis.set_minor_locator(NullLocator())
+    logarithmic(panel.yaxis, tick_text, subs=(1.0, 2.0, 5.0), numticks=8)
     panel.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.7)
     if curves[0].axis in EXPECTED:
         _guide(panel, ticks, curves, EXPECTED[curves[0].axis])
     _write_exponents(panel, curves, styles)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(labelsize=7, colors=INK, length=3, width=0.6)
-    panel.grid(visible=True, which="major", color="#e4e4e4", linewidth=0.5)
-    panel.set_axisbelow(True)
+    plain(panel, 7)
+    gridded(panel, "#e4e4e4", 0.5)
 
 
 def _write_exponents(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str, Style]) -> None:
@@ -304,12 +258,8 @@ def _guide(panel: Axes, ticks: Sequence[int], curves: Sequence[ScalingCurve], po
     panel.plot(ends, 0.7 * lowest * ends**power, "--", color="#999999", linewidth=0.8, zorder=0)
 
 
-def _handle(style: Style) -> Line2D:
-    return Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.line, markersize=4)
-
-
-def _grouped(curves: Sequence[ScalingCurve]) -> dict[Group, list[ScalingCurve]]:
-    found: dict[Group, list[ScalingCurve]] = {}
+def _grouped(curves: Sequence[ScalingCurve]) -> dict[CostSetting, list[ScalingCurve]]:
+    found: dict[CostSetting, list[ScalingCurve]] = {}
     for curve in curves:
-        found.setdefault(curve.group, []).append(curve)
+        found.setdefault(curve.setting, []).append(curve)
     return found

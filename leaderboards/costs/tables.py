@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...benchmark.timing.files import RuntimeRecord
 from ...benchmark.timing.rows import CHUNK, Measurement, NotMeasured
-from ..report.tables import escaped
 from ..standings.results import framework_text
 from ..statistics.timed import Estimate, median_estimate
-from ..writing import numbers as formatting
-
-WIDTH = 110
-"""Assumed where the output is no terminal, such as a log."""
+from ..writing.numbers import decimals, memory, number, passes_text, seconds, times
+from ..writing.text_tables import (
+    Column,
+    bullets,
+    console_of,
+    escaped,
+    markdown_table,
+    markdown_text,
+    section,
+    terminal_table,
+)
 
 NOTE = (
     "Time: per image, the median over rounds with its quartiles. Cost: the time over that of the bare network's "
@@ -36,7 +40,7 @@ DISTURBED = 0.5
 """Cores that other processes keep busy, on average over the rounds; above this a time on a processor is doubtful."""
 
 
-class Group(NamedTuple):
+class CostSetting(NamedTuple):
     """What the rows of one table have in common."""
 
     model: str
@@ -93,6 +97,18 @@ class CostRow:
         return f"{images} (chunk)" if self.measurement.case.batch == CHUNK else images
 
     @property
+    def time(self) -> Estimate:
+        """Seconds per image: the median over rounds, with its quartiles."""
+        spread = self.measurement.latency
+        return Estimate(spread.median, spread.low, spread.high)
+
+    @property
+    def memory(self) -> float:
+        """How far memory grew, in bytes; NaN where that was not measured."""
+        grown = self.measurement.memory
+        return math.nan if grown is None else float(grown)
+
+    @property
     def passes(self) -> tuple[float, float]:
         """Forward and backward passes per image."""
         found = self.measurement
@@ -101,9 +117,9 @@ class CostRow:
 
 @dataclass(frozen=True)
 class CostTable:
-    """The rows of one group, from cheap to dear by method, batches of a method together."""
+    """The rows of one setting, from cheap to dear by method, batches of a method together."""
 
-    group: Group
+    setting: CostSetting
     rows: tuple[CostRow, ...]
 
     @property
@@ -117,18 +133,18 @@ class CostTable:
 
 def cost_tables(record: RuntimeRecord) -> tuple[CostTable, ...]:
     """Return the tables of everything that was measured at a network's own size."""
-    groups: dict[Group, list[CostRow]] = {}
+    settings: dict[CostSetting, list[CostRow]] = {}
     for found in record.measurements:
         if found.case.size is not None or found.case.classes is not None:
             continue
         row = CostRow(found, median_estimate(found.relative), median_estimate(found.overhead))
-        groups.setdefault(group_of(found), []).append(row)
-    return tuple(CostTable(group, tuple(_ordered(rows))) for group, rows in groups.items())
+        settings.setdefault(setting_of(found), []).append(row)
+    return tuple(CostTable(setting, tuple(_ordered(rows))) for setting, rows in settings.items())
 
 
-def group_of(found: Measurement) -> Group:
-    """Return the group that a measurement belongs to."""
-    return Group(found.case.shown_model, found.device_name, found.case.place.framework, found.case.precision)
+def setting_of(found: Measurement) -> CostSetting:
+    """Return the setting that a measurement was made in."""
+    return CostSetting(found.case.shown_model, found.device_name, found.case.place.framework, found.case.precision)
 
 
 def _ordered(rows: Sequence[CostRow]) -> list[CostRow]:
@@ -140,114 +156,63 @@ def _ordered(rows: Sequence[CostRow]) -> list[CostRow]:
 
 def cost_frame(tables: Sequence[CostTable]) -> pd.DataFrame:
     """Return every row with all that was measured; times are in seconds, memory in bytes."""
-    records = []
-    for table in tables:
-        for row in table.rows:
-            found, spread = row.measurement, row.measurement.latency
-            forward, backward = row.passes
-            records.append(
-                {
-                    **table.group._asdict(),
-                    "method": row.method,
-                    "batch": found.case.batch,
-                    "images": found.images,
-                    "latency_median": spread.median,
-                    "latency_low_quartile": spread.low,
-                    "latency_high_quartile": spread.high,
-                    "images_per_second": found.throughput,
-                    "relative_cost": row.relative.value,
-                    "relative_cost_low": row.relative.low,
-                    "relative_cost_high": row.relative.high,
-                    "over_bare": row.overhead.value,
-                    "over_bare_low": row.overhead.low,
-                    "over_bare_high": row.overhead.high,
-                    "first_call": found.first_call,
-                    "memory": found.memory,
-                    "memory_peak": found.memory_peak,
-                    "forward_passes": forward,
-                    "backward_passes": backward,
-                    "rounds": len(found.calls),
-                    "noisy": found.noisy,
-                    "threads": found.conditions.get("threads"),
-                    "others_busy_cores": found.conditions.get("others_busy_cores"),
-                }
-            )
-    return pd.DataFrame.from_records(records)
+    return pd.DataFrame.from_records(
+        [{**table.setting._asdict(), **_record(row)} for table in tables for row in table.rows]
+    )
 
 
-HEADS = (
-    "method",
-    "images",
-    "time",
-    "quartiles",
-    "images/s",
-    "cost",
-    "interval",
-    "over bare",
-    "first",
-    "memory",
-    "passes",
-)
+def _record(row: CostRow) -> dict[str, Any]:
+    found, (forward, backward) = row.measurement, row.passes
+    return {
+        "method": row.method,
+        "batch": found.case.batch,
+        "images": found.images,
+        "latency_median": row.time.value,
+        "latency_low_quartile": row.time.low,
+        "latency_high_quartile": row.time.high,
+        "images_per_second": found.throughput,
+        **row.relative.record("relative_cost"),
+        **row.overhead.record("over_bare"),
+        "first_call": found.first_call,
+        "memory": found.memory,
+        "memory_peak": found.memory_peak,
+        "forward_passes": forward,
+        "backward_passes": backward,
+        "rounds": len(found.calls),
+        "noisy": found.noisy,
+        "threads": found.conditions.get("threads"),
+        "others_busy_cores": found.conditions.get("others_busy_cores"),
+    }
 
 
 def cost_text(value: float) -> str:
     """Return a relative cost: like ``3.1x``, and with two digits where that would hide a small one."""
-    return f"{value:.2g}x" if 0 < value < 0.95 else formatting.times(value)
+    return f"{value:.2g}x" if 0 < value < 0.95 else times(value)
 
 
-def row_texts(row: CostRow) -> tuple[str, ...]:
-    """Return a row's cells under `HEADS`."""
-    found, spread = row.measurement, row.measurement.latency
-    forward, backward = (formatting.count(passes) for passes in row.passes)
-    return (
-        row.method,
-        row.batch,
-        row.marks + formatting.seconds(spread.median),
-        f"{formatting.seconds(spread.low)} to {formatting.seconds(spread.high)}",
-        formatting.number(found.throughput),
-        cost_text(row.relative.value),
-        f"{cost_text(row.relative.low)} to {cost_text(row.relative.high)}",
-        f"{row.overhead.value:.2f}" if math.isfinite(row.overhead.value) else formatting.MISSING,
-        formatting.seconds(found.first_call),
-        formatting.memory(float("nan") if found.memory is None else found.memory),
-        f"{forward} + {backward}",
-    )
-
-
-def row_cells(row: CostRow) -> list[tuple[str, float]]:
-    """Return a row's cells under `HEADS`, each with the number that it is sorted by."""
-    found, spread = row.measurement, row.measurement.latency
-    memory = float("nan") if found.memory is None else float(found.memory)
-    numbers = (
-        float("nan"),
-        float(found.images),
-        spread.median,
-        spread.iqr,
-        found.throughput,
-        row.relative.value,
-        row.relative.high - row.relative.low,
-        row.overhead.value,
-        found.first_call,
-        memory,
-        sum(row.passes),
-    )
-    return list(zip(row_texts(row), numbers, strict=True))
+COLUMNS: tuple[Column[CostRow], ...] = (
+    Column("method", lambda row: row.method, left=True),
+    Column("images", lambda row: row.batch, lambda row: float(row.measurement.images)),
+    Column("time", lambda row: row.marks + seconds(row.time.value), lambda row: row.time.value),
+    Column("quartiles", lambda row: row.time.between(seconds), lambda row: row.time.high - row.time.low),
+    Column("images/s", lambda row: number(row.measurement.throughput), lambda row: row.measurement.throughput),
+    Column("cost", lambda row: cost_text(row.relative.value), lambda row: row.relative.value),
+    Column("interval", lambda row: row.relative.between(cost_text), lambda row: row.relative.high - row.relative.low),
+    Column("over bare", lambda row: decimals(row.overhead.value), lambda row: row.overhead.value),
+    Column("first", lambda row: seconds(row.measurement.first_call), lambda row: row.measurement.first_call),
+    Column("memory", lambda row: memory(row.memory), lambda row: row.memory),
+    Column("passes", lambda row: passes_text(*row.passes), lambda row: sum(row.passes)),
+)
+SHOWN = tuple(column for column in COLUMNS if column.head not in ("quartiles", "interval"))
+"""What the terminal has room for."""
 
 
 def costs_markdown(tables: Sequence[CostTable], record: RuntimeRecord) -> str:
     """Return the tables as Markdown, with the machine and what could not be measured."""
-    parts = ["# Runtime", "", NOTE, "", escaped(machine_text(record)), ""]
+    blocks = ["# Runtime", NOTE, escaped(machine_text(record))]
     for table in tables:
-        parts += [f"## {escaped(table.group.title)}", "", *markdown_table(HEADS, map(row_texts, table.rows)), ""]
-    if record.missing:
-        parts += ["## Not measured", "", *(f"- {escaped(missing_text(row))}" for row in record.missing), ""]
-    return "\n".join(parts)
-
-
-def markdown_table(heads: Sequence[str], rows: object) -> list[str]:
-    """Return the lines of a Markdown table, its first column left and the others right."""
-    lines = [list(heads), ["---", *["---:"] * (len(heads) - 1)], *rows]  # type: ignore[misc]
-    return ["| " + " | ".join(cells if n == 1 else map(escaped, cells)) + " |" for n, cells in enumerate(lines)]
+        blocks += [f"## {escaped(table.setting.title)}", markdown_table(COLUMNS, table.rows)]
+    return markdown_text([*blocks, *section("## Not measured", bullets(map(missing_text, record.missing)))])
 
 
 def machine_text(record: RuntimeRecord) -> str:
@@ -263,48 +228,34 @@ def machine_text(record: RuntimeRecord) -> str:
     )
 
 
-def missing_text(row: NotMeasured) -> str:
-    """Return in one line why a row was not measured."""
-    return f"{'failed' if row.failed else 'not applicable'}: {row.case.label}: {row.reason}"
+def missing_text(row: NotMeasured, more: str = "") -> str:
+    """Return in one line why a row (and ``more``) was not measured."""
+    return f"{'failed' if row.failed else 'not applicable'}: {row.case.label}{more}: {row.reason}"
 
 
 def print_costs(tables: Sequence[CostTable], record: RuntimeRecord, console: Console | None = None) -> None:
     """Print the tables, then what could not be measured, each reason once."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
-    shown = [number for number, head in enumerate(HEADS) if head not in ("quartiles", "interval")]
+    console = console_of(console)
     for table in tables:
-        console.print(Text(table.group.title, style="bold"))
-        rich = RichTable(box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-        for number in shown:
-            rich.add_column(HEADS[number], justify="left" if number == 0 else "right", overflow="fold")
-        for row in table.rows:
-            cells = row_texts(row)
-            rich.add_row(*(Text(cells[number]) for number in shown), style="dim" if row.measurement.noisy else "")
-        console.print(rich)
+        console.print(Text(table.setting.title, style="bold"))
+        console.print(terminal_table(SHOWN, table.rows, lambda row: "dim" if row.measurement.noisy else ""))
     if tables:
-        console.print(
-            Text(
-                "cost: in bare forward passes; over bare: the time over the bare network's for the same "
-                "passes; ~ noisy; ! disturbed by other processes",
-                style="dim",
-            )
+        words = (
+            "cost: in bare forward passes; over bare: the time over the bare network's for the same passes; ~ noisy; "
+            "! disturbed by other processes"
         )
+        console.print(Text(words, style="dim"))
     print_missing(record, console)
 
 
 def print_missing(record: RuntimeRecord, console: Console | None = None) -> None:
     """Print what could not be measured, each reason once."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
+    console = console_of(console)
     by_reason: dict[tuple[bool, str], list[NotMeasured]] = {}
     for row in record.missing:
         by_reason.setdefault((row.failed, row.reason), []).append(row)
-    for (failed, reason), rows in by_reason.items():
+    for (failed, _), rows in by_reason.items():
         more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        word = "failed" if failed else "not applicable"
-        console.print(Text(f"{word}: {rows[0].case.label}{more}: {reason}", style="red" if failed else "dim"))
+        console.print(Text(missing_text(rows[0], more), style="red" if failed else "dim"))
     for note in record.notes:
         console.print(Text(note, style="yellow"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,14 @@ class LeftOut:
     framework: str
     reason: str
     failed: bool = False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A written gallery: its file, and the methods that are not in it (of ``all`` only; others say so in the file)."""
+
+    path: Path
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def in_words(left_out: Iterable[LeftOut]) -> list[str]:

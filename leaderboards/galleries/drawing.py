@@ -13,16 +13,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ...errors import BadInput
-from ..report.plots import INK, write_text
+from ..writing.ink import INK, SOFT, note_below, sheet, title, wrapped
 from .colours import check_percentile, colour_picture, coloured
 from .views import View, brightness, caption, scale_end, seen, views_of
 
-SOFT = "#555555"
 FEWEST_ACROSS, MOST_ACROSS = 7, 12
-CAPTION_SIZE = 6.5
-CHARACTER_WIDTH = 0.047
-"""Inches that a character of the caption takes, on average."""
-
 TITLE_CHARACTERS = 30
 """So many characters of a column's title fit above a panel."""
 
@@ -78,14 +73,9 @@ def draw_gallery(
         )
     lines = _lines(list(maps), views, across)
     width = max(len(line) for line in lines)
-    words = textwrap.fill(
-        " ".join(filter(None, [note, caption(views, cap, {signed[name] for name in maps})])),
-        max(30, int(panel_size * width / CHARACTER_WIDTH)),
-    )
-    figure = Figure(
-        figsize=(panel_size * width, _height(lines, len(pictures), panel_size) + 0.12 * (words.count("\n") + 2)),
-        layout="constrained",
-    )
+    signs = {signed[name] for name in maps}
+    words = wrapped(" ".join(filter(None, [note, caption(views, cap, signs)])), panel_size * width)
+    figure = sheet(panel_size * width, _height(lines, len(pictures), panel_size) + 0.12 * (words.count("\n") + 2))
     panels = figure.subplots(len(lines) * len(pictures), width, squeeze=False)
     for panel in panels.ravel():
         panel.set_axis_off()
@@ -98,15 +88,15 @@ def draw_gallery(
                 elif place.shows_photograph:
                     draw_picture(panel, picture)
                     weight = "bold" if len(lines) > 1 else "normal"
-                    write_text(panel.set_title("-", fontsize=7, color=INK, fontweight=weight), titles[row])
+                    title(panel, titles[row], 7, loc="center", fontweight=weight)
                 if place.heading and (row == 0 or len(lines) > 1):
-                    write_text(panel.set_title("-", fontsize=7, color=INK), place.heading)
+                    title(panel, place.heading, 7, loc="center")
                 if place.side:
                     panel.text(
                         -0.04, 0.5, place.side, transform=panel.transAxes, rotation=90, ha="right", va="center",
                         fontsize=7, color=INK,
                     )  # fmt: skip
-    write_text(figure.supxlabel("-", fontsize=CAPTION_SIZE, color=SOFT), words)
+    note_below(figure, words)
     return figure
 
 
@@ -179,8 +169,8 @@ def draw_map(
 ) -> None:
     """Draw one heatmap in one view, or the words that stand for it."""
     if isinstance(heatmap, str):
-        text = panel.text(0.5, 0.5, "-", ha="center", va="center", fontsize=6, color=SOFT)
-        write_text(text, textwrap.fill(heatmap, 34))
+        words = textwrap.fill(heatmap, 34)
+        panel.text(0.5, 0.5, words, ha="center", va="center", fontsize=6, color=SOFT, parse_math=False)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
         panel.set_box_aspect(1)

@@ -10,11 +10,11 @@ import numpy as np
 from ...datasets.progress import Progress
 from ...errors import BadInput, NotApplicable, suggestion
 from ...models.zoo.loading import shown_name, trained_digest
-from ..writing.files import Drawn, checked_file, write_figure
+from ..writing.files import checked_file, write_figure
 from ..writing.numbers import shortened
 from .averages import CLASSES, Average, Averages, Group, mean_maps
 from .colours import check_percentile
-from .columns import columns_of, in_words, loaded_model, signs_of, wanted_methods
+from .columns import Drawn, columns_of, in_words, loaded_model, signs_of, wanted_methods
 from .drawing import draw_gallery
 from .views import views_of
 

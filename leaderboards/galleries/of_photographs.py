@@ -10,10 +10,20 @@ import numpy as np
 
 from ...datasets.progress import Progress
 from ...errors import BadInput, NotApplicable, StorageError
-from ..writing.files import Drawn, checked_file, write_figure
+from ..writing.files import checked_file, write_figure
 from ..writing.numbers import shortened
 from .colours import check_percentile
-from .columns import LeftOut, channels_last, columns_of, in_words, loaded_model, maps_of, signs_of, wanted_methods
+from .columns import (
+    Drawn,
+    LeftOut,
+    channels_last,
+    columns_of,
+    in_words,
+    loaded_model,
+    maps_of,
+    signs_of,
+    wanted_methods,
+)
 from .drawing import draw_gallery
 from .views import views_of
 

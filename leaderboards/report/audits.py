@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from ..audits.audit import MetricAudit
 from ..audits.plots import draw_agreement
-from ..audits.tables import NOTES, row_texts, where_text
+from ..audits.tables import COLUMNS, NOTES, where_text
 from ..standings.registered import MetricFacts
 from ..standings.standings import Standings
-from .plots import svg_uri
+from ..writing.ink import svg_uri
+from ..writing.text_tables import texts_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class AuditSection:
 
 def audit_section(standings: Standings) -> AuditSection:
     """Return the section; its rows are empty where no audit is known."""
-    metrics = list({metric.id: metric for table in standings.tables for metric in table.metrics}.values())
+    metrics = standings.metrics
     known = [(metric, metric.audit) for metric in metrics if metric.audit is not None]
     largest = standings.audits.covering(one.key for _, one in known)
     figure = None if largest is None else draw_agreement(largest, {one.key for _, one in known})
@@ -53,4 +54,4 @@ def audit_section(standings: Standings) -> AuditSection:
 
 def _row(metric: MetricFacts, one: MetricAudit) -> tuple[MetricAudit, tuple[str, ...], tuple[str, ...]]:
     # Under the name that the metric has in this run, where that spells out parameters that are the default's.
-    return one, (metric.id, *row_texts(one)[1:]), ("", *one.answers.values(), "", "")
+    return one, (metric.id, *texts_of(COLUMNS[1:], one)), ("", *one.answers.values(), "", "")

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
 from ...errors import HeatmarkError
-from ..costs.files import facts_of
-from ..costs.pareto import Pareto, draw_pareto, fitting_costs, paretos, paretos_markdown
+from ..costs.pareto import (
+    Beside,
+    Pareto,
+    draw_pareto,
+    fitting_costs,
+    measured_costs,
+    own_cost,
+    paretos,
+    paretos_markdown,
+)
 from ..costs.plots import figures_by_device
-from ..costs.tables import CostTable, cost_tables, cost_text, costs_markdown, machine_text
+from ..costs.tables import CostTable, cost_tables, costs_markdown, machine_text
 from ..standings.standings import Row, Standings, Table
-from ..statistics.timed import Estimate
-from .plots import svg_uri
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A method's relative cost, and its seconds per image."""
-
-    relative: Estimate
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        """The cost as words."""
-        return cost_text(self.relative.value)
-
-    @property
-    def interval(self) -> str:
-        """Its interval, where there is one."""
-        low, high = self.relative.low, self.relative.high
-        return f"[{cost_text(low)}, {cost_text(high)}]" if math.isfinite(low) else ""
+from ..writing.ink import svg_uri
 
 
 @dataclass(frozen=True)
@@ -59,37 +46,33 @@ class CostSection:
     def beside(self, table: Table, row: Row) -> Beside:
         """Return what stands beside a method's quality: measured where the table's own device was, else the run's."""
         fitting = fitting_costs(table, self.tables)
-        measured = fitting[0].by_method.get(row.method.id) if len(fitting) == 1 else None
-        if measured is None:
-            return Beside(Estimate(row.cost.relative, math.nan, math.nan), row.cost.seconds)
-        return Beside(measured.relative, measured.measurement.latency.median)
+        measured = measured_costs(fitting[0]) if len(fitting) == 1 else {}
+        return measured.get(row.method.id) or own_cost(row)
 
 
-def runtime_record(standings: Standings) -> RuntimeRecord | None:
-    """Return what a runtime benchmark left in the run's folder, or None."""
+def measured(standings: Standings) -> tuple[RuntimeRecord | None, tuple[CostTable, ...]]:
+    """Return what a runtime benchmark left in the run's folder, or None, and its tables."""
     try:
-        return read_runtime(standings.store.path)
+        record = read_runtime(standings.store.path)
     except HeatmarkError:
-        return None
+        return None, ()
+    return record, cost_tables(record)
 
 
 def cost_section(standings: Standings) -> CostSection:
     """Return what the report says of cost."""
-    record = runtime_record(standings)
-    tables = () if record is None else cost_tables(record)
-    figures = figures_by_device(tables, facts_of(row.method for table in tables for row in table.rows))
+    record, tables = measured(standings)
     return CostSection(
         tuple((item, svg_uri(draw_pareto(item))) for item in paretos(standings, tables)),
         tables,
-        tuple((title, svg_uri(figure)) for title, figure in figures.items()),
+        tuple((title, svg_uri(figure)) for title, figure in figures_by_device(tables).items()),
         "" if record is None else machine_text(record),
     )
 
 
 def cost_markdown(standings: Standings) -> str:
     """Return quality against cost, and what a runtime benchmark measured, as Markdown."""
-    record = runtime_record(standings)
-    tables = () if record is None else cost_tables(record)
+    record, tables = measured(standings)
     found = paretos(standings, tables)
     parts = [paretos_markdown(found)] if found else []
     if record is not None and tables:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..galleries.colours import coloured
 from ..galleries.views import View, seen
+from ..standings.registered import MethodFacts
 from ..standings.standings import Standings, Table
+from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
+from ..writing.ink import data_uri
 
 PICTURES = 8
 """So many photographs are shown at most."""
@@ -67,86 +67,57 @@ class Gallery:
 
 def galleries(standings: Standings) -> list[Gallery]:
     """Return a gallery per task, for the tasks of which heatmaps were kept."""
-    tasks: dict[tuple[Any, ...], list[Table]] = {}
-    for table in standings.tables:
-        tasks.setdefault(tuple(table.setting[:3]), []).append(table)
-    found = [_gallery(standings, tables) for tables in tasks.values()]
+    found = [_gallery(standings, tables) for tables in standings.by_task]
     return [gallery for gallery in found if gallery.rows]
 
 
 def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
-    kept = [_kept_maps(table) for table in tables]
-    methods = list(dict.fromkeys(row.method.id for table in tables for row in table.rows))
-    methods = [method for method in methods if any(method in maps for maps in kept)]
+    kept = [kept_maps(table) for table in tables]
+    methods = {row.method.id: row.method for table in tables for row in table.rows}
+    shown = [method for name, method in methods.items() if any(name in maps for maps in kept)]
     samples = list(dict.fromkeys(sample for maps in kept for rows in maps.values() for sample in rows))[:PICTURES]
-    tiles = len(samples) * len(methods) * len(tables)
+    tiles = len(samples) * len(shown) * len(tables)
     views = VIEWS if tiles <= MOST_IN_ALL_VIEWS else VIEWS[:1]
     size = next((size for most, size in TILE_SIZES if tiles * len(views) <= most), SMALLEST_TILE)
-    signed = {row.method.id: row.method.signed is not False for table in tables for row in table.rows}
+    frameworks = tuple(table.setting.framework_name for table in tables)
     task = tables[0].setting.task
     rows = []
     for sample in samples:
         picture = stored_picture(standings.store.thumbnail(task, sample))
         columns = tuple(
             tuple(
-                _tile(
-                    table.setting.framework_name,
-                    method,
-                    maps.get(method, {}).get(sample),
-                    picture,
-                    signed[method],
-                    size,
-                    views,
-                )
-                for table, maps in zip(tables, kept, strict=True)
+                _tile(framework, method, maps.get(method.id, {}).get(sample), picture, size, views)
+                for framework, maps in zip(frameworks, kept, strict=True)
             )
-            for method in methods
+            for method in shown
         )
         title, details = _words(tables, kept, sample)
         photograph = _uri(picture, size, photographic=True) if picture is not None else ""
         rows.append(GalleryRow(title, details, photograph, columns))
-    frameworks = tuple(table.setting.framework_name for table in tables)
-    return Gallery(str(task), tuple(methods), frameworks, tuple(rows), views)
-
-
-def _kept_maps(table: Table) -> dict[str, dict[str, Mapping[str, Any]]]:
-    """Return the rows that hold a heatmap, by method and sample."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for method in table.results.methods:
-        if "map" not in method.rows:
-            continue
-        rows = method.rows[method.rows["map"].notna()].drop_duplicates("sample").sort_values("index")
-        if len(rows):
-            found[method.method] = {
-                str(record["sample"]): {str(k): v for k, v in record.items()} for record in rows.to_dict("records")
-            }
-    return found
+    return Gallery(str(task), tuple(method.id for method in shown), frameworks, tuple(rows), views)
 
 
 def _tile(
     framework: str,
-    method: str,
-    row: Mapping[str, Any] | None,
+    method: MethodFacts,
+    row: StoredRow | None,
     picture: np.ndarray | None,
-    signed: bool,
     size: int,
     views: tuple[View, ...],
 ) -> Tile:
     if row is None:
         return Tile(framework, (), "no heatmap")
-    heatmap = np.asarray(row["map"], dtype=np.float32).reshape([int(n) for n in row["map_shape"]])
-    words = f"{method}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
-    # Without a picture to lay it on, a map is shown alone, the same in every view.
-    if heatmap.ndim == 1:
-        strip = np.repeat(coloured(heatmap, signed)[None], STRIP_HEIGHT, axis=0)
-        uri = _uri(strip, max(size, len(heatmap)), photographic=False)
-        return Tile(framework, tuple((view, uri) for view in views[:1]), words)
-    if heatmap.ndim != 2:
+    heatmap, signed = heatmap_of(row), method.signed is not False
+    if heatmap.ndim > 2:
         return Tile(framework, (), "not a picture")
-    if picture is None:
-        uri = _uri(coloured(heatmap, signed), size, photographic=False)
-        return Tile(framework, tuple((view, uri) for view in views[:1]), words)
-    return Tile(framework, tuple((view, _drawn(picture, heatmap, signed, view, size)) for view in views), words)
+    words = f"{method.id}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
+    if heatmap.ndim == 2 and picture is not None:
+        return Tile(framework, tuple((view, _drawn(picture, heatmap, signed, view, size)) for view in views), words)
+    # Without a picture to lay it on, a map is shown alone, the same in every view.
+    colours = coloured(heatmap, signed)
+    if heatmap.ndim == 1:
+        colours, size = np.repeat(colours[None], STRIP_HEIGHT, axis=0), max(size, len(heatmap))
+    return Tile(framework, ((views[0], _uri(colours, size, photographic=False)),), words)
 
 
 def _drawn(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, size: int) -> str:
@@ -158,7 +129,7 @@ def _drawn(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, s
 
 
 def _words(
-    tables: Sequence[Table], kept: Sequence[Mapping[str, Mapping[str, Mapping[str, Any]]]], sample: str
+    tables: Sequence[Table], kept: Sequence[Mapping[str, Mapping[str, StoredRow]]], sample: str
 ) -> tuple[str, tuple[str, ...]]:
     """Return a photograph's title and what each framework predicts for it."""
     title, details = sample, list[str]()
@@ -167,31 +138,11 @@ def _words(
         if row is None:
             continue
         names = class_names(table)
-        title = names.get(str(row["target"]), f"class {row['target']}")
-        label = names.get(str(row["label"]), f"class {row['label']}")
+        title = names.get(row["target"], f"class {row['target']}")
+        label = names.get(row["label"], f"class {row['label']}")
         truth = "" if row["label"] < 0 else " ✓" if row["label"] == row["predicted"] else f" (label: {label})"
         details.append(f"{table.setting.framework_name} {100 * row['target_probability']:.1f} %{truth}")
     return title, (*details, sample)
-
-
-def class_names(table: Table) -> dict[str, str]:
-    """Return the class names that the cells recorded, by class id."""
-    found: dict[str, str] = {}
-    for method in table.results.methods:
-        for provenance in method.provenances:
-            names = provenance.get("class_names")
-            if isinstance(names, Mapping):
-                found.update({str(key): str(name) for key, name in names.items()})
-    return found
-
-
-def stored_picture(path: Path) -> np.ndarray | None:
-    """Return a stored photograph, or None where it is missing or damaged."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError:
-        return None
 
 
 def _at_size(picture: np.ndarray, size: int) -> np.ndarray:
@@ -212,5 +163,4 @@ def _uri(picture: np.ndarray, size: int, *, photographic: bool) -> str:
         image.save(buffer, format="JPEG", quality=82, optimize=True)
     else:
         image.save(buffer, format="PNG", optimize=True)
-    kind = "jpeg" if photographic else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return data_uri(buffer.getvalue(), "jpeg" if photographic else "png")

@@ -12,18 +12,18 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
-from ..audits.tables import HEADS as AUDIT_HEADS
-from ..costs.tables import HEADS, NOTE, row_cells
+from ..audits.tables import COLUMNS as AUDIT_COLUMNS
+from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
-from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.results import FRAMEWORK_NAMES
-from ..standings.standings import Standings, Table
+from ..standings.standings import Standings
 from ..writing import numbers as formatting
+from ..writing.ink import svg_uri
 from .audits import audit_section
 from .costs import cost_section
 from .heatmaps import galleries
-from .plots import curves_figures, ranks_figure, svg_uri
-from .tables import agreement_text, method_name, model_text, passes_text, place_text, suite_name
+from .plots import curves_figures, ranks_figure
+from .tables import MEMORY, PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -40,19 +40,17 @@ def html_report(standings: Standings) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = breakable
+    environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
         agreement_text=agreement_text,
-        audit_heads=AUDIT_HEADS,
+        audit_columns=AUDIT_COLUMNS,
+        cost_columns=(TIME, RELATIVE, PASSES, SCORING, MEMORY),
         format=formatting,
+        framework_names=FRAMEWORK_NAMES,
         isfinite=math.isfinite,
-        method_name=method_name,
-        model_text=model_text,
         parameters_text=parameters_text,
-        passes_text=passes_text,
         place_text=place_text,
-        runtime_cells=row_cells,
-        runtime_heads=HEADS,
+        runtime_columns=COLUMNS,
         runtime_note=NOTE,
     )
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -67,12 +65,8 @@ def html_report(standings: Standings) -> str:
         curves=_curves(standings),
         galleries=galleries(standings),
         view_words={view: caption([view]) for view in VIEWS},
-        metrics=_metrics(standings),
-        methods=_methods(standings),
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),
-        failures=_failures(standings),
-        not_applicable=_not_applicable(standings),
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
@@ -81,6 +75,11 @@ def html_report(standings: Standings) -> str:
 def parameters_text(parameters: Mapping[str, Any]) -> str:
     """Return parameters as ``steps = 50, baseline = black``."""
     return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
+
+
+def sortable(value: float) -> float | str:
+    """Return a number to sort by; nothing where there is none."""
+    return value if math.isfinite(value) else ""
 
 
 def breakable(name: str) -> str:
@@ -162,44 +161,17 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
     return [(name, words) for name, words in facts if words]
 
 
-def _tasks(standings: Standings) -> list[list[Table]]:
-    """Return the tables of one task together, its frameworks beside one another."""
-    tasks: dict[tuple[Any, ...], list[Table]] = {}
-    for table in standings.tables:
-        tasks.setdefault(tuple(table.setting[:3]), []).append(table)
-    return list(tasks.values())
-
-
 def _ranks(standings: Standings) -> list[tuple[str, str]]:
     """Return the figures of mean ranks as (task, data URI)."""
-    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in _tasks(standings)]
+    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in standings.by_task]
     return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
 
 
 def _curves(standings: Standings) -> list[tuple[str, str]]:
     return [
         (str(tables[0].setting.task), svg_uri(figure))
-        for tables in _tasks(standings)
+        for tables in standings.by_task
         for figure in curves_figures(tables, standings)
-    ]
-
-
-def _metrics(standings: Standings) -> list[MetricFacts]:
-    return list({metric.id: metric for table in standings.tables for metric in table.metrics}.values())
-
-
-def _methods(standings: Standings) -> list[MethodFacts]:
-    return list({row.method.id: row.method for table in standings.tables for row in table.rows}.values())
-
-
-def _failures(standings: Standings) -> list[tuple[str, str, str]]:
-    return [(failure.spec.label, failure.error, failure.traceback) for failure in standings.failures]
-
-
-def _not_applicable(standings: Standings) -> list[tuple[str, str, str, str]]:
-    return [
-        (item.method, str(item.task), FRAMEWORK_NAMES.get(item.framework, item.framework), item.reason)
-        for item in standings.not_applicable
     ]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,19 @@ from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.results import FRAMEWORK_NAMES
 from ..standings.standings import Row, Standings, Table
-from ..writing import numbers as formatting
+from ..writing.numbers import (
+    MISSING,
+    decimals,
+    memory,
+    number,
+    passes_text,
+    percent,
+    rank,
+    seconds,
+    times,
+    with_half_width,
+)
+from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
@@ -66,41 +77,66 @@ def wide_frame(standings: Standings) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-def csv_text(standings: Standings) -> str:
-    """Return `wide_frame` as CSV, with numbers to ten significant digits."""
-    return wide_frame(standings).to_csv(index=False, float_format="%.10g", lineterminator="\n")
-
-
-def markdown_text(standings: Standings) -> str:
+def board_markdown(standings: Standings) -> str:
     """Return the tables as Markdown."""
-    parts = [f"# Leaderboard: {escaped(suite_name(standings))}", "", RANK_NOTE, "", CONTROL_NOTE, ""]
+    blocks = [f"# Leaderboard: {escaped(suite_name(standings))}", RANK_NOTE, CONTROL_NOTE]
     for table in standings.tables:
-        parts += [f"## {escaped(table.setting.title)}", "", *_markdown_rows(table), ""]
-        parts += [f"{escaped(model_text(table))}", ""]
-    metrics = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
-    parts += [f"{escaped(note)}\n" for note in audit_notes(list(metrics.values()))]
+        blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
+        blocks.append(escaped(model_text(table)))
+    blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
-        parts += [f"## Frameworks: {escaped(str(agreement.task))}", "", escaped(agreement_text(agreement)), ""]
-    if standings.failures:
-        lines = [f"- {escaped(failure.spec.label)}: {escaped(failure.error)}" for failure in standings.failures]
-        parts += ["## Failures", "", *lines, ""]
-    if standings.not_applicable:
-        parts += ["## Not applicable", ""]
-        for item in standings.not_applicable:
-            name = FRAMEWORK_NAMES.get(item.framework, item.framework)
-            parts.append(f"- {escaped(item.method)} ({escaped(str(item.task))}, {name}): {escaped(item.reason)}")
-        parts.append("")
-    return "\n".join(parts)
+        blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]
+    failures = bullets(f"{failure.spec.label}: {failure.error}" for failure in standings.failures)
+    reasons = bullets(
+        f"{item.method} ({item.task}, {FRAMEWORK_NAMES.get(item.framework, item.framework)}): {item.reason}"
+        for item in standings.not_applicable
+    )
+    return markdown_text([*blocks, *section("## Failures", failures), *section("## Not applicable", reasons)])
 
 
-def method_name(row: Row) -> str:
-    """Return a method's name with the mark of a control."""
-    return f"{row.method.id} †" if row.method.control else row.method.id
+def _passes(row: Row) -> str:
+    return passes_text(row.cost.forward, row.cost.backward)
 
 
 def place_text(row: Row) -> str:
     """Return a row's place, or a dash."""
-    return formatting.MISSING if row.place is None else str(row.place)
+    return MISSING if row.place is None else str(row.place)
+
+
+TIME: Column[Row] = Column("time", lambda row: seconds(row.cost.seconds), lambda row: row.cost.seconds)
+RELATIVE: Column[Row] = Column("relative", lambda row: times(row.cost.relative), lambda row: row.cost.relative)
+PASSES: Column[Row] = Column("forward + backward passes", _passes, lambda row: row.cost.forward + row.cost.backward)
+SCORING: Column[Row] = Column(
+    "time of scoring", lambda row: seconds(row.cost.score_seconds), lambda row: row.cost.score_seconds
+)
+MEMORY: Column[Row] = Column(
+    "peak memory of the worker", lambda row: memory(row.cost.memory), lambda row: row.cost.memory
+)
+COVERAGE: Column[Row] = Column("coverage", lambda row: row.coverage.text)
+DEGENERATE: Column[Row] = Column("degenerate", lambda row: str(row.degenerate))
+
+
+def _columns(table: Table) -> list[Column[Row]]:
+    return [
+        Column("#", place_text),
+        Column("method", lambda row: row.method.label),
+        Column("mean rank", lambda row: decimals(row.mean_rank)),
+        Column("tie", lambda row: row.group),
+        *(
+            Column(f"{metric.id} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
+            for place, metric in enumerate(table.metrics)
+        ),
+        TIME,
+        replace(RELATIVE, head="cost"),
+        replace(PASSES, head="passes"),
+        COVERAGE,
+        DEGENERATE,
+    ]
+
+
+def _value_text(place: int, row: Row) -> str:
+    value = row.values[place]
+    return f"{with_half_width(value.mean, value.low, value.high)} ({rank(value.rank)})" if value.samples else MISSING
 
 
 def suite_name(standings: Standings) -> str:
@@ -119,9 +155,9 @@ def model_text(table: Table) -> str:
         return f"The model on these {facts.samples} samples: no labels are known, so accuracy and loss are not."
     labelled = facts.samples - facts.unknown_labels
     text = (
-        f"The model on these {facts.samples} samples: accuracy {formatting.percent(facts.accuracy)} "
-        f"({round(facts.accuracy * labelled)} of {labelled}), mean cross-entropy {formatting.number(facts.loss)}, "
-        f"mean probability of the explained class {formatting.number(facts.confidence)}."
+        f"The model on these {facts.samples} samples: accuracy {percent(facts.accuracy)} "
+        f"({round(facts.accuracy * labelled)} of {labelled}), mean cross-entropy {number(facts.loss)}, "
+        f"mean probability of the explained class {number(facts.confidence)}."
     )
     return text + (f" {facts.unknown_labels} samples have no label." if facts.unknown_labels else "")
 
@@ -140,58 +176,14 @@ def agreement_text(agreement: Agreement) -> str:
         worst = differing[0]
         text += (
             f" They disagree on {len(differing)}: the most on {worst.method}, {worst.metric}, with "
-            f"{formatting.number(worst.means[0])} and {formatting.number(worst.means[1])} on average and "
-            f"{formatting.number(worst.largest)} apart on one sample."
+            f"{number(worst.means[0])} and {number(worst.means[1])} on average and "
+            f"{number(worst.largest)} apart on one sample."
         )
     if agreement.different_targets:
         text += f" They explain different classes on {agreement.different_targets} samples."
     if agreement.different_predictions:
         text += f" They predict different classes on {agreement.different_predictions} samples."
     return text
-
-
-def escaped(text: str) -> str:
-    """Return ``text`` so that Markdown shows it as it is: no markup, no table borders, no line breaks."""
-    flat = re.sub(r"\s+", " ", text)
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        flat = flat.replace(character, entity)
-    return re.sub(r"([\\`*_{}\[\]|$#~])", r"\\\1", flat)
-
-
-def _markdown_rows(table: Table) -> list[str]:
-    heads = ["#", "method", "mean rank", "tie", *(f"{m.id} {m.arrow} {m.mark}".strip() for m in table.metrics)]
-    heads += ["time", "cost", "passes", "coverage", "degenerate"]
-    rows = [_markdown_row(row) for row in table.rows]
-    lines = [heads, ["---", "---", *["---:"] * (len(heads) - 2)], *rows]
-    return ["| " + " | ".join(cells if n == 1 else map(escaped, cells)) + " |" for n, cells in enumerate(lines)]
-
-
-def _markdown_row(row: Row) -> list[str]:
-    values = [
-        f"{formatting.with_half_width(v.mean, v.low, v.high)} ({formatting.rank(v.rank)})"
-        if v.samples
-        else formatting.MISSING
-        for v in row.values
-    ]
-    return [
-        place_text(row),
-        method_name(row),
-        formatting.mean_rank(row.mean_rank),
-        row.group,
-        *values,
-        formatting.seconds(row.cost.seconds),
-        formatting.times(row.cost.relative),
-        passes_text(row),
-        row.coverage.text,
-        str(row.degenerate),
-    ]
-
-
-def passes_text(row: Row) -> str:
-    """Return forward and backward passes per image as ``20 + 20``."""
-    if not math.isfinite(row.cost.forward + row.cost.backward):
-        return formatting.MISSING
-    return f"{formatting.count(row.cost.forward)} + {formatting.count(row.cost.backward)}"
 
 
 def _setting(table: Table) -> dict[str, Any]:
@@ -238,10 +230,3 @@ def _cost(row: Row) -> dict[str, Any]:
         "scoring_seconds_per_image": row.cost.score_seconds,
         "peak_memory_bytes": row.cost.memory,
     }
-
-
-def in_parts(items: Sequence[Any], size: int) -> list[list[Any]]:
-    """Return ``items`` cut into nearly equal parts of at most ``size``."""
-    parts = max(1, -(-len(items) // size))
-    step = -(-len(items) // parts) if items else 1
-    return [list(items[start : start + step]) for start in range(0, len(items), step)] or [[]]

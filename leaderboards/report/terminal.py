@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -14,8 +16,20 @@ from rich.text import Text
 from ..audits.known_audits import audit_notes
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
-from ..writing import numbers as formatting
-from .tables import agreement_text, in_parts, method_name, model_text, passes_text, place_text, suite_name
+from ..writing.numbers import decimals, with_half_width
+from ..writing.text_tables import Column, console_of, in_parts, terminal_table
+from .tables import (
+    COVERAGE,
+    DEGENERATE,
+    MEMORY,
+    PASSES,
+    RELATIVE,
+    TIME,
+    agreement_text,
+    model_text,
+    place_text,
+    suite_name,
+)
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
@@ -27,11 +41,19 @@ NOTES = 8
 """So many failures and reasons are printed; the files hold all."""
 
 
+COSTS = (
+    TIME,
+    RELATIVE,
+    replace(PASSES, head="passes\nfwd + bwd"),
+    replace(MEMORY, head="memory"),
+    replace(COVERAGE, head="samples"),
+    replace(DEGENERATE, head="degen-\nerate"),
+)
+
+
 def print_board(standings: Standings, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=WIDTH)
+    console = console_of(console, WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
     for table in standings.tables:
         across, names = _layout(table, console.width)
@@ -41,14 +63,13 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
             console.print(_scores(table, metrics, names, continued=number > 0))
         console.print()
         console.print(Text("cost per image, and coverage", style="italic"))
-        console.print(_costs(table, names, memory=console.width >= WIDTH - 10))
+        console.print(_costs(table, names, with_memory=console.width >= WIDTH - 10))
         console.print(Text(model_text(table)))
         console.print()
-    if any(row.method.control for table in standings.tables for row in table.rows):
+    if any(method.control for method in standings.methods):
         console.print(Text("† control: floor or ceiling of the table, not a contender", style="dim"))
     console.print(Text("± half of the 95 % interval; tie: same letter = not separable from the group's best", "dim"))
-    audits = {metric.id: metric.audit for table in standings.tables for metric in table.metrics}
-    for note in audit_notes(list(audits.values())):
+    for note in audit_notes([metric.audit for metric in standings.metrics]):
         console.print(Text(note, style="dim"))
     if _undefined(standings):
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
@@ -59,7 +80,7 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
 
 def _layout(table: Table, width: int) -> tuple[int, int]:
     """Return how many metrics stand beside one another, and the width of the column of names."""
-    longest = max((len(method_name(row)) for row in table.rows), default=0)
+    longest = max((len(row.method.label) for row in table.rows), default=0)
     # Place, mean rank and tie take 13 columns with their gaps. Rich drops columns that do not fit.
     room = width - 14
     across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // (VALUE_WIDTH + 1)))
@@ -67,47 +88,37 @@ def _layout(table: Table, width: int) -> tuple[int, int]:
     return across, max(names, len("method"))
 
 
-def _scores(table: Table, numbers: list[int], names: int, continued: bool) -> RichTable:
-    rich = _empty()
-    rich.add_column("#", justify="right", width=2)
-    rich.add_column("method", width=names)
-    if not continued:
-        rich.add_column("mean\nrank", justify="right", width=5)
-        rich.add_column("tie", width=3)
-    for number in numbers:
-        rich.add_column(Text(_heading(table.metrics[number])), justify="right", width=VALUE_WIDTH)
-    for row in table.rows:
-        start = [Text(place_text(row)), Text(folded(method_name(row), names))]
-        if not continued:
-            start += [Text(formatting.mean_rank(row.mean_rank)), Text(row.group)]
-        values = [row.values[number] for number in numbers]
-        texts = [
-            Text(_short(formatting.with_half_width(v.mean, v.low, v.high)), style="bold" if v.group == "a" else "")
-            for v in values
-        ]
-        rich.add_row(*start, *texts, style=_style(row))
-    return rich
+def _scores(table: Table, places: Sequence[int], names: int, continued: bool) -> RichTable:
+    ranks: tuple[Column[Row], ...] = (
+        Column("mean\nrank", lambda row: decimals(row.mean_rank), width=5),
+        Column("tie", lambda row: row.group, left=True, width=3),
+    )
+    scores = [
+        Column(_heading(table.metrics[place]), partial(_value, place), width=VALUE_WIDTH, style=partial(_weight, place))
+        for place in places
+    ]
+    return terminal_table([*_named(names), *(() if continued else ranks), *scores], table.rows, _style, gap=0)
 
 
-def _costs(table: Table, names: int, memory: bool) -> RichTable:
-    rich = _empty()
-    rich.add_column("#", justify="right", width=2)
-    rich.add_column("method", width=names)
-    headings = ["time", "relative", "passes\nfwd + bwd", *(["memory"] if memory else []), "samples", "degen-\nerate"]
-    for heading in headings:
-        rich.add_column(heading, justify="right", overflow="fold")
-    for row in table.rows:
-        cells = [
-            formatting.seconds(row.cost.seconds),
-            formatting.times(row.cost.relative),
-            passes_text(row),
-            *([formatting.memory(row.cost.memory)] if memory else []),
-            row.coverage.text,
-            str(row.degenerate),
-        ]
-        name = Text(folded(method_name(row), names))
-        rich.add_row(Text(place_text(row)), name, *(Text(cell) for cell in cells), style=_style(row))
-    return rich
+def _costs(table: Table, names: int, with_memory: bool) -> RichTable:
+    shown = [column for column in COSTS if with_memory or column.head != "memory"]
+    return terminal_table([*_named(names), *shown], table.rows, _style, gap=0)
+
+
+def _named(width: int) -> tuple[Column[Row], ...]:
+    """Return the columns that every table begins with."""
+    name: Column[Row] = Column("method", lambda row: folded(row.method.label, width), left=True, width=width)
+    return Column("#", place_text, width=2), name
+
+
+def _value(place: int, row: Row) -> str:
+    value = row.values[place]
+    text = with_half_width(value.mean, value.low, value.high)
+    return text if len(text) <= VALUE_WIDTH else text.replace(" ", "")
+
+
+def _weight(place: int, row: Row) -> str:
+    return "bold" if row.values[place].group == "a" else ""
 
 
 def _heading(metric: MetricFacts) -> str:
@@ -130,19 +141,10 @@ def folded(name: str, width: int) -> str:
     return "\n".join(line.strip() for line in lines if line)
 
 
-def _short(text: str) -> str:
-    """Return a value that fits its column."""
-    return text if len(text) <= VALUE_WIDTH else text.replace(" ", "")
-
-
 def _undefined(standings: Standings) -> bool:
     """Whether a metric gives some method no value though samples of it are there."""
     rows = (row for table in standings.tables for row in table.rows)
     return any(math.isnan(value.mean) for row in rows if row.coverage.samples for value in row.values)
-
-
-def _empty() -> RichTable:
-    return RichTable(box=SIMPLE, padding=0, show_edge=False)
 
 
 def _style(row: Row) -> str:

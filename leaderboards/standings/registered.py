@@ -44,6 +44,11 @@ class MethodFacts:
         """Whether the method is a floor or ceiling rather than a contender."""
         return self.family == CONTROL
 
+    @property
+    def label(self) -> str:
+        """Its text, with the mark of a control."""
+        return f"{self.id} †" if self.control else self.id
+
 
 @dataclass(frozen=True)
 class MetricFacts:

@@ -141,24 +141,7 @@ class Standings:
 
     @classmethod
     def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Self:
-        """Return the standings of a run, finished or not.
-
-        Parameters
-        ----------
-        run
-            What `heatmark.run` returned, or the path of its folder.
-        resamples
-            Bootstrap resamples of the samples behind every interval.
-        seed
-            Seed of the resampling.
-        audit
-            The folder of an audit of metrics, besides the run's own and heatmark's.
-
-        Raises
-        ------
-        StorageError
-            If the folder holds no run, or one of another schema version; or the audit cannot be read.
-        """
+        """Return the standings of a run, finished or not; see `board.leaderboard`."""
         store = open_store(run)
         audits = KnownAudits.for_run(store.path, audit)
         settings = gather(store)
@@ -189,6 +172,24 @@ class Standings:
     def run(self) -> dict[str, Any]:
         """The content of the run's ``run.json``."""
         return self.store.run
+
+    @property
+    def metrics(self) -> list[MetricFacts]:
+        """The metrics of all tables, each once."""
+        return list({metric.id: metric for table in self.tables for metric in table.metrics}.values())
+
+    @property
+    def methods(self) -> list[MethodFacts]:
+        """The methods of all tables, each once."""
+        return list({row.method.id: row.method for table in self.tables for row in table.rows}.values())
+
+    @property
+    def by_task(self) -> list[list[Table]]:
+        """The tables of one task together, its frameworks beside one another."""
+        tasks: dict[tuple[Any, ...], list[Table]] = {}
+        for table in self.tables:
+            tasks.setdefault(tuple(table.setting[:3]), []).append(table)
+        return list(tasks.values())
 
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:

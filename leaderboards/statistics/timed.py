@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from .bootstrap import CONFIDENCE, RESAMPLES
+from .bootstrap import RESAMPLES, interval
 
 
 class Estimate(NamedTuple):
     """A value with its 95 % interval; all NaN where there is nothing to estimate from."""
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @classmethod
+    def of_draws(cls, value: float, draws: np.ndarray) -> Estimate:
+        """Return a value with the interval of what it was in resamples, (resamples,)."""
+        low, high = interval(draws)
+        return cls(value, float(low), float(high))
+
+    def between(self, text: Callable[[float], str], form: str = "{} to {}") -> str:
+        """Return the interval in words, or nothing where there is none."""
+        known = math.isfinite(self.low) and math.isfinite(self.high)
+        return form.format(text(self.low), text(self.high)) if known else ""
+
+    def record(self, name: str) -> dict[str, float]:
+        """Return the value and both ends as columns of a table."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
-NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
+NOTHING = Estimate(math.nan)
 
 
 def median_estimate(values: Sequence[float] | np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
@@ -26,7 +42,7 @@ def median_estimate(values: Sequence[float] | np.ndarray, resamples: int = RESAM
     rounds = np.asarray(values, np.float64)
     if not rounds.size:
         return NOTHING
-    return _estimate(float(np.median(rounds)), _medians(rounds, resamples, np.random.default_rng(seed)))
+    return Estimate.of_draws(float(np.median(rounds)), drawn_medians(rounds, resamples, np.random.default_rng(seed)))
 
 
 def ratio_estimate(new: Sequence[float], old: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
@@ -35,16 +51,11 @@ def ratio_estimate(new: Sequence[float], old: Sequence[float], resamples: int = 
     first, second = np.asarray(new, np.float64), np.asarray(old, np.float64)
     if not (first.size and second.size):
         return NOTHING
-    draws = _medians(first, resamples, generator) / _medians(second, resamples, generator)
-    return _estimate(float(np.median(first) / np.median(second)), draws)
+    draws = drawn_medians(first, resamples, generator) / drawn_medians(second, resamples, generator)
+    return Estimate.of_draws(float(np.median(first) / np.median(second)), draws)
 
 
-def _medians(rounds: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+def drawn_medians(rounds: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """Return the median of each of several resamples of the rounds, (resamples,)."""
     draws: np.ndarray = np.median(generator.choice(rounds, (resamples, rounds.size)), axis=1)
     return draws
-
-
-def _estimate(value: float, draws: np.ndarray) -> Estimate:
-    tail = 50.0 * (1.0 - CONFIDENCE)
-    low, high = np.percentile(draws, [tail, 100.0 - tail])
-    return Estimate(value, float(low), float(high))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...storage import written_whole
-from ..writing.files import write_figure
+from ..writing.files import csv_text, write_files
 from .plots import draw_maps, draw_scores
 from .sweep import Sweep
 
@@ -25,12 +24,11 @@ def write_sweep(found: Sweep, *, pictures: int = 1, view: str = "overlay", cap: 
     paths
         The written files; without maps.png where no maps were kept.
     """
-    drawn = {"sweep.png": draw_scores(found), "maps.png": draw_maps(found, pictures, view, cap)}
-    with written_whole(found.path / "sweep.csv") as temporary:
-        found.frame.to_csv(temporary, index=False, lineterminator="\n")
-    written = [found.path / "sweep.csv"]
-    for name, figure in drawn.items():
-        if figure is not None:
-            write_figure(figure, found.path / name)
-            written.append(found.path / name)
-    return written
+    return write_files(
+        found.path,
+        {
+            "sweep.csv": csv_text(found.frame, None),
+            "sweep.png": draw_scores(found),
+            "maps.png": draw_maps(found, pictures, view, cap),
+        },
+    )

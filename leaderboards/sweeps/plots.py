@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,16 +15,16 @@ from matplotlib.patches import Rectangle
 from ...errors import BadInput, HeatmarkError
 from ...selection import Value
 from ..galleries.colours import check_percentile
-from ..galleries.drawing import CHARACTER_WIDTH, SOFT, draw_map, draw_picture
+from ..galleries.drawing import draw_map, draw_picture
 from ..galleries.views import View, caption, views_of
-from ..report.heatmaps import class_names, stored_picture
-from ..report.plots import INK, write_text
+from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
+from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
 from ..writing.numbers import number, shortened
 from .axes import spelt
 from .sweep import MOST_PICTURES, Sweep
 
 COLOURS = "viridis"
-MARK = "#d62728"
+LINE, MARK = FRAMEWORK_COLOURS[0], "#d62728"
 MOST_WRITTEN = 144
 """Up to so many cells have their mean written into them."""
 
@@ -66,20 +64,20 @@ def draw_maps(found: Sweep, pictures: int = 1, view: str = "overlay", cap: float
         None where the run kept no maps.
     """
     shown = check_drawing(pictures, view, cap)
-    samples = _kept_samples(found)[:pictures]
-    if not samples:
+    maps = _maps_by_sample(found)
+    if not maps:
         return None
     across, up = found.axes[0], found.axes[1] if len(found.axes) == 2 else None
     columns, lines = len(across.values) + 1, len(up.values) if up is not None else 1
     size = 1.15
-    height = (size + 0.03) * lines + 0.55
-    figure = Figure(figsize=(size * columns + 0.6, height * len(samples) + 0.35), layout="constrained")
+    height, width = (size + 0.03) * lines + 0.55, size * columns + 0.6
+    samples = list(maps)[:pictures]
+    figure = sheet(width, height * len(samples) + 0.35)
     parts = figure.subfigures(len(samples), 1, squeeze=False)[:, 0]
     for part, sample in zip(parts, samples, strict=True):
-        _draw_sample(part, found, sample, shown, cap)
+        _draw_sample(part, found, sample, maps[sample], shown, cap)
     words = caption([shown], cap, [found.signed]) + " Red frame: the best setting on all samples."
-    text = figure.supxlabel("-", fontsize=6.5, color=SOFT)
-    write_text(text, _wrapped(words, size * columns + 0.6))
+    note_below(figure, wrapped(words, width))
     return figure
 
 
@@ -99,10 +97,7 @@ def _grid_figure(found: Sweep) -> Figure:
     across, up = found.axes
     means = grid(found)
     written = means.size <= MOST_WRITTEN
-    figure = Figure(
-        figsize=(max(4.6, 0.66 * len(across.values) + 2.4), max(3.0, 0.42 * len(up.values) + 1.5)),
-        layout="constrained",
-    )
+    figure = sheet(max(4.6, 0.66 * len(across.values) + 2.4), max(3.0, 0.42 * len(up.values) + 1.5))
     axes = figure.subplots()
     colours = COLOURS if found.metric.higher_is_better else f"{COLOURS}_r"  # bright is better, whatever the direction
     sns.heatmap(
@@ -126,20 +121,18 @@ def _grid_figure(found: Sweep) -> Figure:
     if found.best is not None:
         place = (across.values.index(found.best.values[0]), up.values.index(found.best.values[1]))
         axes.add_patch(_frame((place[0], len(up.values) - 1 - place[1]), 1.0, 1.0))
-    note = figure.supxlabel("-", fontsize=6.5, color=SOFT)
-    write_text(note, "Red frame: the best. Bold: cannot be told apart from it.")
+    note_below(figure, "Red frame: the best. Bold: cannot be told apart from it.")
     axes.tick_params(length=0, labelsize=8)
     axes.tick_params(axis="y", rotation=0)
-    _label(axes, across.name, up.name)
+    _label(axes, found, across.name, up.name)
     axes.collections[0].colorbar.ax.tick_params(labelsize=8)  # type: ignore[union-attr]
     axes.collections[0].colorbar.ax.yaxis.label.set_size(8)  # type: ignore[union-attr]
-    _title(axes, found)
     return figure
 
 
 def _line_figure(found: Sweep) -> Figure:
     (axis,) = found.axes
-    figure = Figure(figsize=(5.2, 3.3), layout="constrained")
+    figure = sheet(5.2, 3.3)
     axes = figure.subplots()
     numeric = axis.is_numeric
     order = sorted(found.points, key=lambda point: float(point.values[0] or 0)) if numeric else list(found.points)
@@ -150,34 +143,29 @@ def _line_figure(found: Sweep) -> Figure:
         for name in ("low", "mean", "high")
     )
     if numeric:
-        axes.fill_between(places, low, high, color="#0072b2", alpha=0.18, linewidth=0)
-        axes.plot(places, mean, "-o", color="#0072b2", linewidth=1.4, markersize=4)
+        axes.fill_between(places, low, high, color=LINE, alpha=0.18, linewidth=0)
+        axes.plot(places, mean, "-o", color=LINE, linewidth=1.4, markersize=4)
     else:
-        axes.errorbar(places, mean, np.stack([mean - low, high - mean]), fmt="o", color="#0072b2", markersize=4)
+        axes.errorbar(places, mean, np.stack([mean - low, high - mean]), fmt="o", color=LINE, markersize=4)
         axes.set_xticks(places, [spelt(point.values[0]) for point in order])
     if found.best is not None:
         best = order.index(found.best)
-        label = f"best: {found.words(found.best)}"
-        axes.plot(
+        (mark,) = axes.plot(
             [places[best]], [mean[best]], "o", markersize=9, markerfacecolor="none", markeredgecolor=MARK,
-            markeredgewidth=1.6, label="-",
+            markeredgewidth=1.6,
         )  # fmt: skip
-        write_text(axes.legend(fontsize=8, frameon=False).get_texts()[0], label)
+        legend(axes, {f"best: {found.words(found.best)}": mark})
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    _label(axes, axis.name, f"mean {found.metric.id} {found.metric.arrow}, 95 % interval")
-    _title(axes, found)
+    _label(axes, found, axis.name, f"mean {found.metric.id} {found.metric.arrow}, 95 % interval")
     return figure
 
 
-def _title(axes: Axes, found: Sweep) -> None:
-    text = axes.set_title("-", fontsize=9, color=INK, loc="left")
-    write_text(text, f"{found.method}\n{found.table.setting.title}")
-
-
-def _label(axes: Axes, x: str, y: str) -> None:
-    write_text(axes.set_xlabel("-", fontsize=9), x)
-    write_text(axes.set_ylabel("-", fontsize=9), y)
+def _label(axes: Axes, found: Sweep, x: str, y: str) -> None:
+    """Write what is drawn above a panel and along its axes."""
+    title(axes, f"{found.method}\n{found.table.setting.title}")
+    axes.set_xlabel(x, fontsize=9, parse_math=False)
+    axes.set_ylabel(y, fontsize=9, parse_math=False)
 
 
 def _filled(means: pd.DataFrame) -> list[tuple[int, int]]:
@@ -190,26 +178,36 @@ def _frame(corner: tuple[float, float], width: float, height: float) -> Rectangl
     return Rectangle(corner, width, height, fill=False, edgecolor=MARK, linewidth=2.2, clip_on=False, zorder=5)
 
 
-def _kept_samples(found: Sweep) -> list[str]:
-    """Return the samples of which some point kept its map, in the dataset's order."""
-    rows = [method.rows for method in found.table.results.methods if len(method.rows) and "map" in method.rows]
-    kept = [part.loc[part["map"].notna(), ["index", "sample"]] for part in rows]
-    if not kept:
-        return []
-    return [str(sample) for sample in pd.concat(kept).drop_duplicates("sample").sort_values("index")["sample"]]
+def _maps_by_sample(found: Sweep) -> dict[str, dict[tuple[Value, ...], StoredRow]]:
+    """Return the rows that hold a map, by sample in the dataset's order and by the values of the point."""
+    kept = kept_maps(found.table)
+    rows = {point.values: kept.get(point.row.method.id, {}) for point in found.points if point.row is not None}
+    places = {sample: row["index"] for own in rows.values() for sample, row in own.items()}
+    return {
+        sample: {values: own[sample] for values, own in rows.items() if sample in own}
+        for sample in sorted(places, key=lambda sample: places[sample])
+    }
 
 
-def _draw_sample(part: SubFigure, found: Sweep, sample: str, view: View, cap: float | None) -> None:
+def _draw_sample(
+    part: SubFigure,
+    found: Sweep,
+    sample: str,
+    rows: Mapping[tuple[Value, ...], StoredRow],
+    view: View,
+    cap: float | None,
+) -> None:
     across, up = found.axes[0], found.axes[1] if len(found.axes) == 2 else None
     lines = len(up.values) if up is not None else 1
     panels = part.subplots(lines, len(across.values) + 1, squeeze=False)
-    rows = _rows_of(found, sample)
-    picture = _picture(found, sample, rows)
+    first = next(iter(rows.values()))
+    picture = _picture(found, sample, first)
     for panel in panels.ravel():
-        _bare(panel)
+        panel.set(xticks=[], yticks=[])
+        bare(panel)
     if picture is not None:
         draw_picture(panels[0, 0], picture)
-    write_text(panels[0, 0].set_title("-", fontsize=7, color=INK), _words(found, sample, rows))
+    title(panels[0, 0], _words(found, sample, first), 7, loc="center")
     for line in range(lines):
         for column, x in enumerate(across.values):
             y = up.values[lines - 1 - line] if up is not None else None
@@ -217,23 +215,21 @@ def _draw_sample(part: SubFigure, found: Sweep, sample: str, view: View, cap: fl
             panel = panels[line, column + 1]
             _draw_point(panel, rows.get(values), picture, found.signed, view, cap)
             if found.best is not None and found.best.values == values:
-                for spine in panel.spines.values():
-                    spine.set(visible=True, edgecolor=MARK, linewidth=2.2)
+                panel.spines[:].set(visible=True, edgecolor=MARK, linewidth=2.2)
+            small = {"fontsize": 7, "color": INK, "parse_math": False}
             if column == 0 and up is not None:
-                first = f"{up.name}\n" if line == 0 else ""
-                _side(panel, f"{first}{spelt(y)}")
+                side = f"{up.name}\n{spelt(y)}" if line == 0 else spelt(y)
+                panel.set_ylabel(side, rotation=0, ha="right", va="center", **small)
             if line == lines - 1:
-                last = f"{across.name} = " if column == 0 else ""
-                write_text(panel.set_xlabel("-", fontsize=7, color=INK), f"{last}{spelt(x)}")
+                panel.set_xlabel(f"{across.name} = {spelt(x)}" if column == 0 else spelt(x), **small)
 
 
-def _picture(found: Sweep, sample: str, rows: Mapping[tuple[Value, ...], Mapping[str, Any]]) -> np.ndarray | None:
+def _picture(found: Sweep, sample: str, row: StoredRow) -> np.ndarray | None:
     """Return what the network saw: the stored photograph, or a series read from its dataset; None where unknown."""
     from ...datasets.registry import load_dataset
 
     task = found.table.setting.task
-    row = next(iter(rows.values()), None)
-    if row is None or len(row["map_shape"]) != 1:
+    if len(row["map_shape"]) != 1:
         return stored_picture(found.standings.store.thumbnail(task, sample))
     try:
         array = load_dataset(task.dataset).sample(int(row["index"])).array
@@ -244,12 +240,12 @@ def _picture(found: Sweep, sample: str, rows: Mapping[tuple[Value, ...], Mapping
 
 
 def _draw_point(
-    panel: Axes, row: Mapping[str, Any] | None, picture: np.ndarray | None, signed: bool, view: View, cap: float | None
+    panel: Axes, row: StoredRow | None, picture: np.ndarray | None, signed: bool, view: View, cap: float | None
 ) -> None:
-    if row is None or row.get("map") is None:
+    if row is None:
         draw_map(panel, np.zeros((2, 8, 3)), "no heatmap", signed, view)
         return
-    heatmap = np.asarray(row["map"], dtype=np.float32).reshape([int(n) for n in row["map_shape"]])
+    heatmap = heatmap_of(row)
     if picture is None:
         # Without what the network saw (unusual channels, a dataset that is gone) only the colours can be shown.
         blank = np.zeros((*heatmap.shape, 3)) if heatmap.ndim == 2 else np.zeros((heatmap.size, 1))
@@ -258,40 +254,7 @@ def _draw_point(
         draw_map(panel, picture, heatmap, signed, view, cap)
 
 
-def _rows_of(found: Sweep, sample: str) -> dict[tuple[Value, ...], Mapping[str, Any]]:
-    """Return the stored row of a sample by the values of its point."""
-    methods = {method.method: method.rows for method in found.table.results.methods}
-    rows: dict[tuple[Value, ...], Mapping[str, Any]] = {}
-    for point in found.points:
-        name = point.row.method.id if point.row is not None else ""
-        if name in methods and len(methods[name]):
-            own = methods[name][methods[name]["sample"] == sample].to_dict("records")
-            if own:
-                rows[point.values] = {str(key): value for key, value in own[0].items()}
-    return rows
-
-
-def _words(found: Sweep, sample: str, rows: Mapping[tuple[Value, ...], Mapping[str, Any]]) -> str:
+def _words(found: Sweep, sample: str, row: StoredRow) -> str:
     """Return the sample's name, and the explained class with its probability."""
-    row = next(iter(rows.values()), None)
-    if row is None:
-        return shortened(sample)
-    name = class_names(found.table).get(str(row["target"]), f"class {row['target']}")
+    name = class_names(found.table).get(row["target"], f"class {row['target']}")
     return f"{shortened(sample, 20)}\n{shortened(name, 20)}, {100 * row['target_probability']:.1f} %"
-
-
-def _bare(panel: Axes) -> None:
-    """Take everything off a panel but what is drawn later, such as its labels."""
-    panel.set_xticks([])
-    panel.set_yticks([])
-    for spine in panel.spines.values():
-        spine.set_visible(False)
-
-
-def _side(panel: Axes, words: str) -> None:
-    text = panel.set_ylabel("-", fontsize=7, color=INK, rotation=0, ha="right", va="center")
-    write_text(text, words)
-
-
-def _wrapped(words: str, width: float) -> str:
-    return textwrap.fill(words, max(30, int(width / CHARACTER_WIDTH)))

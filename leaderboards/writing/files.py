@@ -1,26 +1,63 @@
-"""Writing figures: in which formats, whole or not at all."""
+"""The one writer of tables, texts and figures into a folder: each file whole or not at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ...errors import BadInput
 from ...storage import written_whole
-from ..galleries.columns import LeftOut
+from .ink import reproducible
 
 DOTS_PER_INCH = 200
 FORMATS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A written gallery: its file, and the methods that are not in it (of ``all`` only; others say so in the file)."""
+def write_files(folder: Path, contents: Mapping[str, str | Figure | None]) -> list[Path]:
+    """Write texts and figures by file name; return the paths, in the order given.
 
-    path: Path
-    left_out: tuple[LeftOut, ...] = ()
+    Parameters
+    ----------
+    folder
+        Where to; made where it is missing.
+    contents
+        A text, a figure (the name's suffix says the format), or None for a file that there is nothing to write into.
+
+    Raises
+    ------
+    StorageError
+        If the folder is read-only or full.
+    """
+    found = {folder / name: content for name, content in contents.items() if content is not None}
+    for path, content in found.items():
+        if isinstance(content, Figure):
+            write_figure(content, path)
+        else:
+            with written_whole(path) as temporary:
+                temporary.write_text(content, encoding="utf-8", newline="")
+    return list(found)
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all; the suffix says the format."""
+    with written_whole(path) as temporary, reproducible():
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
+
+
+def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
+    """Return a table as CSV, with numbers to so many significant digits; all that there are where None."""
+    form = None if digits is None else f"%.{digits}g"
+    text: str = frame.to_csv(index=False, float_format=form, lineterminator="\n")
+    return text
+
+
+def numbered(stem: str, figures: Collection[Figure]) -> dict[str, Figure]:
+    """Return figures by the names of their files, with a number where there are several."""
+    several = len(figures) > 1
+    return {f"{stem}{f'-{number}' if several else ''}.png": figure for number, figure in enumerate(figures, 1)}
 
 
 def checked_file(out: str | Path) -> Path:
@@ -29,9 +66,3 @@ def checked_file(out: str | Path) -> Path:
     if path.suffix.lower() not in FORMATS:
         raise BadInput(f"{path.name}: the gallery's format is one of {', '.join(FORMATS)}. Name a file that ends so.")
     return path
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all; the suffix says the format."""
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 MISSING = "-"
 
@@ -33,14 +34,14 @@ def with_half_width(mean: float, low: float, high: float) -> str:
     return f"{number(mean)} {half_width(low, high)}".strip()
 
 
-def interval_text(low: float, high: float) -> str:
+def decimals(value: float, digits: int = 2) -> str:
+    """Return a number with so many decimals."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else MISSING
+
+
+def interval_text(low: float, high: float, text: Callable[[float], str] = number) -> str:
     """Return ``[0.101, 0.145]``, or nothing where there is no interval."""
-    return f"[{number(low)}, {number(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
-
-
-def mean_rank_interval(low: float, high: float) -> str:
-    """Return a mean rank's interval with two decimals, or nothing where there is none."""
-    return f"[{low:.2f}, {high:.2f}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return f"[{text(low)}, {text(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def rank(value: float) -> str:
@@ -48,11 +49,6 @@ def rank(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{value:.0f}" if value == round(value) else f"{value:.2f}".rstrip("0")
-
-
-def mean_rank(value: float) -> str:
-    """Return a mean rank with two decimals."""
-    return f"{value:.2f}" if math.isfinite(value) else MISSING
 
 
 def seconds(value: float) -> str:
@@ -68,6 +64,11 @@ def count(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{value:,.0f}" if abs(value - round(value)) < 1e-9 else f"{value:,.2f}"
+
+
+def passes_text(forward: float, backward: float) -> str:
+    """Return forward and backward passes per image as ``20 + 20``."""
+    return f"{count(forward)} + {count(backward)}" if math.isfinite(forward + backward) else MISSING
 
 
 def times(value: float) -> str:
@@ -92,6 +93,11 @@ def p_value(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return ``1 sample`` or ``3 samples``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, length: int = 24) -> str:

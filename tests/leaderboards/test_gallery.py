@@ -22,8 +22,8 @@ from heatmark.leaderboards.galleries.colours import (
 )
 from heatmark.leaderboards.galleries.drawing import draw_gallery
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
-from heatmark.leaderboards.report.plots import method_styles
 from heatmark.leaderboards.standings.registered import MethodFacts
+from heatmark.leaderboards.standings.styles import method_styles
 
 RAMP = np.linspace(-1.0, 1.0, 101).reshape(1, 101)
 

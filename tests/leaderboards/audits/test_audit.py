@@ -32,7 +32,7 @@ from heatmark.leaderboards.audits.files import write_audit_files
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
 from heatmark.leaderboards.audits.known_audits import SHIPPED, KnownAudits, audit_notes
 from heatmark.leaderboards.audits.plots import draw_agreement
-from heatmark.leaderboards.audits.tables import HEADS, audit_frame, oracle_frame, print_audit
+from heatmark.leaderboards.audits.tables import COLUMNS, audit_frame, oracle_frame, print_audit
 from heatmark.leaderboards.board import leaderboard
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.zoo.loading import MODELS
@@ -328,7 +328,7 @@ def test_the_terminal_shows_every_metric_in_100_columns(found):
     assert max(map(len, text.splitlines())) <= 100
     for metric in found.metrics:
         assert metric.metric in text
-    heads = [line for line in text.splitlines() if all(head in line for head in HEADS[1:])]
+    heads = [line for line in text.splitlines() if all(column.head in line for column in COLUMNS[1:])]
     assert len(heads) == len(found.families)
 
 

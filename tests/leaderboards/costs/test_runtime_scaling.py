@@ -12,7 +12,6 @@ from heatmark.benchmark.timing.resized_networks import changed_network
 from heatmark.benchmark.timing.rows import Place, RuntimeCase
 from heatmark.benchmark.timing.scaling import AXES, ScalingPoint, scaling_points, steps_parameter
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.leaderboards.costs.files import facts_of
 from heatmark.leaderboards.costs.scaling import draw_scaling, exponent, scaling_curves, scaling_frame
 from heatmark.methods.registry import method_from
 
@@ -86,9 +85,9 @@ def curves():
 
 def test_curves_of_whole_calls_for_images_and_of_single_images_for_sizes():
     images, sizes = curves()
-    assert images.x == (1, 2, 4) and images.seconds == (0.01, 0.02, 0.04) and images.is_linear
+    assert images.x == (1, 2, 4) and images.seconds == (0.01, 0.02, 0.04)
     assert sizes.seconds == pytest.approx((5e-7 * 32**2, 5e-7 * 64**2))
-    assert sizes.exponent.value == pytest.approx(2.0) and not sizes.is_linear
+    assert sizes.exponent.value == pytest.approx(2.0)
     assert len(scaling_frame((images, sizes))) == 5
 
 
@@ -100,7 +99,7 @@ def test_rows_that_failed_leave_a_shorter_curve():
 
 def test_the_plot_has_a_panel_for_each_axis_with_the_exponents():
     drawn = curves()
-    figure = draw_scaling(drawn, facts_of(curve.method for curve in drawn))
+    figure = draw_scaling(drawn)
     panels = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_xlabel() for axes in panels] == ["images a call", "input side in pixels"]
     assert [axes.get_xscale() + axes.get_yscale() for axes in panels] == ["loglog"] * 2
