@@ -48,3 +48,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x' or 'y'?`` for the nearest known names, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.55)
     return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+def error_in_words(error: BaseException) -> str:
+    """Return the message of an error of heatmark's own; of another also its kind, without which it says little."""
+    return str(error) if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {error}"

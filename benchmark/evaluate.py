@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BadInput, NotApplicable
-from ..methods.explain import explain_batch
 from ..methods.registry import method_from
-from ..metrics.planner import evaluate_batch
 from ..metrics.registry import metric_from
 from ..models.base import Model
 from ..models.queries import BATCH
 from ..models.wrap import require_model
 from ..selection import parse_selections
-from .setting.explainers import explainer_of
 from .suite import Names
+from .work.batches import TargetedBatch
 
 
 def evaluate(
@@ -78,27 +76,18 @@ def evaluate(
     for method in chosen_methods.values():
         if (reason := method.why_not(model)) is not None:
             raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason}.")
+    whole = TargetedBatch(model, inputs, targets, logits, masks)
     frames = []
     for method in chosen_methods.values():
-        for first in range(0, count, BATCH):
-            rows = slice(first, first + BATCH)
-            truth = None if masks is None else masks[rows]
-            maps = explain_batch(model, method, inputs[rows], targets[rows], seed=seed, ground_truth=truth)
-            evaluation = evaluate_batch(
-                model,
-                inputs[rows],
-                maps,
-                targets[rows],
-                list(chosen_metrics.values()),
-                seed=seed,
-                logits=logits[rows],
-                masks=truth,
-                explainer=explainer_of(method, seed, truth),
-            )
-            for name, reason in evaluation.reasons.items():
+        for first, part in zip(range(0, count, BATCH), whole.parts(BATCH), strict=True):
+            maps = part.maps(method, seed)
+            found = part.scores(maps, list(chosen_metrics.values()), seed, part.explainer(method, seed))
+            for name, reason in found.reasons.items():
                 raise NotApplicable(f"{name} is not applicable to {method.id} on {model.name}: {reason.rstrip('.')}.")
             frames += [
-                pd.DataFrame({"sample": names[rows], "method": method.id, "metric": metric, "value": scores})
-                for metric, scores in evaluation.scores.items()
+                pd.DataFrame(
+                    {"sample": names[first : first + BATCH], "method": method.id, "metric": metric, "value": scores}
+                )
+                for metric, scores in found.scores.items()
             ]
     return pd.concat(frames, ignore_index=True)

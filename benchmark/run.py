@@ -10,11 +10,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ..errors import BadInput, Interrupted, StorageError, UnknownName, suggestion
+from ..errors import BadInput, Interrupted, StorageError
 from ..models.devices import installed_frameworks, require_framework
-from .executors.base import ENGINES
 from .running.execution import Run, carried_out
-from .running.plan import looked_up, work_of
+from .running.jobs import check_engine
+from .running.plan import looked_up, resolved_suite
 from .setting.plugins import load_plugins, refuse_in_worker
 from .store.folder import RunStore
 from .suite import Names, Suite, load_suite
@@ -102,10 +102,7 @@ def run(
         "shard": shard,
         "plugin": plugins,
     }
-    if engine not in ENGINES:
-        raise UnknownName(
-            f"Unknown engine {engine!r}.{suggestion(engine, ENGINES)} Choose one of: {', '.join(ENGINES)}."
-        )
+    check_engine(engine)
     part = _shard(shard)
     load_plugins(plugins)
     chosen, notes = _available(
@@ -122,11 +119,12 @@ def run(
         ),
         asked=frameworks is not None,
     )
-    looked_up(chosen)  # a misspelt name leaves no folder behind
+    definitions = looked_up(chosen)  # a misspelt name leaves no folder behind
     store = RunStore.prepared(Path(out) if out is not None else Path("results") / chosen.name)
     with _resumable(store, None if isinstance(suite, Suite) else _command(str(suite), options)):
-        work = work_of(chosen, device)
-        return carried_out(work, store, engine, plugins, part, progress, notes, began)
+        return carried_out(
+            resolved_suite(chosen, device, *definitions), store, engine, plugins, part, progress, notes, began
+        )
 
 
 def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:

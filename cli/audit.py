@@ -53,6 +53,7 @@ def audit_metrics_command(
     out: Annotated[
         Path, typer.Option("--out", help="The folder of results; RUN/audit to show it in that run's leaderboard.")
     ] = Path("results/audit"),
+    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
     plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your metrics.")] = None,
 ) -> None:
     """Ask of each metric whether what it says can be trusted.
@@ -84,6 +85,7 @@ def audit_metrics_command(
         seed=seed,
         device=device,
         out=out,
+        engine=engine,
         plugins=plugin or (),
     )
     written = write_audit_files(found, out)

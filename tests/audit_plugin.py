@@ -1,9 +1,12 @@
 """A small world whose truth is known, for tests of audits: pictures with a bright square, a linear network, and metrics
-that are good, inverted, constant, random, broken or meaningless on purpose."""
+that are good, inverted, constant, random, broken or meaningless on purpose, with a method that kills its process."""
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import networks
@@ -12,6 +15,7 @@ import numpy as np
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.datasets.registry import register_dataset
 from heatmark.errors import NotApplicable
+from heatmark.methods.registry import register_method
 from heatmark.metrics.registry import Measure, register_metric
 from heatmark.metrics.scoring import Scoring
 from heatmark.models.architecture.nodes import INPUT, Architecture, Dense, Flatten
@@ -139,6 +143,14 @@ class Picky(Flat):
 
     def values(self, scoring: Scoring) -> np.ndarray:
         raise NotApplicable("it likes no picture")
+
+
+@register_method("killing", family="test", signed=True)
+def killing(request: Any) -> Any:
+    """The input itself, unless the process kills itself because there is a file ``crash`` in AUDIT_FOLDER."""
+    if (Path(os.environ["AUDIT_FOLDER"]) / "crash").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return request.x * 1.0
 
 
 @register_metric("overlap", family="localisation", higher_is_better=True)

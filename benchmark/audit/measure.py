@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from ...datasets.base import Dataset
-from ...datasets.progress import Progress
 from ...datasets.registry import load_dataset
-from ...errors import BadInput, Interrupted, NotApplicable
+from ...errors import BadInput, Interrupted
 from ...metrics.registry import Metric
-from ...models.base import Model
-from ...models.devices import device_name
+from ..running.jobs import PlannedCell, check_engine, described, do, executor_of, facts_of, planned
+from ..running.progress import view_of
+from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
-from ..work.messages import ModelRequest
-from ..work.named_models import identity, loaded_model
+from ..work.messages import Described, Finished, NamedModel, Outcome
 from .plan import ORACLE, AuditPlan
 from .store import AuditStore
-from .units import WAYS, Entry, UnitSpec, UnitValues, Way, measured_unit, metric_key
+from .units import WAYS, AuditedMethod, UnitJob, UnitSpec, UnitValues, Way, metric_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ class TaskValues:
 
     task: Task
     accuracy: float
-    entries: tuple[Entry, ...]
+    entries: tuple[AuditedMethod, ...]
     metrics: tuple[Metric, ...]
     samples: tuple[str, ...]
     values: Mapping[Way, np.ndarray]
@@ -78,7 +77,9 @@ class Measured:
     failures: tuple[tuple[str, str], ...]
 
 
-def measure_audit(plan: AuditPlan, out: str | Path = "results/audit", *, progress: bool = True) -> Measured:
+def measure_audit(
+    plan: AuditPlan, out: str | Path = "results/audit", *, engine: str = "processes", progress: bool = True
+) -> Measured:
     """Measure what a plan says, but for what the folder holds already, and keep it there.
 
     Parameters
@@ -87,98 +88,124 @@ def measure_audit(plan: AuditPlan, out: str | Path = "results/audit", *, progres
         From `audit_plan`.
     out
         The folder.
+    engine
+        ``processes`` (a worker process, whose crash costs no more than what it was doing) or ``serial`` (this process).
     progress
         Whether to show progress on standard error.
 
     Raises
     ------
+    UnknownName
+        For an unknown engine.
     StorageError
         If the folder cannot be written.
     Interrupted
         If stopped by Ctrl-C; what is finished is kept.
     BadInput
         If nothing could be measured.
+    HeatmarkError
+        If no model can be loaded.
     """
+    refuse_in_worker()
+    check_engine(engine)
     store = AuditStore(Path(out))
-    failures: list[tuple[str, str]] = []
-    total = len(plan.tasks) * plan.limit * sum(len(entry.ways) for entry in plan.entries)
-    title = f"Auditing {len(plan.metrics)} metric{'s' if len(plan.metrics) > 1 else ''}"
+    models = {task: NamedModel(task.model, plan.framework, plan.device) for task in plan.tasks}
+    errors: dict[str, Mapping[str, str]] = {}
+
+    def keep(spec: UnitSpec, outcome: Outcome) -> None:
+        store.keep(spec, outcome)
+        if isinstance(outcome, Finished):
+            errors[spec.key] = outcome.value.failures
+
     try:
-        with Progress(title, total, "scorings", shown=progress) as bar:
-            tasks = tuple(_measured_task(plan, task, store, bar, failures) for task in plan.tasks)
+        with executor_of(engine, (plan.framework,), plan.device, plan.plugins, plan.origins) as executor:
+            answers = described(list(dict.fromkeys(models.values())), executor)
+            cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}
+            jobs = []
+            for cell in chain(*cells.values()):
+                if cell.state == "failed":
+                    store.write_failure(cell.spec, cell.reason, cell.traceback)
+                elif cell.state == "to do":
+                    jobs.append(
+                        UnitJob(
+                            cell.spec, plan.device, _samples(plan, cell.spec.dataset), _missing(plan, cell.spec, store)
+                        )
+                    )
+            do(jobs, executor, view_of(jobs, side_by_side=False, shown=progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
-    measured = tuple(task for task in tasks if task.entries and task.metrics)
-    if not measured:
-        reasons = [f"{name}: {reason}" for task in tasks for name, reason in task.not_applicable.items()]
-        errors = [f"{name}: {error}" for name, error in failures]
-        raise BadInput(f"Nothing could be audited. {'; '.join([*errors, *reasons][:4])}")
-    return Measured(plan, store.path, measured, tuple(failures))
+    return _measured(plan, store, cells, errors)
 
 
-def _measured_task(
-    plan: AuditPlan, task: Task, store: AuditStore, bar: Progress, failures: list[tuple[str, str]]
-) -> TaskValues:
-    bar.working_on(f"loading {task}")
-    model = loaded_model(ModelRequest(task.model, plan.framework, plan.device, "float32"))
-    task = replace(task, weights=identity(model, task.model))
-    dataset = load_dataset(task.dataset)
-    samples = range(min(plan.limit, len(dataset)))
-    found: list[tuple[Entry, UnitValues]] = []
-    refused: dict[str, str] = {}
+def _samples(plan: AuditPlan, dataset: str) -> int:
+    return min(plan.limit, len(load_dataset(dataset)))
+
+
+def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) -> list[PlannedCell[UnitSpec]]:
+    """Return the cells of one task, in the order of the plan's methods."""
+    dataset, model = load_dataset(task.dataset), facts_of(answer, plan.device)
+    revision = dataset.revision_of(range(_samples(plan, task.dataset)))
+    found = []
     for entry in plan.entries:
-        reason, unit = _refusal(entry, model, dataset), None
-        if reason is None:
-            bar.working_on(f"{entry.method.id} on {task.dataset}")
-            try:
-                unit = _unit(plan, task, model, dataset, samples, entry, store, bar)
-            except NotApplicable as error:
-                reason = str(error)
-        if unit is None:
-            refused[entry.method.id] = reason or ""
-            bar.update(len(samples) * len(entry.ways))
+        spec = UnitSpec(
+            model=task.model,
+            model_weights=model.weights,
+            dataset=task.dataset,
+            dataset_revision=revision,
+            method=entry.method.id,
+            method_identity=entry.method.identity(),
+            role=entry.role,
+            framework=plan.framework,
+            device_class=model.device_class,
+            seed=plan.seed,
+        )
+        if entry.role == ORACLE and dataset.first_readable().mask is None:
+            found.append(PlannedCell(spec, "not applicable", f"{dataset.name} has no ground-truth masks"))
         else:
-            found.append((entry, unit))
-            failures += [(f"{name}, {entry.method.id}, {task}", text) for name, text in unit.failures.items()]
-    return _gathered(plan, task, found, refused)
+            found.append(planned(spec, answer, store, not _missing(plan, spec, store)))
+    return found
 
 
-def _unit(
-    plan: AuditPlan,
-    task: Task,
-    model: Model,
-    dataset: Dataset,
-    samples: Sequence[int],
-    entry: Entry,
-    store: AuditStore,
-    bar: Progress,
-) -> UnitValues:
-    """Return the values of one entry: what the store lacks is measured and written."""
-    spec = UnitSpec(
-        task.model,
-        task.weights,
-        task.dataset,
-        dataset.revision_of(samples),
-        entry.method.id,
-        entry.method.identity(),
-        entry.role,
-        plan.framework,
-        device_name(model.framework, model.device),
-        plan.seed,
-    )
+def _missing(plan: AuditPlan, spec: UnitSpec, store: AuditStore) -> tuple[str, ...]:
+    """Return the metrics that a unit has no values of."""
     known = store.read(spec)
-    missing = [metric for metric in plan.metrics if known is None or not known.has(metric_key(metric))]
-    if known is not None and not missing:
-        bar.update(len(samples) * len(entry.ways))
-        return known
-    fresh = measured_unit(model, dataset, samples, entry, missing, plan.seed, bar.update)
-    whole = fresh if known is None else known.joined(fresh)
-    store.write(spec, whole, {metric_key(metric): metric.id for metric in plan.metrics})
-    return whole
+    return tuple(metric.id for metric in plan.metrics if known is None or not known.has(metric_key(metric)))
+
+
+def _measured(
+    plan: AuditPlan,
+    store: AuditStore,
+    cells: Mapping[Task, Sequence[PlannedCell[UnitSpec]]],
+    errors: Mapping[str, Mapping[str, str]],
+) -> Measured:
+    """Return what the folder holds of a plan, and what went wrong this time: ``errors`` of metrics by cell."""
+    tasks: list[TaskValues] = []
+    failures: list[tuple[str, str]] = []
+    for task, planned_here in cells.items():
+        weights = next((cell.spec.model_weights for cell in planned_here), "")
+        found: list[tuple[AuditedMethod, UnitValues]] = []
+        refused: dict[str, str] = {}
+        for entry, cell in zip(plan.entries, planned_here, strict=True):
+            key, name = cell.spec.key, entry.method.id
+            failures += [(f"{metric}, {name}, {task}", text) for metric, text in errors.get(key, {}).items()]
+            failure, values = store.failure(key), store.read(cell.spec)
+            if failure is not None:
+                failures.append((f"{name}, {task}", failure.error))
+            if values is not None:
+                found.append((entry, values))
+            elif failure is None:
+                refused[name] = cell.reason or store.reason(key) or "nothing was measured"
+        tasks.append(_gathered(plan, replace(task, weights=weights), found, refused))
+    with_values = tuple(task for task in tasks if task.entries and task.metrics)
+    if not with_values:
+        reasons = [f"{name}: {reason}" for task in tasks for name, reason in task.not_applicable.items()]
+        problems = [f"{what}: {error}" for what, error in failures]
+        raise BadInput(f"Nothing could be audited. {'; '.join([*problems, *reasons][:4])}")
+    return Measured(plan, store.path, with_values, tuple(failures))
 
 
 def _gathered(
-    plan: AuditPlan, task: Task, found: Sequence[tuple[Entry, UnitValues]], refused: dict[str, str]
+    plan: AuditPlan, task: Task, found: Sequence[tuple[AuditedMethod, UnitValues]], refused: dict[str, str]
 ) -> TaskValues:
     """Return one array for each way."""
     keys = [(metric, metric_key(metric)) for metric in plan.metrics]
@@ -202,10 +229,3 @@ def _gathered(
         values,
         refused,
     )
-
-
-def _refusal(entry: Entry, model: Model, dataset: Dataset) -> str | None:
-    """Return why an entry cannot be audited on a task, or None."""
-    if entry.role == ORACLE and dataset.first_readable().mask is None:
-        return f"{dataset.name} has no ground-truth masks"
-    return entry.method.why_not(model)

@@ -13,11 +13,12 @@ from ...models.devices import installed_frameworks, require_framework
 from ...models.queries import FRAMEWORKS
 from ...models.zoo.loading import list_models
 from ...selection import parse_selections
+from ..running.jobs import origins_outside
 from ..setting.plugins import load_plugins
 from ..store.cell import Task
 from ..suite import Names, names_of
 from ..work.named_models import check_name
-from .units import Entry, Role
+from .units import AuditedMethod, Role
 
 DATA = "shapes,patches,series"
 METHODS_AUDITED = (
@@ -44,16 +45,27 @@ class AuditPlan:
         Methods, controls, and the oracle.
     framework, device, limit, seed
         As in a run; ``limit`` samples of each dataset.
+    plugins
+        Modules or files that are imported first.
     """
 
     metrics: tuple[Metric, ...]
     skipped: tuple[tuple[str, str], ...]
     tasks: tuple[Task, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[AuditedMethod, ...]
     framework: str
     device: str
     limit: int
     seed: int
+    plugins: tuple[str, ...] = ()
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The modules outside heatmark that registered something that this audit names."""
+        registered = [metric.entry.origin for metric in self.metrics]
+        registered += [audited.method.entry.origin for audited in self.entries]
+        models, datasets = zip(*self.tasks, strict=True)
+        return origins_outside(registered, models, datasets)
 
 
 def audit_plan(
@@ -95,7 +107,8 @@ def audit_plan(
     UnknownName, BadInput, MissingExtra
         For names and values that cannot be used.
     """
-    load_plugins([plugins] if isinstance(plugins, str) else plugins)
+    plugins = (plugins,) if isinstance(plugins, str) else tuple(plugins)
+    load_plugins(plugins)
     if limit < 8:
         raise BadInput(f"An audit takes at least 8 samples of each dataset; got {limit}.")
     if framework is None:
@@ -115,6 +128,7 @@ def audit_plan(
         device,
         limit,
         seed,
+        plugins,
     )
 
 
@@ -124,14 +138,14 @@ def _metrics(names: Names | None) -> tuple[Metric, ...]:
     return tuple({metric.id: metric for metric in map(metric_from, parse_selections(names))}.values())
 
 
-def _entries(methods: Names) -> tuple[Entry, ...]:
+def _entries(methods: Names) -> tuple[AuditedMethod, ...]:
     """Return the methods asked for, heatmark's controls, and the oracle."""
     chosen = [method_from(selection) for selection in parse_selections(methods)]
-    entries = [Entry(method, CONTROL if method.entry.is_control else METHOD) for method in chosen]
+    entries = [AuditedMethod(method, CONTROL if method.entry.is_control else METHOD) for method in chosen]
     own = [e for e in METHODS if e.is_control and e.origin == "heatmark" and not e.wraps and e.name != ORACLE]
-    entries += [Entry(method_from(entry.name), CONTROL) for entry in own]
+    entries += [AuditedMethod(method_from(entry.name), CONTROL) for entry in own]
     unique = {entry.method.id: entry for entry in entries if entry.method.id != ORACLE}
-    return (*unique.values(), Entry(method_from(ORACLE), ORACLE))
+    return (*unique.values(), AuditedMethod(method_from(ORACLE), ORACLE))
 
 
 def _tasks(data: Sequence[str], models: Sequence[str] | None, framework: str) -> tuple[Task, ...]:

@@ -1,20 +1,18 @@
-"""The values of an audit as files, one for each entry on each task, so that an audit goes on where it stopped."""
+"""The values of an audit as files, one for each method on each task, so that an audit goes on where it stopped."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...errors import StorageError
-from ...storage import made_folder, set_aside, written_whole
+from ...storage import made_folder
+from ..store.keyed import DAMAGE, KeyedStore, read_table, try_to_set_aside, write_table
 from .units import UnitSpec, UnitValues
 
 FOLDER = "values"
@@ -22,7 +20,7 @@ FOOTER = b"heatmark-audit"
 _OWN = ("sample", "way", "right")
 
 
-class AuditStore:
+class AuditStore(KeyedStore[UnitSpec]):
     """A folder of audited values: ``values/KEY.parquet``, one row for each way and sample, a column for each metric.
 
     Columns are named by the metric's key, so that a changed protocol finds none of its old values.
@@ -50,21 +48,16 @@ class AuditStore:
         if not path.is_file():
             return None
         try:
-            table = pq.read_table(path)
-            footer = json.loads((table.schema.metadata or {})[FOOTER])
-            return _values(table.to_pandas(), footer["reasons"])
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
-            set_aside(path)
+            table, footer = read_table(path, FOOTER)
+            return _values(table.to_pandas(), footer["reasons"], footer["metrics"])
+        except DAMAGE:
+            try_to_set_aside(path)
             return None
 
-    def write(self, spec: UnitSpec, found: UnitValues, names: Mapping[str, str]) -> None:
-        """Write a unit, whole or not at all; ``names`` say which metric each key is, for people who look inside.
-
-        Raises
-        ------
-        StorageError
-            If the folder is read-only or full.
-        """
+    def write_finished(self, spec: UnitSpec, value: UnitValues) -> None:
+        """Write a unit, with what was known of further metrics before, and forget its earlier failure."""
+        known = self.read(spec)
+        found = value if known is None else known.joined(value)
         ways = next((len(one) for one in found.values.values()), 1)
         columns: dict[str, Any] = {
             "sample": list(found.samples) * ways,
@@ -72,16 +65,15 @@ class AuditStore:
             "right": np.tile(found.right, ways),
             **{key: values.ravel() for key, values in found.values.items()},
         }
-        footer = {"spec": asdict(spec), "reasons": dict(found.reasons), "metrics": dict(names)}
-        table = pa.table(columns).replace_schema_metadata({FOOTER: json.dumps(footer).encode()})
-        with written_whole(self._path(spec)) as temporary:
-            pq.write_table(table, temporary)
+        footer = {"spec": spec.plain(), "reasons": dict(found.reasons), "metrics": dict(found.names)}
+        write_table(self._path(spec), pa.table(columns), FOOTER, footer)
+        self._failure_path(spec.key).unlink(missing_ok=True)
 
     def _path(self, spec: UnitSpec) -> Path:
         return self.path / FOLDER / f"{spec.key}.parquet"
 
 
-def _values(table: pd.DataFrame, reasons: Mapping[str, str]) -> UnitValues:
+def _values(table: pd.DataFrame, reasons: Mapping[str, str], names: Mapping[str, str]) -> UnitValues:
     first = table[table["way"] == 0]
     ways = int(table["way"].max()) + 1
     if len(table) != ways * len(first) or not len(first):
@@ -95,4 +87,5 @@ def _values(table: pd.DataFrame, reasons: Mapping[str, str]) -> UnitValues:
             if name not in _OWN
         },
         reasons,
+        names,
     )

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from ...datasets.base import Batch, Dataset
-from ...errors import HeatmarkError
 from ...identity import digest
-from ...methods.registry import Method
-from ...metrics.planner import Evaluation, evaluate_batch
-from ...metrics.registry import Metric
-from ...models.base import Model
-from ..setting.explainers import explainer_of
+from ...methods.registry import Method, method_from
+from ...metrics.registry import Metric, metric_from
+from ..store.cell import KeyedSpec
+from ..work.batches import TargetedBatch, refuse_meaningless, targeted_batches
+from ..work.messages import NamedModel, Report
+from ..work.worker import Worker, check_planned
 from .noise import DISRUPTIVE, SMALL, blended, noise_for, with_noise
-
-BATCH = 8
-"""Samples that are explained and scored at a time."""
 
 SCHEMA = 1
 """Raised whenever the meaning of a stored value changes."""
@@ -30,8 +25,6 @@ SCHEMA = 1
 Way = Literal["plain", "retest", "small", "disruptive"]
 WAYS: tuple[Way, ...] = ("plain", "retest", "small", "disruptive")
 
-Evaluate = Callable[[Sequence[Metric]], Evaluation]
-
 #: ``method``: a method proper; ``control``: a floor; ``oracle``: the ground truth itself.
 Role = Literal["method", "control", "oracle"]
 
@@ -40,7 +33,7 @@ _SAME = 1e-4
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditedMethod:
     """A method with its role in the audit."""
 
     method: Method
@@ -52,44 +45,26 @@ class Entry:
         return WAYS[:1] if self.role == "control" else WAYS
 
 
-@dataclass(frozen=True)
-class UnitSpec:
-    """Everything that the values of one entry on one task depend on, but for the metrics.
+@dataclass(frozen=True, kw_only=True)
+class UnitSpec(KeyedSpec):
+    """What the values of one method on one task depend on, but for the metrics; the revision is of the samples audited.
 
     Attributes
     ----------
-    model, model_weights, dataset, dataset_revision
-        The task; the revision is that of the samples audited.
-    method, method_identity, role
-        The entry.
-    framework, device_class, seed
-        As in a run's cell.
+    role
+        The method's.
     noise
         The two shares of noise.
     """
 
-    model: str
-    model_weights: str
-    dataset: str
-    dataset_revision: str
-    method: str
-    method_identity: Mapping[str, Any] = field(repr=False)
     role: Role
-    framework: str
-    device_class: str
-    seed: int
     noise: tuple[float, float] = (SMALL, DISRUPTIVE)
     schema: int = SCHEMA
-
-    @property
-    def key(self) -> str:
-        """The SHA-256 of the canonical JSON of all fields."""
-        return digest(self)
 
 
 @dataclass(frozen=True, eq=False)
 class UnitValues:
-    """The values of one entry on one task.
+    """The values of one method on one task.
 
     Attributes
     ----------
@@ -98,9 +73,11 @@ class UnitValues:
     right
         Boolean (samples,): whether the network predicts the explained class.
     values
-        Metric key (`metric_key`) to float64 (ways of the entry, samples); NaN where the definition gives none.
+        Metric key (`metric_key`) to float64 (ways of the method, samples); NaN where the definition gives none.
     reasons
         Metric key to why it is not applicable; it has no values then.
+    names
+        Metric key to its canonical text, for people who look inside.
     failures
         Metric id to the error that it ended with; it has no values either.
     """
@@ -109,6 +86,7 @@ class UnitValues:
     right: np.ndarray
     values: Mapping[str, np.ndarray]
     reasons: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, key: str) -> bool:
@@ -122,6 +100,7 @@ class UnitValues:
             other.right,
             {**self.values, **other.values},
             {**self.reasons, **other.reasons},
+            {**self.names, **other.names},
             other.failures,
         )
 
@@ -131,109 +110,115 @@ def metric_key(metric: Metric) -> str:
     return digest(metric.identity())
 
 
-def measured_unit(
-    model: Model,
-    dataset: Dataset,
-    samples: Sequence[int],
-    entry: Entry,
-    metrics: Sequence[Metric],
-    seed: int,
-    report: Callable[[int], None],
-) -> UnitValues:
-    """Score the maps of one entry in all its ways, batch by batch.
+@dataclass(frozen=True)
+class UnitJob:
+    """The maps of one method on one task, to be scored in all their ways.
 
-    The explained class is the label, whose evidence is what a mask marks; the predicted one where no label fits.
-
-    Parameters
+    Attributes
     ----------
-    model, dataset, samples
-        The task: positions in the dataset.
-    entry
-        Whose maps are scored.
+    spec
+        What the values depend on.
+    device
+        As `load_model` takes it.
+    samples
+        The first so many of the dataset.
     metrics
-        What with. One that raises is left out of what follows, and its error kept.
-    seed
-        Of maps, noise and metrics; metrics are tested again with the next one.
-    report
-        Told how many (sample, way) pairs were done since it was last told.
-
-    Raises
-    ------
-    NotApplicable
-        If the entry has no meaning for the model.
+        What to score with. One that raises is left out of what follows, and its error kept.
     """
-    work = _Unit(model, entry, list(metrics), seed)
-    ids: list[str] = []
-    right: list[np.ndarray] = []
-    for batch in dataset.batches(BATCH, model, samples):
-        logits = model.outputs(batch.x)
-        predicted = logits.argmax(axis=1)
-        known = (len(dataset.class_names) == model.num_classes) & (batch.y >= 0) & (batch.y < logits.shape[1])
-        target = np.where(known, batch.y, predicted).astype(np.int64)
-        work.add(batch, target, logits, report)
-        ids += batch.ids
-        right.append(predicted == target)
-    values = {
-        metric_key(metric): np.concatenate(parts, axis=1)
-        for metric in metrics
-        if metric.id not in work.failures and metric.id not in work.reasons and (parts := work.parts[metric.id])
-    }
-    reasons = {metric_key(metric): work.reasons[metric.id] for metric in metrics if metric.id in work.reasons}
-    return UnitValues(tuple(ids), np.concatenate(right), values, reasons, dict(work.failures))
+
+    spec: UnitSpec
+    device: str
+    samples: int
+    metrics: tuple[str, ...]
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model that is explained."""
+        return NamedModel(self.spec.model, self.spec.framework, self.device)
+
+    def result(self, worker: Worker, report: Report) -> UnitValues:
+        """Score the maps batch by batch.
+
+        The explained class is the label, whose evidence is what a mask marks; the predicted one where no label fits.
+
+        Raises
+        ------
+        NotApplicable
+            If the method has no meaning for the model.
+        BadInput
+            If the model, the dataset or the method is not what the unit was planned with.
+        """
+        spec, samples = self.spec, range(self.samples)
+        method, metrics = method_from(spec.method), [metric_from(name) for name in self.metrics]
+        check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset)
+        check_planned(f"The dataset {spec.dataset}", task.dataset.revision_of(samples), spec.dataset_revision)
+        refuse_meaningless(method, task.model)
+        unit = _Unit(AuditedMethod(method, spec.role), metrics, spec.seed)
+        with task.telling(report):
+            for batch, _, asked in targeted_batches(
+                task.model,
+                task.dataset,
+                samples,
+                "label where known",
+                logits_of=lambda batch: task.logits(batch, samples),
+            ):
+                unit.add(batch.ids, asked)
+        return unit.values()
 
 
 class _Unit:
-    """Gathers the values of one entry as batches come in."""
+    """Gathers the values of one method as batches come in."""
 
-    def __init__(self, model: Model, entry: Entry, metrics: list[Metric], seed: int) -> None:
-        self._model, self._entry, self._metrics, self._seed = model, entry, metrics, seed
+    def __init__(self, audited: AuditedMethod, metrics: Sequence[Metric], seed: int) -> None:
+        self._audited, self._metrics, self._seed = audited, metrics, seed
+        self._ids: list[str] = []
+        self._right: list[np.ndarray] = []
+        self._parts: dict[str, list[np.ndarray]] = {metric.id: [] for metric in metrics}
+        self._reasons: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
         self._seedless: set[str] | None = None
-        self.parts: dict[str, list[np.ndarray]] = {metric.id: [] for metric in metrics}
-        self.reasons: dict[str, str] = {}
-        self.failures: dict[str, str] = {}
 
-    def add(self, batch: Batch, target: np.ndarray, logits: np.ndarray, report: Callable[[int], None]) -> None:
+    def add(self, ids: Sequence[str], asked: TargetedBatch) -> None:
         """Score one batch in all ways."""
-        explain = explainer_of(self._entry.method, self._seed, batch.masks)
-        maps = explain(self._model, batch.x, target, np.arange(len(target)))
-        name = self._entry.method.id
-        noise = noise_for(self._model, batch.x, self._seed, name) if len(self._entry.ways) > 1 else None
+        method, ways = self._audited.method, self._audited.ways
+        maps, explain = asked.maps(method, self._seed), asked.explainer(method, self._seed)
+        noise = noise_for(asked.model, asked.x, self._seed, method.id) if len(ways) > 1 else None
         found: dict[Way, dict[str, np.ndarray]] = {}
-        for way in self._entry.ways:
+        for way in ways:
             shown, explainer, seed, metrics = maps, explain, self._seed, self._left()
             if way == "retest":
                 # What two seeds agree on in the first batch has no random numbers, and need not be asked again.
                 seed, metrics = self._seed + 1, [m for m in metrics if m.id not in (self._seedless or ())]
             elif way != "plain" and noise is not None:
                 share = SMALL if way == "small" else DISRUPTIVE
-                shown, explainer = blended(maps, noise, share), with_noise(explain, share, self._seed, name)
-            given: dict[str, Any] = {"seed": seed, "logits": logits, "masks": batch.masks, "explainer": explainer}
-            found[way] = self._scored(metrics, partial(evaluate_batch, self._model, batch.x, shown, target, **given))
-            if way == "retest":
-                found[way] = {**found["plain"], **found[way]}
-            report(len(target))
+                shown, explainer = blended(maps, noise, share), with_noise(explain, share, self._seed, method.id)
+            scored = asked.scores_apart(shown, metrics, seed, explainer)
+            self._reasons |= scored.reasons
+            self._failures |= scored.errors
+            found[way] = {**found["plain"], **scored.scores} if way == "retest" else scored.scores
         if "retest" in found and self._seedless is None:
             self._seedless = {name for name, one in found["plain"].items() if same(one, found["retest"][name])}
         for metric in self._left():
-            self.parts[metric.id].append(np.stack([found[way][metric.id] for way in self._entry.ways]))
+            self._parts[metric.id].append(np.stack([found[way][metric.id] for way in ways]))
+        self._ids += ids
+        assert asked.logits is not None
+        self._right.append(asked.logits.argmax(axis=1) == asked.target)
+
+    def values(self) -> UnitValues:
+        """Return what was gathered."""
+        keys = {metric.id: metric_key(metric) for metric in self._metrics}
+        values = {
+            keys[metric.id]: np.concatenate(parts, axis=1)
+            for metric in self._left()
+            if (parts := self._parts[metric.id])
+        }
+        reasons = {keys[name]: reason for name, reason in self._reasons.items()}
+        names = {key: name for name, key in keys.items() if key in values or key in reasons}
+        return UnitValues(tuple(self._ids), np.concatenate(self._right), values, reasons, names, self._failures)
 
     def _left(self) -> list[Metric]:
-        return [m for m in self._metrics if m.id not in self.reasons and m.id not in self.failures]
-
-    def _scored(self, metrics: Sequence[Metric], evaluated: Evaluate) -> dict[str, np.ndarray]:
-        """Return the values of all metrics together or, where one raises, of each by itself."""
-        if not metrics:
-            return {}
-        try:
-            evaluation = evaluated(metrics)
-        except Exception as error:
-            if len(metrics) == 1:
-                known = isinstance(error, HeatmarkError)
-                self.failures[metrics[0].id] = str(error) if known else f"{type(error).__name__}: {error}"
-                return {}
-            return {name: one for metric in metrics for name, one in self._scored([metric], evaluated).items()}
-        self.reasons.update(evaluation.reasons)
-        return evaluation.scores
+        return [m for m in self._metrics if m.id not in self._reasons and m.id not in self._failures]
 
 
 def same(first: np.ndarray, second: np.ndarray) -> bool:

@@ -1,45 +1,44 @@
-"""Who does the cells: this process, or one isolated worker process per framework."""
+"""Who does the jobs: this process, or one isolated worker process per framework."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ..setting.plugins import load_plugins
-from ..work.messages import Advanced, Description, Ended, Event, Failed, Job, ModelRequest, NotMeant, Started
+from ..work.messages import Advanced, Described, Ended, Event, Job, NamedModel, Started
 from ..work.worker import Worker
 
-Engine = Literal["serial", "processes"]
-ENGINES: tuple[Engine, ...] = ("processes", "serial")
+ENGINES = ("processes", "serial")
 
 
 class Executor(Protocol):
     """Does jobs in any order and tells what happens; `close` ends it at any time."""
 
-    def describe(self, requests: Sequence[ModelRequest]) -> dict[ModelRequest, Description | Failed | NotMeant]:
+    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
         """Load models and return what they are."""
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield what happens; every job ends with exactly one `Ended`."""
 
     def close(self) -> None:
-        """End at once, also in the middle of a cell."""
+        """End at once, also in the middle of a job."""
 
 
 class SerialExecutor:
-    """Does one cell after another in this process; a crash of the process ends the run."""
+    """Does one job after another in this process; a crash of the process ends them all."""
 
     def __init__(self, plugins: Sequence[str] = ()) -> None:
         load_plugins(plugins)
         self._worker = Worker()
 
-    def describe(self, requests: Sequence[ModelRequest]) -> dict[ModelRequest, Description | Failed | NotMeant]:
+    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
         """Load models one after another and return what they are."""
-        return {request: self._worker.describe(request) for request in requests}
+        return {named: self._worker.describe(named) for named in models}
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield what happens, one framework after another; images are counted when their cell has ended."""
+        """Yield what happens, one framework after another; images are counted when their job has ended."""
         for job in sorted(jobs, key=lambda job: job.spec.framework):
             yield Started(job)
             counted: list[int] = []

@@ -1,4 +1,4 @@
-"""One isolated worker process per framework: a crash costs one cell, and the frameworks' threads do not fight."""
+"""One isolated worker process per framework: a crash costs one job, and the frameworks' threads do not fight."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import multiprocessing
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import perf_counter
 from types import ModuleType
+from typing import Any, Self
 
 from ..setting.environment import usable_cores
-from ..work.messages import Advanced, Description, Ended, Event, Failed, Job, ModelRequest, NotMeant, Started
+from ..work.messages import (
+    Advanced,
+    Call,
+    Described,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    NamedModel,
+    NotMeant,
+    Started,
+)
 from .worker_main import Done, Ready, serve
 
 GRACE_SECONDS = 5.0
 """A worker that is told to end gets this long before it is killed."""
 
-Message = Description | Failed | NotMeant | Done | int
+Message = Failed | Done | int
 
 
 @dataclass(frozen=True)
@@ -35,22 +48,42 @@ class _Running:
 class WorkerProcess:
     """The parent's side of one framework's worker; starts it when it is needed, and again after it died.
 
-    Attributes
+    Parameters
     ----------
     framework
         ``torch`` or ``tensorflow``.
+    threads
+        The threads of the framework.
+    plugins
+        Modules or files that the worker imports first.
+    on_cpu
+        Whether it shall see no GPU.
+    title
+        What it is called in messages.
+
+    Attributes
+    ----------
     broken
         Why the worker cannot be started at all, or None.
     """
 
-    def __init__(self, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool = False) -> None:
+    def __init__(
+        self, framework: str, threads: int, plugins: Sequence[str], *, on_cpu: bool = False, title: str = ""
+    ) -> None:
         self.framework = framework
-        self._on_cpu = on_cpu
         self.broken: Failed | None = None
+        self._title = title or f"{framework} worker process"
+        self._on_cpu = on_cpu
         self._threads = threads
         self._plugins = tuple(plugins)
         self._running: _Running | None = None
         self._ready = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.end()
 
     @property
     def connection(self) -> Connection | None:
@@ -74,7 +107,25 @@ class WorkerProcess:
         theirs.close()
         self._running, self._ready = _Running(process, ours), False
 
-    def send(self, message: Job | ModelRequest) -> None:
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any | Failed | NotMeant:
+        """Return what a function of a module's top level returns in the process, or why it returned nothing.
+
+        The process dying, from lack of memory for example, is a `Failed` too; the next call starts another.
+        """
+        self.send(Call(function, arguments))
+        answer = self.awaited()
+        return answer.value if isinstance(answer, Finished) else answer
+
+    def awaited(self) -> Any:
+        """Return the answer to what was sent last, waiting for it."""
+        while True:
+            found = self.take()
+            if isinstance(found, Done):
+                return found.answer
+            if isinstance(found, Failed):
+                return found
+
+    def send(self, message: Job | NamedModel | Call) -> None:
         """Start the worker where need be and send it a message; `take` tells whether it was alive to read it."""
         self.start()
         if self._running is not None:
@@ -118,16 +169,16 @@ class WorkerProcess:
         how, ready = manner(process.exitcode), self._ready
         self.end()
         if ready:
-            return Failed(f"The {self.framework} worker process died ({how}).")
+            return Failed(f"The {self._title} died ({how}).")
         self.broken = Failed(
-            f"The {self.framework} worker process ended before it was ready ({how}). "
+            f"The {self._title} ended before it was ready ({how}). "
             "`heatmark doctor` tells whether the framework works here."
         )
         return self.broken
 
 
 class ProcessExecutor:
-    """Does the cells of each framework in a worker process of its own, side by side.
+    """Does the jobs of each framework in a worker process of its own, side by side.
 
     The workers end with this process, however that ends.
 
@@ -143,20 +194,19 @@ class ProcessExecutor:
 
     def __init__(self, frameworks: Sequence[str], plugins: Sequence[str] = (), *, on_cpu: bool = False) -> None:
         threads = max(1, usable_cores() // max(1, len(frameworks)))
-        self._workers = [WorkerProcess(framework, threads, plugins, on_cpu) for framework in frameworks]
+        self._workers = [WorkerProcess(framework, threads, plugins, on_cpu=on_cpu) for framework in frameworks]
 
-    def describe(self, requests: Sequence[ModelRequest]) -> dict[ModelRequest, Description | Failed | NotMeant]:
+    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
         """Load models and return what they are; the frameworks work side by side."""
         queues = {
-            worker: deque(request for request in requests if request.framework == worker.framework)
-            for worker in self._workers
+            worker: deque(named for named in models if named.framework == worker.framework) for worker in self._workers
         }
-        answers: dict[ModelRequest, Description | Failed | NotMeant] = {}
+        answers: dict[NamedModel, Described] = {}
         while asked := [worker for worker, queue in queues.items() if queue]:
             for worker in asked:
                 worker.send(queues[worker][0])
             for worker in asked:
-                answers[queues[worker].popleft()] = _description(worker)
+                answers[queues[worker].popleft()] = worker.awaited()
         return answers
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
@@ -188,23 +238,15 @@ class ProcessExecutor:
                     yield event
 
     def close(self) -> None:
-        """End all workers, also in the middle of a cell."""
+        """End all workers, also in the middle of a job."""
         for worker in self._workers:
             worker.end()
-
-
-def _description(worker: WorkerProcess) -> Description | Failed | NotMeant:
-    """Wait for a worker's answer to a request."""
-    while True:
-        message = worker.take()
-        if isinstance(message, (Description, Failed, NotMeant)):
-            return message
 
 
 def _event(job: Job, message: Message | None, began: float) -> Event | None:
     """Return what a worker's message means for its job."""
     if isinstance(message, Done):
-        return Ended(job, message.outcome, message.seconds)
+        return Ended(job, message.answer, message.seconds)  # type: ignore[arg-type]  # jobs are not described
     if isinstance(message, Failed):
         return Ended(job, message, perf_counter() - began)
     return Advanced(job, message) if isinstance(message, int) else None

@@ -16,8 +16,8 @@ from ...models.arrays.tensor_float_32 import set_tensor_float_32
 from ...models.importing import imported
 from ..setting.environment import set_threads
 from ..setting.plugins import load_plugins
-from ..work.messages import Job, ModelRequest, Outcome
-from ..work.worker import Worker, failed
+from ..work.messages import Call, Described, NamedModel, Outcome, failed, outcome_of
+from ..work.worker import Worker
 from .log_lines import show_notices
 from .malloc import keep_freed_memory
 
@@ -32,18 +32,18 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """The outcome of a job, and the seconds that it took."""
+    """The answer to a message, and the seconds that it took."""
 
-    outcome: Outcome
+    answer: Outcome | Described
     seconds: float
 
 
 def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
-    """Answer requests and jobs until the connection is closed; the target of a worker process.
+    """Answer one message after another until the connection is closed; the target of a worker process.
 
-    Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `ModelRequest` is answered
-    by what `Worker.describe` returns; a `Job` by numbers of images (how many more went through the network) and then
-    `Done`.
+    Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `NamedModel` is answered by
+    what `Worker.describe` returns, a `Call` by what it came to, a `Job` by numbers of images (how many more went
+    through the network) and then by its outcome; answers come as `Done`.
     """
     if not make_ready(connection, framework, threads, plugins, on_cpu=on_cpu):
         return
@@ -53,14 +53,16 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             message = connection.recv()
         except EOFError:
             return
-        if isinstance(message, ModelRequest):
-            connection.send(worker.describe(message))
-        elif isinstance(message, Job):
-            began = perf_counter()
+        began = perf_counter()
+        if isinstance(message, NamedModel):
+            answer: Outcome | Described = worker.describe(message)
+        elif isinstance(message, Call):
+            answer = outcome_of(message.function, *message.arguments)
+        else:
             report = _Throttled(connection)
-            outcome = worker.run(message, report)
+            answer = worker.run(message, report)
             report.flush()
-            connection.send(Done(outcome, perf_counter() - began))
+        connection.send(Done(answer, perf_counter() - began))
 
 
 def make_ready(

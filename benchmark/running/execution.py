@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ...errors import HeatmarkError, NotApplicable
-from ..executors.base import Executor, SerialExecutor
-from ..executors.processes import ProcessExecutor
+from ...errors import HeatmarkError
 from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
-from ..setting.plugins import main_plugin, plugin_module
+from ..store.cell import CellSpec
 from ..store.folder import Failure, RunStore
 from ..suite import Suite, load_suite
-from ..work.messages import Description, Ended, Failed, Finished, Job, ModelRequest, NotMeant
-from .plan import Answer, Plan, PlannedCell, Work, known_without_loading, planned
-from .progress import View, view_of
+from ..work.cell import CellJob
+from ..work.messages import Described, Finished, ModelFacts, NamedModel, NotMeant, Outcome
+from .jobs import described, do, executor_of
+from .plan import Plan, ResolvedSuite, planned_cells
+from .progress import view_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Run:
 
 
 def carried_out(
-    work: Work,
+    resolved: ResolvedSuite,
     store: RunStore,
     engine: str,
     plugins: tuple[str, ...],
@@ -93,91 +93,41 @@ def carried_out(
     ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``notes`` become the run's, and its time is
     counted from ``began`` (`time.monotonic`).
     """
-    executor = _executor(engine, work, plugins)
-    try:
-        answers = _answers(work, executor, notes)
-        notes = (*notes, *_notes(work, answers))
-        plan = planned(work, answers, store)
-        store.begin(_record(work), plan.specs)
+    suite, left_out = resolved.suite, dict[str, str]()
+
+    def keep(spec: CellSpec, outcome: Outcome) -> None:
+        store.keep(spec, outcome)
+        if isinstance(outcome, Finished):
+            left_out.update({file["path"]: file["reason"] for file in outcome.value.provenance["skipped"]})
+
+    with executor_of(engine, suite.frameworks, resolved.device, plugins, resolved.origins) as executor:
+        answers = described(resolved.named_models, executor, notes)
+        notes = (*notes, *_notes(resolved, answers))
+        plan = planned_cells(resolved, answers, store)
+        store.begin(_record(resolved), plan.specs)
         mine = plan.part(part)
-        _write_failed(mine, store)
-        jobs = [_job(cell, work) for cell in mine.of("to do")]
-        left_out: dict[str, str] = {}
-        with view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes) as view:
-            _execute(jobs, executor, store, view, left_out)
-    finally:
-        executor.close()
+        for cell in mine.of("failed"):
+            store.write_failure(cell.spec, cell.reason, cell.traceback)
+        jobs = [CellJob(cell.spec, resolved.device, suite.batch_size, suite.gallery) for cell in mine.of("to do")]
+        do(jobs, executor, view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes), keep)
     return _ended(store, plan, notes, left_out, monotonic() - began)
 
 
-def _executor(engine: str, work: Work, plugins: tuple[str, ...]) -> Executor:
-    """Return the executor; worker processes also import the modules that registered what the suite names."""
-    if engine == "serial":
-        return SerialExecutor(plugins)
-    known = {plugin_module(plugin) for plugin in plugins}
-    further = [main_plugin() if origin == "__main__" else origin for origin in work.origins if origin not in known]
-    on_cpu = work.device.lower().startswith("cpu")
-    return ProcessExecutor(work.suite.frameworks, (*plugins, *further), on_cpu=on_cpu)
-
-
-def _answers(work: Work, executor: Executor, notes: Sequence[str]) -> dict[ModelRequest, Answer]:
-    """Return what every model is; HeatmarkError where not one of them can be used, with the notes so far."""
-    known: dict[ModelRequest, Answer | None] = {r: known_without_loading(r) for r in work.requests}
-    answers: dict[ModelRequest, Answer] = {request: answer for request, answer in known.items() if answer is not None}
-    answers |= executor.describe([request for request, answer in known.items() if answer is None])
-    if all(isinstance(answer, (Failed, NotMeant)) for answer in answers.values()):
-        problems = [answer for answer in answers.values() if isinstance(answer, Failed)]
-        for problem in problems:
-            raise HeatmarkError(problem.error if problem.known else f"{problem.error}\n{problem.traceback}")
-        reasons = sorted({answer.reason for answer in answers.values() if isinstance(answer, NotMeant)})
-        raise NotApplicable(". ".join([*reasons, *notes]))
-    return answers
-
-
-def _notes(work: Work, answers: Mapping[ModelRequest, Answer]) -> tuple[str, ...]:
+def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> tuple[str, ...]:
     """Return in which frameworks models do not exist, and what is assumed about their inputs."""
     absent = {answer.reason for answer in answers.values() if isinstance(answer, NotMeant)}
     height, width = PHOTOGRAPH
     open_shapes = {
-        (r.model, r.framework) for r, a in answers.items() if isinstance(a, Description) and not a.knows_shape
+        (r.model, r.framework) for r, a in answers.items() if isinstance(a, ModelFacts) and not a.knows_shape
     }
     assumed = {
         f"{model} does not say which inputs it takes: the photographs of {task.dataset} are brought to "
         f"{height} x {width} pixels. For another size, {HOW_TO_STATE_IT[framework]}."
-        for task in work.suite.tasks
+        for task in resolved.suite.tasks
         for model, framework in open_shapes
-        if task.model == model and work.datasets[task.dataset].framing == "whole"
+        if task.model == model and resolved.datasets[task.dataset].framing == "whole"
     }
     return (*sorted(absent), *sorted(assumed))
-
-
-def _execute(jobs: Sequence[Job], executor: Executor, store: RunStore, view: View, left_out: dict[str, str]) -> None:
-    """Do the jobs, keeping every outcome as soon as it is there; files left out are added to ``left_out``."""
-    with view:
-        for event in executor.execute(jobs):
-            if isinstance(event, Ended):
-                _keep(event, store)
-                if isinstance(event.outcome, Finished):
-                    left_out |= {file["path"]: file["reason"] for file in event.outcome.provenance["skipped"]}
-            view.hear(event)
-
-
-def _keep(event: Ended, store: RunStore) -> None:
-    spec, outcome = event.job.spec, event.outcome
-    if isinstance(outcome, Finished):
-        for sample, picture in outcome.thumbnails.items():
-            store.write_thumbnail(spec.task, sample, picture)
-        store.write(spec, outcome.rows, outcome.provenance)
-    elif isinstance(outcome, Failed):
-        store.write_failure(spec, outcome.error, outcome.traceback)
-    else:
-        store.write_reason(spec, outcome.reason)
-
-
-def _write_failed(plan: Plan, store: RunStore) -> None:
-    """Record the cells whose model could not be loaded."""
-    for cell in plan.of("failed"):
-        store.write_failure(cell.spec, cell.reason, cell.traceback)
 
 
 def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], left_out: Mapping[str, str], seconds: float) -> Run:
@@ -195,17 +145,13 @@ def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], left_out: Mappin
     )
 
 
-def _job(cell: PlannedCell, work: Work) -> Job:
-    return Job(cell.spec, work.device, work.suite.batch_size, work.suite.gallery)
-
-
-def _record(work: Work) -> dict[str, Any]:
+def _record(resolved: ResolvedSuite) -> dict[str, Any]:
     """Return what ``run.json`` says."""
     return {
-        "suite": work.suite.plain(),
-        "name": _title(work.suite),
-        "seeds": list(work.suite.seeds),
-        "device": work.device,
+        "suite": resolved.suite.plain(),
+        "name": _title(resolved.suite),
+        "seeds": list(resolved.suite.seeds),
+        "device": resolved.device,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": versions()["heatmark"],
     }

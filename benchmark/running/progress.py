@@ -222,7 +222,7 @@ def _result(event: Ended, said: set[str]) -> str:
     """Return in one line how a cell ended; an error or reason is written out once and added to ``said``."""
     label, why = event.job.spec.label, _why(event.outcome)
     if isinstance(event.outcome, Finished):
-        return f"{label}: done in {event.seconds:.1f} s"
+        return f"{label}: {event.outcome.words or f'done in {event.seconds:.1f} s'}"
     failed = isinstance(event.outcome, Failed)
     again = "the same error" if failed else "the same reason"
     text = again if why in said else why

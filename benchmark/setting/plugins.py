@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...errors import BadInput, HeatmarkError, UnknownName
+from ...errors import BadInput, UnknownName, error_in_words
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
@@ -98,5 +98,4 @@ def _import_file(path: Path) -> None:
 
 
 def _broken(plugin: str, error: Exception) -> BadInput:
-    what = str(error) if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {error}"
-    return BadInput(f"The plugin {plugin} cannot be imported: {what}")
+    return BadInput(f"The plugin {plugin} cannot be imported: {error_in_words(error)}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ...errors import BadInput
@@ -46,9 +47,9 @@ class Task:
         return f"{self.shown_model} on {self.dataset}"
 
 
-@dataclass(frozen=True)
-class CellSpec:
-    """Everything that the numbers of one cell depend on.
+@dataclass(frozen=True, kw_only=True)
+class KeyedSpec:
+    """What the numbers of a method on a model and a dataset depend on, whoever asks for them.
 
     Batch size, chunk sizes and the number of gallery samples are absent on purpose: no score depends on them.
 
@@ -58,42 +59,28 @@ class CellSpec:
         The model's name and the SHA-256 of its weights.
     dataset, dataset_revision
         The dataset's name and revision.
-    first, last
-        The sample range, ``first <= index < last``.
     method, method_identity
         The method's canonical text and its name, version and all parameters.
-    metrics, metric_identities
-        The same for every metric, sorted by canonical text.
     framework
         ``torch`` or ``tensorflow``.
-    precision
-        ``float32`` or ``bf16``.
     device_class
         ``cpu``, or the name of the GPU.
     seed
         The seed of noise and masks.
-    target
-        ``predicted`` or ``label``: the class that is explained.
     schema
-        The version of the results folder.
+        The version of what is kept under the key; raised whenever the meaning of a stored number changes.
     """
 
     model: str
     model_weights: str
     dataset: str
     dataset_revision: str
-    first: int
-    last: int
     method: str
     method_identity: Mapping[str, Any] = field(repr=False)
-    metrics: tuple[str, ...]
-    metric_identities: tuple[Mapping[str, Any], ...] = field(repr=False)
     framework: str
-    precision: Precision = "float32"
     device_class: str = "cpu"
     seed: int = 0
-    target: str = "predicted"
-    schema: int = SCHEMA
+    schema: int
 
     @property
     def key(self) -> str:
@@ -107,12 +94,42 @@ class CellSpec:
 
     @property
     def label(self) -> str:
-        """The cell in one line, for progress and messages."""
-        return f"{self.task} · {self.method} · {self.framework} · samples {self.first} to {self.last - 1}"
+        """The piece of work in one line, for progress and messages."""
+        return f"{self.task} · {self.method} · {self.framework}"
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSpec(KeyedSpec):
+    """What the numbers of one cell of a run depend on.
+
+    Attributes
+    ----------
+    first, last
+        The sample range, ``first <= index < last``.
+    metrics, metric_identities
+        As `method` and `method_identity` for every metric, sorted by canonical text.
+    precision
+        ``float32`` or ``bf16``.
+    target
+        ``predicted`` or ``label``: the class that is explained.
+    """
+
+    first: int
+    last: int
+    metrics: tuple[str, ...]
+    metric_identities: tuple[Mapping[str, Any], ...] = field(repr=False)
+    precision: Precision = "float32"
+    target: str = "predicted"
+    schema: int = SCHEMA
+
+    @property
+    def label(self) -> str:
+        """The cell in one line, for progress and messages."""
+        return f"{super().label} · samples {self.first} to {self.last - 1}"
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> CellSpec:
@@ -123,6 +140,15 @@ class CellSpec:
             raise BadInput(f"A cell's specification has missing or unknown fields: {odd}.")
         changed = {"metrics": tuple(values["metrics"]), "metric_identities": tuple(values["metric_identities"])}
         return cls(**{**values, **changed})
+
+
+@dataclass(frozen=True, eq=False)
+class CellResult:
+    """A cell's rows (see `rows_schema`), provenance, and pictures of gallery samples by sample id."""
+
+    rows: pa.Table
+    provenance: dict[str, Any]
+    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_column(metric: str) -> str:

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
-from ...errors import HeatmarkError, StorageError
+from ...errors import StorageError
 from ...storage import made_folder, set_aside, written_whole
-from .cell import SCHEMA, CellSpec, Task, slug
+from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
+from .keyed import DAMAGE, KeyedStore, read_json, read_table, try_to_set_aside, write_json, write_table
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
@@ -82,7 +81,7 @@ class Inapplicable(NamedTuple):
     reason: str
 
 
-class RunStore:
+class RunStore(KeyedStore[CellSpec]):
     """The folder of one run.
 
     Parameters
@@ -110,7 +109,7 @@ class RunStore:
             raise StorageError(
                 f"{self.path} holds no run (no run.json). Give the folder that `heatmark run --out` wrote to."
             )
-        run = _read_json(self.path / "run.json")
+        run = read_json(self.path / "run.json")
         if not isinstance(run, dict):
             raise StorageError(
                 f"{self.path / 'run.json'} is damaged. Start the same `heatmark run` again: it writes the file anew "
@@ -136,7 +135,7 @@ class RunStore:
             raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
         made_folder(folder, hint="Choose another folder with --out.")
         present = {item.name for item in folder.iterdir() if not item.name.startswith(".")}
-        run = _read_json(folder / "run.json") if "run.json" in present else None
+        run = read_json(folder / "run.json") if "run.json" in present else None
         if isinstance(run, dict):
             _check_schema(folder, run)
         elif foreign := _foreign(present):
@@ -150,7 +149,7 @@ class RunStore:
         if not isinstance(run, dict):
             if "run.json" in present:
                 set_aside(folder / "run.json")
-            _write_json(folder / "run.json", {"schema": SCHEMA})
+            write_json(folder / "run.json", {"schema": SCHEMA})
         for name in OWN_FOLDERS:
             made_folder(folder / name)
         return cls(folder)
@@ -160,13 +159,13 @@ class RunStore:
         new = {"schema": SCHEMA, **run}
         if {**self.run, "created": None} != {**new, "created": None}:
             self.run = new
-            _write_json(self.path / "run.json", new)
-        _write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
+            write_json(self.path / "run.json", new)
+        write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
 
     @property
     def expected(self) -> list[CellSpec]:
         """Every cell that the last run's plan holds, in its order."""
-        listed = _read_json(self.path / "plan.json")
+        listed = read_json(self.path / "plan.json")
         return [CellSpec.from_plain(item["spec"]) for item in listed] if isinstance(listed, list) else []
 
     def cell(self, key: str) -> Cell | None:
@@ -175,16 +174,15 @@ class RunStore:
         if not path.is_file():
             return None
         try:
-            table = pq.read_table(path)
-            footer = json.loads((table.schema.metadata or {})[FOOTER])
+            table, footer = read_table(path, FOOTER)
             spec = CellSpec.from_plain(footer["spec"])
             if footer["key"] != key or spec.key != key:
                 raise KeyError("the key in the footer is another cell's")
             if footer["checksum"] != content_checksum(table, footer["provenance"]):
                 raise ValueError("the content is not what was written")
             return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
-        except (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError):
-            _try_to_set_aside(path)
+        except DAMAGE:
+            try_to_set_aside(path)
             return None
 
     def is_done(self, key: str) -> bool:
@@ -208,9 +206,9 @@ class RunStore:
         """Return the failed cells of the last run's plan, in its order."""
         found = []
         for spec in self.expected:
-            record = _read_json(self._failure_path(spec.key))
-            if isinstance(record, dict) and not self.has(spec.key):
-                found.append(Failure(spec.key, spec, str(record.get("error")), str(record.get("traceback"))))
+            failure = self.failure(spec.key)
+            if failure is not None and not self.has(spec.key):
+                found.append(Failure(spec.key, spec, failure.error, failure.traceback))
         return found
 
     def not_applicable(self) -> list[Inapplicable]:
@@ -228,13 +226,8 @@ class RunStore:
         found = {spec.key: self.reason(spec.key) for spec in self.expected}
         return {key: reason for key, reason in found.items() if reason is not None}
 
-    def reason(self, key: str) -> str | None:
-        """Return why a cell is not applicable, or None where that was never found."""
-        record = _read_json(self._reason_path(key))
-        return str(record["reason"]) if isinstance(record, dict) and "reason" in record else None
-
     def write(self, spec: CellSpec, rows: pa.Table, provenance: Mapping[str, Any]) -> None:
-        """Write a finished cell, whole or not at all, and forget its earlier failure.
+        """Write a cell's rows and provenance, whole or not at all, and forget its earlier failure.
 
         Raises
         ------
@@ -243,22 +236,14 @@ class RunStore:
         """
         checksum = content_checksum(rows, provenance)
         footer = {"key": spec.key, "spec": spec.plain(), "provenance": dict(provenance), "checksum": checksum}
-        table = rows.replace_schema_metadata({FOOTER: json.dumps(footer)})
-        with written_whole(self._cell_path(spec.key)) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        write_table(self._cell_path(spec.key), rows, FOOTER, footer)
         self._failure_path(spec.key).unlink(missing_ok=True)
 
-    def write_failure(self, spec: CellSpec, error: str, traceback: str) -> None:
-        """Record why a cell failed; the next run tries it again."""
-        _write_json(
-            self._failure_path(spec.key),
-            {"key": spec.key, "spec": spec.plain(), "error": error, "traceback": traceback},
-        )
-
-    def write_reason(self, spec: CellSpec, reason: str) -> None:
-        """Record why a cell is not applicable."""
-        _write_json(self._reason_path(spec.key), {"key": spec.key, "spec": spec.plain(), "reason": reason})
-        self._failure_path(spec.key).unlink(missing_ok=True)
+    def write_finished(self, spec: CellSpec, value: CellResult) -> None:
+        """Write a finished cell and the pictures of its samples."""
+        for sample, picture in value.thumbnails.items():
+            self.write_thumbnail(spec.task, sample, picture)
+        self.write(spec, value.rows, value.provenance)
 
     def write_scores(self, metric: str, identity: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> None:
         """Keep the values of a metric that was computed from stored curves: cell key to one value per row.
@@ -270,22 +255,19 @@ class RunStore:
         """
         columns = {"key": list(values), "values": [list(row) for row in values.values()]}
         schema = pa.schema([("key", pa.string()), ("values", pa.list_(pa.float64()))])
-        footer = {FOOTER: json.dumps({"metric": metric, "identity": dict(identity)})}
-        folder = made_folder(self.path / "scores")
-        with written_whole(folder / f"{slug(metric)}.parquet") as temporary:
-            pq.write_table(pa.table(columns, schema=schema).replace_schema_metadata(footer), temporary)
+        path = self.path / "scores" / f"{slug(metric)}.parquet"
+        write_table(path, pa.table(columns, schema=schema), FOOTER, {"metric": metric, "identity": dict(identity)})
 
     def added_scores(self) -> list[AddedScores]:
         """Return the metrics that were added, by name; a file that cannot be read is set aside."""
         found = []
         for path in sorted((self.path / "scores").glob("*.parquet")):
             try:
-                table = pq.read_table(path)
-                footer = json.loads((table.schema.metadata or {})[FOOTER])
+                table, footer = read_table(path, FOOTER)
                 keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
                 found.append(AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True))))
-            except (OSError, ValueError, KeyError, pa.ArrowException):
-                _try_to_set_aside(path)
+            except DAMAGE:
+                try_to_set_aside(path)
         return found
 
     def thumbnail(self, task: Task, sample: str) -> Path:
@@ -302,12 +284,6 @@ class RunStore:
     def _cell_path(self, key: str) -> Path:
         return self.path / "cells" / f"{key}.parquet"
 
-    def _failure_path(self, key: str) -> Path:
-        return self.path / "failures" / f"{key}.json"
-
-    def _reason_path(self, key: str) -> Path:
-        return self.path / "skipped" / f"{key}.json"
-
 
 def _foreign(present: set[str]) -> list[str]:
     """Return the names that no run writes; runtime benchmarks may have been kept in its folder before it began."""
@@ -323,26 +299,3 @@ def _check_schema(folder: Path, run: Mapping[str, Any]) -> None:
             "Choose another folder with --out, or read it with the heatmark version that wrote it"
             + (f" ({run['version']})." if "version" in run else ".")
         )
-
-
-def _read_json(path: Path) -> Any:
-    """Return the file's content, or None where it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return None
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _try_to_set_aside(path: Path) -> None:
-    """Move a damaged file away; a folder that may only be read keeps it, and the cell still counts as missing."""
-    try:
-        set_aside(path)
-    except OSError:
-        return

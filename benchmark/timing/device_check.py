@@ -8,17 +8,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...errors import BadInput, NotApplicable
-from ...methods.explain import explain_batch
+from ...errors import BadInput
 from ...methods.registry import method_from
-from ...metrics.planner import evaluate_batch
 from ...metrics.registry import list_metrics, metric_from
 from ...models.base import Model
 from ...models.devices import device_name
 from ...selection import parse_selections
 from ..setting.environment import gpu_possible
-from ..setting.explainers import explainer_of
 from ..suite import Names
+from ..work.batches import TargetedBatch, refuse_meaningless
 from ..work.messages import Failed, NotMeant
 from .measure import Choice
 from .processes import PlaceProcess
@@ -241,25 +239,10 @@ def maps_and_scores(
     NotApplicable
         If the method has no meaning for the network.
     """
-    model, array = _loaded(name, setup, images)
-    x, chosen = model.from_numpy(array), method_from(method)
-    if reason := chosen.why_not(model):
-        raise NotApplicable(reason)
-    maps = explain_batch(model, chosen, x, targets, seed)
-    explainer = explainer_of(chosen, seed)
-
-    def scores_on(names: Sequence[str]) -> dict[str, np.ndarray]:
-        found = evaluate_batch(model, x, maps, targets, list(map(metric_from, names)), seed, explainer=explainer)
-        return {metric: scores for metric, scores in found.scores.items() if metric not in found.reasons}
-
-    try:
-        return maps, scores_on(metrics), {}
-    except Exception:  # one of them failed: the others are scored without it
-        scores: dict[str, np.ndarray] = {}
-        problems: dict[str, str] = {}
-        for metric in metrics:
-            try:
-                scores |= scores_on([metric])
-            except Exception as error:
-                problems[metric] = f"{type(error).__name__}: {error}"
-        return maps, scores, problems
+    model, x = _loaded(name, setup, images)
+    chosen = method_from(method)
+    refuse_meaningless(chosen, model)
+    asked = TargetedBatch(model, model.from_numpy(x), targets)
+    maps = asked.maps(chosen, seed)
+    found = asked.scores_apart(maps, list(map(metric_from, metrics)), seed, asked.explainer(chosen, seed))
+    return maps, {metric: one for metric, one in found.scores.items() if metric not in found.reasons}, found.errors

@@ -24,7 +24,7 @@ from ...models.engine import Pairs
 from ...models.queries import PassCount, Precision, Query
 from ...models.zoo.loading import find_model
 from ..setting.input_shapes import settle_input_shape
-from ..work.messages import ModelRequest
+from ..work.messages import NamedModel
 from ..work.named_models import is_own, loaded_model
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .machine import Watch
@@ -187,7 +187,7 @@ def loaded_for(case: RuntimeCase) -> Model:
     precision: Precision = "bf16" if case.precision == "bf16" else "float32"
     if case.size is not None or case.classes is not None:
         return changed_network(case.model, framework, device, precision, case.size, case.classes)
-    return loaded_model(ModelRequest(case.model, framework, device, precision))
+    return loaded_model(NamedModel(case.model, framework, device, precision))
 
 
 def sample_inputs(name: str, model: Model, count: int = SAMPLES) -> np.ndarray:

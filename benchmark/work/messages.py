@@ -1,29 +1,34 @@
-"""What a run and its workers say to each other; plain data that travels between processes."""
+"""What is asked of processes that work, and what they answer: plain data that travels between processes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import pyarrow as pa
-
+from ...errors import HeatmarkError, NotApplicable, error_in_words
 from ...models.queries import Precision
-from ..store.cell import CellSpec
+
+if TYPE_CHECKING:
+    from .worker import Worker
+
+Report = Callable[[int], None]
+"""Told how many images went through the network since it was last told."""
 
 
 @dataclass(frozen=True)
-class ModelRequest:
-    """Load this model and say what it is."""
+class NamedModel:
+    """A model by its name, in a framework, on a device, in a precision."""
 
     model: str
     framework: str
     device: str
-    precision: Precision
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
-class Description:
+class ModelFacts:
     """What a model turned out to be.
 
     Attributes
@@ -41,33 +46,56 @@ class Description:
     knows_shape: bool = True
 
 
-@dataclass(frozen=True)
-class Job:
-    """One cell to do, with what the scores do not depend on."""
-
-    spec: CellSpec
-    device: str
-    batch_size: int
-    gallery: int
+class Piece(Protocol):
+    """Work that is planned, shown and kept by itself: a cell of a run or an audit, or a row of a runtime benchmark."""
 
     @property
-    def request(self) -> ModelRequest:
-        """The model that the cell needs."""
-        return ModelRequest(self.spec.model, self.spec.framework, self.device, self.spec.precision)
+    def method(self) -> str:
+        """Whose maps it is about."""
+
+    @property
+    def framework(self) -> str:
+        """``torch`` or ``tensorflow``."""
+
+    @property
+    def label(self) -> str:
+        """The piece in one line, for progress and messages."""
+
+
+class Job(Protocol):
+    """A piece of work with all that doing it takes."""
+
+    @property
+    def spec(self) -> Piece:
+        """What is to be done."""
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model that it needs."""
+
+    def result(self, worker: Worker, report: Report) -> Any:
+        """Do it in a process that may have loaded the model already, and return what came out."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of a module's top level with its arguments, to be called in another process."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A cell's rows (see `cells.rows_schema`), provenance, and pictures of gallery samples by sample id."""
+    """What came out of work, and ``words`` on it where there is more to say than that it is done."""
 
-    rows: pa.Table
-    provenance: dict[str, Any]
-    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
+    value: Any
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A cell, or the loading of a model, that ended in an error; ``known`` tells a heatmark error from others."""
+    """Work, or the loading of a model, that ended in an error; ``known`` tells a heatmark error from others."""
 
     error: str
     traceback: str = ""
@@ -76,17 +104,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class NotMeant:
-    """A cell that has no meaning, and why."""
+    """Work that has no meaning, and why."""
 
     reason: str
 
 
 Outcome = Finished | Failed | NotMeant
+Described = ModelFacts | Failed | NotMeant
 
 
 @dataclass(frozen=True)
 class Started:
-    """A cell has begun."""
+    """A job has begun."""
 
     job: Job
 
@@ -101,7 +130,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell has ended, after so many seconds."""
+    """A job has ended, after so many seconds."""
 
     job: Job
     outcome: Outcome
@@ -109,3 +138,18 @@ class Ended:
 
 
 Event = Started | Advanced | Ended
+
+
+def outcome_of(function: Callable[..., Any], *arguments: Any) -> Outcome:
+    """Return what a call came to; whatever goes wrong inside becomes data."""
+    try:
+        return Finished(function(*arguments))
+    except NotApplicable as reason:
+        return NotMeant(str(reason))
+    except Exception as error:
+        return failed(error)
+
+
+def failed(error: BaseException) -> Failed:
+    """Return the record of an exception."""
+    return Failed(error_in_words(error), "".join(traceback.format_exception(error)), isinstance(error, HeatmarkError))

@@ -14,7 +14,7 @@ from ...models.queries import FRAMEWORKS
 from ...models.zoo.loading import MODELS, find_model, load_model, weights_id
 from ...models.zoo.saved_keras import check_saved_keras
 from ...models.zoo.user_models import model_from_text, user_weights_id
-from .messages import ModelRequest
+from .messages import NamedModel
 
 
 def is_own(name: str) -> bool:
@@ -48,7 +48,7 @@ def identity_without_loading(name: str) -> str | None:
     return user_weights_id(name) if is_own(name) else weights_id(name)
 
 
-def loaded_model(request: ModelRequest) -> Model:
+def loaded_model(named: NamedModel) -> Model:
     """Return the model.
 
     Raises
@@ -58,15 +58,13 @@ def loaded_model(request: ModelRequest) -> Model:
     MissingExtra
         If that framework is not installed.
     """
-    if not is_own(request.model):
-        return load_model(request.model, request.framework, device=request.device, precision=request.precision)
-    require_framework(request.framework)
-    imported(request.framework)  # before the user's code does, and quietly
-    model = model_from_text(request.model, request.device, request.precision)
-    if model.framework != request.framework:
-        raise NotApplicable(
-            f"{request.model} is a {model.framework} network, so it does not run in {request.framework}"
-        )
+    if not is_own(named.model):
+        return load_model(named.model, named.framework, device=named.device, precision=named.precision)
+    require_framework(named.framework)
+    imported(named.framework)  # before the user's code does, and quietly
+    model = model_from_text(named.model, named.device, named.precision)
+    if model.framework != named.framework:
+        raise NotApplicable(f"{named.model} is a {model.framework} network, so it does not run in {named.framework}")
     return model
 
 

@@ -35,6 +35,7 @@ def audit_metrics(
     seed: int = 0,
     device: str = "auto",
     out: str | Path = "results/audit",
+    engine: str = "processes",
     plugins: Names = (),
     progress: bool = True,
 ) -> MetricsAudit:
@@ -48,6 +49,8 @@ def audit_metrics(
         See `benchmark.audit.plan.audit_plan`.
     out
         The folder of values and answers.
+    engine
+        ``processes`` (a worker process) or ``serial`` (this process).
     progress
         Whether to show progress on standard error.
 
@@ -59,7 +62,7 @@ def audit_metrics(
         If the folder cannot be written.
     """
     plan = audit_plan(metrics, data, models, methods, framework, limit, seed, device, plugins)
-    found = audit_of(measure_audit(plan, out, progress=progress))
+    found = audit_of(measure_audit(plan, out, engine=engine, progress=progress))
     write_audit(found, Path(out))
     return found
 

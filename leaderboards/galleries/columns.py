@@ -104,12 +104,12 @@ def signs_of(methods: Sequence[Method], columns: dict[tuple[str, str], str]) -> 
 def loaded_model(name: str, framework: str, device: str) -> Model:
     """Return a registered model, or one that the user's own code or file holds."""
     from ...benchmark.work import named_models
-    from ...benchmark.work.messages import ModelRequest
+    from ...benchmark.work.messages import NamedModel
     from ...models.zoo.loading import load_model
 
     if named_models.is_own(name):
         named_models.check_name(name)
-        return named_models.loaded_model(ModelRequest(name, framework, device, "float32"))
+        return named_models.loaded_model(NamedModel(name, framework, device, "float32"))
     return load_model(name, framework=framework, device=device)
 
 

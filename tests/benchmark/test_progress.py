@@ -5,23 +5,35 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from rich.console import Console
 
 from heatmark.benchmark.running import progress
 from heatmark.benchmark.running.progress import Bar, Pace, PlainLines, Silence, view_of
 from heatmark.benchmark.store.cell import CellSpec
+from heatmark.benchmark.work.cell import CellJob
 from heatmark.benchmark.work.messages import Advanced, Ended, Failed, Finished, Job, NotMeant, Started
 
 
 def job(framework: str, method: str = "saliency[a=1]") -> Job:
-    spec = CellSpec("m", "w", "d", "r", 0, 2, method, {}, ("deletion",), ({},), framework)
-    return Job(spec, "cpu", 1, 1)
+    spec = CellSpec(
+        model="m",
+        model_weights="w",
+        dataset="d",
+        dataset_revision="r",
+        first=0,
+        last=2,
+        method=method,
+        method_identity={},
+        metrics=("deletion",),
+        metric_identities=({},),
+        framework=framework,
+    )
+    return CellJob(spec, "cpu", 1, 1)
 
 
 JOBS = [job("torch"), job("torch"), job("tensorflow"), job("tensorflow"), job("tensorflow")]
-DONE = Finished(pa.table({}), {})
+DONE = Finished(None)
 
 
 @pytest.fixture

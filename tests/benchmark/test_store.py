@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatmark.benchmark.store import folder as store_module
+from heatmark.benchmark.store import keyed as keyed_store
 from heatmark.benchmark.store.cell import SCHEMA, CellSpec, Task, rows_schema, slug
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, StorageError
@@ -262,7 +262,7 @@ def test_an_interrupted_write_leaves_nothing(store: RunStore, monkeypatch: pytes
         Path(where).write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module.pq, "write_table", stopped)
+    monkeypatch.setattr(keyed_store.pq, "write_table", stopped)
     with pytest.raises(KeyboardInterrupt):
         store.write(spec(), rows(), {})
     assert list((store.path / "cells").iterdir()) == []

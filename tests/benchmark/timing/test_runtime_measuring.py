@@ -16,7 +16,7 @@ from heatmark.benchmark.timing.files import read_runtime
 from heatmark.benchmark.timing.machine import differences, gpu_facts, machine_record
 from heatmark.benchmark.timing.measure import NetworkRows, chosen, rows_again
 from heatmark.benchmark.timing.measure import measure_runtime as measure
-from heatmark.benchmark.timing.processes import Answered, Call, PlaceProcess, _answer
+from heatmark.benchmark.timing.processes import PlaceProcess
 from heatmark.benchmark.timing.row_in_process import images_of, measured, survey
 from heatmark.benchmark.timing.rows import (
     CHUNK,
@@ -30,7 +30,7 @@ from heatmark.benchmark.timing.rows import (
     RuntimeSettings,
     Surveyed,
 )
-from heatmark.benchmark.work.messages import Failed, NotMeant
+from heatmark.benchmark.work.messages import Failed, Finished, NotMeant, outcome_of
 from heatmark.errors import BadInput, MissingExtra, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.arrays.tensor_float_32 import tensor_float_32
 from heatmark.models.queries import PassCount
@@ -58,8 +58,8 @@ class InProcess:
 
     def call(self, function, *arguments):
         self.calls.append(function.__name__)
-        answer = _answer(Call(function, arguments))
-        return answer.value if isinstance(answer, Answered) else answer
+        answer = outcome_of(function, *arguments)
+        return answer.value if isinstance(answer, Finished) else answer
 
     def end(self):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -17,10 +17,9 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from heatmark.benchmark.audit import measure as measuring
 from heatmark.benchmark.audit.measure import measure_audit
 from heatmark.benchmark.audit.plan import audit_plan
-from heatmark.benchmark.audit.units import UnitValues, metric_key
+from heatmark.benchmark.audit.units import UnitJob, UnitValues, metric_key
 from heatmark.benchmark.setting.plugins import load_plugins, plugin_module
 from heatmark.benchmark.suite import list_suites
 from heatmark.cli.main import app
@@ -34,6 +33,7 @@ from heatmark.leaderboards.audits.known_audits import SHIPPED, KnownAudits, audi
 from heatmark.leaderboards.audits.plots import draw_agreement
 from heatmark.leaderboards.audits.tables import COLUMNS, audit_frame, oracle_frame, print_audit
 from heatmark.leaderboards.board import leaderboard
+from heatmark.methods.registry import METHODS as METHODS_REGISTERED
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.zoo.loading import MODELS
 
@@ -48,7 +48,7 @@ def plugin() -> Iterator[None]:
     """Register the plugin's entries for this module alone: a metric that raises must not meet other tests."""
     import sys
 
-    registries = (METRICS, DATASETS, MODELS)
+    registries = (METHODS_REGISTERED, METRICS, DATASETS, MODELS)
     for registry in registries:
         registry.names()
     before = [dict(registry._entries) for registry in registries]
@@ -61,8 +61,10 @@ def plugin() -> Iterator[None]:
 
 
 def audited(folder: Path, metrics: str = "overlap", **options: Any) -> MetricsAudit:
+    """Return an audit that is made in this process, unless told otherwise."""
     defaults: dict[str, Any] = {"methods": METHODS, "framework": "torch", "limit": 16, "device": "cpu"}
-    return audit_metrics(metrics, "squares", out=folder, progress=False, **{**defaults, **options})
+    defaults |= {"engine": "serial", "progress": False}
+    return audit_metrics(metrics, "squares", out=folder, **{**defaults, **options})
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +161,18 @@ def test_frameworks_find_the_same(found, tmp_path):
 def test_without_masks_there_is_no_oracle(tmp_path):
     pytest.importorskip("torch")
     plan = audit_plan("flat,steady", "unmasked", methods=METHODS, framework="torch", limit=8, device="cpu")
-    (task,) = measure_audit(plan, tmp_path, progress=False).tasks
+    (task,) = measure_audit(plan, tmp_path, engine="serial", progress=False).tasks
     assert task.not_applicable == {"oracle": "unmasked has no ground-truth masks"}
     assert task.places("oracle") == [] and len(task.places("method")) == 3
     found = audit_metrics(
-        "overlap,steady", "unmasked", methods=METHODS, framework="torch", limit=8, out=tmp_path, progress=False
+        "overlap,steady",
+        "unmasked",
+        methods=METHODS,
+        framework="torch",
+        limit=8,
+        out=tmp_path,
+        engine="serial",
+        progress=False,
     )
     assert dict(found.skipped) == {"overlap": "it needs ground-truth masks, and there are none"}
     assert one(found, "steady").tasks[0].oracle == ()
@@ -174,15 +183,15 @@ def test_without_masks_there_is_no_oracle(tmp_path):
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
-    """What is measured from here on: (entry, metrics)."""
+    """What is measured from here on: (method, metrics)."""
     calls: list[tuple[str, tuple[str, ...]]] = []
-    true: Callable[..., UnitValues] = measuring.measured_unit
+    true = UnitJob.result
 
-    def counting(model: Any, dataset: Any, samples: Any, entry: Any, metrics: Any, *rest: Any) -> UnitValues:
-        calls.append((entry.method.id, tuple(metric.id for metric in metrics)))
-        return true(model, dataset, samples, entry, metrics, *rest)
+    def counting(job: UnitJob, *given: Any) -> UnitValues:
+        calls.append((job.spec.method, job.metrics))
+        return true(job, *given)
 
-    monkeypatch.setattr(measuring, "measured_unit", counting)
+    monkeypatch.setattr(UnitJob, "result", counting)
     return calls
 
 
@@ -204,22 +213,56 @@ def test_what_is_measured_is_not_measured_again(tmp_path, measured):
 
 def test_an_audit_that_was_stopped_goes_on(tmp_path, measured, monkeypatch):
     pytest.importorskip("torch")
-    counting = measuring.measured_unit
+    counting = UnitJob.result
 
-    def stopping(*given: Any) -> UnitValues:
+    def stopping(job: UnitJob, *given: Any) -> UnitValues:
         if len(measured) == 3:
             raise KeyboardInterrupt
-        return counting(*given)
+        return counting(job, *given)
 
-    monkeypatch.setattr(measuring, "measured_unit", stopping)
+    monkeypatch.setattr(UnitJob, "result", stopping)
     with pytest.raises(Interrupted, match="goes on from there"):
         audited(tmp_path, limit=8)
-    monkeypatch.setattr(measuring, "measured_unit", counting)
+    monkeypatch.setattr(UnitJob, "result", counting)
     done = {entry for entry, _ in measured}
     measured.clear()
     resumed = audited(tmp_path, limit=8)
     assert len(done) == 3 and not done & {entry for entry, _ in measured}
     assert resumed.metrics == audited(tmp_path / "whole", limit=8).metrics
+
+
+def test_a_crash_of_the_worker_costs_one_method_which_is_tried_again(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("AUDIT_FOLDER", str(tmp_path))
+    (tmp_path / "crash").touch()
+    options: dict[str, Any] = {"methods": "gradient,killing,input_x_gradient", "limit": 8, "engine": "processes"}
+    options |= {"plugins": [PLUGIN], "progress": True}
+    found = audited(tmp_path / "audit", **options)
+    ((what, error),) = found.settings["failures"]
+    assert what == "killing, halves on squares" and "torch worker process died" in error and "SIGKILL" in error
+    assert found.settings["methods"] == ["gradient", "input_x_gradient"]
+    (record,) = (tmp_path / "audit" / "failures").glob("*.json")
+    assert json.loads(record.read_text())["spec"]["method"] == "killing"
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(": done in " in line for line in lines) == 2 + 5 + 1
+    assert any("killing · torch: FAILED: The torch worker process died" in line for line in lines)
+
+    (tmp_path / "crash").unlink()
+    again = audited(tmp_path / "audit", **options)
+    (line,) = capsys.readouterr().err.splitlines()  # the rest had been done
+    assert line.startswith("[1/1] halves on squares · killing · torch: done in ")
+    assert again.settings["failures"] == [] and not record.exists()
+    assert again.settings["methods"] == ["gradient", "killing", "input_x_gradient"]
+    assert again.metrics == audited(tmp_path / "serial", **{**options, "engine": "serial"}).metrics
+
+
+def test_methods_without_a_meaning_are_not_asked_again(tmp_path, measured):
+    pytest.importorskip("torch")
+    for expected in (2 + 5 + 1, 0):
+        found = audited(tmp_path, limit=8, methods="gradient,attention_rollout")
+        assert found.settings["methods"] == ["gradient"] and found.settings["failures"] == []
+        assert len(measured) == expected
+        measured.clear()
 
 
 def test_damaged_values_are_measured_again(tmp_path, measured):
@@ -344,6 +387,8 @@ def test_the_command_writes_and_fails_where_a_metric_did(tmp_path):
         "8",
         "--out",
         str(tmp_path / "a"),
+        "--engine",
+        "serial",
         "--plugin",
         PLUGIN,
     ]

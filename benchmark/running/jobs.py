@@ -1,0 +1,119 @@
+"""From models to finished jobs, the same way for runs and audits: models are described, cells planned, jobs done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from ...datasets.registry import find_dataset
+from ...errors import HeatmarkError, NotApplicable, UnknownName, suggestion
+from ...models.zoo.loading import find_model
+from ..executors.base import ENGINES, Executor, SerialExecutor
+from ..executors.processes import ProcessExecutor
+from ..setting.environment import gpu_possible
+from ..setting.plugins import main_plugin, plugin_module
+from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
+from ..store.keyed import KeyedStore
+from ..work.messages import Described, Ended, Failed, Job, ModelFacts, NamedModel, NotMeant, Outcome
+from ..work.named_models import identity_without_loading, is_own, possible_frameworks
+from .progress import View
+
+State = Literal["done", "to do", "not applicable", "failed"]
+Spec = TypeVar("Spec", bound=KeyedSpec)
+
+
+@dataclass(frozen=True)
+class PlannedCell(Generic[Spec]):
+    """A cell and what is known about it; ``reason`` says why it cannot start or has no meaning."""
+
+    spec: Spec
+    state: State
+    reason: str = ""
+    traceback: str = ""
+
+
+def check_engine(engine: str) -> None:
+    """Raise UnknownName unless jobs can be done so."""
+    if engine not in ENGINES:
+        raise UnknownName(
+            f"Unknown engine {engine!r}.{suggestion(engine, ENGINES)} Choose one of: {', '.join(ENGINES)}."
+        )
+
+
+def origins_outside(
+    registered: Iterable[str], models: Iterable[str] = (), datasets: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the modules outside heatmark that registered something: methods and metrics by their origins, and more."""
+    found = [*registered, *(find_model(name)[0].origin for name in models if not is_own(name))]
+    found += [find_dataset(name).origin for name in datasets]
+    return tuple(sorted({name for name in found if name in sys.modules and name.partition(".")[0] != "heatmark"}))
+
+
+def executor_of(
+    engine: str, frameworks: Sequence[str], device: str, plugins: Sequence[str], origins: Iterable[str]
+) -> AbstractContextManager[Executor]:
+    """Return the executor, closed at the end; worker processes also import the modules that registered something."""
+    if engine == "serial":
+        return closing(SerialExecutor(plugins))
+    known = {plugin_module(plugin) for plugin in plugins}
+    further = [main_plugin() if origin == "__main__" else origin for origin in origins if origin not in known]
+    return closing(ProcessExecutor(frameworks, (*plugins, *further), on_cpu=device.lower().startswith("cpu")))
+
+
+def known_without_loading(named: NamedModel) -> ModelFacts | NotMeant | None:
+    """Return what a model is if that needs no framework: known weights, and no GPU that it could be on."""
+    if named.framework not in possible_frameworks(named.model):
+        return NotMeant(f"{named.model} does not exist in {named.framework}")
+    weights = identity_without_loading(named.model)
+    if weights is None or not (named.device == "cpu" or (named.device == "auto" and not gpu_possible())):
+        return None
+    return ModelFacts(weights, "cpu")
+
+
+def described(
+    models: Sequence[NamedModel], executor: Executor, notes: Sequence[str] = ()
+) -> dict[NamedModel, Described]:
+    """Return what every model is.
+
+    Raises
+    ------
+    HeatmarkError
+        If not one of them can be used; the message ends with the notes.
+    """
+    known = {named: known_without_loading(named) for named in models}
+    answers: dict[NamedModel, Described] = {named: answer for named, answer in known.items() if answer is not None}
+    answers |= executor.describe([named for named, answer in known.items() if answer is None])
+    if all(isinstance(answer, (Failed, NotMeant)) for answer in answers.values()):
+        for problem in answers.values():
+            if isinstance(problem, Failed):
+                raise HeatmarkError(problem.error if problem.known else f"{problem.error}\n{problem.traceback}")
+        reasons = sorted({answer.reason for answer in answers.values() if isinstance(answer, NotMeant)})
+        raise NotApplicable(". ".join([*reasons, *notes]))
+    return answers
+
+
+def facts_of(answer: Described, device: str) -> ModelFacts:
+    """Return what a key needs of a model; of one that could not be loaded there is no more than its device."""
+    return answer if isinstance(answer, ModelFacts) else ModelFacts(UNKNOWN_WEIGHTS, device)
+
+
+def planned(spec: Spec, answer: Described, store: KeyedStore[Spec], done: bool) -> PlannedCell[Spec]:
+    """Return a cell with what the model's description and the store say about it."""
+    if isinstance(answer, Failed):
+        return PlannedCell(spec, "failed", answer.error, answer.traceback)
+    if done:
+        return PlannedCell(spec, "done")
+    reason = answer.reason if isinstance(answer, NotMeant) else store.reason(spec.key)
+    return PlannedCell(spec, "to do") if reason is None else PlannedCell(spec, "not applicable", reason)
+
+
+def do(jobs: Sequence[Job], executor: Executor, view: View, keep: Callable[[Any, Outcome], None]) -> None:
+    """Do jobs, give every outcome to ``keep`` with the job's own spec as soon as it is there, and show the progress."""
+    with view:
+        for event in executor.execute(jobs):
+            if isinstance(event, Ended):
+                keep(event.job.spec, event.outcome)
+            view.hear(event)

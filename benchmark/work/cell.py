@@ -1,0 +1,189 @@
+"""Doing a cell of a run: samples are explained and scored batch by batch, with the times and passes that took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...datasets.base import Batch
+from ...identity import digest
+from ...methods.registry import Method, method_from
+from ...metrics.planner import Evaluation
+from ...metrics.registry import Metric, metric_from
+from ...models.base import Model
+from ...models.queries import PassCount
+from ..setting.environment import machine_facts, versions
+from ..setting.peak_memory import PeakMemory
+from ..store.cell import CellResult, CellSpec, rows_schema, score_column
+from .batches import TargetedBatch, labels_fit, refuse_meaningless, targeted_batches
+from .messages import NamedModel, Report
+from .thumbnails import block_means, thumbnails
+from .unperturbed import Original, originals_of
+from .worker import LoadedTask, Worker, check_planned
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """One cell to do, with what the scores do not depend on."""
+
+    spec: CellSpec
+    device: str
+    batch_size: int
+    gallery: int
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model that the cell needs."""
+        return NamedModel(self.spec.model, self.spec.framework, self.device, self.spec.precision)
+
+    def result(self, worker: Worker, report: Report) -> CellResult:
+        """Do the cell.
+
+        Raises
+        ------
+        NotApplicable
+            If the method has no meaning for the model.
+        BadInput
+            If the model, the dataset, the method or a metric is not what the cell was planned with.
+        """
+        spec = self.spec
+        method, metrics = method_from(spec.method), [metric_from(metric) for metric in spec.metrics]
+        check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
+        for metric, identity in zip(metrics, spec.metric_identities, strict=True):
+            check_planned(metric.id, digest(metric.identity()), digest(identity))
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset)
+        check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
+        refuse_meaningless(method, task.model)
+        cell = _Cell(self, task, method, metrics)
+        samples = range(spec.first, spec.last)
+        with task.telling(report), PeakMemory(task.model) as memory:
+            for batch, labels, asked in targeted_batches(
+                task.model,
+                task.dataset,
+                samples,
+                spec.target,
+                self.batch_size,
+                lambda batch: task.logits(batch, samples),
+            ):
+                cell.add(batch, labels, asked)
+            if task.bare_forward_seconds is None:
+                task.bare_forward_seconds = _bare_forward_seconds(task.model, asked.x)
+        return cell.result(worker.threads, memory.bytes)
+
+
+@dataclass
+class _Cell:
+    """Rows, pictures and passes of a cell, as they come in batch by batch, and which metrics have no meaning there."""
+
+    job: CellJob
+    task: LoadedTask
+    method: Method
+    metrics: Sequence[Metric]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    explain: PassCount = field(default_factory=PassCount)
+    score: PassCount = field(default_factory=PassCount)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, batch: Batch, labels: np.ndarray, asked: TargetedBatch) -> None:
+        """Explain and score one batch."""
+        model, seed, count = self.task.model, self.job.spec.seed, len(asked.target)
+        assert asked.logits is not None
+        originals = originals_of(asked.logits, labels, asked.target)
+        model.synchronise()
+        before, clock = model.passes, perf_counter()
+        maps = asked.maps(self.method, seed)
+        model.synchronise()
+        between, explained = model.passes, perf_counter()
+        evaluation = asked.scores(maps, self.metrics, seed, asked.explainer(self.method, seed))
+        self.reasons.update(evaluation.reasons)
+        model.synchronise()
+        seconds = ((explained - clock) / count, (perf_counter() - explained) / count)
+        self.explain += between - before
+        self.score += model.passes - between
+        pictures = thumbnails(model, batch.x) if any(index < self.job.gallery for index in batch.indices) else []
+        for row, original in enumerate(originals):
+            in_gallery = int(batch.indices[row]) < self.job.gallery
+            kept = block_means(maps[row]) if in_gallery else None
+            self.rows.append(self._row(row, batch, original, evaluation, seconds, kept))
+            if in_gallery and pictures:
+                self.pictures[batch.ids[row]] = pictures[row]
+
+    def _row(
+        self,
+        row: int,
+        batch: Batch,
+        original: Original,
+        evaluation: Evaluation,
+        seconds: tuple[float, float],
+        heatmap: np.ndarray | None,
+    ) -> dict[str, Any]:
+        """Return one sample's row."""
+        return {
+            "sample": batch.ids[row],
+            "index": int(batch.indices[row]),
+            **asdict(original),
+            "degenerate": evaluation.degenerate[row],
+            **{score_column(metric.id): float(evaluation.scores[metric.id][row]) for metric in self.metrics},
+            **evaluation.bands[row].columns(),
+            "explain_seconds": seconds[0],
+            "score_seconds": seconds[1],
+            "map": None if heatmap is None else heatmap.ravel().tolist(),
+            "map_shape": None if heatmap is None else list(heatmap.shape),
+        }
+
+    def result(self, threads: int | None, peak: int) -> CellResult:
+        """Return what came out, with everything that is worth knowing of how."""
+        model, dataset = self.task.model, self.task.dataset
+        rows = pa.Table.from_pylist(self.rows, schema=rows_schema(self.job.spec.metrics))
+        facts = machine_facts()
+        provenance = {
+            "versions": versions(),
+            **{name: facts[name] for name in ("platform", "python", "cpu", "cores")},
+            "threads": threads,
+            "device": model.device,
+            "started": self.started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "passes_explain": asdict(self.explain),
+            "passes_score": asdict(self.score),
+            "metrics_not_applicable": dict(sorted(self.reasons.items())),
+            "bare_forward_seconds": self.task.bare_forward_seconds,
+            "chunks": model.chunks,
+            "peak_memory_bytes": peak,
+            "labels_known": labels_fit(dataset, model),
+            "skipped": [asdict(file) for file in dataset.skipped],
+            "license": dataset.license,
+            "class_names": self._names_that_occur(rows),
+        }
+        return CellResult(rows, provenance, self.pictures)
+
+    def _names_that_occur(self, rows: pa.Table) -> dict[str, str]:
+        """Return the names of the classes that the samples have, are explained for, or are taken for."""
+        model, dataset = self.task.model, self.task.dataset
+        names = model.class_names or (dataset.class_names if labels_fit(dataset, model) else ())
+        classes = {int(value) for name in ("label", "target", "predicted") for value in rows.column(name).to_pylist()}
+        return {str(number): names[number] for number in sorted(classes) if 0 <= number < len(names)}
+
+
+def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
+    """Return the seconds per image of plain outputs at the engine's best chunk, the least of some repeats.
+
+    Measured after a first cell, by when the engine has found its chunk and compiled its graphs.
+    """
+    size = model.chunks.get("forward", 1)
+    full = model.operations.take(x, np.arange(size) % int(x.shape[0]))
+    times = []
+    for _ in range(repeats):
+        model.synchronise()
+        clock = perf_counter()
+        model.engine.outputs(full)
+        model.synchronise()
+        times.append(perf_counter() - clock)
+    return min(times) / size
