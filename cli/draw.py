@@ -25,7 +25,9 @@ def draw_commands(app: typer.Typer) -> None:
 
 def explain_command(
     images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE...", help="Picture files.")] = None,
-    methods: Annotated[list[str], typer.Option("--methods", help="Methods, comma-separated, or all.")] = [  # noqa: B006
+    methods: Annotated[
+        list[str], typer.Option("--methods", help="Comma-separated; all: every method but other libraries'.")
+    ] = [  # noqa: B006
         "saliency,grad_cam"
     ],
     out: Annotated[

@@ -31,8 +31,8 @@ def runtime_command(
         Names,
         typer.Option(
             "--methods",
-            help="Comma-separated. Besides methods: engine:forward, engine:gradient, engine:curves. By default those "
-            "of the run in --out, or of quick.",
+            help="Comma-separated; all: every method but other libraries'. Besides methods: engine:forward, "
+            "engine:gradient, engine:curves. By default those of the run in --out, or of quick.",
         ),
     ] = None,
     models: Annotated[Names, typer.Option("--models", help="Models, comma-separated.")] = None,
@@ -102,8 +102,10 @@ def runtime_command(
     heatmark runtime --precision float32,bf16 --device cuda
     heatmark runtime --compare results/runtime --out results/after
     """
+    from ..benchmark.timing.choices import choice_for
     from ..benchmark.timing.measure import settings_of
-    from ..leaderboards.costs import studies as runtime_runs
+    from ..benchmark.timing.scaling import METHODS
+    from ..benchmark.work.explaining import EVERY
 
     settings = settings_of(rounds, seconds, threads, memory, plugin or ())
     if sum((scaling, check_devices, compare is not None)) > 1:
@@ -111,18 +113,19 @@ def runtime_command(
     if current is not None and compare is None:
         raise BadInput("--current belongs to --compare BASELINE.")
     _load_plugins(plugin or ())
-    options = (_joined(methods), _joined(models), _joined(frameworks), device, precision)
+    named, rest = _joined(methods), (_joined(models), _joined(frameworks), device, precision)
     if scaling:
-        _scale(runtime_runs.scaling_choice(out, *options), settings, out, axes)
+        _scale(choice_for(out, named or METHODS, *rest), settings, out, axes)
     elif check_devices:
-        _check(runtime_runs.check_choice(out, *options), settings, out, _joined(metrics), images, precisions_only=False)
+        choice = choice_for(out, named or EVERY, *rest)
+        _check(choice, settings, out, _joined(metrics), images, precisions_only=False)
     elif compare is not None:
         anything_said = any((methods, models, frameworks, device != "auto", precision != "float32"))
-        choice = runtime_runs.choice_for(out, *options, batch) if anything_said else None
-        record = _current(compare, current, choice, settings, out)
+        again = choice_for(out, named, *rest, batch) if anything_said else None
+        record = _current(compare, current, again, settings, out)
         _compare(compare, record, out, threshold, force)
     else:
-        _measure(runtime_runs.choice_for(out, *options, batch), settings, out, _joined(metrics), images)
+        _measure(choice_for(out, named, *rest, batch), settings, out, _joined(metrics), images)
 
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:

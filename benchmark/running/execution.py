@@ -109,7 +109,8 @@ def carried_out(
         for cell in mine.of("failed"):
             store.write_failure(cell.spec, cell.reason, cell.traceback)
         jobs = [CellJob(cell.spec, resolved.device, suite.batch_size, suite.gallery) for cell in mine.of("to do")]
-        do(jobs, executor, view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes), keep)
+        view = view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes)
+        do(executor.execute(jobs), view, keep)
     return _ended(store, plan, notes, left_out, monotonic() - began)
 
 

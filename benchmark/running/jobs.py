@@ -17,7 +17,7 @@ from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
 from ..store.keyed import KeyedStore
-from ..work.messages import Described, Ended, Failed, Job, ModelFacts, NamedModel, NotMeant, Outcome
+from ..work.messages import Described, Ended, Event, Failed, ModelFacts, NamedModel, NotMeant, Outcome
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
 from .progress import View
 
@@ -110,10 +110,10 @@ def planned(spec: Spec, answer: Described, store: KeyedStore[Spec], done: bool) 
     return PlannedCell(spec, "to do") if reason is None else PlannedCell(spec, "not applicable", reason)
 
 
-def do(jobs: Sequence[Job], executor: Executor, view: View, keep: Callable[[Any, Outcome], None]) -> None:
-    """Do jobs, give every outcome to ``keep`` with the job's own spec as soon as it is there, and show the progress."""
+def do(events: Iterable[Event], view: View, keep: Callable[[Any, Outcome], None]) -> None:
+    """Let work go on, give every outcome with its spec to ``keep`` as soon as it is there, and show the progress."""
     with view:
-        for event in executor.execute(jobs):
+        for event in events:
             if isinstance(event, Ended):
                 keep(event.job.spec, event.outcome)
             view.hear(event)

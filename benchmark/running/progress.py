@@ -1,4 +1,4 @@
-"""Showing how far a run has come: a bar in a terminal, plain lines elsewhere, or nothing."""
+"""Showing how far work has come: a bar in a terminal, plain lines elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from ..work.messages import Advanced, Ended, Event, Failed, Finished, Job, Outcome, Started
+from ..work.messages import Advanced, Ended, Event, Failed, Finished, Outcome, Planned, Started
 
 WINDOW_SECONDS = 15.0
 """The rate of images is taken over this time."""
@@ -22,23 +22,22 @@ QUIET_SECONDS = 10.0
 
 
 class Pace:
-    """Counts cells and images, and estimates the time left.
+    """Counts jobs and images, and estimates the time left.
 
-    Frameworks run side by side or one after another; each one's time left is its mean time per cell times its cells
-    left.
+    Frameworks run side by side or one after another; each one's time left is its mean time per job times its jobs left.
 
     Parameters
     ----------
     jobs
-        The cells to do.
+        What is to be done.
     side_by_side
         Whether the frameworks run at the same time.
     """
 
-    def __init__(self, jobs: Sequence[Job], side_by_side: bool) -> None:
+    def __init__(self, jobs: Sequence[Planned], side_by_side: bool) -> None:
         self.total = len(jobs)
         self.ended = 0
-        self._running: list[tuple[Job, float]] = []
+        self._running: list[tuple[Planned, float]] = []
         self._side_by_side = side_by_side
         self._left: dict[str, int] = {}
         for job in jobs:
@@ -71,7 +70,7 @@ class Pace:
         return sum(images for _, images in self._images) / elapsed
 
     def seconds_left(self) -> float | None:
-        """Return the estimated time left, or None before the first cell has ended."""
+        """Return the estimated time left, or None before the first job has ended."""
         known = [seconds for times in self._times.values() for seconds in times]
         if not known:
             return None
@@ -79,7 +78,7 @@ class Pace:
         return max(lefts) if self._side_by_side else sum(lefts)
 
     def _framework_left(self, framework: str, otherwise: float) -> float:
-        """Return the time left for one framework's cells; ``otherwise`` is the time per cell where none has ended."""
+        """Return the time left for one framework's jobs; ``otherwise`` is the time per job where none has ended."""
         times = self._times[framework]
         mean = sum(times) / len(times) if times else otherwise
         now = monotonic()
@@ -94,16 +93,20 @@ class Pace:
     @property
     def text(self) -> str:
         """Rate and time left in words; once nothing is left, the rate over all and the time that it took."""
-        if self.ended == self.total:
-            took = monotonic() - self._began
-            return f"{self._all_images / max(took, 1e-3):.0f} images/s, took {timedelta(seconds=round(took))}"
+        over = self.ended == self.total
+        took = monotonic() - self._began
+        rate = self._all_images / max(took, 1e-3) if over else self.images_per_second()
         left = self.seconds_left()
-        remaining = "" if left is None else f", {timedelta(seconds=round(left))} left"
-        return f"{self.images_per_second():.0f} images/s{remaining}"
+        parts = [f"{rate:.0f} images/s"] if self._all_images else []
+        if over:
+            parts.append(f"took {timedelta(seconds=round(took))}")
+        elif left is not None:
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        return ", ".join(parts)
 
 
 class View(Protocol):
-    """Something that shows a run."""
+    """Something that shows how far work has come."""
 
     def __enter__(self) -> View:
         """Begin."""
@@ -129,7 +132,7 @@ class Silence:
 
 
 class PlainLines:
-    """One line per ended cell, and in between one now and then."""
+    """One line per ended job, and in between one now and then."""
 
     def __init__(self, pace: Pace, console: Console) -> None:
         self._pace = pace
@@ -147,30 +150,39 @@ class PlainLines:
         """Print a line where it is due."""
         self._pace.hear(event)
         if isinstance(event, Ended):
-            self._print(f"{_result(event, self._said)} ({self._pace.text})")
+            self._print(_result(event, self._said))
         elif monotonic() - self._spoke >= QUIET_SECONDS:
-            self._print(f"working on {self._pace.running} ({self._pace.text})")
+            self._print(f"working on {self._pace.running}")
 
     def _print(self, text: str) -> None:
         self._spoke = monotonic()
-        line = f"[{self._pace.ended}/{self._pace.total}] {text}"
+        pace = f" ({self._pace.text})" if self._pace.text else ""
+        line = f"[{self._pace.ended}/{self._pace.total}] {text}{pace}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class Bar:
-    """A progress bar with cells, images per second and time left; what went wrong is printed above it, each once."""
+    """A progress bar with jobs, images per second and time left; what went wrong is printed above it, each once.
 
-    def __init__(self, pace: Pace, console: Console) -> None:
+    Parameters
+    ----------
+    pace, console
+        What is shown, and where.
+    noun
+        What the jobs are called.
+    """
+
+    def __init__(self, pace: Pace, console: Console, noun: str = "cells") -> None:
         self._pace = pace
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("cells"),
+            TextColumn(noun),
             MofNCompleteColumn(),
             BarColumn(),
             TextColumn("{task.fields[shown]}"),
             console=console,
         )
-        self._bar = self._progress.add_task("cells", total=pace.total, shown="starting")
+        self._bar = self._progress.add_task(noun, total=pace.total, shown="starting")
         self._said: set[str] = set()
 
     def __enter__(self) -> Bar:
@@ -178,14 +190,14 @@ class Bar:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        # Where the run was stopped, what was being worked on is so no longer.
+        # Where work was stopped, what was being worked on is so no longer.
         self._progress.update(self._bar, shown=self._pace.text)
         self._progress.stop()
 
     def hear(self, event: Event) -> None:
         """Move the bar."""
         self._pace.hear(event)
-        if isinstance(event, Ended) and _why(event.outcome) not in {"", *self._said}:
+        if isinstance(event, Ended) and _to_tell(event.outcome) not in {"", *self._said}:
             line = _result(event, self._said)
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         running = f" · {escape(self._pace.running)}" if self._pace.running else ""
@@ -193,11 +205,12 @@ class Bar:
 
 
 def view_of(
-    jobs: Sequence[Job],
+    jobs: Sequence[Planned],
     side_by_side: bool,
     shown: bool = True,
     console: Console | None = None,
     notes: Sequence[str] = (),
+    noun: str = "cells",
 ) -> View:
     """Return a bar where standard error is a terminal, plain lines where not, or silence; notes are printed first."""
     if not shown:
@@ -208,23 +221,22 @@ def view_of(
     if not jobs:
         return Silence()
     pace = Pace(jobs, side_by_side)
-    return Bar(pace, console) if console.is_terminal else PlainLines(pace, console)
+    return Bar(pace, console, noun) if console.is_terminal else PlainLines(pace, console)
 
 
-def _why(outcome: Outcome) -> str:
-    """Return the error or reason for which a cell has no result; nothing where it has one."""
+def _to_tell(outcome: Outcome) -> str:
+    """Return what there is to tell beyond that something is done: an error, a reason, or a result's own words."""
     if isinstance(outcome, Finished):
-        return ""
+        return outcome.words
     return outcome.error if isinstance(outcome, Failed) else outcome.reason
 
 
 def _result(event: Ended, said: set[str]) -> str:
-    """Return in one line how a cell ended; an error or reason is written out once and added to ``said``."""
-    label, why = event.job.spec.label, _why(event.outcome)
+    """Return in one line how a job ended; an error or reason is written out once and added to ``said``."""
+    label, told = event.job.spec.label, _to_tell(event.outcome)
     if isinstance(event.outcome, Finished):
-        return f"{label}: {event.outcome.words or f'done in {event.seconds:.1f} s'}"
+        return f"{label}: {told or f'done in {event.seconds:.1f} s'}"
     failed = isinstance(event.outcome, Failed)
-    again = "the same error" if failed else "the same reason"
-    text = again if why in said else why
-    said.add(why)
+    text = told if told not in said else "the same error" if failed else "the same reason"
+    said.add(told)
     return f"{label}: {'FAILED' if failed else 'not applicable'}: {text}"

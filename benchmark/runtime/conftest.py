@@ -22,7 +22,8 @@ from heatmark.benchmark.timing.files import group_of
 from heatmark.benchmark.timing.machine import machine_record
 from heatmark.benchmark.timing.measure import Choice, NetworkRows, chosen, settings_of
 from heatmark.benchmark.timing.processes import PlaceProcess
-from heatmark.benchmark.timing.rows import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
+from heatmark.benchmark.timing.rows import Measurement, Place, RuntimeCase, RuntimeSettings
+from heatmark.benchmark.work.messages import Failed, NotMeant
 from heatmark.datasets.registry import load_dataset
 from heatmark.models.base import Model
 from heatmark.models.devices import installed_frameworks
@@ -159,10 +160,12 @@ def measured_row(
     clock = pytestconfig.stash[CLOCK]
 
     def measure(case: RuntimeCase) -> Measurement:
-        row = networks(case).measure(case)
-        if isinstance(row, NotMeasured):
-            pytest.fail(row.reason) if row.failed else pytest.skip(row.reason)
-        assert isinstance(row, Measurement)
+        found = networks(case).measure(case)
+        if isinstance(found, Failed):
+            pytest.fail(found.error)
+        if isinstance(found, NotMeant):
+            pytest.skip(found.reason)
+        row: Measurement = found.value
         benchmark.group = group_of(case)
         benchmark.extra_info.update(row.plain())
         durations = iter(row.calls)

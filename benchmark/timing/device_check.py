@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from time import perf_counter
 
 import numpy as np
 
@@ -14,15 +15,15 @@ from ...metrics.registry import list_metrics, metric_from
 from ...models.base import Model
 from ...models.devices import device_name
 from ...selection import parse_selections
+from ..running.progress import View, view_of
 from ..setting.environment import gpu_possible
-from ..suite import Names
+from ..suite import Names, load_suite
 from ..work.batches import TargetedBatch, refuse_meaningless
-from ..work.messages import Failed, NotMeant
+from ..work.messages import Ended, Failed, Finished, NotMeant, Started, Step
 from .measure import Choice
 from .processes import PlaceProcess
-from .progress import RuntimeView
 from .row_in_process import loaded_for, sample_inputs
-from .rows import PRECISIONS, Place, RuntimeCase, RuntimePrecision, RuntimeSettings
+from .rows import ENGINE, PRECISIONS, Place, RuntimeCase, RuntimePrecision, RuntimeSettings
 
 IMAGES = 4
 """So many images are explained unless told otherwise."""
@@ -90,8 +91,6 @@ class DeviceCheck:
         How many images are explained.
     seed
         Of noise and masks.
-    notes
-        What the user should know, such as that there is no GPU.
     """
 
     model: str
@@ -100,12 +99,29 @@ class DeviceCheck:
     metrics: tuple[str, ...]
     images: int = IMAGES
     seed: int = 0
-    notes: tuple[str, ...] = ()
+
+    def steps(self, setup: Setup) -> list[Step]:
+        """Return what is done in a setup."""
+        return [Step(ComparedMethod(method, self.model, setup)) for method in self.methods]
+
+
+@dataclass(frozen=True)
+class ComparedMethod:
+    """A method in a setup, for progress."""
+
+    method: str
+    model: str
+    setup: Setup
 
     @property
-    def steps(self) -> int:
-        """How many methods are run in all setups together."""
-        return len(self.methods) * sum(map(len, self.setups.values()))
+    def framework(self) -> str:
+        """``torch`` or ``tensorflow``."""
+        return self.setup.place.framework
+
+    @property
+    def label(self) -> str:
+        """The method and the setup in one line."""
+        return f"{self.model} · {self.method} · {self.framework} · {self.setup.label}"
 
 
 def checked_metrics(names: Names | None) -> tuple[str, ...]:
@@ -142,8 +158,50 @@ def precision_setups(choice: Choice) -> dict[str, tuple[Setup, ...]]:
     return found
 
 
+def device_checks(
+    choice: Choice, metrics: Names | None = None, images: int = IMAGES, *, precisions_only: bool = False
+) -> tuple[list[DeviceCheck], tuple[str, ...]]:
+    """Return what is compared of each network, and what the user should know, such as that there is no GPU.
+
+    Parameters
+    ----------
+    choice
+        Methods, networks, frameworks and devices.
+    metrics
+        What maps are scored with: by default every metric, or those of the quick suite where only precisions are
+        compared.
+    images
+        How many images are explained.
+    precisions_only
+        Whether each device is compared with itself in another precision, rather than with the processor.
+
+    Raises
+    ------
+    UnknownName, BadInput
+        For metrics that cannot be used, or too few images.
+    """
+    if images < 1:
+        raise BadInput(f"--images must be at least 1, not {images}.")
+    setups, notes = (precision_setups(choice), ()) if precisions_only else setups_of(choice)
+    texts = checked_metrics(load_suite("quick").metrics if metrics is None and precisions_only else metrics)
+    methods = tuple(method for method in choice.methods if not method.startswith(ENGINE))
+    return [DeviceCheck(model, setups, methods, texts, images) for model in choice.models], notes
+
+
+def check_setups(
+    checks: Sequence[DeviceCheck], settings: RuntimeSettings, optional: frozenset[Place], *, progress: bool = True
+) -> Iterator[dict[str, tuple[Outputs, ...]]]:
+    """Yield what the setups of each check gave, as `collected` returns it, and show the progress."""
+    steps = [
+        step for check in checks for setups in check.setups.values() for setup in setups for step in check.steps(setup)
+    ]
+    with view_of(steps, side_by_side=False, shown=progress, noun="methods") as view:
+        for check in checks:
+            yield collected(check, settings, view, optional)
+
+
 def collected(
-    check: DeviceCheck, settings: RuntimeSettings, view: RuntimeView, optional: frozenset[Place] = frozenset()
+    check: DeviceCheck, settings: RuntimeSettings, view: View, optional: frozenset[Place] = frozenset()
 ) -> dict[str, tuple[Outputs, ...]]:
     """Return by framework what every setup gave, the reference first; setups that cannot be had are left out, said.
 
@@ -153,41 +211,38 @@ def collected(
 
 
 def _outputs_of(
-    setups: Sequence[Setup],
-    check: DeviceCheck,
-    settings: RuntimeSettings,
-    view: RuntimeView,
-    optional: frozenset[Place],
+    setups: Sequence[Setup], check: DeviceCheck, settings: RuntimeSettings, view: View, optional: frozenset[Place]
 ) -> list[Outputs]:
     found: list[Outputs] = []
-    for number, setup in enumerate(setups):
-        targets = found[0].targets if found else None
-        with PlaceProcess(setup.place, settings) as process:
-            view.working_on(f"{check.model} · {setup.place.framework} · {setup.label}")
-            start = process.call(starting_point, check.model, setup, check.images, targets)
-            if isinstance(start, (Failed, NotMeant)):
-                reason = start.error if isinstance(start, Failed) else start.reason
-                # Where a device may be missing, its absence is no error, but whatever else goes wrong is.
-                if isinstance(start, Failed) and not (start.known and setup.place in optional):
-                    raise BadInput(f"{check.model} · {setup.place.framework} · {setup.label}: {reason}")
-                view.say(f"left out {setup.place.framework} · {setup.label}: {reason}")
-                if not found:  # nothing to compare the others with
-                    view.skip(len(check.methods) * (len(setups) - number))
-                    return []
-                view.skip(len(check.methods))
-                continue
-            found.append(_with_methods(start, check, process, view))
+    without_reference: NotMeant | None = None
+    for setup in setups:
+        if without_reference is None:
+            targets = found[0].targets if found else None
+            with PlaceProcess(setup.place, settings) as process:
+                start = process.call(starting_point, check.model, setup, check.images, targets)
+                if isinstance(start, Outputs):
+                    found.append(_with_methods(start, check, process, view))
+                    continue
+            reason = start.error if isinstance(start, Failed) else start.reason
+            # Where a device may be missing, its absence is no error, but whatever else goes wrong is.
+            if isinstance(start, Failed) and not (start.known and setup.place in optional):
+                raise BadInput(f"{check.model} · {setup.place.framework} · {setup.label}: {reason}")
+            absent = NotMeant(f"left out {setup.place.framework} · {setup.label}: {reason}")
+            without_reference = None if found else absent
+        for step in check.steps(setup):
+            view.hear(Ended(step, without_reference or absent, 0.0))
     return found
 
 
-def _with_methods(start: Outputs, check: DeviceCheck, process: PlaceProcess, view: RuntimeView) -> Outputs:
+def _with_methods(start: Outputs, check: DeviceCheck, process: PlaceProcess, view: View) -> Outputs:
     maps: dict[str, np.ndarray] = {}
     scores: dict[str, dict[str, np.ndarray]] = {}
     left_out: dict[str, str] = {}
-    failed = set()
+    failed: set[str] = set()
     failed_metrics: dict[str, str] = {}
-    for method in check.methods:
-        view.working_on(f"{method} · {start.setup.place.framework} · {start.setup.label}")
+    for method, step in zip(check.methods, check.steps(start.setup), strict=True):
+        began = perf_counter()
+        view.hear(Started(step))
         answer = process.call(
             maps_and_scores, check.model, start.setup, check.images, method, check.metrics, start.targets, check.seed
         )
@@ -198,19 +253,16 @@ def _with_methods(start: Outputs, check: DeviceCheck, process: PlaceProcess, vie
             left_out[method] = answer.reason
         else:
             maps[method], scores[method], problems = answer
-            for metric, problem in problems.items():
-                failed_metrics.setdefault(metric, problem)
-        view.skip(1)
-    return Outputs(
-        start.setup,
-        start.device_name,
-        start.targets,
-        start.logits,
-        maps,
-        scores,
-        left_out,
-        frozenset(failed),
-        failed_metrics,
+            failed_metrics = {**problems, **failed_metrics}
+            answer = Finished(None)
+        view.hear(Ended(step, answer, perf_counter() - began))
+    return replace(
+        start,
+        maps=maps,
+        scores=scores,
+        left_out=left_out,
+        failed=frozenset(failed),
+        failed_metrics=failed_metrics,
     )
 
 

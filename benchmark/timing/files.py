@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, StorageError
-from ...storage import made_folder, written_whole
+from ...storage import made_folder
 from ..setting.environment import versions
+from ..store.keyed import write_json
+from ..work.messages import Failed, Finished, NotMeant, Outcome
 from .machine import differences, machine_record
 from .rounds import spread
 from .rows import Measurement, NotMeasured, RuntimeCase, RuntimeSettings
@@ -92,6 +94,10 @@ class RuntimeFile:
         """What has been written so far."""
         return self._record
 
+    def keep(self, case: RuntimeCase, outcome: Outcome) -> None:
+        """Add what measuring a row came to."""
+        self.add(outcome.value if isinstance(outcome, Finished) else _not_measured(case, outcome))
+
     def add(self, row: Measurement | NotMeasured) -> None:
         """Add a row and write the file, whole or not at all."""
         record = self._record
@@ -99,9 +105,14 @@ class RuntimeFile:
             self._record = replace(record, measurements=(*record.measurements, row))
         else:
             self._record = replace(record, missing=(*record.missing, row))
-        document = runtime_document(self._record, asdict(self._settings))
-        with written_whole(self.path) as temporary:
-            temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(self.path, runtime_document(self._record, asdict(self._settings)))
+
+
+def _not_measured(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
+    """Return a row without a measurement."""
+    if isinstance(problem, NotMeant):
+        return NotMeasured(case, problem.reason)
+    return NotMeasured(case, problem.error, failed=True, traceback=problem.traceback)
 
 
 def runtime_document(record: RuntimeRecord, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,29 +6,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from ...errors import BadInput, Interrupted
-from ...methods.registry import METHODS, method_from
+from ...methods.registry import method_from
 from ...models.devices import installed_frameworks, require_framework, resolved_device
 from ...models.queries import FRAMEWORKS, PassCount
 from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
+from ..running.jobs import do
+from ..running.progress import view_of
 from ..setting.environment import gpu_possible, usable_cores
 from ..setting.plugins import load_plugins, refuse_in_worker
 from ..suite import Names, load_suite, names_of
-from ..work.messages import Failed, NotMeant
+from ..work.explaining import EVERY, every_method
+from ..work.messages import Ended, Failed, Finished, NotMeant, Outcome, Started, Step
 from ..work.named_models import check_name, possible_frameworks
 from .files import RuntimeFile, RuntimeRecord
 from .processes import PlaceProcess
-from .progress import RuntimeView, runtime_view
 from .row_in_process import images_of, measured, passes_of, survey
 from .rows import (
     CHUNK,
     ENGINE,
     WORKS,
     Measurement,
-    NotMeasured,
     Place,
     RuntimeCase,
     RuntimePrecision,
@@ -36,9 +38,6 @@ from .rows import (
     Surveyed,
     checked_precision,
 )
-
-EVERY = "all"
-"""Stands for every registered method but other libraries'."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +123,14 @@ def chosen(
     )
 
 
-def every_method() -> tuple[str, ...]:
-    """Return all registered methods at their defaults, but for families of names and other libraries' methods."""
-    found = []
-    for entry in METHODS:
-        if entry.requires is None and not entry.name.endswith(":") and "masks" not in entry.needs:
-            try:
-                found.append(method_from(entry.name).id)
-            except BadInput:
-                continue  # it wants an inner method named
-    return tuple(found)
-
-
 def checked_methods(names: Names) -> tuple[str, ...]:
-    """Return the canonical texts of methods and works; ``all`` stands for `every_method`."""
-    texts = [item.text for item in parse_selections(names)]
-    found = [work for text in texts for work in (every_method() if text == EVERY else (_checked_work(text),))]
+    """Return the canonical texts of methods and works; ``all`` stands for all methods that cost something."""
+    found: list[str] = []
+    for item in parse_selections(names):
+        if item.text == EVERY:
+            found += [method.id for method in every_method().methods if "masks" not in method.entry.needs]
+        else:
+            found.append(_checked_work(item.text))
     return tuple(dict.fromkeys(found))
 
 
@@ -206,11 +197,9 @@ def measure_runtime(
     check_devices(choice, settings)
     wanted = choice.cases if cases is None else list(cases)
     file = RuntimeFile(Path(out), settings)
+    view = view_of([Step(case) for case in wanted], side_by_side=False, shown=progress, noun="rows")
     try:
-        with runtime_view(len(wanted), progress) as view:
-            for row in measured_rows(wanted, settings, view, choice.optional):
-                file.add(row)
-                view.ended(row)
+        do(measured_rows(wanted, settings, choice.optional), view, file.keep)
     except KeyboardInterrupt as error:
         kept = len(file.record.measurements)
         raise Interrupted(f"Stopped. {kept} measured row(s) are kept in {file.path}.") from error
@@ -278,21 +267,21 @@ class NetworkRows:
         else:
             self.problem = answer
 
-    def measure(self, case: RuntimeCase) -> Measurement | NotMeasured:
-        """Return what was measured of a row, or why it was not; which weights these are is kept with it."""
+    def measure(self, case: RuntimeCase) -> Outcome:
+        """Return a row's `Measurement`, or why it was not measured; which weights these are is kept with it."""
         case = replace(case, weights=self._weights)
         if self.problem is not None:
-            return _missing(case, self.problem)
+            return self.problem
         images = self._images(case)
         if not isinstance(images, int):
-            return _missing(case, images)
+            return images
         if self._settings.memory and case.place.on_cpu:
             self.process.end()  # memory grows by less in a process that has worked before
         row = self.process.call(measured, case, self._settings, self._surveyed, images)
         if not isinstance(row, Measurement):
-            return _missing(case, row)
+            return row
         self._passes[case.method] = PassCount(row.passes.forward // row.images, row.passes.backward // row.images)
-        return row
+        return Finished(row, row.words)
 
     def _images(self, case: RuntimeCase) -> int | Failed | NotMeant:
         """Return how many images one call of a row explains, or why it explains none."""
@@ -307,12 +296,9 @@ class NetworkRows:
 
 
 def measured_rows(
-    cases: Sequence[RuntimeCase],
-    settings: RuntimeSettings,
-    view: RuntimeView,
-    optional: frozenset[Place] = frozenset(),
-) -> Iterator[Measurement | NotMeasured]:
-    """Yield every row as it ends; one that fails costs no other."""
+    cases: Sequence[RuntimeCase], settings: RuntimeSettings, optional: frozenset[Place] = frozenset()
+) -> Iterator[Started | Ended]:
+    """Measure row after row and yield what happens; one that fails costs no other."""
     for place in dict.fromkeys(case.place for case in cases):
         with PlaceProcess(place, settings) as process:
             mine = [case for case in cases if case.place == place]
@@ -321,17 +307,12 @@ def measured_rows(
                 if network.precision != precision:
                     process.end()  # TensorFlow may keep the kernels that it chose in another precision
                     precision = network.precision
-                view.working_on(f"the bare {network.model} · {place.framework} · {place.device}")
-                rows = NetworkRows(network, process, settings, place in optional)
+                rows: NetworkRows | None = None
                 for case in [case for case in mine if case.network == network]:
-                    view.working_on(case.label)
-                    yield rows.measure(case)
-
-
-def _missing(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
-    if isinstance(problem, NotMeant):
-        return NotMeasured(case, problem.reason)
-    return NotMeasured(case, problem.error, failed=True, traceback=problem.traceback)
+                    step, began = Step(case), perf_counter()
+                    yield Started(step)
+                    rows = rows or NetworkRows(network, process, settings, place in optional)
+                    yield Ended(step, rows.measure(case), perf_counter() - began)
 
 
 def check_devices(choice: Choice, settings: RuntimeSettings) -> None:

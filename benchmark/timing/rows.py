@@ -92,6 +92,11 @@ class RuntimeCase:
         return shown_name(self.model, self.weights)
 
     @property
+    def framework(self) -> str:
+        """``torch`` or ``tensorflow``."""
+        return self.place.framework
+
+    @property
     def key(self) -> tuple[str, ...]:
         """What the row is paired by when two runs are compared."""
         return tuple(self.parameters.values())
@@ -288,6 +293,12 @@ class Measurement:
             bare = bare + backward * np.array(self.bare_backward)
         times: np.ndarray = np.array(self.calls) / bare
         return times
+
+    @property
+    def words(self) -> str:
+        """What was measured in a few words, for progress."""
+        noisy = f", noisy (quartiles {self.latency.relative:.0%} of the median apart)" if self.noisy else ""
+        return f"{1000 * self.latency.median:.3g} ms an image, {self.throughput:.3g} images/s{noisy}"
 
     @property
     def device_name(self) -> str:

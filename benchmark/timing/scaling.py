@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from ...errors import BadInput
 from ...methods.registry import Method, method_from
 from ...selection import select
-from .measure import Choice
-from .rows import ENGINE, FULL, RuntimeCase
+from .files import RuntimeRecord
+from .measure import Choice, measure_runtime
+from .rows import ENGINE, FULL, RuntimeCase, RuntimeSettings
 
 Axis = Literal["images", "size", "steps", "classes"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -98,6 +100,22 @@ def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPo
         for x in values[axis]
         if (case := _at(base, axis, x, filling)) is not None
     ]
+
+
+def measure_scaling(
+    choice: Choice, settings: RuntimeSettings, out: Path, axes: Sequence[str], *, progress: bool = True
+) -> tuple[list[ScalingPoint], RuntimeRecord]:
+    """Measure the rows of every method's curves; return where they stand, and what was measured.
+
+    Raises
+    ------
+    BadInput
+        For an unknown axis, or a device that is not there.
+    """
+    points = scaling_points(choice, axes)
+    cases = list(dict.fromkeys(point.case for point in points))
+    # Memory is of no account here, and a process for every row would take longer than the rows.
+    return points, measure_runtime(choice, replace(settings, memory=False), out, progress=progress, cases=cases)
 
 
 def _axis(text: str) -> tuple[Axis, tuple[int, ...]]:

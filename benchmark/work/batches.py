@@ -63,7 +63,7 @@ def chosen_targets(logits: np.ndarray, labels: np.ndarray, target: str, ids: Seq
     BadInput
         If the label is the target and a sample has none.
     """
-    predicted = logits.argmax(axis=1).astype(np.int64)
+    predicted: np.ndarray = logits.argmax(axis=1).astype(np.int64)
     if target == "predicted":
         return predicted
     if target == "label" and (labels == UNKNOWN).any():

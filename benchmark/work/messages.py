@@ -62,12 +62,16 @@ class Piece(Protocol):
         """The piece in one line, for progress and messages."""
 
 
-class Job(Protocol):
-    """A piece of work with all that doing it takes."""
+class Planned(Protocol):
+    """What has a piece of work."""
 
     @property
     def spec(self) -> Piece:
         """What is to be done."""
+
+
+class Job(Planned, Protocol):
+    """A piece of work with all that doing it in a worker takes."""
 
     @property
     def named_model(self) -> NamedModel:
@@ -75,6 +79,13 @@ class Job(Protocol):
 
     def result(self, worker: Worker, report: Report) -> Any:
         """Do it in a process that may have loaded the model already, and return what came out."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A piece of work that is done outside a worker's loop, such as a row that is measured."""
+
+    spec: Piece
 
 
 @dataclass(frozen=True)
@@ -117,14 +128,14 @@ Described = ModelFacts | Failed | NotMeant
 class Started:
     """A job has begun."""
 
-    job: Job
+    job: Planned
 
 
 @dataclass(frozen=True)
 class Advanced:
     """So many more images went through the network."""
 
-    job: Job
+    job: Planned
     images: int
 
 
@@ -132,7 +143,7 @@ class Advanced:
 class Ended:
     """A job has ended, after so many seconds."""
 
-    job: Job
+    job: Planned
     outcome: Outcome
     seconds: float
 

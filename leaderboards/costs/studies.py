@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ...benchmark.setting.plugins import load_plugins
-from ...benchmark.store.folder import RunStore
-from ...benchmark.suite import Names, load_suite
-from ...benchmark.timing.device_check import (
-    IMAGES,
-    DeviceCheck,
-    checked_metrics,
-    collected,
-    precision_setups,
-    setups_of,
-)
+from ...benchmark.suite import Names
+from ...benchmark.timing.choices import choice_for, is_run
+from ...benchmark.timing.device_check import IMAGES, check_setups, device_checks
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
-from ...benchmark.timing.measure import EVERY, Choice, check_devices, chosen, measure_runtime, settings_of
-from ...benchmark.timing.progress import runtime_view
-from ...benchmark.timing.rows import ENGINE, RuntimeSettings
-from ...benchmark.timing.scaling import METHODS, scaling_points
-from ...errors import BadInput, Interrupted
+from ...benchmark.timing.measure import Choice, check_devices, measure_runtime, settings_of
+from ...benchmark.timing.rows import RuntimeSettings
+from ...benchmark.timing.scaling import measure_scaling
+from ...errors import Interrupted
 from ..standings.standings import Standings
 from .comparison import THRESHOLD, Comparison, compared
 from .device_parity import Parity, parities
@@ -121,42 +113,6 @@ def runtime(
     return measured_costs(choice, settings, Path(out), progress=progress)
 
 
-def choice_for(
-    out: Path,
-    methods: Names | None = None,
-    models: Names | None = None,
-    frameworks: Names | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    batches: Names = ("1", "chunk"),
-) -> Choice:
-    """Return what is to be measured; what is not said is that of the run whose folder ``out`` is, or of ``quick``.
-
-    Parameters
-    ----------
-    out
-        The folder of results.
-    methods, models, frameworks, device, precision, batches
-        As `measure_runtime.chosen` takes them.
-
-    Raises
-    ------
-    UnknownName, BadInput, MissingExtra
-        For names and values that cannot be used.
-    """
-    if is_run(out):
-        plan = RunStore(out).expected
-        methods = methods or tuple(dict.fromkeys(spec.method for spec in plan)) or None
-        models = models or tuple(dict.fromkeys(spec.model for spec in plan)) or None
-        frameworks = frameworks or tuple(dict.fromkeys(spec.framework for spec in plan)) or None
-    return chosen(methods, models, frameworks, device, precision, batches)
-
-
-def is_run(folder: Path) -> bool:
-    """Return whether a folder holds a run of a suite, with which costs can be set beside quality."""
-    return (folder / "run.json").is_file()
-
-
 def measured_costs(choice: Choice, settings: RuntimeSettings, out: Path, *, progress: bool = True) -> Costs:
     """Measure every row of a choice; write tables and plots, beside a run's quality where ``out`` is its folder.
 
@@ -193,31 +149,9 @@ def measured_scaling(
     BadInput
         For an unknown axis, or a device that is not there.
     """
-    points = scaling_points(choice, axes)
-    # Memory is of no account here, and a process for every row would take longer than the rows.
-    record = measure_runtime(
-        choice,
-        replace(settings, memory=False),
-        out,
-        progress=progress,
-        cases=list(dict.fromkeys(point.case for point in points)),
-    )
+    points, record = measure_scaling(choice, settings, out, axes, progress=progress)
     curves = scaling_curves(points, record)
     return curves, record, write_scaling(curves, out)
-
-
-def check_choice(
-    out: Path, methods: Names | None, models: Names | None, frameworks: Names | None, device: str, precision: str
-) -> Choice:
-    """Return whose maps are compared between devices: by default those of every method."""
-    return choice_for(out, methods or EVERY, models, frameworks, device, precision)
-
-
-def scaling_choice(
-    out: Path, methods: Names | None, models: Names | None, frameworks: Names | None, device: str, precision: str
-) -> Choice:
-    """Return whose cost is measured as it grows: by default one method of each kind."""
-    return choice_for(out, methods or METHODS, models, frameworks, device, precision)
 
 
 def checked_devices(
@@ -259,20 +193,13 @@ def checked_devices(
     BadInput
         If a device that was asked for is not there, or there are too few images.
     """
-    if images < 1:
-        raise BadInput(f"--images must be at least 1, not {images}.")
+    checks, notes = device_checks(choice, metrics, images, precisions_only=precisions_only)
     check_devices(choice, settings)
-    setups, notes = (precision_setups(choice), ()) if precisions_only else setups_of(choice)
-    named = load_suite("quick").metrics if metrics is None and precisions_only else metrics
-    texts = checked_metrics(named)
-    methods = tuple(method for method in choice.methods if not method.startswith(ENGINE))
     found: list[Parity] = []
-    checks = [DeviceCheck(model, setups, methods, texts, images) for model in choice.models]
     try:
-        with runtime_view(sum(check.steps for check in checks), progress) as view:
-            for check in checks:
-                found += parities(collected(check, settings, view, choice.optional))
-                write_parity(found, out, notes)
+        for outputs in check_setups(checks, settings, choice.optional, progress=progress):
+            found += parities(outputs)
+            write_parity(found, out, notes)
     except KeyboardInterrupt as error:
         raise Interrupted(f"Stopped. Models that were compared whole are in {out}.") from error
     return tuple(found), notes, write_parity(found, out, notes)

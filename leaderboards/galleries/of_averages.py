@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...datasets.progress import Progress
+from ...benchmark.work.averages import CLASSES, Average, Averages, MeanMaps, average_maps
+from ...benchmark.work.explaining import chosen_methods
 from ...errors import BadInput, NotApplicable, suggestion
 from ...models.zoo.loading import shown_name, trained_digest
 from ..writing.files import checked_file, write_figure
 from ..writing.numbers import shortened
-from .averages import CLASSES, Average, Averages, Group, mean_maps
 from .colours import check_percentile
-from .columns import Drawn, columns_of, in_words, loaded_model, signs_of, wanted_methods
+from .columns import Drawn, columns_of, in_words, signs_of
 from .drawing import draw_gallery
 from .views import views_of
 
@@ -46,7 +46,7 @@ def average_gallery(
     by
         ``class`` or ``all``.
     limit, classes
-        As `mean_maps` takes them.
+        As `benchmark.work.averages.mean_maps` takes them.
     model, methods, out, frameworks, view, cap, device, seed, progress
         As `explained.explain_gallery` takes them.
 
@@ -59,38 +59,21 @@ def average_gallery(
     UnknownName, MissingExtra, StorageError
         For unknown names, a framework that is not installed, a folder that cannot be written.
     """
-    from ...datasets.registry import load_dataset
-
     path = checked_file(out)
     way = _checked(by, limit, classes)
     views_of(view)
     if cap is not None:
         check_percentile(cap)
-    wanted = wanted_methods(methods)
+    chosen = chosen_methods(methods)
     names = [frameworks] if isinstance(frameworks, str) else list(frameworks)
-    dataset = load_dataset(data)
-    samples = min(limit or len(dataset), len(dataset))
-    found: dict[str, Averages] = {}
-    total = samples * len(wanted.methods) * len(names)
-    with Progress(f"Averaging over {data}", total, "heatmaps", shown=progress) as bar:
-        for name in names:
-            loaded = loaded_model(model, name, device)
-            found[name] = mean_maps(
-                loaded,
-                wanted.methods,
-                dataset,
-                way,
-                limit=limit,
-                classes=classes,
-                seed=seed,
-                lenient=wanted.every,
-                bar=bar,
-            )
-    left_out = [*wanted.left_out, *(item for averages in found.values() for item in averages.left_out)]
-    columns = columns_of(wanted.methods, names)
+    found = average_maps(
+        data, model, chosen, names, way, limit=limit, classes=classes, device=device, seed=seed, progress=progress
+    )
+    left_out = [*chosen.left_out, *(item for averages in found.values() for item in averages.left_out)]
+    columns = columns_of(chosen.methods, names)
     first = found[names[0]]
     maps = {
-        title: _column(first.groups, found[framework], method, every=wanted.every)
+        title: _column(first.groups, found[framework], method, every=chosen.every)
         for (method, framework), title in columns.items()
     }
     kept = {title: column for title, column in maps.items() if column is not None}
@@ -100,7 +83,7 @@ def average_gallery(
     figure = draw_gallery(
         [np.clip(group.picture, 0.0, 1.0) for group in first.groups],
         kept,
-        signs_of(wanted.methods, columns),
+        signs_of(chosen.methods, columns),
         titles,
         view=view,
         cap=cap,
@@ -112,10 +95,12 @@ def average_gallery(
         ),
     )
     write_figure(figure, path)
-    return Drawn(path, tuple(left_out) if wanted.every else ())
+    return Drawn(path, tuple(left_out) if chosen.every else ())
 
 
-def _column(groups: Sequence[Group], averages: Averages, method: str, *, every: bool) -> list[np.ndarray | str] | None:
+def _column(
+    groups: Sequence[MeanMaps], averages: Averages, method: str, *, every: bool
+) -> list[np.ndarray | str] | None:
     """Return a method's mean maps for the groups, or None where it is left out of all."""
     reason = next((item.reason for item in averages.left_out if item.method == method), None)
     if reason is not None:

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
+from ...benchmark.running.sweep import MOST_PICTURES
+from ...benchmark.running.sweep_axes import spelt
 from ...errors import BadInput, HeatmarkError
 from ...selection import Value
 from ..galleries.colours import check_percentile
@@ -20,8 +22,7 @@ from ..galleries.views import View, caption, views_of
 from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
 from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
 from ..writing.numbers import number, shortened
-from .axes import spelt
-from .sweep import MOST_PICTURES, Sweep
+from .sweep import Sweep
 
 COLOURS = "viridis"
 LINE, MARK = FRAMEWORK_COLOURS[0], "#d62728"

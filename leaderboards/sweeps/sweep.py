@@ -7,24 +7,20 @@ sweep goes on where it was, and intervals and tie groups are those of every lead
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ...errors import HeatmarkError, Interrupted, NotApplicable
-from ...selection import Selection, Value, parse_selection
+from ...benchmark.running.sweep import Grid, run_sweep
+from ...benchmark.running.sweep_axes import Axis, spelt
+from ...errors import HeatmarkError, NotApplicable
+from ...selection import Value
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import interval_text, number
-from .axes import Axis, parsed, selection_at, spelt
-
-MOST_PICTURES = 8
-"""Of so many samples the maps are kept, so that more can be drawn later without running anything."""
 
 
 @dataclass(frozen=True)
@@ -184,43 +180,26 @@ def sweep(
     Interrupted
         At Ctrl-C; finished points are kept.
     """
-    from ...benchmark.run import run
-    from ...benchmark.setting.plugins import load_plugins
-    from ...benchmark.suite import load_suite
-
-    plugins = tuple(plugins)
-    load_plugins(plugins)
-    fixed, grid = parsed(method, axes)
-    texts = {values: selection_at(fixed, grid, values).text for values in product(*(axis.values for axis in grid))}
-    # The packaged suite with everything replaced, so that the report on the folder can say how to run it again.
-    suite = load_suite("quick").changed(
-        models=[model],
-        data=[data],
-        methods=list(texts.values()),
-        metrics=[parse_selection(metric).text],
-        frameworks=[framework],
-        seeds=(seed,),
-        precision=precision,
+    grid, result = run_sweep(
+        method,
+        axes,
+        metric=metric,
+        model=model,
+        data=data,
+        framework=framework,
         limit=limit,
+        out=out,
+        device=device,
+        precision=precision,
+        seed=seed,
+        engine=engine,
+        plugins=plugins,
+        progress=progress,
     )
-    folder = Path(out) if out is not None else Path("results") / f"sweep-{fixed.name}"
-    with _resumable(folder):
-        result = run(
-            replace(suite, gallery=MOST_PICTURES),
-            frameworks=[framework],
-            device=device,
-            engine=engine,
-            out=folder,
-            plugins=plugins,
-            progress=progress,
-        )
-    standings = Standings.of_run(result)
-    return _swept(fixed, grid, texts, standings, folder)
+    return _swept(grid, Standings.of_run(result), result.path)
 
 
-def _swept(
-    fixed: Selection, axes: tuple[Axis, ...], texts: Mapping[tuple[Value, ...], str], standings: Standings, path: Path
-) -> Sweep:
+def _swept(grid: Grid, standings: Standings, path: Path) -> Sweep:
     """Return the sweep that a run's standings hold; an error where they hold no result."""
     (table,) = standings.tables or (None,)
     rows = {row.method.id: row for row in table.rows} if table is not None else {}
@@ -228,9 +207,9 @@ def _swept(
         for failure in standings.failures:
             raise HeatmarkError(f"Every point of the sweep failed. The first: {failure.error}")
         reasons = sorted({item.reason for item in standings.not_applicable})
-        raise NotApplicable(f"{fixed.text} cannot be swept here: {'; '.join(reasons) or 'there are no results'}.")
-    points = tuple(Point(values, rows.get(text)) for values, text in texts.items())
-    return Sweep(fixed.text, axes, points, table.metrics[0], table, standings, path)
+        raise NotApplicable(f"{grid.method} cannot be swept here: {'; '.join(reasons) or 'there are no results'}.")
+    points = tuple(Point(values, rows.get(text)) for values, text in grid.points.items())
+    return Sweep(grid.method, grid.axes, points, table.metrics[0], table, standings, path)
 
 
 def _record(found: Sweep, point: Point) -> dict[str, Any]:
@@ -252,15 +231,3 @@ def _record(found: Sweep, point: Point) -> dict[str, Any]:
         "forward_passes": cost.forward,
         "backward_passes": cost.backward,
     }
-
-
-@contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
-    """Let Ctrl-C say how a sweep goes on."""
-    try:
-        yield
-    except Interrupted as error:
-        done = sum(1 for _ in (folder / "cells").glob("*.parquet"))
-        raise Interrupted(
-            f"Stopped. {done} finished points are kept in {folder}. Start the same sweep again to do the rest."
-        ) from error

@@ -10,16 +10,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from heatmark.benchmark.work.averages import WHOLE, StreamingMean, mean_maps
+from heatmark.benchmark.work.explaining import chosen_methods
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.errors import BadInput, NotApplicable
-from heatmark.leaderboards.galleries.averages import WHOLE, StreamingMean, mean_maps
 from heatmark.leaderboards.galleries.colours import BAD_COLOUR, coloured, overlaid
-from heatmark.leaderboards.galleries.columns import wanted_methods
 from heatmark.leaderboards.galleries.drawing import draw_gallery, draw_map
 from heatmark.leaderboards.galleries.of_averages import average_gallery
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
 from heatmark.leaderboards.galleries.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
 from heatmark.methods import registry as methods_registry
+from heatmark.methods.libraries import Library
 from heatmark.methods.registry import MethodEntry, method_from
 from heatmark.registry import Registry
 
@@ -216,6 +217,7 @@ def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
         entry("moon", inapplicable),
         entry("broken", broken),
         entry("peers:", constant),
+        entry("another:constant", constant, requires=Library("another", "torch", ("another",))),
     ):
         few.add(one)
     monkeypatch.setattr(methods_registry, "METHODS", few)
@@ -224,7 +226,7 @@ def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny_models(monkeypatch: pytest.MonkeyPatch, model: Any) -> None:
     monkeypatch.setattr(
-        "heatmark.models.zoo.loading.load_model", lambda name, framework, device="auto": model("plain", framework)
+        "heatmark.benchmark.work.named_models.load_model", lambda name, framework, **place: model("plain", framework)
     )
 
 
@@ -236,11 +238,11 @@ def photograph(tmp_path):
 
 
 def test_all_names_every_registered_method_and_says_what_is_left_out(few_methods):
-    wanted = wanted_methods("all")
+    wanted = chosen_methods("all")
     assert wanted.every and [method.id for method in wanted.methods] == ["broken", "constant", "input", "moon"]
     (family,) = wanted.left_out
     assert family.method == "peers:" and "peers:NAME" in family.reason
-    assert not wanted_methods("constant").every
+    assert not chosen_methods("constant").every
 
 
 def test_all_leaves_out_what_does_not_apply_or_fails_and_draws_the_rest(few_methods, tiny_models, photograph, tmp_path):
@@ -402,10 +404,11 @@ def test_memory_does_not_grow_with_the_number_of_samples(small_model, own_method
 
 
 def test_the_gallery_of_means_has_a_line_per_class_with_counts(small_model, own_methods, monkeypatch, tmp_path):
+    from heatmark.benchmark.work import averages
     from heatmark.leaderboards.galleries import of_averages as module
 
-    monkeypatch.setattr(module, "loaded_model", lambda name, framework, device: small_model())
-    monkeypatch.setattr("heatmark.datasets.registry.load_dataset", lambda name: Ramps(20))
+    monkeypatch.setattr(averages, "model_named", lambda name, framework, device: small_model())
+    monkeypatch.setattr(averages, "load_dataset", lambda name: Ramps(20))
     drawn: dict[str, Any] = {}
 
     def kept_parts(pictures, maps, signed, titles, **more):

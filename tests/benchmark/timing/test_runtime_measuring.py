@@ -24,7 +24,6 @@ from heatmark.benchmark.timing.rows import (
     FORWARD,
     GRADIENT,
     Measurement,
-    NotMeasured,
     Place,
     RuntimeCase,
     RuntimeSettings,
@@ -228,10 +227,10 @@ def test_a_chunk_asks_first_how_many_passes_an_image_takes(monkeypatch):
     monkeypatch.setattr(measure_runtime, "survey", lambda case: SURVEYED["torch"])
     process = InProcess(None, None)
     rows = NetworkRows(case("rise[masks=300]"), process, QUICK)
-    assert rows.measure(case("rise[masks=300]", batch=CHUNK)).images == 1
+    assert rows.measure(case("rise[masks=300]", batch=CHUNK)).value.images == 1
     assert process.calls == ["<lambda>", "passes_of", "measured"]
     rows.measure(case("saliency", batch="3"))
-    assert rows.measure(case("saliency", batch=CHUNK)).images == 4
+    assert rows.measure(case("saliency", batch=CHUNK)).value.images == 4
     assert process.calls[3:] == ["measured", "measured"]
 
 
@@ -240,7 +239,7 @@ def test_a_network_that_is_not_in_a_framework_has_no_rows_there():
         RuntimeCase("", "torchvision:resnet18@random", Place("tensorflow", "cpu")), InProcess(0, 0), QUICK
     )
     row = rows.measure(RuntimeCase("saliency", "torchvision:resnet18@random", Place("tensorflow", "cpu")))
-    assert isinstance(row, NotMeasured) and not row.failed and "exists only in torch" in row.reason
+    assert isinstance(row, NotMeant) and "exists only in torch" in row.reason
 
 
 def test_a_missing_gpu_is_an_error_only_where_it_was_asked_for():
@@ -249,9 +248,8 @@ def test_a_missing_gpu_is_an_error_only_where_it_was_asked_for():
             return Failed("There is no device 'cuda'", known=True)
 
     gpu = RuntimeCase("saliency", "runtime-net", Place("torch", "cuda"))
-    assert not NetworkRows(gpu, Without(0, 0), QUICK, optional=True).measure(gpu).failed
-    assert NetworkRows(gpu, Without(0, 0), QUICK).measure(gpu).failed
-    assert isinstance(NetworkRows(gpu, Without(0, 0), QUICK, optional=True).problem, NotMeant)
+    assert isinstance(NetworkRows(gpu, Without(0, 0), QUICK, optional=True).measure(gpu), NotMeant)
+    assert isinstance(NetworkRows(gpu, Without(0, 0), QUICK).measure(gpu), Failed)
 
 
 @pytest.mark.parametrize(

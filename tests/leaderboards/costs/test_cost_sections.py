@@ -8,11 +8,11 @@ from runtime_rows import case, row
 from test_leaderboard import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.timing.choices import choice_for, is_run
 from heatmark.benchmark.timing.files import RuntimeFile
 from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.costs.pareto import paretos
-from heatmark.leaderboards.costs.studies import choice_for, is_run
 from heatmark.leaderboards.report.costs import cost_section
 
 

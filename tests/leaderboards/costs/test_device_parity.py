@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 
+from heatmark.benchmark.running.progress import Silence
 from heatmark.benchmark.timing import device_check
 from heatmark.benchmark.timing.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
 from heatmark.benchmark.timing.measure import Choice
-from heatmark.benchmark.timing.progress import RuntimeView
 from heatmark.benchmark.timing.rows import Place, RuntimeSettings
 from heatmark.benchmark.work.messages import Failed
 from heatmark.errors import BadInput
@@ -194,7 +194,7 @@ class TestMissingDevices:
             waiting = list(answers)
             monkeypatch.setattr(device_check.PlaceProcess, "call", lambda *_: waiting.pop(0))
             check, missing = DeviceCheck("net", {"torch": setups}, (), ()), frozenset({self.GPU} if optional else ())
-            return device_check.collected(check, RuntimeSettings(), RuntimeView(0, None), missing)["torch"]
+            return device_check.collected(check, RuntimeSettings(), Silence(), missing)["torch"]
 
         return collect
 

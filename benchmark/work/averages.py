@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from ...datasets.base import Dataset
 from ...datasets.progress import Progress
-from .columns import LeftOut, channels_last, maps_of
-
-if TYPE_CHECKING:
-    from ...datasets.base import Dataset
-    from ...methods.registry import Method
-    from ...models.base import Model
+from ...datasets.registry import load_dataset
+from ...methods.registry import Method
+from ...models.base import Model
+from .batches import targeted_batches
+from .explaining import ChosenMethods, LeftOut, channels_last, maps_of, model_named
 
 Average = Literal["class", "all"]
-BATCH = 8
 CLASSES = 24
 """So many classes have a mean of their own at most, so that memory does not grow with their number."""
 
@@ -49,7 +48,7 @@ class StreamingMean:
 
 
 @dataclass(frozen=True)
-class Group:
+class MeanMaps:
     """The means of one class, or of the whole dataset (``number`` is then `WHOLE`).
 
     Attributes
@@ -87,7 +86,7 @@ class Averages:
         The methods without a mean, and why.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[MeanMaps, ...]
     by_label: bool
     further_classes: int
     not_finite: int
@@ -144,9 +143,9 @@ def mean_maps(
     met: set[int] = set()
     left_out: dict[str, LeftOut] = {}
     positions = range(min(limit or len(dataset), len(dataset)))
-    for batch in dataset.batches(BATCH, model, positions):
-        target = model.outputs(batch.x).argmax(axis=1)
-        numbers = (batch.y if by_label else target).tolist()
+    for batch, _, asked in targeted_batches(model, dataset, positions, "predicted"):
+        # The dataset's own classes, which need not be the model's.
+        numbers = (batch.y if by_label else asked.target).tolist()
         met.update(number for number in numbers if number >= 0)
         places = [_places(sums, number, classes if by == "class" else 0) for number in numbers]
         for row, picture in enumerate(channels_last(model, batch.x)):
@@ -154,7 +153,7 @@ def mean_maps(
                 sums[place].picture.add(picture)
         for method in methods:
             if method.id not in left_out:
-                found = maps_of(model, method, batch.x, target, seed, lenient=lenient, masks=batch.masks)
+                found = maps_of(asked, method, seed, lenient=lenient)
                 if isinstance(found, LeftOut):
                     left_out[method.id] = found
                 else:
@@ -171,6 +170,47 @@ def mean_maps(
     )
 
 
+def average_maps(
+    data: str,
+    model: str,
+    chosen: ChosenMethods,
+    frameworks: Sequence[str],
+    by: Average,
+    *,
+    limit: int | None = None,
+    classes: int = CLASSES,
+    device: str = "auto",
+    seed: int = 0,
+    progress: bool = False,
+) -> dict[str, Averages]:
+    """Return the `mean_maps` of a dataset by framework; of ``all`` methods those that fail are left out.
+
+    Raises
+    ------
+    BadInput
+        If the dataset is empty or does not fit the model.
+    UnknownName, MissingExtra
+        For an unknown dataset or model, a framework that is not installed.
+    """
+    dataset = load_dataset(data)
+    total = min(limit or len(dataset), len(dataset)) * len(chosen.methods) * len(frameworks)
+    found: dict[str, Averages] = {}
+    with Progress(f"Averaging over {data}", total, "heatmaps", shown=progress) as bar:
+        for framework in frameworks:
+            found[framework] = mean_maps(
+                model_named(model, framework, device),
+                chosen.methods,
+                dataset,
+                by,
+                limit=limit,
+                classes=classes,
+                seed=seed,
+                lenient=chosen.every,
+                bar=bar,
+            )
+    return found
+
+
 def _places(sums: dict[int, _Sums], number: int, most: int) -> list[int]:
     """Return the groups that a sample of this class belongs to; a new class gets a group while there is room."""
     if number < 0 or (number not in sums and len(sums) - 1 >= most):
@@ -185,10 +225,10 @@ def _add(sums: Mapping[int, _Sums], places: Sequence[Sequence[int]], method: str
             sums[place].maps.setdefault(method, StreamingMean()).add(heatmap)
 
 
-def _group(number: int, sums: _Sums, names: Sequence[str], left_out: Mapping[str, LeftOut]) -> Group:
+def _group(number: int, sums: _Sums, names: Sequence[str], left_out: Mapping[str, LeftOut]) -> MeanMaps:
     name = "whole dataset" if number == WHOLE else names[number] if number < len(names) else f"class {number}"
     means = {method: mean.value for method, mean in sums.maps.items() if method not in left_out}
     picture = sums.picture.value
     assert picture is not None  # a group is made for a sample
     maps = {method: value.astype(np.float32) for method, value in means.items() if value is not None}
-    return Group(number, name, sums.picture.count, picture.astype(np.float32), maps)
+    return MeanMaps(number, name, sums.picture.count, picture.astype(np.float32), maps)
