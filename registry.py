@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -64,15 +64,16 @@ class Registry(Generic[EntryType]):
     kind
         What an entry is called in messages (``method``).
     package
-        The import path of the package that holds ``modules``.
-    modules
-        The built-in modules, imported at the first look-up, which register their entries when imported.
+        The import path of the package that holds the built-in modules.
+    rooms
+        Those modules by the folder of the package that they stand in, or by "": imported at the first look-up, they
+        register their entries.
     """
 
-    def __init__(self, kind: str, package: str, modules: Sequence[str]) -> None:
+    def __init__(self, kind: str, package: str, rooms: Mapping[str, Sequence[str]]) -> None:
         self.kind = kind
         self._package = package
-        self._pending = list(modules)
+        self._pending = [f"{room}.{module}".strip(".") for room, modules in rooms.items() for module in modules]
         self._entries: dict[str, EntryType] = {}
 
     def add(self, entry: EntryType) -> EntryType:

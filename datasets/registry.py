@@ -47,20 +47,12 @@ class DatasetEntry(Definition):
 DATASETS: Registry[DatasetEntry] = Registry(
     "dataset",
     "heatmark.datasets",
-    [
-        "photographs.imagenet_samples",
-        "photographs.imagenet_sample_1000",
-        "photographs.imagenet_1k",
-        "photographs.image_folder",
-        "small_images.digits",
-        "small_images.mnist",
-        "small_images.cifar10",
-        "series.mnist_1d",
-        "ground_truth.shapes",
-        "ground_truth.patches",
-        "ground_truth.series",
-        "ground_truth.mosaic",
-    ],
+    {
+        "photographs": ("imagenet_samples", "imagenet_sample_1000", "imagenet_1k", "image_folder"),
+        "small_images": ("digits", "mnist", "cifar10"),
+        "series": ("mnist_1d",),
+        "ground_truth": ("shapes", "patches", "series", "mosaic"),
+    },
 )
 
 

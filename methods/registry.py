@@ -144,28 +144,35 @@ class Method(Chosen[MethodEntry]):
         return identity
 
 
-#: The modules that register methods, room by room.
-_ROOMS = {
-    "gradient": (
-        "gradients",
-        "integrated_gradients",
-        "path_gradients",
-        "guided_integrated_gradients",
-        "smoothing",
-        "fullgrad",
-        "xrai",
-        "internal_influence",
-    ),
-    "cam": ("cams", "perturbed_cams", "sise"),
-    "perturbation": (
-        "occlusion", "rise", "feature_ablation", "lime", "shapley", "sobol", "hsic", "extremal_perturbation",
-    ),
-    "propagation": ("deep_lift", "lrp", "excitation_backprop"),
-    "": ("transformers", "controls"),
-    "peers": ("peers_captum", "peers_grad_cam", "peers_tf_keras_vis", "peers_xplique"),
-}  # fmt: skip
 METHODS: Registry[MethodEntry] = Registry(
-    "method", "heatmark.methods", [name for room in _ROOMS.values() for name in room]
+    "method",
+    "heatmark.methods",
+    {
+        "": ("transformers", "controls"),
+        "gradient": (
+            "gradients",
+            "integrated_gradients",
+            "path_gradients",
+            "guided_integrated_gradients",
+            "smoothing",
+            "fullgrad",
+            "xrai",
+            "internal_influence",
+        ),
+        "cam": ("cams", "perturbed_cams", "sise"),
+        "perturbation": (
+            "occlusion",
+            "rise",
+            "feature_ablation",
+            "lime",
+            "shapley",
+            "sobol",
+            "hsic",
+            "extremal_perturbation",
+        ),
+        "propagation": ("deep_lift", "lrp", "excitation_backprop"),
+        "peers": ("captum_entries", "grad_cam_entries", "tf_keras_vis_entries", "xplique_entries"),
+    },
 )
 
 

@@ -88,7 +88,7 @@ class ModelEntry(Entry):
     digest: str = ""
 
 
-MODELS: Registry[ModelEntry] = Registry("model", "heatmark.models", ["zoo.entries"])
+MODELS: Registry[ModelEntry] = Registry("model", "heatmark.models", {"zoo": ["entries"]})
 
 Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
 

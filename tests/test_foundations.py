@@ -91,7 +91,7 @@ def test_parameters_are_checked():
 
 
 def test_a_registry_suggests_and_resolves_families():
-    registry: Registry[Entry] = Registry("thing", "heatmark", ())
+    registry: Registry[Entry] = Registry("thing", "heatmark", {})
     registry.add(Entry(name="saliency", family="x", reference=Reference("A", 2000, "T", "1.2")))
     registry.add(Entry(name="folder:", family="x"))
     assert registry.find("folder:a/b")[1] == "a/b" and registry.get("saliency").reference.text == "A 2000. T, arXiv 1.2"

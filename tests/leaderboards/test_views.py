@@ -210,7 +210,7 @@ def broken(request: Any) -> Any:
 @pytest.fixture
 def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only these methods exist: two that work, and one each that does not apply, fails, and names a family."""
-    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", ())
+    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", {})
     for one in (
         entry("constant", constant),
         entry("input", lambda request: request.x * 1.0),
@@ -335,7 +335,7 @@ def small_model(model):
 
 @pytest.fixture
 def own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
-    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", ())
+    few: Registry[MethodEntry] = Registry("method", "heatmark.methods", {})
     few.add(entry("input", lambda request: request.x * 1.0))
     few.add(entry("moon", inapplicable))
     few.add(entry("holes", lambda request: request.x / (request.x > 0.5)))
