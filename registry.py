@@ -52,6 +52,9 @@ class Entry:
     reference: Reference | None = None
     origin: str = "heatmark"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {self.family}>"
+
 
 EntryType = TypeVar("EntryType", bound=Entry)
 

@@ -69,6 +69,9 @@ class Dataset(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} of {len(self)} samples>"
+
     @abstractmethod
     def sample(self, index: int) -> Sample:
         """Read one sample; UnreadableSample where its file is damaged."""

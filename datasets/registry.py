@@ -17,7 +17,7 @@ Kind = Literal["image", "series"]
 Loader = TypeVar("Loader", bound=Callable[..., Dataset])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DatasetEntry(Definition):
     """A registered dataset.
 

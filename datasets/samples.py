@@ -107,6 +107,9 @@ class Sample:
     label: int
     mask: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return f"<Sample {self.id!r}: {self.array.dtype} {self.array.shape}, label {self.label}>"
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -134,6 +137,9 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self)} samples: {tuple(self.x.shape)}, from {self.ids[0]!r} to {self.ids[-1]!r}>"
 
 
 @dataclass(frozen=True)

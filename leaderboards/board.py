@@ -14,7 +14,7 @@ from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Board(Standings):
     """The standings of a run, as a table, as files and in the terminal; see `Standings` for what it holds."""
 

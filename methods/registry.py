@@ -27,7 +27,7 @@ MethodFunction = Callable[..., Tensor]
 _SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MethodEntry(Selectable):
     """A registered attribution method.
 

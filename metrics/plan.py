@@ -73,6 +73,9 @@ class ScoringPlan:
         """Further explanations per sample."""
         return sum(metric.explanations for metric in self.metrics)
 
+    def __repr__(self) -> str:
+        return f"<{len(self.metrics)} metrics: {self}>"
+
     @property
     def saved(self) -> int:
         """Pictures that are not evaluated twice because metrics share them."""

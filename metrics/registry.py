@@ -37,7 +37,7 @@ class Decorator(Protocol):
         """Return the factory itself."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MetricEntry(Selectable):
     """A registered metric.
 

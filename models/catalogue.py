@@ -55,7 +55,7 @@ class ModelRequest:
     rest: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ModelEntry(Entry):
     """A registered model.
 

@@ -61,6 +61,9 @@ class Run:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Run: {self.summary}>"
+
     @property
     def complete(self) -> bool:
         """Whether every cell that has a meaning is done."""

@@ -60,6 +60,9 @@ class RuntimeRecord:
     created: str
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<RuntimeRecord {self.path}: {len(self.measurements)} rows, {len(self.missing)} not measured>"
+
     @property
     def failures(self) -> tuple[NotMeasured, ...]:
         """The rows that failed, without those that have no meaning."""

@@ -159,6 +159,10 @@ class MetricAudit:
     tasks: tuple[TaskAudit, ...]
     not_applicable: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        verdict = VERDICTS[self.mark] or "nothing asked"
+        return f"<MetricAudit of {self.metric} on {len(self.tasks)} data sets: {verdict}>"
+
     @property
     def about_truth(self) -> bool:
         """Whether the oracle should win: a metric of faithfulness or localisation, or of an unknown family."""
@@ -292,6 +296,9 @@ class MetricsAudit:
     skipped: tuple[tuple[str, str], ...]
     concordance: tuple[Concordance, ...]
     tau: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<MetricsAudit of {len(self.metrics)} metrics on {', '.join(task.dataset for task in self.tasks)}>"
 
     @property
     def families(self) -> tuple[str, ...]:

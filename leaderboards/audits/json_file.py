@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ...errors import StorageError
 from ...storage import written_whole
-from .audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, TaskAudit
+from .audit import MetricsAudit
 
 SCHEMA = 1
 FILE = "audit.json"
@@ -47,41 +47,26 @@ def read_audit(path: Path) -> MetricsAudit:
                 f"{file} is an audit of schema version {document['schema']}, and this heatmark reads {SCHEMA}. "
                 "Make it again: heatmark audit metrics."
             )
-        return MetricsAudit(
-            document["settings"],
-            tuple(_made(AuditedTask, task) for task in document["tasks"]),
-            tuple(_metric(metric) for metric in document["metrics"]),
-            tuple((str(name), str(reason)) for name, reason in document["skipped"]),
-            tuple(_made(Concordance, one) for one in document["concordance"]),
-            tuple(tuple(map(_number, row)) for row in document["tau"]),
-        )
+        audit: MetricsAudit = _made(MetricsAudit, document)
+        return audit
     except StorageError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(f"The audit {file} is damaged ({error!r}). Delete it, or make it again.") from error
 
 
-def _metric(plain: Mapping[str, Any]) -> MetricAudit:
-    tasks = tuple(
-        _made(TaskAudit, {**task, "oracle": tuple(_made(OracleComparison, one) for one in task["oracle"])})
-        for task in plain["tasks"]
-    )
-    reasons = tuple((str(task), str(reason)) for task, reason in plain["not_applicable"])
-    found: MetricAudit = _made(MetricAudit, {**plain, "tasks": tasks, "not_applicable": reasons})
-    return found
-
-
-def _made(kind: type[Any], plain: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `asdict` and JSON made plain; null is NaN where a number stands.
+def _made(kind: Any, plain: Any) -> Any:
+    """Return the value of this type that `asdict` and JSON made plain; null is NaN where a number stands.
 
     A field that has a default may be missing: it is newer than the file.
     """
-    wanted = [item.name for item in fields(kind) if item.name in plain or item.default is MISSING]
-    return kind(**{name: _number(plain[name]) for name in wanted})
-
-
-def _number(value: Any) -> Any:
-    return math.nan if value is None else value
+    if is_dataclass(kind):
+        types = get_type_hints(kind)
+        given = [item.name for item in fields(kind) if item.name in plain or item.default is MISSING]
+        return kind(**{name: _made(types[name], plain[name]) for name in given})
+    if get_origin(kind) is tuple:
+        return tuple(_made(get_args(kind)[0], item) for item in plain)
+    return math.nan if plain is None and kind is float else plain
 
 
 def _plain(value: Any) -> Any:

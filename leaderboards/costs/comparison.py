@@ -65,8 +65,8 @@ class Comparison:
         What was compared: times on the same machine, relative cost on different ones.
     pairs
         The rows that both have, from the largest slow-down.
-    only_before, only_after
-        The rows that one of them has.
+    only_before
+        The rows that were not measured again.
     threshold
         See `THRESHOLD`.
     notes
@@ -76,7 +76,6 @@ class Comparison:
     quantity: Quantity
     pairs: tuple[Pair, ...]
     only_before: tuple[RuntimeCase, ...]
-    only_after: tuple[RuntimeCase, ...]
     threshold: float
     notes: tuple[str, ...]
 
@@ -158,7 +157,6 @@ def compared(
         quantity,
         tuple(pairs),
         tuple(row.case for key, row in old.items() if key not in new),
-        tuple(row.case for key, row in new.items() if key not in old),
         threshold,
         (*found, *_other_versions(before, after)),
     )

@@ -66,8 +66,6 @@ class BoardParity:
     ----------
     methods
         How many are ranked in both.
-    by_metric
-        By metric, the rank correlation of the methods' mean scores.
     mean_rank
         The rank correlation of the mean ranks.
     moved
@@ -77,7 +75,6 @@ class BoardParity:
     """
 
     methods: int
-    by_metric: Mapping[str, float]
     mean_rank: float
     moved: int
     same_first: bool
@@ -223,22 +220,20 @@ def _scores(method: str, reference: Outputs, other: Outputs, spreads: Mapping[st
 def _boards(methods: Sequence[str], reference: Outputs, other: Outputs) -> BoardParity:
     """Compare the leaderboards over the methods and metrics that both setups have."""
     metrics = list(dict.fromkeys(metric for method in methods for metric in reference.scores[method]))
-    ranked, by_metric = [], {}
+    ranked = []
     for metric in metrics:
         better = metric_facts(metric, {}).higher_is_better
         means = np.array([[_mean(outputs, method, metric) for method in methods] for outputs in (reference, other)])
         if better is None or not np.isfinite(means).all():
             continue
         means[1] = _settled(means[0], means[1])
-        by_metric[metric] = spearman(means[0], means[1])
         ranked.append([ranks(row, better) for row in means])
     if not ranked:
-        return BoardParity(len(methods), by_metric, math.nan, 0, True)
+        return BoardParity(len(methods), math.nan, 0, True)
     mean_ranks = np.mean(ranked, axis=0)
     places = [ranks(row, higher_is_better=False) for row in mean_ranks]
     return BoardParity(
         len(methods),
-        by_metric,
         spearman(mean_ranks[0], mean_ranks[1]),
         int((rounded(places[0]) != rounded(places[1])).sum()),
         bool(places[0].argmin() == places[1].argmin()),

@@ -18,8 +18,6 @@ from ..statistics.timed import Estimate
 from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, logarithmic, name_rows, plain, sheet
 from .tables import CostRow, CostTable
 
-Reading = Callable[[CostRow], Estimate]
-
 
 def figures_by_device(tables: Sequence[CostTable]) -> dict[str, Figure]:
     """Return one figure for each network, device and precision, its frameworks beside one another, by title."""
@@ -63,7 +61,9 @@ def costs_figure(tables: Sequence[CostTable], title: str) -> Figure:
     return figure
 
 
-def _draw_bars(axes: Axes, tables: Sequence[CostTable], names: Sequence[str], reading: Reading) -> None:
+def _draw_bars(
+    axes: Axes, tables: Sequence[CostTable], names: Sequence[str], reading: Callable[[CostRow], Estimate]
+) -> None:
     axes.set_xscale("log")
     values = [reading(row).value for table in tables for row in table.rows if reading(row).value > 0]
     least = 10 ** math.floor(math.log10(min(values))) if values else 0.1

@@ -44,6 +44,10 @@ class Costs:
     tables: tuple[CostTable, ...]
     written: tuple[Path, ...]
 
+    def __repr__(self) -> str:
+        rows, new = len(self.record.measurements), len(self.new.measurements)
+        return f"<Costs in {self.record.path}: {rows} rows, {new} of them new>"
+
     @property
     def frame(self) -> pd.DataFrame:
         """Every row with all that was measured of it; times in seconds, memory in bytes."""

@@ -122,6 +122,9 @@ class CostTable:
     setting: CostSetting
     rows: tuple[CostRow, ...]
 
+    def __repr__(self) -> str:
+        return f"<CostTable of {self.setting.title}: {len(self.rows)} rows>"
+
     @property
     def by_method(self) -> dict[str, CostRow]:
         """For each method the row with the most images a call, which is what a large data set costs."""

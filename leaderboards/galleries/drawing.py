@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ...errors import BadInput
 from ..writing.ink import INK, SOFT, note_below, sheet, title, wrapped
+from ..writing.text_tables import in_parts
 from .colours import check_percentile, colour_picture, coloured
 from .views import View, brightness, caption, scale_end, seen, views_of
 
@@ -123,14 +124,14 @@ def _lines(names: Sequence[str], views: Sequence[View], across: int | None) -> l
         for name in names:
             headings = [_heading(name, view if len(views) > 1 else "") for view in views]
             places += [_Place(name, view, heading) for view, heading in zip(views, headings, strict=True)]
-        return [places[first : first + size] for first, size in _parts(len(places), _most(len(places), across))]
+        return in_parts(places, _most(len(places), across))
     lines: list[list[_Place]] = []
-    for first, size in _parts(len(names), _most(len(names) + 1, across) - 1):
+    for part in in_parts(names, _most(len(names) + 1, across) - 1):
         for number, view in enumerate(views):
             head = _Place() if lines else photograph
             columns = [
                 _Place(name, view, "" if number else _heading(name, ""), "" if column else view)
-                for column, name in enumerate(names[first : first + size])
+                for column, name in enumerate(part)
             ]
             lines.append([head, *columns])
     return lines
@@ -146,12 +147,6 @@ def _height(lines: Sequence[Sequence[_Place]], pictures: int, panel_size: float)
 def _most(panels: int, across: int | None) -> int:
     """Return the most panels in a line: as asked, or so many that many panels come near to a square."""
     return max(across or min(max(FEWEST_ACROSS, math.ceil(math.sqrt(1.6 * panels))), MOST_ACROSS), 2)
-
-
-def _parts(count: int, most: int) -> list[tuple[int, int]]:
-    """Return (first, size) of parts of equal size, at most ``most``; the last may be smaller."""
-    size = -(-count // -(-count // most))
-    return [(first, size) for first in range(0, count, size)]
 
 
 def draw_picture(panel: Axes, picture: np.ndarray) -> None:

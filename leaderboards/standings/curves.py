@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,8 +21,6 @@ BAND = "band_"
 """Prefix of the stored columns that hold the fields of `metrics.perturbing.perturbation.Bands`."""
 
 Curve = tuple[np.ndarray, np.ndarray]
-Reader = Callable[[str, Mapping[str, Any]], Curve | None]
-"""From a metric's canonical text and a stored row to the row's curve, or None for a metric without one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,26 +41,17 @@ class MeanCurve:
     high: np.ndarray
 
 
-def mean_curves(
-    results: Results, resamples: int, seed: int, read: Reader | None = None
-) -> dict[str, dict[str, MeanCurve]]:
-    """Return the mean curve per metric and method, for the metrics that read a curve.
-
-    Parameters
-    ----------
-    read
-        How a curve is read from a row; by default by the metric's own protocol.
-    """
-    reader = read or stored_curve
+def mean_curves(results: Results, resamples: int, seed: int) -> dict[str, dict[str, MeanCurve]]:
+    """Return the mean curve per metric and method, for the metrics that read a curve."""
     found: dict[str, dict[str, MeanCurve]] = {}
     for metric in results.metrics:
-        curves = {method.method: _mean_curve(method, metric, resamples, seed, reader) for method in results.methods}
+        curves = {method.method: _mean_curve(method, metric, resamples, seed) for method in results.methods}
         if any(curve is not None for curve in curves.values()):
             found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
     return found
 
 
-def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read: Reader) -> MeanCurve | None:
+def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int) -> MeanCurve | None:
     grid = np.linspace(0.0, 1.0, POINTS)
     columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
     if not len(method.rows):
@@ -70,7 +59,7 @@ def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int, read:
     rows = method.rows[columns].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
     for number, row in enumerate(_records(rows)):
-        curve = read(metric, row)
+        curve = stored_curve(metric, row)
         if curve is None:
             return None
         x, y = curve

@@ -65,7 +65,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Cost:
+class MethodCost:
     """What one image costs a method.
 
     Attributes
@@ -99,7 +99,10 @@ class MethodRun:
     rows: pd.DataFrame
     provenances: tuple[Mapping[str, Any], ...]
     coverage: Coverage
-    cost: Cost
+    cost: MethodCost
+
+    def __repr__(self) -> str:
+        return f"<MethodRun of {self.method}: {self.coverage.text} samples>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,10 @@ class Results:
     samples: tuple[str, ...]
     scores: np.ndarray
     refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        metrics, methods, samples = self.scores.shape
+        return f"<Results of {self.setting.title}: {methods} methods, {metrics} metrics, {samples} samples>"
 
 
 def open_store(run: object) -> RunStore:
@@ -208,15 +215,15 @@ def _method_run(specs: list[CellSpec], cells: Mapping[str, Cell], failures: Mapp
     return MethodRun(specs[0].method, specs[0].method_identity, rows, provenances, coverage, _cost(done, rows))
 
 
-def _cost(cells: list[Cell], rows: pd.DataFrame) -> Cost:
+def _cost(cells: list[Cell], rows: pd.DataFrame) -> MethodCost:
     images = len(rows)
     if not images:
-        return Cost(*[float("nan")] * 6)
+        return MethodCost(*[float("nan")] * 6)
     # Every cell is compared with the bare network as its own worker measured it.
     bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
     relative = np.concatenate([cell.table["explain_seconds"] / one for cell, one in zip(cells, bare, strict=True)])
     passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
-    return Cost(
+    return MethodCost(
         # Medians, because the first batch of a worker also pays for compiling graphs and finding chunk sizes.
         float(rows["explain_seconds"].median()),
         float(np.median(relative)),

@@ -15,14 +15,14 @@ from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...identity import digest
 from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
-from ..statistics.ranking import Ranking, ranking
+from ..statistics.ranking import RankStatistics, ranking
 from .agreement import Agreement, agreements_of
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
-from .results import Cost, Coverage, MethodRun, Results, Setting, gather, open_store
+from .results import Coverage, MethodCost, MethodRun, Results, Setting, gather, open_store
 
 
 @dataclass(frozen=True)
-class Value:
+class MetricResult:
     """One method's result on one metric.
 
     Attributes
@@ -62,14 +62,14 @@ class Row:
     """
 
     method: MethodFacts
-    values: tuple[Value, ...]
+    values: tuple[MetricResult, ...]
     mean_rank: float
     mean_rank_low: float
     mean_rank_high: float
     place: int | None
     group: str
     coverage: Coverage
-    cost: Cost
+    cost: MethodCost
     degenerate: int
     why_unplaced: str
 
@@ -108,6 +108,9 @@ class Table:
     friedman: float
     model: ModelFacts
     results: Results
+
+    def __repr__(self) -> str:
+        return f"<Table of {self.setting.title}: {len(self.rows)} methods, {len(self.metrics)} metrics>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +171,11 @@ class Standings:
             audits,
         )
 
+    def __repr__(self) -> str:
+        tables = ", ".join(map(repr, self.tables[:1]))
+        more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
+        return f"<{type(self).__name__} of {self.store.path}: {tables}{more}>"
+
     @property
     def run(self) -> dict[str, Any]:
         """The content of the run's ``run.json``."""
@@ -219,9 +227,11 @@ def _table(
     )
 
 
-def _row(number: int, method: MethodFacts, run: MethodRun, metrics: Sequence[MetricFacts], found: Ranking) -> Row:
+def _row(
+    number: int, method: MethodFacts, run: MethodRun, metrics: Sequence[MetricFacts], found: RankStatistics
+) -> Row:
     values = tuple(
-        Value(
+        MetricResult(
             float(found.mean[m, number]),
             float(found.low[m, number]),
             float(found.high[m, number]),

@@ -24,26 +24,7 @@ DEFINED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Comparable:
-    """Which methods can be ranked on one metric, and on which samples.
-
-    Attributes
-    ----------
-    methods
-        Boolean (methods,): enough defined scores.
-    samples
-        Boolean (samples,): every one of these methods has a score.
-    undefined
-        How many of the samples that some method has a score for were lost because another lacks one.
-    """
-
-    methods: np.ndarray
-    samples: np.ndarray
-    undefined: int
-
-
-@dataclass(frozen=True)
-class Ranking:
+class RankStatistics:
     """The statistics of one leaderboard.
 
     Attributes
@@ -85,7 +66,7 @@ class Ranking:
     friedman: float
 
 
-def comparable(scores: np.ndarray, complete: np.ndarray) -> Comparable:
+def comparable(scores: np.ndarray, complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Decide which methods meet on one metric, and where.
 
     Parameters
@@ -94,6 +75,13 @@ def comparable(scores: np.ndarray, complete: np.ndarray) -> Comparable:
         (methods, samples).
     complete
         Boolean (methods,): the method has all its cells; others are never ranked.
+
+    Returns
+    -------
+    methods
+        Boolean (methods,): enough defined scores.
+    samples
+        Boolean (samples,): every one of these methods has a score.
     """
     defined = np.isfinite(scores)
     anywhere = defined[complete].any(axis=0)
@@ -102,7 +90,7 @@ def comparable(scores: np.ndarray, complete: np.ndarray) -> Comparable:
     samples = defined[methods].all(axis=0) & anywhere
     if not samples.any():
         methods = np.zeros_like(methods)
-    return Comparable(methods, samples, int(anywhere.sum() - samples.sum()))
+    return methods, samples
 
 
 def ranking(
@@ -111,7 +99,7 @@ def ranking(
     complete: np.ndarray,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Ranking:
+) -> RankStatistics:
     """Compute everything that a leaderboard of one task and framework shows.
 
     Parameters
@@ -127,9 +115,8 @@ def ranking(
     mask = np.isfinite(scores)
     ranked = np.zeros((metrics, methods), dtype=bool)
     for m, higher in enumerate(higher_is_better):
-        meeting = comparable(scores[m], complete & (higher is not None))
-        ranked[m] = meeting.methods
-        mask[m, meeting.methods] = meeting.samples
+        ranked[m], common = comparable(scores[m], complete & (higher is not None))
+        mask[m, ranked[m]] = common
     flat = (metrics * methods, samples)
     means, draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
     low, high = interval(draws)
@@ -160,7 +147,7 @@ def ranking(
         )
         for m in range(metrics)
     )
-    return Ranking(
+    return RankStatistics(
         mean,
         low.reshape(shape),
         high.reshape(shape),

@@ -79,6 +79,10 @@ class Sweep:
     standings: Standings
     path: Path
 
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{axis.name}: {len(axis.values)} values" for axis in self.axes)
+        return f"<Sweep of {self.method} in {self.path}: {axes}, {self.metric.id}>"
+
     @property
     def signed(self) -> bool:
         """Whether the method's maps carry a sign."""
