@@ -13,7 +13,7 @@ from .registry import Entry, Registry
 from .selection import Selection, parse_selection, select
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Definition(Entry):
     """An entry that is a function, or a dataclass, with parameters.
 
@@ -31,7 +31,7 @@ class Definition(Entry):
         return parameters_of(self.function)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Selectable(Definition):
     """A definition that a selection names: a method or a metric.
 

@@ -131,6 +131,12 @@ def left_out(setting: Setting, native: str) -> str:
     return f"this processor {'has no more' if wanted == rank else 'lacks it'}: PyTorch says {native}"
 
 
+def located(name: str) -> str:
+    """Return where a file of tests, or a single test of it, stands: in whichever room."""
+    file, colons, test = name.partition("::")
+    return f"{next(Path(__file__).parent.rglob(file))}{colons}{test}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tests in each setting; 1 if any failed."""
     names = [setting.name for setting in SETTINGS]
@@ -140,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     # The tests themselves have run in the first setting before the short form begins.
     wanted = chosen.only or (names if chosen.long else names[1:])
-    tests = [str(Path(__file__).parent / name) for name in (LONG if chosen.long else SHORT)]
+    tests = [located(name) for name in (LONG if chosen.long else SHORT)]
     native, failed = capability(NATIVE), []
     for setting in (setting for setting in SETTINGS if setting.name in wanted):
         if reason := left_out(setting, native):

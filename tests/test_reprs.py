@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_audits import made as made_audit
+from made_runs import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 from runtime_rows import case, record, row
-from test_audit_statistics import made as made_audit
-from test_leaderboard import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 
 import heatmark as hm
 from heatmark.benchmark.rescore import Rescored

@@ -60,7 +60,7 @@ def _made(kind: Any, plain: Any) -> Any:
 
     A field that has a default may be missing: it is newer than the file.
     """
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         types = get_type_hints(kind)
         given = [item.name for item in fields(kind) if item.name in plain or item.default is MISSING]
         return kind(**{name: _made(types[name], plain[name]) for name in given})

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
-from ...benchmark.running.sweep import MOST_PICTURES
-from ...benchmark.running.sweep_axes import spelt
+from ...benchmark.sweep import MOST_PICTURES
+from ...benchmark.sweep_axes import spelt
 from ...errors import BadInput, HeatmarkError
 from ...selection import Value
 from ..galleries.colours import check_percentile

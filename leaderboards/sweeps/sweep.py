@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from ...benchmark.running.sweep import Grid, run_sweep
-from ...benchmark.running.sweep_axes import Axis, spelt
+from ...benchmark.sweep import Grid, run_sweep
+from ...benchmark.sweep_axes import Axis, spelt
 from ...errors import HeatmarkError, NotApplicable
 from ...selection import Value
 from ..standings.registered import MetricFacts

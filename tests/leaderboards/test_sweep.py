@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from heatmark.benchmark.running.sweep_axes import Axis, parsed, spelt
+from heatmark.benchmark.sweep_axes import Axis, parsed, spelt
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
 from heatmark.leaderboards.galleries.colours import coloured
 from heatmark.leaderboards.galleries.views import seen

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import networks
 import numpy as np
 import pytest
+from made_audits import comparison, made
 
 from heatmark.benchmark.audit.noise import blended, noise_for, with_noise
 from heatmark.benchmark.audit.units import same
 from heatmark.leaderboards.audits import questions as ask
-from heatmark.leaderboards.audits.audit import MetricAudit, OracleComparison, TaskAudit
 from heatmark.leaderboards.audits.plots import clustered
 
 NAN = float("nan")
@@ -146,19 +144,6 @@ def test_comparisons_by_hand():
     assert (even.difference, even.low, even.high, even.wins, even.samples) == (0.5, 0.5, 0.5, 1.0, 3)
     assert mixed.difference == pytest.approx(0) and mixed.wins == 0.5 and mixed.low < 0 < mixed.high
     assert none.samples == 0 and np.isnan(none.difference)
-
-
-def comparison(low: float, high: float, samples: int = 10) -> OracleComparison:
-    return OracleComparison("random", (low + high) / 2, low, high, 0.5, samples, 10)
-
-
-TASK = TaskAudit("net", "data", (comparison(0.1, 0.2),), 0.9, 0.9, 0.9, True, 0.9, 0.9, 100, 0)
-
-
-def made(*changes: dict[str, object], family: str = "faithfulness") -> MetricAudit:
-    """Return an audit on one data set for each set of changes."""
-    tasks = tuple(replace(TASK, dataset=f"data {number}", **change) for number, change in enumerate(changes))
-    return MetricAudit("made", family, True, "key", tasks)
 
 
 def test_outcomes():

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from ...errors import Interrupted
-from ...selection import Value, parse_selection
-from ..run import run
-from ..setting.plugins import load_plugins
-from ..suite import load_suite
-from .execution import Run
+from ..errors import Interrupted
+from ..selection import Value, parse_selection
+from .run import run
+from .running.execution import Run
+from .setting.plugins import load_plugins
+from .suite import load_suite
 from .sweep_axes import Axis, parsed, selection_at
 
 MOST_PICTURES = 8

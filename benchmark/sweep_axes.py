@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from ...errors import BadInput
-from ...selection import Selection, Value, parse_selection, parse_selections, select
+from ..errors import BadInput
+from ..selection import Selection, Value, parse_selection, parse_selections, select
 
 if TYPE_CHECKING:
-    from ...parameters import Parameter
+    from ..parameters import Parameter
 
 MOST_AXES = 2
 SIGNIFICANT_DIGITS = 10
@@ -44,7 +44,7 @@ def parsed(
         For an unknown method or parameter, a range that cannot be read, a value that a parameter does not take, or
         none or more than two axes.
     """
-    from ...methods.registry import method_from
+    from ..methods.registry import method_from
 
     fixed = parse_selection(method)
     entry = method_from(fixed).entry
