@@ -14,7 +14,7 @@ from ..errors import BadInput, Interrupted, StorageError
 from ..models.devices import installed_frameworks, require_framework
 from .running.execution import Run, carried_out
 from .running.jobs import check_engine
-from .running.plan import looked_up, resolved_suite
+from .running.plan import ResolvedSuite
 from .setting.plugins import load_plugins, refuse_in_worker
 from .store.folder import RunStore
 from .suite import Names, Suite, load_suite
@@ -119,12 +119,10 @@ def run(
         ),
         asked=frameworks is not None,
     )
-    definitions = looked_up(chosen)  # a misspelt name leaves no folder behind
+    resolved = ResolvedSuite.of(chosen, device)  # a misspelt name leaves no folder behind
     store = RunStore.prepared(Path(out) if out is not None else Path("results") / chosen.name)
     with _resumable(store, None if isinstance(suite, Suite) else _command(str(suite), options)):
-        return carried_out(
-            resolved_suite(chosen, device, *definitions), store, engine, plugins, part, progress, notes, began
-        )
+        return carried_out(resolved, store, engine, plugins, part, progress, notes, began)
 
 
 def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:

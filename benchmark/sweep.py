@@ -8,11 +8,10 @@ from itertools import product
 from pathlib import Path
 
 from ..errors import Interrupted
-from ..selection import Value, parse_selection
+from ..selection import Value
 from .run import run
 from .running.execution import Run
-from .setting.plugins import load_plugins
-from .suite import load_suite
+from .suite import Suite
 from .sweep_axes import Axis, parsed, selection_at
 
 MOST_PICTURES = 8
@@ -46,59 +45,30 @@ class Grid:
 
 
 def run_sweep(
-    method: str,
-    axes: Mapping[str, str | Sequence[Value]] | Iterable[str],
-    *,
-    metric: str,
-    model: str,
-    data: str,
-    framework: str,
-    limit: int | None,
-    out: str | Path | None,
-    device: str,
-    precision: str | None,
-    seed: int,
-    engine: str,
-    plugins: Iterable[str],
-    progress: bool,
-) -> tuple[Grid, Run]:
-    """Run every point of a grid that the folder does not hold yet; see `leaderboards.sweeps.sweep.sweep`.
+    grid: Grid, suite: Suite, out: Path, *, device: str, engine: str, plugins: Sequence[str], progress: bool
+) -> Run:
+    """Run the points of a grid that the folder does not hold yet, on what a suite says; the rest is as `run` takes it.
 
     Raises
     ------
     UnknownName, BadInput
-        For unknown names, and values that a parameter does not take, before anything runs.
+        For unknown names, before anything runs.
     Interrupted
         At Ctrl-C; finished points are kept.
     """
-    plugins = tuple(plugins)
-    load_plugins(plugins)
-    grid = Grid.of(method, axes)
-    # The packaged suite with everything replaced, so that the report on the folder can say how to run it again.
-    suite = load_suite("quick").changed(
-        models=[model],
-        data=[data],
-        methods=list(grid.points.values()),
-        metrics=[parse_selection(metric).text],
-        frameworks=[framework],
-        seeds=(seed,),
-        precision=precision,
-        limit=limit,
-    )
-    folder = Path("results") / f"sweep-{parse_selection(method).name}" if out is None else Path(out)
+    points = suite.changed(methods=list(grid.points.values()))
     try:
-        result = run(
-            replace(suite, gallery=MOST_PICTURES),
-            frameworks=[framework],
+        return run(
+            replace(points, gallery=MOST_PICTURES),
+            frameworks=suite.frameworks,
             device=device,
             engine=engine,
-            out=folder,
+            out=out,
             plugins=plugins,
             progress=progress,
         )
     except Interrupted as error:
-        done = sum(1 for _ in (folder / "cells").glob("*.parquet"))
+        done = sum(1 for _ in (out / "cells").glob("*.parquet"))
         raise Interrupted(
-            f"Stopped. {done} finished points are kept in {folder}. Start the same sweep again to do the rest."
+            f"Stopped. {done} finished points are kept in {out}. Start the same sweep again to do the rest."
         ) from error
-    return grid, result

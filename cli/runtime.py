@@ -102,12 +102,14 @@ def runtime_command(
     heatmark runtime --precision float32,bf16 --device cuda
     heatmark runtime --compare results/runtime --out results/after
     """
-    from ..benchmark.timing.choices import choice_for
-    from ..benchmark.timing.measure import settings_of
+    from ..benchmark.setting.environment import usable_cores
+    from ..benchmark.timing.measure import chosen
+    from ..benchmark.timing.rows import RuntimeSettings
     from ..benchmark.timing.scaling import METHODS
     from ..benchmark.work.explaining import EVERY
 
-    settings = settings_of(rounds, seconds, threads, memory, plugin or ())
+    threads = usable_cores() if threads is None else threads
+    settings = RuntimeSettings(rounds, seconds, threads, memory, tuple(plugin or ()))
     if sum((scaling, check_devices, compare is not None)) > 1:
         raise BadInput("--scaling, --check-devices and --compare are three different things: give one of them.")
     if current is not None and compare is None:
@@ -115,17 +117,17 @@ def runtime_command(
     _load_plugins(plugin or ())
     named, rest = _joined(methods), (_joined(models), _joined(frameworks), device, precision)
     if scaling:
-        _scale(choice_for(out, named or METHODS, *rest), settings, out, axes)
+        _scale(chosen(named or METHODS, *rest, run=out), settings, out, axes)
     elif check_devices:
-        choice = choice_for(out, named or EVERY, *rest)
+        choice = chosen(named or EVERY, *rest, run=out)
         _check(choice, settings, out, _joined(metrics), images, precisions_only=False)
     elif compare is not None:
         anything_said = any((methods, models, frameworks, device != "auto", precision != "float32"))
-        again = choice_for(out, named, *rest, batch) if anything_said else None
+        again = chosen(named, *rest, batch, run=out) if anything_said else None
         record = _current(compare, current, again, settings, out)
         _compare(compare, record, out, threshold, force)
     else:
-        _measure(choice_for(out, named, *rest, batch), settings, out, _joined(metrics), images)
+        _measure(chosen(named, *rest, batch, run=out), settings, out, _joined(metrics), images)
 
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:

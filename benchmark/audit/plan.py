@@ -62,10 +62,8 @@ class AuditPlan:
     @property
     def origins(self) -> tuple[str, ...]:
         """The modules outside heatmark that registered something that this audit names."""
-        registered = [metric.entry.origin for metric in self.metrics]
-        registered += [audited.method.entry.origin for audited in self.entries]
-        models, datasets = zip(*self.tasks, strict=True)
-        return origins_outside(registered, models, datasets)
+        entries = [*(metric.entry for metric in self.metrics), *(audited.method.entry for audited in self.entries)]
+        return origins_outside(entries, *zip(*self.tasks, strict=True))
 
 
 def audit_plan(

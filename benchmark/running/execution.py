@@ -18,7 +18,7 @@ from ..suite import Suite, load_suite
 from ..work.cell import CellJob
 from ..work.messages import Described, Finished, ModelFacts, NamedModel, NotMeant, Outcome
 from .jobs import described, do, executor_of
-from .plan import Plan, ResolvedSuite, planned_cells
+from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
 
 
@@ -106,15 +106,30 @@ def carried_out(
     with executor_of(engine, suite.frameworks, resolved.device, plugins, resolved.origins) as executor:
         answers = described(resolved.named_models, executor, notes)
         notes = (*notes, *_notes(resolved, answers))
-        plan = planned_cells(resolved, answers, store)
-        store.begin(_record(resolved), plan.specs)
-        mine = plan.part(part)
-        for cell in mine.of("failed"):
-            store.write_failure(cell.spec, cell.reason, cell.traceback)
-        jobs = [CellJob(cell.spec, resolved.device, suite.batch_size, suite.gallery) for cell in mine.of("to do")]
+        cells = planned_cells(resolved, answers, store)
+        specs = [cell.spec for cell in cells]
+        store.begin(_record(resolved), specs)
+        # Counted over all cells, so that shards never overlap whatever is done already.
+        mine = cells if part is None else cells[part[0] - 1 :: part[1]]
+        for cell in mine:
+            if cell.state == "failed":
+                store.write_failure(cell.spec, cell.reason, cell.traceback)
+        left = [cell.spec for cell in mine if cell.state == "to do"]
+        jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery) for spec in left]
         view = view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
-    return _ended(store, plan, notes, left_out, monotonic() - began)
+    return Run(
+        path=store.path,
+        store=store,
+        expected=len(cells),
+        finished=sum(store.has(spec.key) for spec in specs),
+        cached=sum(cell.state == "done" for cell in cells),
+        not_applicable=len(store.reasons()),
+        failures=tuple(store.failures()),
+        seconds=monotonic() - began,
+        notes=notes,
+        left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
+    )
 
 
 def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> tuple[str, ...]:
@@ -132,21 +147,6 @@ def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
         if task.model == model and resolved.datasets[task.dataset].framing == "whole"
     }
     return (*sorted(absent), *sorted(assumed))
-
-
-def _ended(store: RunStore, plan: Plan, notes: tuple[str, ...], left_out: Mapping[str, str], seconds: float) -> Run:
-    return Run(
-        path=store.path,
-        store=store,
-        expected=len(plan.cells),
-        finished=sum(store.has(spec.key) for spec in plan.specs),
-        cached=len(plan.of("done")),
-        not_applicable=len(store.reasons()),
-        failures=tuple(store.failures()),
-        seconds=seconds,
-        notes=notes,
-        left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
-    )
 
 
 def _record(resolved: ResolvedSuite) -> dict[str, Any]:

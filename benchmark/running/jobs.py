@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from ...datasets.registry import find_dataset
 from ...errors import HeatmarkError, NotApplicable, UnknownName, suggestion
 from ...models.zoo.loading import find_model
+from ...registry import Entry
 from ..executors.base import ENGINES, Executor, SerialExecutor
 from ..executors.processes import ProcessExecutor
 from ..setting.environment import gpu_possible
@@ -43,13 +44,11 @@ def check_engine(engine: str) -> None:
         )
 
 
-def origins_outside(
-    registered: Iterable[str], models: Iterable[str] = (), datasets: Iterable[str] = ()
-) -> tuple[str, ...]:
-    """Return the modules outside heatmark that registered something: methods and metrics by their origins, and more."""
-    found = [*registered, *(find_model(name)[0].origin for name in models if not is_own(name))]
-    found += [find_dataset(name).origin for name in datasets]
-    return tuple(sorted({name for name in found if name in sys.modules and name.partition(".")[0] != "heatmark"}))
+def origins_outside(entries: Iterable[Entry], models: Iterable[str], datasets: Iterable[str]) -> tuple[str, ...]:
+    """Return the modules outside heatmark that registered entries, models and datasets that are named."""
+    found = [*entries, *(find_model(name)[0] for name in models if not is_own(name)), *map(find_dataset, datasets)]
+    origins = {entry.origin for entry in found}
+    return tuple(sorted(name for name in origins if name in sys.modules and name.partition(".")[0] != "heatmark"))
 
 
 def executor_of(

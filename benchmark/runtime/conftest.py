@@ -20,7 +20,7 @@ from heatmark.benchmark.executors.malloc import keep_freed_memory
 from heatmark.benchmark.setting.plugins import load_plugins
 from heatmark.benchmark.timing.files import group_of
 from heatmark.benchmark.timing.machine import machine_record
-from heatmark.benchmark.timing.measure import Choice, NetworkRows, chosen, settings_of
+from heatmark.benchmark.timing.measure import Choice, NetworkRows, chosen
 from heatmark.benchmark.timing.processes import PlaceProcess
 from heatmark.benchmark.timing.rows import Measurement, Place, RuntimeCase, RuntimeSettings
 from heatmark.benchmark.work.messages import Failed, NotMeant
@@ -109,7 +109,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 def settings(request: pytest.FixtureRequest) -> RuntimeSettings:
     """How rows are measured."""
     config = request.config
-    return settings_of(
+    return RuntimeSettings(
         config.getoption("rounds"),
         config.getoption("seconds"),
         memory=not config.getoption("no_memory"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,8 +17,9 @@ from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
 from ..running.jobs import do
 from ..running.progress import view_of
-from ..setting.environment import gpu_possible, usable_cores
+from ..setting.environment import gpu_possible
 from ..setting.plugins import load_plugins, refuse_in_worker
+from ..store.folder import RunStore
 from ..suite import Names, load_suite, names_of
 from ..work.explaining import EVERY, every_method
 from ..work.messages import Ended, Failed, Finished, NotMeant, Outcome, Started, Step
@@ -68,6 +69,11 @@ class Choice:
         return [RuntimeCase(m, model, place, precision, batch) for place, precision, model, m, batch in coordinates]
 
 
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run of a suite, with which costs can be set beside quality."""
+    return (folder / "run.json").is_file()
+
+
 def chosen(
     methods: Names | None = None,
     models: Names | None = None,
@@ -75,27 +81,35 @@ def chosen(
     device: str = "auto",
     precision: str = "float32",
     batches: Names = ("1", CHUNK),
+    run: Path | None = None,
 ) -> Choice:
     """Return what is to be measured.
 
     Parameters
     ----------
     methods, models
-        By default those of the quick suite; ``all`` stands for every method but other libraries'.
+        By default those of the run, or of the quick suite; ``all`` stands for every method but other libraries'.
     frameworks
-        By default all that are installed.
+        By default those of the run, or all that are installed.
     device
         ``auto`` (the processor, and a GPU where there is one), or a list of ``cpu``, ``cuda``, ``cuda:N``.
     precision
         A list of ``float32``, ``tf32``, ``bf16``.
     batches
         Numbers of images, and ``chunk``.
+    run
+        A folder that may hold a run.
 
     Raises
     ------
     UnknownName, BadInput, MissingExtra
         For names and values that cannot be used.
     """
+    if run is not None and is_run(run):
+        plan = RunStore(run).expected
+        methods = methods or tuple(dict.fromkeys(spec.method for spec in plan)) or None
+        models = models or tuple(dict.fromkeys(spec.model for spec in plan)) or None
+        frameworks = frameworks or tuple(dict.fromkeys(spec.framework for spec in plan)) or None
     quick = load_suite("quick")
     texts = checked_methods(quick.methods if methods is None else methods)
     names = names_of(quick.models if models is None else models, "models")
@@ -143,17 +157,6 @@ def _checked_work(text: str) -> str:
     return text
 
 
-def settings_of(
-    rounds: int = 7,
-    seconds: float = 60.0,
-    threads: int | None = None,
-    memory: bool = True,
-    plugins: Iterable[str] = (),
-) -> RuntimeSettings:
-    """Return how rows are measured; BadInput for no rounds, no time or no threads."""
-    return RuntimeSettings(rounds, seconds, usable_cores() if threads is None else threads, memory, tuple(plugins))
-
-
 def measure_runtime(
     choice: Choice,
     settings: RuntimeSettings,
@@ -170,7 +173,7 @@ def measure_runtime(
     Parameters
     ----------
     choice, settings
-        From `chosen` and `settings_of`.
+        What, from `chosen`, and how.
     out
         The folder of results; a run's folder will do.
     progress

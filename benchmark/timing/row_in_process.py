@@ -24,11 +24,11 @@ from ...models.engine import Pairs
 from ...models.queries import PassCount, Precision, Query
 from ...models.zoo.loading import find_model
 from ..setting.input_shapes import settle_input_shape
+from ..setting.peak_memory import MemoryGrowth
 from ..work.messages import NamedModel
 from ..work.named_models import is_own, loaded_model
 from .bare_network import bare_loop, fastest_bare, repeated_rows, size_of
 from .machine import Watch
-from .memory_growth import MemoryGrowth
 from .resized_networks import changed_network
 from .rounds import measured_rounds, timed
 from .rows import CURVES, ENGINE, FORWARD, FULL, GRADIENT, Measurement, RuntimeCase, RuntimeSettings, Surveyed

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import BadInput
 from ...models.queries import PassCount
 from ...models.zoo.loading import shown_name
+from ..setting.environment import usable_cores
 from .rounds import Spread, spread
 
 RuntimePrecision = Literal["float32", "tf32", "bf16"]
@@ -172,7 +173,7 @@ class RuntimeSettings:
     seconds
         The time for the rounds of one row; at least `LEAST_ROUNDS` are measured whatever they take.
     threads
-        The threads of the framework.
+        The threads of the framework; all usable cores by default.
     memory
         Whether peak memory is measured, which takes a fresh process for every row on a processor.
     plugins
@@ -181,7 +182,7 @@ class RuntimeSettings:
 
     rounds: int = 7
     seconds: float = 60.0
-    threads: int = 1
+    threads: int = field(default_factory=usable_cores)
     memory: bool = True
     plugins: tuple[str, ...] = ()
 

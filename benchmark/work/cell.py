@@ -14,17 +14,16 @@ import pyarrow as pa
 from ...datasets.base import Batch
 from ...identity import digest
 from ...methods.registry import Method, method_from
-from ...metrics.planner import Evaluation
+from ...metrics.perturbing.target_scores import TargetScores
 from ...metrics.registry import Metric, metric_from
 from ...models.base import Model
 from ...models.queries import PassCount
 from ..setting.environment import machine_facts, versions
-from ..setting.peak_memory import PeakMemory
+from ..setting.peak_memory import MemoryGrowth
 from ..store.cell import CellResult, CellSpec, rows_schema, score_column
 from .batches import TargetedBatch, labels_fit, refuse_meaningless, targeted_batches
 from .messages import NamedModel, Report
 from .thumbnails import block_means, thumbnails
-from .unperturbed import Original, originals_of
 from .worker import LoadedTask, Worker, check_planned
 
 
@@ -62,7 +61,7 @@ class CellJob:
         refuse_meaningless(method, task.model)
         cell = _Cell(self, task, method, metrics)
         samples = range(spec.first, spec.last)
-        with task.telling(report), PeakMemory(task.model) as memory:
+        with task.telling(report), MemoryGrowth(task.model) as memory:
             for batch, labels, asked in targeted_batches(
                 task.model,
                 task.dataset,
@@ -74,7 +73,7 @@ class CellJob:
                 cell.add(batch, labels, asked)
             if task.bare_forward_seconds is None:
                 task.bare_forward_seconds = _bare_forward_seconds(task.model, asked.x)
-        return cell.result(worker.threads, memory.bytes)
+        return cell.result(worker.threads, memory.peak)
 
 
 @dataclass
@@ -96,7 +95,16 @@ class _Cell:
         """Explain and score one batch."""
         model, seed, count = self.task.model, self.job.spec.seed, len(asked.target)
         assert asked.logits is not None
-        originals = originals_of(asked.logits, labels, asked.target)
+        # Where no label is known any class stands in, and what is said of it is not used.
+        of_target, of_label = (TargetScores.of(asked.logits, one) for one in (asked.target, np.maximum(labels, 0)))
+        columns = {
+            "label": labels,
+            "predicted": asked.logits.argmax(axis=1),
+            "target": asked.target,
+            "target_logit": of_target.logit,
+            "target_probability": of_target.probability,
+            "label_log_probability": np.where(labels >= 0, of_label.log_probability, np.nan),
+        }
         model.synchronise()
         before, clock = model.passes, perf_counter()
         maps = asked.maps(self.method, seed)
@@ -109,35 +117,25 @@ class _Cell:
         self.explain += between - before
         self.score += model.passes - between
         pictures = thumbnails(model, batch.x) if any(index < self.job.gallery for index in batch.indices) else []
-        for row, original in enumerate(originals):
+        columns |= {score_column(metric.id): evaluation.scores[metric.id] for metric in self.metrics}
+        for row in range(count):
             in_gallery = int(batch.indices[row]) < self.job.gallery
             kept = block_means(maps[row]) if in_gallery else None
-            self.rows.append(self._row(row, batch, original, evaluation, seconds, kept))
+            self.rows.append(
+                {
+                    "sample": batch.ids[row],
+                    "index": int(batch.indices[row]),
+                    **{name: column[row].item() for name, column in columns.items()},
+                    "degenerate": evaluation.degenerate[row],
+                    **evaluation.bands[row].columns(),
+                    "explain_seconds": seconds[0],
+                    "score_seconds": seconds[1],
+                    "map": None if kept is None else kept.ravel().tolist(),
+                    "map_shape": None if kept is None else list(kept.shape),
+                }
+            )
             if in_gallery and pictures:
                 self.pictures[batch.ids[row]] = pictures[row]
-
-    def _row(
-        self,
-        row: int,
-        batch: Batch,
-        original: Original,
-        evaluation: Evaluation,
-        seconds: tuple[float, float],
-        heatmap: np.ndarray | None,
-    ) -> dict[str, Any]:
-        """Return one sample's row."""
-        return {
-            "sample": batch.ids[row],
-            "index": int(batch.indices[row]),
-            **asdict(original),
-            "degenerate": evaluation.degenerate[row],
-            **{score_column(metric.id): float(evaluation.scores[metric.id][row]) for metric in self.metrics},
-            **evaluation.bands[row].columns(),
-            "explain_seconds": seconds[0],
-            "score_seconds": seconds[1],
-            "map": None if heatmap is None else heatmap.ravel().tolist(),
-            "map_shape": None if heatmap is None else list(heatmap.shape),
-        }
 
     def result(self, threads: int | None, peak: int) -> CellResult:
         """Return what came out, with everything that is worth knowing of how."""
@@ -156,6 +154,7 @@ class _Cell:
             "metrics_not_applicable": dict(sorted(self.reasons.items())),
             "bare_forward_seconds": self.task.bare_forward_seconds,
             "chunks": model.chunks,
+            "chunk_choices": {kind: asdict(choice) for kind, choice in model.engine.chunk_choices().items()},
             "peak_memory_bytes": peak,
             "labels_known": labels_fit(dataset, model),
             "skipped": [asdict(file) for file in dataset.skipped],

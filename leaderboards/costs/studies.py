@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...benchmark.setting.environment import usable_cores
 from ...benchmark.setting.plugins import load_plugins
 from ...benchmark.suite import Names
-from ...benchmark.timing.choices import choice_for, is_run
 from ...benchmark.timing.device_check import IMAGES, check_setups, device_checks
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
-from ...benchmark.timing.measure import Choice, check_devices, measure_runtime, settings_of
+from ...benchmark.timing.measure import Choice, check_devices, chosen, is_run, measure_runtime
 from ...benchmark.timing.rows import RuntimeSettings
 from ...benchmark.timing.scaling import measure_scaling
 from ...errors import Interrupted
@@ -111,9 +111,9 @@ def runtime(
     Interrupted
         At Ctrl-C; rows already measured are kept.
     """
-    settings = settings_of(rounds, seconds, threads, memory, plugins)
+    settings = RuntimeSettings(rounds, seconds, usable_cores() if threads is None else threads, memory, tuple(plugins))
     load_plugins(settings.plugins)
-    choice = choice_for(Path(out), methods, models, frameworks, device, precision, batches)
+    choice = chosen(methods, models, frameworks, device, precision, batches, run=Path(out))
     return measured_costs(choice, settings, Path(out), progress=progress)
 
 

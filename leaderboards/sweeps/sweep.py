@@ -14,10 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from ...benchmark.setting.plugins import load_plugins
+from ...benchmark.suite import load_suite
 from ...benchmark.sweep import Grid, run_sweep
 from ...benchmark.sweep_axes import Axis, spelt
 from ...errors import HeatmarkError, NotApplicable
-from ...selection import Value
+from ...selection import Value, parse_selection
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import interval_text, number
@@ -184,23 +186,22 @@ def sweep(
     Interrupted
         At Ctrl-C; finished points are kept.
     """
-    grid, result = run_sweep(
-        method,
-        axes,
-        metric=metric,
-        model=model,
-        data=data,
-        framework=framework,
-        limit=limit,
-        out=out,
-        device=device,
+    plugins = tuple(plugins)
+    load_plugins(plugins)
+    grid = Grid.of(method, axes)
+    # The packaged suite with everything replaced, so that the report on the folder can say how to run it again.
+    suite = load_suite("quick").changed(
+        models=[model],
+        data=[data],
+        metrics=[parse_selection(metric).text],
+        frameworks=[framework],
+        seeds=(seed,),
         precision=precision,
-        seed=seed,
-        engine=engine,
-        plugins=plugins,
-        progress=progress,
+        limit=limit,
     )
-    return _swept(grid, Standings.of_run(result), result.path)
+    folder = Path(out) if out is not None else Path("results") / f"sweep-{parse_selection(method).name}"
+    result = run_sweep(grid, suite, folder, device=device, engine=engine, plugins=plugins, progress=progress)
+    return _swept(grid, Standings.of_run(result), folder)
 
 
 def _swept(grid: Grid, standings: Standings, path: Path) -> Sweep:

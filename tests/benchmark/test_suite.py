@@ -52,24 +52,24 @@ def test_tasks_may_be_listed_one_by_one(tmp_path: Path) -> None:
 
 
 def test_the_names_of_every_packaged_suite_exist() -> None:
-    from heatmark.benchmark.running.plan import looked_up
+    from heatmark.benchmark.running.plan import ResolvedSuite
 
-    suites = {suite.name: looked_up(suite) for suite in list_suites()}
+    suites = {suite.name: ResolvedSuite.of(suite, "auto") for suite in list_suites()}
     assert set(suites) == {"quick", "standard", "ground-truth"}
-    assert all(methods and metrics for methods, metrics in suites.values())
+    assert all(suite.methods and suite.metrics for suite in suites.values())
 
 
 def test_quick_is_packaged_and_its_names_exist() -> None:
-    from heatmark.benchmark.running.plan import looked_up
+    from heatmark.benchmark.running.plan import ResolvedSuite
 
     quick = load_suite("quick")
-    methods, metrics = looked_up(quick)
+    resolved = ResolvedSuite.of(quick, "auto")
     assert quick in list_suites()
     assert quick.tasks == (Task("efficientnet-lite0", "imagenet-samples"),) and quick.frameworks == (
         "torch",
         "tensorflow",
     )
-    assert len(methods) == 13 and len(metrics) == 6
+    assert len(resolved.methods) == 13 and len(resolved.metrics) == 6
 
 
 def test_options_replace_parts(file: Path) -> None:

@@ -104,7 +104,7 @@ def test_memory_grows_with_what_is_held():
     # In a process of its own, as rows are measured: a large one may give back more memory meanwhile than it takes.
     code = (
         "import numpy as np, torch, heatmark as hm\n"
-        "from heatmark.benchmark.timing.memory_growth import MemoryGrowth\n"
+        "from heatmark.benchmark.setting.peak_memory import MemoryGrowth\n"
         "model = hm.wrap(torch.nn.Linear(4, 2), input_shape=(4,), device='cpu')\n"
         "for _ in range(2):\n"  # the mark is set back, so the second time counts as well
         "    with MemoryGrowth(model) as memory:\n"

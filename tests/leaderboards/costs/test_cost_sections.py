@@ -8,8 +8,8 @@ from runtime_rows import case, row
 from test_leaderboard import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 
 from heatmark.benchmark.store.folder import RunStore
-from heatmark.benchmark.timing.choices import choice_for, is_run
 from heatmark.benchmark.timing.files import RuntimeFile
+from heatmark.benchmark.timing.measure import chosen, is_run
 from heatmark.benchmark.timing.rows import RuntimeSettings
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.costs.pareto import paretos
@@ -71,10 +71,10 @@ def test_methods_and_networks_are_those_of_the_run_in_the_folder(tmp_path, monke
     pytest.importorskip("torch")
     made_run(tmp_path, {"saliency": THREE["good"], "grad_cam": THREE["fair"]})
     monkeypatch.setattr("heatmark.benchmark.timing.measure.check_name", lambda name: None)
-    choice = choice_for(tmp_path, device="cpu")
+    choice = chosen(device="cpu", run=tmp_path)
     assert is_run(tmp_path) and choice.methods == ("saliency", "grad_cam") and choice.models == ("net",)
     assert {place.framework for place in choice.places} == {"torch"}
-    assert choice_for(tmp_path, "rise", device="cpu").methods == ("rise",)
+    assert chosen("rise", device="cpu", run=tmp_path).methods == ("rise",)
 
 
 def test_a_run_may_begin_in_a_folder_of_runtime_results(tmp_path):
