@@ -13,7 +13,7 @@ from .store.folder import Failure, Inapplicable, RunStore
 
 
 @dataclass(frozen=True)
-class Progress:
+class TaskStatus:
     """The cells of one task in one framework.
 
     Attributes
@@ -46,7 +46,7 @@ class Status:
 
     path: Path
     suite: str
-    rows: tuple[Progress, ...]
+    rows: tuple[TaskStatus, ...]
     failures: tuple[Failure, ...]
     not_applicable: tuple[Inapplicable, ...]
 
@@ -86,7 +86,7 @@ def status(path: str | Path) -> Status:
         counts.setdefault(group, Counter())[state] += 1
         seconds[group] = seconds.get(group, 0.0) + took
     rows = tuple(
-        Progress(
+        TaskStatus(
             task=task,
             framework=framework,
             done=found["done"],

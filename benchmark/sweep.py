@@ -19,7 +19,7 @@ MOST_PICTURES = 8
 
 
 @dataclass(frozen=True)
-class Grid:
+class ParameterGrid:
     """The points of a sweep.
 
     Attributes
@@ -37,7 +37,7 @@ class Grid:
     points: Mapping[tuple[Value, ...], str]
 
     @classmethod
-    def of(cls, method: str, axes: Mapping[str, str | Sequence[Value]] | Iterable[str]) -> Grid:
+    def of(cls, method: str, axes: Mapping[str, str | Sequence[Value]] | Iterable[str]) -> ParameterGrid:
         """Return the grid that a method and its axes span, checked; see `sweep_axes.parsed`."""
         fixed, found = parsed(method, axes)
         combinations = product(*(axis.values for axis in found))
@@ -45,7 +45,7 @@ class Grid:
 
 
 def run_sweep(
-    grid: Grid, suite: Suite, out: Path, *, device: str, engine: str, plugins: Sequence[str], progress: bool
+    grid: ParameterGrid, suite: Suite, out: Path, *, device: str, engine: str, plugins: Sequence[str], progress: bool
 ) -> Run:
     """Run the points of a grid that the folder does not hold yet, on what a suite says; the rest is as `run` takes it.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 from ...models.importing import keep_imports_quiet
 
 PACKAGE = __name__.partition(".")[0]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def show_notices() -> None:
@@ -26,11 +26,13 @@ def show_notices() -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     usual = warnings.formatwarning
+    # The package tells its folder itself, wherever in it this file stands.
+    folders = [Path(folder).resolve() for folder in import_module(PACKAGE).__path__]
 
     def formatted(
         message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
     ) -> str:
-        if Path(filename).resolve().is_relative_to(ROOT):
+        if any(Path(filename).resolve().is_relative_to(folder) for folder in folders):
             return f"{PACKAGE}: {message}\n"
         return usual(message, category, filename, lineno, line)
 

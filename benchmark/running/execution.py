@@ -16,7 +16,7 @@ from ..store.cell import CellSpec
 from ..store.folder import Failure, RunStore
 from ..suite import Suite, load_suite
 from ..work.cell import CellJob
-from ..work.messages import Described, Finished, ModelFacts, NamedModel, NotMeant, Outcome
+from ..work.messages import Described, DescribedModel, Finished, NamedModel, NotMeant, Outcome
 from .jobs import described, do, executor_of
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
@@ -137,7 +137,7 @@ def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
     absent = {answer.reason for answer in answers.values() if isinstance(answer, NotMeant)}
     height, width = PHOTOGRAPH
     open_shapes = {
-        (r.model, r.framework) for r, a in answers.items() if isinstance(a, ModelFacts) and not a.knows_shape
+        (r.model, r.framework) for r, a in answers.items() if isinstance(a, DescribedModel) and not a.knows_shape
     }
     assumed = {
         f"{model} does not say which inputs it takes: the photographs of {task.dataset} are brought to "

@@ -18,7 +18,7 @@ from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
 from ..store.keyed import KeyedStore
-from ..work.messages import Described, Ended, Event, Failed, ModelFacts, NamedModel, NotMeant, Outcome
+from ..work.messages import Described, DescribedModel, Ended, Event, Failed, NamedModel, NotMeant, Outcome
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
 from .progress import View
 
@@ -62,14 +62,14 @@ def executor_of(
     return closing(ProcessExecutor(frameworks, (*plugins, *further), on_cpu=device.lower().startswith("cpu")))
 
 
-def known_without_loading(named: NamedModel) -> ModelFacts | NotMeant | None:
+def known_without_loading(named: NamedModel) -> DescribedModel | NotMeant | None:
     """Return what a model is if that needs no framework: known weights, and no GPU that it could be on."""
     if named.framework not in possible_frameworks(named.model):
         return NotMeant(f"{named.model} does not exist in {named.framework}")
     weights = identity_without_loading(named.model)
     if weights is None or not (named.device == "cpu" or (named.device == "auto" and not gpu_possible())):
         return None
-    return ModelFacts(weights, "cpu")
+    return DescribedModel(weights, "cpu")
 
 
 def described(
@@ -94,9 +94,9 @@ def described(
     return answers
 
 
-def facts_of(answer: Described, device: str) -> ModelFacts:
+def facts_of(answer: Described, device: str) -> DescribedModel:
     """Return what a key needs of a model; of one that could not be loaded there is no more than its device."""
-    return answer if isinstance(answer, ModelFacts) else ModelFacts(UNKNOWN_WEIGHTS, device)
+    return answer if isinstance(answer, DescribedModel) else DescribedModel(UNKNOWN_WEIGHTS, device)
 
 
 def planned(spec: Spec, answer: Described, store: KeyedStore[Spec], done: bool) -> PlannedCell[Spec]:

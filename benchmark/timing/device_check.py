@@ -19,7 +19,7 @@ from ..running.progress import View, view_of
 from ..setting.environment import gpu_possible
 from ..suite import Names, load_suite
 from ..work.batches import TargetedBatch, refuse_meaningless
-from ..work.messages import Ended, Failed, Finished, NotMeant, Started, Step
+from ..work.messages import Ended, Failed, Finished, NotMeant, ShownPiece, Started
 from .measure import Choice
 from .processes import PlaceProcess
 from .row_in_process import loaded_for, sample_inputs
@@ -100,9 +100,9 @@ class DeviceCheck:
     images: int = IMAGES
     seed: int = 0
 
-    def steps(self, setup: Setup) -> list[Step]:
+    def steps(self, setup: Setup) -> list[ShownPiece]:
         """Return what is done in a setup."""
-        return [Step(ComparedMethod(method, self.model, setup)) for method in self.methods]
+        return [ShownPiece(ComparedMethod(method, self.model, setup)) for method in self.methods]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ..setting.plugins import load_plugins, refuse_in_worker
 from ..store.folder import RunStore
 from ..suite import Names, load_suite, names_of
 from ..work.explaining import EVERY, every_method
-from ..work.messages import Ended, Failed, Finished, NotMeant, Outcome, Started, Step
+from ..work.messages import Ended, Failed, Finished, NotMeant, Outcome, ShownPiece, Started
 from ..work.named_models import check_name, possible_frameworks
 from .files import RuntimeFile, RuntimeRecord
 from .processes import PlaceProcess
@@ -200,7 +200,7 @@ def measure_runtime(
     check_devices(choice, settings)
     wanted = choice.cases if cases is None else list(cases)
     file = RuntimeFile(Path(out), settings)
-    view = view_of([Step(case) for case in wanted], side_by_side=False, shown=progress, noun="rows")
+    view = view_of([ShownPiece(case) for case in wanted], side_by_side=False, shown=progress, noun="rows")
     try:
         do(measured_rows(wanted, settings, choice.optional), view, file.keep)
     except KeyboardInterrupt as error:
@@ -312,7 +312,7 @@ def measured_rows(
                     precision = network.precision
                 rows: NetworkRows | None = None
                 for case in [case for case in mine if case.network == network]:
-                    step, began = Step(case), perf_counter()
+                    step, began = ShownPiece(case), perf_counter()
                     yield Started(step)
                     rows = rows or NetworkRows(network, process, settings, place in optional)
                     yield Ended(step, rows.measure(case), perf_counter() - began)

@@ -28,7 +28,7 @@ class NamedModel:
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class DescribedModel:
     """What a model turned out to be.
 
     Attributes
@@ -82,7 +82,7 @@ class Job(Planned, Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class ShownPiece:
     """A piece of work that is done outside a worker's loop, such as a row that is measured."""
 
     spec: Piece
@@ -121,7 +121,7 @@ class NotMeant:
 
 
 Outcome = Finished | Failed | NotMeant
-Described = ModelFacts | Failed | NotMeant
+Described = DescribedModel | Failed | NotMeant
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,18 @@ from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import device_name
 from ..setting.input_shapes import settle_input_shape
-from .messages import Described, Failed, Finished, Job, ModelFacts, NamedModel, NotMeant, Outcome, Report, outcome_of
+from .messages import (
+    Described,
+    DescribedModel,
+    Failed,
+    Finished,
+    Job,
+    NamedModel,
+    NotMeant,
+    Outcome,
+    Report,
+    outcome_of,
+)
 from .named_models import identity, loaded_model
 
 
@@ -79,7 +90,7 @@ class Worker:
         found = outcome_of(identity, loaded, named.model)
         if not isinstance(found, Finished):
             return found
-        return ModelFacts(found.value, device_name(loaded.framework, loaded.device), not self._shape_open)
+        return DescribedModel(found.value, device_name(loaded.framework, loaded.device), not self._shape_open)
 
     def run(self, job: Job, report: Report) -> Outcome:
         """Do one job; whatever goes wrong inside becomes a failure with its traceback."""

@@ -24,7 +24,7 @@ VERDICTS: Mapping[str, str] = {PASSED: "passed", PARTLY: "passed on some data", 
 NOT_ABOUT_TRUTH = frozenset({"robustness", "randomisation", "complexity", "axioms"})
 
 #: Beaten: the interval of the difference is above zero. Lost: below. Undefined: too few samples have both values.
-Outcome = Literal["beaten", "not told apart", "lost", "undefined"]
+OracleOutcome = Literal["beaten", "not told apart", "lost", "undefined"]
 
 #: The answer to a question over all data; empty where the question was not asked or has no value.
 Grade = Literal["yes", "partly", "no", ""]
@@ -55,7 +55,7 @@ class OracleComparison:
     of: int
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> OracleOutcome:
         """How it ended."""
         if 2 * self.samples < self.of or not math.isfinite(self.low):
             return "undefined"

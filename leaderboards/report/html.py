@@ -23,7 +23,7 @@ from .audits import audit_section
 from .costs import cost_section
 from .heatmaps import galleries
 from .plots import curves_figures, ranks_figure
-from .tables import MEMORY, PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -44,7 +44,7 @@ def html_report(standings: Standings) -> str:
     environment.globals.update(
         agreement_text=agreement_text,
         audit_columns=AUDIT_COLUMNS,
-        cost_columns=(TIME, RELATIVE, PASSES, SCORING, MEMORY),
+        cost_columns=(TIME, RELATIVE, PASSES, SCORING),
         format=formatting,
         framework_names=FRAMEWORK_NAMES,
         isfinite=math.isfinite,

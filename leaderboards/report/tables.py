@@ -16,7 +16,6 @@ from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import (
     MISSING,
     decimals,
-    memory,
     number,
     passes_text,
     percent,
@@ -108,9 +107,6 @@ RELATIVE: Column[Row] = Column("relative", lambda row: times(row.cost.relative),
 PASSES: Column[Row] = Column("forward + backward passes", _passes, lambda row: row.cost.forward + row.cost.backward)
 SCORING: Column[Row] = Column(
     "time of scoring", lambda row: seconds(row.cost.score_seconds), lambda row: row.cost.score_seconds
-)
-MEMORY: Column[Row] = Column(
-    "peak memory of the worker", lambda row: memory(row.cost.memory), lambda row: row.cost.memory
 )
 COVERAGE: Column[Row] = Column("coverage", lambda row: row.coverage.text)
 DEGENERATE: Column[Row] = Column("degenerate", lambda row: str(row.degenerate))
@@ -228,5 +224,4 @@ def _cost(row: Row) -> dict[str, Any]:
         "forward_passes": row.cost.forward,
         "backward_passes": row.cost.backward,
         "scoring_seconds_per_image": row.cost.score_seconds,
-        "peak_memory_bytes": row.cost.memory,
     }

@@ -21,7 +21,6 @@ from ..writing.text_tables import Column, console_of, in_parts, terminal_table
 from .tables import (
     COVERAGE,
     DEGENERATE,
-    MEMORY,
     PASSES,
     RELATIVE,
     TIME,
@@ -45,7 +44,6 @@ COSTS = (
     TIME,
     RELATIVE,
     replace(PASSES, head="passes\nfwd + bwd"),
-    replace(MEMORY, head="memory"),
     replace(COVERAGE, head="samples"),
     replace(DEGENERATE, head="degen-\nerate"),
 )
@@ -63,7 +61,7 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
             console.print(_scores(table, metrics, names, continued=number > 0))
         console.print()
         console.print(Text("cost per image, and coverage", style="italic"))
-        console.print(_costs(table, names, with_memory=console.width >= WIDTH - 10))
+        console.print(_costs(table, names))
         console.print(Text(model_text(table)))
         console.print()
     if any(method.control for method in standings.methods):
@@ -100,9 +98,8 @@ def _scores(table: Table, places: Sequence[int], names: int, continued: bool) ->
     return terminal_table([*_named(names), *(() if continued else ranks), *scores], table.rows, _style, gap=0)
 
 
-def _costs(table: Table, names: int, with_memory: bool) -> RichTable:
-    shown = [column for column in COSTS if with_memory or column.head != "memory"]
-    return terminal_table([*_named(names), *shown], table.rows, _style, gap=0)
+def _costs(table: Table, names: int) -> RichTable:
+    return terminal_table([*_named(names), *COSTS], table.rows, _style, gap=0)
 
 
 def _named(width: int) -> tuple[Column[Row], ...]:

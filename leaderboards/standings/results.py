@@ -78,8 +78,6 @@ class MethodCost:
         Exact passes per image.
     score_seconds
         Wall time of scoring, per image, all metrics together; the median as well.
-    memory
-        Peak memory of the worker in bytes.
     """
 
     seconds: float
@@ -87,7 +85,6 @@ class MethodCost:
     forward: float
     backward: float
     score_seconds: float
-    memory: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +215,7 @@ def _method_run(specs: list[CellSpec], cells: Mapping[str, Cell], failures: Mapp
 def _cost(cells: list[Cell], rows: pd.DataFrame) -> MethodCost:
     images = len(rows)
     if not images:
-        return MethodCost(*[float("nan")] * 6)
+        return MethodCost(*[float("nan")] * 5)
     # Every cell is compared with the bare network as its own worker measured it.
     bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
     relative = np.concatenate([cell.table["explain_seconds"] / one for cell, one in zip(cells, bare, strict=True)])
@@ -230,7 +227,6 @@ def _cost(cells: list[Cell], rows: pd.DataFrame) -> MethodCost:
         sum(_number(one.get("forward")) for one in passes) / images,
         sum(_number(one.get("backward")) for one in passes) / images,
         float(rows["score_seconds"].median()),
-        max(_number(cell.provenance.get("peak_memory_bytes")) for cell in cells),
     )
 
 

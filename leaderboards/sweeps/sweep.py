@@ -16,7 +16,7 @@ import pandas as pd
 
 from ...benchmark.setting.plugins import load_plugins
 from ...benchmark.suite import load_suite
-from ...benchmark.sweep import Grid, run_sweep
+from ...benchmark.sweep import ParameterGrid, run_sweep
 from ...benchmark.sweep_axes import Axis, spelt
 from ...errors import HeatmarkError, NotApplicable
 from ...selection import Value, parse_selection
@@ -188,7 +188,7 @@ def sweep(
     """
     plugins = tuple(plugins)
     load_plugins(plugins)
-    grid = Grid.of(method, axes)
+    grid = ParameterGrid.of(method, axes)
     # The packaged suite with everything replaced, so that the report on the folder can say how to run it again.
     suite = load_suite("quick").changed(
         models=[model],
@@ -204,7 +204,7 @@ def sweep(
     return _swept(grid, Standings.of_run(result), folder)
 
 
-def _swept(grid: Grid, standings: Standings, path: Path) -> Sweep:
+def _swept(grid: ParameterGrid, standings: Standings, path: Path) -> Sweep:
     """Return the sweep that a run's standings hold; an error where they hold no result."""
     (table,) = standings.tables or (None,)
     rows = {row.method.id: row for row in table.rows} if table is not None else {}
