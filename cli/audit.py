@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-FAILED = 1
-
-Names = list[str] | None
+from .options import FAILED, Device, Framework, Names, joined, say_written
 
 
 def audit_commands(app: typer.Typer) -> None:
@@ -46,10 +44,10 @@ def audit_metrics_command(
     methods: Annotated[
         Names, typer.Option("--methods", help="Whose maps are scored, besides controls and the oracle.")
     ] = None,
-    framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
+    framework: Framework = None,
     limit: Annotated[int, typer.Option("--limit", help="The first so many samples of each dataset.")] = 32,
     seed: Annotated[int, typer.Option("--seed", help="Of maps, noise and metrics; a retest takes the next.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     out: Annotated[
         Path, typer.Option("--out", help="The folder of results; RUN/audit to show it in that run's leaderboard.")
     ] = Path("results/audit"),
@@ -76,10 +74,10 @@ def audit_metrics_command(
     from ..leaderboards.audits.tables import print_audit
 
     found = audit_metrics(
-        ",".join(metrics) if metrics else None,
-        ",".join(data) if data else DATA,
-        models=",".join(models) if models else None,
-        methods=",".join(methods) if methods else METHODS_AUDITED,
+        joined(metrics),
+        joined(data) or DATA,
+        models=joined(models),
+        methods=joined(methods) or METHODS_AUDITED,
         framework=framework,
         limit=limit,
         seed=seed,
@@ -95,6 +93,6 @@ def audit_metrics_command(
         first = next(what for what, text in failures if text == error)
         more = f" (and {count - 1} more)" if count > 1 else ""
         typer.echo(f"failed: {first}{more}: {error}", err=True)
-    typer.echo("Written: " + ", ".join(str(path) for path in written))
+    say_written(written)
     if failures:
         raise typer.Exit(FAILED)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
+from . import options
+from .options import FAILED, say_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-FAILED = 1
-
-Names = list[str] | None
 
 
 def draw_commands(app: typer.Typer) -> None:
@@ -33,17 +31,12 @@ def explain_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write (gallery.png): png, jpg, svg, pdf or webp.")
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
-    ] = "efficientnet-lite0",
-    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
+    model: options.Model = "efficientnet-lite0",
+    frameworks: options.Frameworks = None,
     view: Annotated[
         str, typer.Option("--view", help="overlay, map, capped, points or mask; several with commas; all.")
     ] = "overlay",
-    cap: Annotated[
-        float | None,
-        typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value."),
-    ] = None,
+    cap: options.Cap = None,
     target: Annotated[int | None, typer.Option("--target", help="The class; the predicted one by default.")] = None,
     average: Annotated[
         str | None, typer.Option("--average", help="Mean maps of --data instead: class (per class and whole) or all.")
@@ -52,9 +45,9 @@ def explain_command(
     limit: Annotated[
         int | None, typer.Option("--limit", help="With --average: only the first so many samples.")
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
-    plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")] = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    plugin: options.MethodPlugin = None,
 ) -> None:
     """Draw heatmaps over photographs, or the mean heatmaps of a dataset.
 
@@ -105,7 +98,7 @@ def explain_command(
         )
     for line in in_words(drawn.left_out):
         typer.echo(line, err=True)
-    typer.echo(f"Written: {drawn.path}")
+    say_written([drawn.path])
     if any(item.failed for item in drawn.left_out):
         raise typer.Exit(FAILED)
 
@@ -117,28 +110,21 @@ def sweep_command(
         typer.Argument(metavar="PARAMETER=VALUES...", help="One or two: name=low:high:count or name=a|b|c."),
     ],
     metric: Annotated[str, typer.Option("--metric", help="What the settings are scored with.")] = "deletion",
-    model: Annotated[
-        str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
-    ] = "efficientnet-lite0",
+    model: options.Model = "efficientnet-lite0",
     data: Annotated[str, typer.Option("--data", help="A dataset.")] = "imagenet-samples",
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")] = None,
-    framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
+    limit: options.Limit = None,
+    framework: options.Framework = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder of results; results/sweep-METHOD by default.")
     ] = None,
     pictures: Annotated[int, typer.Option("--pictures", help="Draw the maps of so many samples.")] = 1,
     view: Annotated[str, typer.Option("--view", help="overlay, map, capped, points or mask.")] = "overlay",
-    cap: Annotated[
-        float | None,
-        typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value."),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")] = 0,
-    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
-    plugin: Annotated[
-        Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")
-    ] = None,
+    cap: options.Cap = None,
+    device: options.Device = "auto",
+    precision: options.Precision = None,
+    seed: options.Seed = 0,
+    engine: options.Engine = "processes",
+    plugin: options.Plugin = None,
 ) -> None:
     """Score a method over a grid of one or two of its parameters, draw it, and name the best setting.
 
@@ -170,7 +156,7 @@ def sweep_command(
     for failure in found.standings.failures:
         typer.echo(f"failed: {failure.spec.method}: {failure.error}", err=True)
     typer.echo(found.verdict)
-    typer.echo("Written: " + ", ".join(str(path) for path in written))
+    say_written(written)
     if found.standings.failures:
         raise typer.Exit(FAILED)
 

@@ -11,8 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import HeatmarkError, Interrupted
+from . import options
 from .audit import audit_commands
 from .draw import draw_commands
+from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
 from .runtime import runtime_commands
 from .show import show_commands
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
     from ..models.training.recipe import Epoch
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 NAMED_FILES = 8
 """So many files that could not be used are named; the report lists all."""
 
@@ -53,8 +54,6 @@ draw_commands(app)
 runtime_commands(app)
 audit_commands(app)
 
-Names = list[str] | None
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -65,7 +64,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -76,25 +75,23 @@ def options(
 @app.command("run")
 def run_command(
     suite: Annotated[str, typer.Argument(help="A suite's name, or the path of your own .toml file.")] = "quick",
-    models: Annotated[Names, typer.Option("--models", help="Models, comma-separated.")] = None,
+    models: options.Models = None,
     model: Annotated[
         Names, typer.Option("--model", help="Your own: package.module:build, file.py:build, or file:net.keras.")
     ] = None,
     data: Annotated[Names, typer.Option("--data", help="Datasets, such as image-folder:PATH.")] = None,
     methods: Annotated[Names, typer.Option("--methods", help="Such as integrated_gradients[steps=20|50].")] = None,
     metrics: Annotated[Names, typer.Option("--metrics", help="Such as deletion[steps=20],insertion.")] = None,
-    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")] = None,
+    frameworks: options.Frameworks = None,
+    device: options.Device = "auto",
+    precision: options.Precision = None,
     target: Annotated[str | None, typer.Option("--target", help="The class to explain: predicted or label.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of noise and masks.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder of results; results/SUITE by default.")] = None,
-    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")] = None,
+    engine: options.Engine = "processes",
+    limit: options.Limit = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
-    plugin: Annotated[
-        Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")
-    ] = None,
+    plugin: options.Plugin = None,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
 
@@ -108,11 +105,11 @@ def run_command(
     named = [*(models or []), *(model or [])]
     result = run(
         suite,
-        models=",".join(named) or None,
-        data=_joined(data),
-        methods=_joined(methods),
-        metrics=_joined(metrics),
-        frameworks=_joined(frameworks),
+        models=joined(named),
+        data=joined(data),
+        methods=joined(methods),
+        metrics=joined(metrics),
+        frameworks=joined(frameworks),
         device=device,
         precision=precision,
         target=target,
@@ -134,7 +131,7 @@ def run_command(
 
 @app.command("leaderboard")
 def leaderboard_command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: options.RunFolder,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write; the run's folder by default.")] = None,
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
@@ -150,7 +147,7 @@ def leaderboard_command(
 
 @app.command("score")
 def score_command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: options.RunFolder,
     metrics: Annotated[list[str], typer.Option("--metrics", help="Such as morf,aopc: metrics that read curves.")],
     plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers metrics.")] = None,
 ) -> None:
@@ -189,7 +186,7 @@ def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such
 def train_command(
     network: Annotated[str, typer.Argument(help="small-cnn, vgg7, pooled-cnn, cnn-1d or vit-tiny.")],
     data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
-    framework: Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")] = None,
+    framework: options.Framework = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", help="Passes over the data; more by default where there are few samples.")
     ] = None,
@@ -220,10 +217,6 @@ def main() -> None:
     keep_freed_memory()
     show_notices()
     app(prog_name="heatmark")
-
-
-def _joined(texts: Names) -> str | None:
-    return ",".join(texts) if texts else None
 
 
 def _print_epoch(epoch: Epoch, epochs: int) -> None:
@@ -258,4 +251,4 @@ def _show_board(run: Path, out: Path | None, audit: Path | None = None) -> None:
     board = leaderboard(run, audit=audit)
     written = board.write(out)
     board.show()
-    typer.echo("Written: " + ", ".join(str(path) for path in written))
+    say_written(written)

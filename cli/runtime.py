@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
+from .options import FAILED, Frameworks, MethodPlugin, Models, Names, joined, say_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from ..benchmark.timing.files import RuntimeRecord
     from ..benchmark.timing.measure import Choice
     from ..benchmark.timing.rows import RuntimeSettings
-
-FAILED = 1
-
-Names = list[str] | None
 
 
 def runtime_commands(app: typer.Typer) -> None:
@@ -35,8 +32,8 @@ def runtime_command(
             "engine:gradient, engine:curves. By default those of the run in --out, or of quick.",
         ),
     ] = None,
-    models: Annotated[Names, typer.Option("--models", help="Models, comma-separated.")] = None,
-    frameworks: Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")] = None,
+    models: Models = None,
+    frameworks: Frameworks = None,
     device: Annotated[str, typer.Option("--device", help="auto (all there are), or some of cpu,cuda,cuda:N.")] = "auto",
     precision: Annotated[
         str, typer.Option("--precision", help="Some of float32,tf32,bf16; others are compared with float32.")
@@ -81,7 +78,7 @@ def runtime_command(
     out: Annotated[Path, typer.Option("--out", help="The folder of results; a run's folder will do.")] = Path(
         "results/runtime"
     ),
-    plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")] = None,
+    plugin: MethodPlugin = None,
 ) -> None:
     """Measure what methods cost: time, throughput, first call, memory, passes, and cost in bare forward passes.
 
@@ -115,19 +112,19 @@ def runtime_command(
     if current is not None and compare is None:
         raise BadInput("--current belongs to --compare BASELINE.")
     _load_plugins(plugin or ())
-    named, rest = _joined(methods), (_joined(models), _joined(frameworks), device, precision)
+    named, rest = joined(methods), (joined(models), joined(frameworks), device, precision)
     if scaling:
         _scale(chosen(named or METHODS, *rest, run=out), settings, out, axes)
     elif check_devices:
         choice = chosen(named or EVERY, *rest, run=out)
-        _check(choice, settings, out, _joined(metrics), images, precisions_only=False)
+        _check(choice, settings, out, joined(metrics), images, precisions_only=False)
     elif compare is not None:
         anything_said = any((methods, models, frameworks, device != "auto", precision != "float32"))
         again = chosen(named, *rest, batch, run=out) if anything_said else None
         record = _current(compare, current, again, settings, out)
         _compare(compare, record, out, threshold, force)
     else:
-        _measure(chosen(named, *rest, batch, run=out), settings, out, _joined(metrics), images)
+        _measure(chosen(named, *rest, batch, run=out), settings, out, joined(metrics), images)
 
 
 def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str | None, images: int) -> None:
@@ -135,7 +132,7 @@ def _measure(choice: Choice, settings: RuntimeSettings, out: Path, metrics: str 
 
     found = runtime_runs.measured_costs(choice, settings, out)
     found.show()
-    _say_written(found.written)
+    say_written(found.written)
     if any(precision != "float32" for precision in choice.precisions):
         _check(choice, settings, out, metrics, images, precisions_only=True)
     if found.new.failures:
@@ -150,7 +147,7 @@ def _scale(choice: Choice, settings: RuntimeSettings, out: Path, axes: str) -> N
     curves, record, written = runtime_runs.measured_scaling(choice, settings, out, axes.split(","))
     print_scaling(curves)
     print_missing(record)
-    _say_written(written)
+    say_written(written)
     if record.failures:
         raise typer.Exit(FAILED)
 
@@ -167,7 +164,7 @@ def _check(
     for note in notes:
         typer.echo(note, err=True)
     print_parity(found)
-    _say_written(written)
+    say_written(written)
     if any(item.inverted or item.out_of_order or item.failed for item in found):
         raise typer.Exit(FAILED)
 
@@ -191,7 +188,7 @@ def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float,
 
     found, written = runtime_runs.compared_runs(baseline, record, out, threshold, force)
     print_comparison(found)
-    _say_written(written)
+    say_written(written)
     if found.slower:
         raise typer.Exit(FAILED)
 
@@ -200,12 +197,3 @@ def _load_plugins(plugins: Iterable[str]) -> None:
     from ..benchmark.setting.plugins import load_plugins
 
     load_plugins(plugins)
-
-
-def _say_written(paths: Iterable[Path]) -> None:
-    if words := ", ".join(map(str, paths)):
-        typer.echo(f"Written: {words}")
-
-
-def _joined(texts: Names) -> str | None:
-    return ",".join(texts) if texts else None

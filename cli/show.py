@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..registry import Reference
+from . import options
 
 
 class Plural(StrEnum):
@@ -68,7 +68,7 @@ def list_command(
 def show_command(
     kind: Annotated[Singular, typer.Argument(help="What it is.")],
     name: Annotated[str, typer.Argument(help="Its name, such as deletion[rise]; for a plan, metrics by commas.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show one method, metric, dataset, model or suite, or what a set of metrics costs per image.
 
@@ -120,8 +120,8 @@ def _show_plan(metrics: str, as_json: bool) -> None:
 
 
 def status_command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    run: options.RunFolder,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show how far a run has come: cells done, failed, missing and not applicable.
 
@@ -146,7 +146,7 @@ def status_command(
 
 
 def doctor_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show versions and devices, and what is missing."""
     from ..benchmark.setting.environment import diagnose

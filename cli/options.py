@@ -1,0 +1,46 @@
+"""What several commands share: options of one name and meaning, exit statuses, and how files written are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit statuses."""
+
+#: An option that may be given several times, each with several values by commas.
+Names = list[str] | None
+
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+Models = Annotated[Names, typer.Option("--models", help="Models, comma-separated.")]
+Model = Annotated[
+    str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
+]
+Frameworks = Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")]
+Framework = Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")]
+Engine = Annotated[str, typer.Option("--engine", help="processes or serial.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")]
+Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")]
+Cap = Annotated[
+    float | None, typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value.")
+]
+MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
+
+
+def joined(texts: Names) -> str | None:
+    """Return the values of an option in one text, or None where it was not given."""
+    return ",".join(texts) if texts else None
+
+
+def say_written(paths: Iterable[Path]) -> None:
+    """Print which files were written, if any."""
+    if words := ", ".join(map(str, paths)):
+        typer.echo(f"Written: {words}")
