@@ -166,7 +166,7 @@ def measured_row(
         if isinstance(found, NotMeant):
             pytest.skip(found.reason)
         row: Measurement = found.value
-        benchmark.group = group_of(case)
+        benchmark.group = group_of(row.case)
         benchmark.extra_info.update(row.plain())
         durations = iter(row.calls)
 

@@ -207,7 +207,7 @@ def _benchmark(row: Measurement, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def group_of(case: RuntimeCase) -> str:
     """Return what rows have in common that are compared with one another."""
-    return f"{case.model} {case.place.framework} {case.place.device} {case.precision} batch {case.batch}"
+    return f"{case.shown_model} {case.place.framework} {case.place.device} {case.precision} batch {case.batch}"
 
 
 def read_runtime(path: str | Path) -> RuntimeRecord:
