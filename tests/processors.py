@@ -1,4 +1,4 @@
-"""Run tests as other processors would: with the instructions that PyTorch and oneDNN may use limited by variables.
+"""Run tests as other processors would: with the instructions limited that PyTorch, oneDNN and MKL may use.
 
 ``python tests/processors.py`` is the short form, with which `tox -e tests` ends; ``tox -e processors`` is the long one.
 
@@ -102,11 +102,16 @@ class Setting:
         return " ".join(f"{key}={value}" for key, value in self.variables.items()) or "as the processor is"
 
 
+def _limited(torch: str, onednn: str, mkl: str) -> dict[str, str]:
+    """Return the variables for PyTorch's own kernels and for the two libraries that multiply matrices for it."""
+    return {"ATEN_CPU_CAPABILITY": torch, "ONEDNN_MAX_CPU_ISA": onednn, "MKL_ENABLE_INSTRUCTIONS": mkl}
+
+
 NATIVE = Setting("native")
 SETTINGS = (
     NATIVE,
-    Setting("avx2", "AVX2", {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
-    Setting("sse41", "DEFAULT", {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}),
+    Setting("avx2", "AVX2", _limited("avx2", "AVX2", "AVX2")),
+    Setting("sse41", "DEFAULT", _limited("default", "SSE41", "SSE4_2")),
 )
 
 

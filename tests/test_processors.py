@@ -43,7 +43,7 @@ def test_it_says_what_runs_and_fails_where_a_setting_fails(monkeypatch, capfd):
     monkeypatch.setattr(processors, "SHORT", ("test_processors.py::test_every_listed_test_is_there",))
     assert processors.main([]) == 0
     said = capfd.readouterr().out
-    assert "== avx2 (ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2): PyTorch says AVX2 ==" in said
+    assert f"== avx2 ({AVX2.words}): PyTorch says AVX2 ==" in said and "ATEN_CPU_CAPABILITY=avx2 " in AVX2.words
     assert said.count("1 passed") == 2 and "native" not in said
     monkeypatch.setattr(processors, "SHORT", ("test_processors.py::there_is_none",))
     assert processors.main(["--only", "sse41"]) == 1
