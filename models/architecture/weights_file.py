@@ -121,11 +121,6 @@ def load_or_make(path: Path, make: Callable[[], StoredWeights]) -> StoredWeights
         try:
             return load_weights(path)
         except StorageError as error:
-            warn_set_aside(path, error)
+            set_aside_aloud(path, str(error).removesuffix(_REMEDY))
     save_weights(path, make(), replace=False)
     return load_weights(path)
-
-
-def warn_set_aside(path: Path, error: Exception) -> None:
-    """Move a damaged cache file out of the way and say so."""
-    set_aside_aloud(path, str(error).removesuffix(_REMEDY))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -208,11 +208,6 @@ def measured_normalization(x: np.ndarray) -> Normalization:
     std = np.sqrt(np.mean((x - mean.astype(np.float32)) ** 2, axis=axes, dtype=np.float64))
     std = np.where(std > 1e-6, std, 1.0)  # an empty channel stays as it is
     return Normalization(tuple(round(float(v), 6) for v in mean), tuple(round(float(v), 6) for v in std))
-
-
-def recipe_metadata(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Return the recipe as JSON types."""
-    return asdict(recipe)
 
 
 def with_epochs(recipe: TrainingRecipe, epochs: int | None, seed: int) -> TrainingRecipe:

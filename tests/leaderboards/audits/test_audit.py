@@ -36,6 +36,7 @@ from heatmark.leaderboards.board import leaderboard
 from heatmark.methods.registry import METHODS as METHODS_REGISTERED
 from heatmark.metrics.registry import METRICS, metric_from
 from heatmark.models.zoo.loading import MODELS
+from heatmark.models.zoo.shipped import shipped_records
 
 PLUGIN = str(Path(__file__).parents[2] / "audit_plugin.py")
 GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
@@ -489,6 +490,14 @@ def test_the_shipped_audits_can_be_read(name):
         chosen = metric_from(metric.metric)
         assert chosen.entry.family == metric.family and metric_key(chosen) == metric.key
     assert set(audit_frame(shipped)["metric"]) == set(oracle_frame(shipped)["metric"])
+
+
+@pytest.mark.parametrize("name", ["suites"])
+def test_the_shipped_audits_are_of_the_shipped_networks(name):
+    tasks = read_audit(SHIPPED / f"{name}.json").tasks
+    assert {task.model: task.weights for task in tasks} == {
+        task.model: shipped_records()[task.model].weights_sha256 for task in tasks
+    }
 
 
 def test_every_metric_has_a_shipped_audit_at_its_default_and_as_the_suites_use_it(tmp_path):
