@@ -23,7 +23,7 @@ from .engine import Engine
 from .graph.graph import Extraction, Network
 from .interface import Interface, ModelOptions
 from .queries import Layer, PassCount, Query
-from .token_grid import Tokens, maps_of_tokens
+from .token_grid import TokenLayout, maps_of_tokens
 
 
 class Model(Interface):
@@ -152,9 +152,9 @@ class Model(Interface):
         return self.once("engine", lambda: Engine(self))
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenLayout:
         """What is known of the network's tokens, where it has any."""
-        return self.once("tokens", lambda: Tokens(self))
+        return self.once("tokens", lambda: TokenLayout(self))
 
     @property
     def extraction(self) -> Extraction:
@@ -240,7 +240,7 @@ class Model(Interface):
     def layer(self, name: str | None = None) -> Layer:
         """Return the named layer, or the default: the last one whose output still has positions and is no pooling.
 
-        A transformer's tokens have positions too: see `Tokens.default_layer`.
+        A transformer's tokens have positions too: see `TokenLayout.default_layer`.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class Model(Interface):
     def feature_maps(self) -> tuple[Layer, ...]:
         """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
 
-        Of a transformer's layers of tokens it is the one that `Tokens.default_layer` tells.
+        Of a transformer's layers of tokens it is the one that `TokenLayout.default_layer` tells.
         """
         tokens = self.tokens
         return tuple(

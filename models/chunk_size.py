@@ -82,7 +82,6 @@ class ChunkTuner:
     kept_bytes: int = 0
     settled: bool = False
     _times: dict[tuple[int, str], list[float]] = field(default_factory=dict)
-    _warm: dict[tuple[int, str], int] = field(default_factory=dict)
     _best: tuple[int, str] = (1, "")
     _candidate: tuple[int, str] = (1, "")
     _direction: int = 1
@@ -141,9 +140,9 @@ class ChunkTuner:
     @property
     def choice(self) -> ChunkChoice:
         """What is chosen so far, and why."""
-        tried = tuple(Trial(*candidate, min(times)) for candidate, times in self._times.items())
-        timed = bool(tried) and self._best in self._times
-        gain = 1 - self._time(self._best) / tried[0].seconds if timed else None
+        timed = [candidate for candidate, times in self._times.items() if len(times) > _WARM_UPS]
+        tried = tuple(Trial(*candidate, self._time(candidate)) for candidate in timed)
+        gain = 1 - self._time(self._best) / tried[0].seconds if self._best in timed else None
         return ChunkChoice(*self._best, tried, gain, self._reason())
 
     def propose(self) -> tuple[int, str]:
@@ -154,12 +153,9 @@ class ChunkTuner:
         """Take note of a full chunk's time and choose what to try next."""
         if self.settled or (size, layout) != self._candidate:
             return
-        if self._warm.get(self._candidate, 0) < _WARM_UPS:
-            self._warm[self._candidate] = self._warm.get(self._candidate, 0) + 1
-            return
         times = self._times.setdefault(self._candidate, [])
         times.append(seconds / size)
-        if len(times) >= _TIMINGS:
+        if len(times) == _WARM_UPS + _TIMINGS:
             self._advance()
 
     def limit(self, largest: int) -> None:
@@ -218,7 +214,7 @@ class ChunkTuner:
         return f"{larger} was faster by {gain:.1%}"
 
     def _time(self, candidate: tuple[int, str]) -> float:
-        return min(self._times[candidate])
+        return min(self._times[candidate][_WARM_UPS:])
 
 
 def _power_of_two(number: int) -> int:

@@ -37,7 +37,7 @@ class TokenGrid:
     spatial: tuple[int, ...]
 
 
-class Tokens:
+class TokenLayout:
     """What can be found out about a model's tokens; nothing is run before it is asked for.
 
     Parameters

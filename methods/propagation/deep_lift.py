@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
-from ...models.graph.graph import Activation, MaxPool, Network
+from ...models.graph.graph import Maximum, Network, Nonlinearity
 from ...models.inputs.baselines import BASELINES, baseline_of
 from ...parameters import Doc
 from ...registry import Reference
@@ -35,10 +35,10 @@ class RescaleWork:
         def rule(step: Step, multiplier: Tensor) -> tuple[Tensor, ...]:
             reference = references[step.position]
             del references[step.position :]
-            if isinstance(step.node, MaxPool):
+            if isinstance(step.node, Maximum):
                 return (_through_maximum(network, step, reference, multiplier),)
             parts = step.back(multiplier)
-            if not isinstance(step.node, Activation):
+            if not isinstance(step.node, Nonlinearity):
                 return parts
             moved, change = step.inputs[0] - reference.inputs[0], step.output - reference.output
             far = operations.abs(moved) > _NEAR

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...models.arrays.operations import Tensor
-from ...models.graph.graph import Activation, Diagonal, Linear, Mixing, Network
+from ...models.graph.graph import Diagonal, Linear, Mixing, Network, Nonlinearity
 from ...registry import Reference
 from ..registry import register_method
 from ..request import Request
@@ -26,7 +26,7 @@ class ExcitationWork:
 
         def rule(step: Step, probability: Tensor) -> tuple[Tensor, ...]:
             node = step.node
-            if isinstance(node, Activation | Diagonal):
+            if isinstance(node, Nonlinearity | Diagonal):
                 return (probability,)
             if not isinstance(node, Linear | Mixing):
                 return step.back(probability)

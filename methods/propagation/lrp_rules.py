@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...models.arrays.operations import Tensor, TensorOperations
-from ...models.graph.graph import Activation, Diagonal, Linear, Mixing, Network
+from ...models.graph.graph import Diagonal, Linear, Mixing, Network, Nonlinearity
 from .passes import Step, linear_map
 
 Change = Callable[[Tensor], Tensor]
@@ -44,7 +44,7 @@ class Rules:
     def shared(self, network: Network, raw: Tensor, step: Step, relevance: Tensor) -> tuple[Tensor, ...]:
         """Return the relevance of each of a node's inputs; ``raw`` is the network's input (m, *input_shape)."""
         node, operations = step.node, network.operations
-        if isinstance(node, Activation | Diagonal):
+        if isinstance(node, Nonlinearity | Diagonal):
             return (relevance,)
         if isinstance(node, Mixing):
             parts = step.back(relevance / stabilized(operations, step.output, STABILIZER))

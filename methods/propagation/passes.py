@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor, TensorOperations
 from ...models.engine import Chunk, Pairs
-from ...models.graph.graph import Back, Diagonal, Input, Linear, Network, Node, Work
+from ...models.graph.graph import Back, Diagonal, Input, Linear, Network, Operation, Work
 from ...models.queries import Query
 from ..request import Request
 
@@ -31,7 +31,7 @@ class Step:
         The vector-Jacobian product of its function at those inputs; to be called once.
     """
 
-    node: Node
+    node: Operation
     position: int
     inputs: tuple[Tensor, ...]
     output: Tensor
@@ -125,7 +125,7 @@ def run(request: Request, work: Work, *beside: Tensor, name: str, forwards: int 
     return request.operations.collect(parts(), request.count)
 
 
-def _with(node: Node, weights: tuple[Tensor | None, ...]) -> Callable[..., Tensor]:
+def _with(node: Operation, weights: tuple[Tensor | None, ...]) -> Callable[..., Tensor]:
     """Return a node's function of its inputs alone."""
     if isinstance(node, Linear | Diagonal):
         return lambda x: node.function(x, *weights)

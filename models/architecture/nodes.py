@@ -69,14 +69,12 @@ class Convolution(Node):
     bias: bool = True
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         (shape,) = shapes
         if self.depthwise and self.filters != shape[-1]:
             raise BadInput(f"Node {self.name!r} is depthwise: it needs {shape[-1]} filters, not {self.filters}.")
         return (*_window_shape(self, shape, self.kernel, self.stride, self.padding), self.filters)
 
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         weight = (self.filters, 1 if self.depthwise else shapes[0][-1], *self.kernel)
         return {"weight": weight, "bias": (self.filters,)} if self.bias else {"weight": weight}
 
@@ -88,7 +86,6 @@ class BatchNorm(Node):
     epsilon: float = 1e-3
 
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (shapes[0][-1],))
 
 
@@ -108,7 +105,6 @@ class MaxPool(Node):
     padding: Padding = "valid"
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (*_window_shape(self, shapes[0], self.kernel, self.stride, self.padding), shapes[0][-1])
 
 
@@ -120,7 +116,6 @@ class AveragePool(Node):
     stride: int
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (*_window_shape(self, shapes[0], self.kernel, self.stride, "valid"), shapes[0][-1])
 
 
@@ -129,7 +124,6 @@ class GlobalAveragePool(Node):
     """The mean over all positions."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (shapes[0][-1],)
 
 
@@ -138,7 +132,6 @@ class Flatten(Node):
     """All positions and channels as one vector, each framework in its own order (see `Architecture.flattened`)."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (math.prod(shapes[0]),)
 
 
@@ -150,7 +143,6 @@ class Dense(Node):
     bias: bool = True
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         if len(shapes[0]) != 1:
             raise BadInput(
                 f"Node {self.name!r} needs a vector but gets the shape {shapes[0]}; put a Flatten before it."
@@ -158,7 +150,6 @@ class Dense(Node):
         return (self.units,)
 
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         weight = (self.units, shapes[0][0])
         return {"weight": weight, "bias": (self.units,)} if self.bias else {"weight": weight}
 
@@ -175,7 +166,6 @@ class Add(Node):
     """The sum of two or more inputs of one shape."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         if len(set(shapes)) != 1:
             raise BadInput(f"Node {self.name!r} adds inputs of different shapes: {list(shapes)}.")
         return shapes[0]

@@ -9,23 +9,8 @@ import keras
 import numpy as np
 
 from ...errors import BadInput
-from .nodes import (
-    INPUT,
-    Activation,
-    Add,
-    Architecture,
-    AveragePool,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool,
-    MaxPool,
-    Node,
-    Shape,
-    check_weights,
-)
+from . import nodes
+from .nodes import INPUT, Architecture, Node, Shape, check_weights
 from .transformer_nodes import TransformerNode
 from .transformer_on_tensorflow import transformer_layer, transformer_variable
 
@@ -55,7 +40,7 @@ def build_keras(architecture: Architecture, weights: Mapping[str, np.ndarray], s
     for node in architecture.nodes:
         layer = _layer(node, shapes[node.inputs[0]], seed)
         inputs = [values[name] for name in node.inputs]
-        values[node.name] = layer(inputs if isinstance(node, Add) else inputs[0])
+        values[node.name] = layer(inputs if isinstance(node, nodes.Add) else inputs[0])
     model = keras.Model(values[INPUT], values[architecture.output], name=_model_name(architecture.name))
     for name, variable, order, shape in _variables(architecture, model):
         value = np.asarray(weights[name], np.float32)
@@ -83,7 +68,7 @@ def _variables(architecture: Architecture, model: Any) -> list[tuple[str, Any, t
             layer = model.get_layer(node.name)
             if isinstance(node, TransformerNode):
                 found.append((name, *transformer_variable(node, layer, parameter), shape))
-            elif isinstance(node, BatchNorm):
+            elif isinstance(node, nodes.BatchNorm):
                 found.append((name, getattr(layer, _NORMALISATION[parameter]), (0,), shape))
             elif parameter == "bias":
                 found.append((name, layer.bias, (0,), shape))
@@ -95,7 +80,7 @@ def _variables(architecture: Architecture, model: Any) -> list[tuple[str, Any, t
 
 def _kernel_order(architecture: Architecture, node: Node, shape: Shape) -> tuple[tuple[int, ...], Shape]:
     """Return the axis order and the (possibly unflattened) shape that turn a canonical kernel into Keras' layout."""
-    if isinstance(node, Convolution):
+    if isinstance(node, nodes.Convolution):
         spatial = tuple(range(2, len(shape)))
         # (out, in, *kernel) -> (*kernel, in, out); depthwise (channels, 1, *kernel) -> (*kernel, channels, 1).
         return ((*spatial, 0, 1) if node.depthwise else (*spatial, 1, 0)), shape
@@ -113,29 +98,29 @@ def _layer(node: Node, shape: Shape, seed: int) -> Any:
     # Said here because a user's global policy must not change what the zoo computes.
     common: dict[str, Any] = {"name": node.name, "dtype": "float32"}
     match node:
-        case Convolution():
+        case nodes.Convolution():
             common |= {"strides": node.stride, "padding": node.padding, "use_bias": node.bias}
             if node.depthwise:
                 return getattr(layers, f"DepthwiseConv{dimension}")(_sizes(node.kernel), **common)
             return getattr(layers, f"Conv{dimension}")(node.filters, _sizes(node.kernel), **common)
-        case BatchNorm():
+        case nodes.BatchNorm():
             return layers.BatchNormalization(epsilon=node.epsilon, momentum=0.9, **common)
-        case Activation():
+        case nodes.Activation():
             return layers.ReLU(max_value=6.0 if node.function == "relu6" else None, **common)
-        case MaxPool():
+        case nodes.MaxPool():
             common |= {"strides": node.stride, "padding": node.padding}
             return getattr(layers, f"MaxPooling{dimension}")(_sizes(node.kernel), **common)
-        case AveragePool():
+        case nodes.AveragePool():
             return getattr(layers, f"AveragePooling{dimension}")(_sizes(node.kernel), strides=node.stride, **common)
-        case GlobalAveragePool():
+        case nodes.GlobalAveragePool():
             return getattr(layers, f"GlobalAveragePooling{dimension}")(**common)
-        case Flatten():
+        case nodes.Flatten():
             return layers.Flatten(**common)
-        case Dense():
+        case nodes.Dense():
             return layers.Dense(node.units, use_bias=node.bias, **common)
-        case Dropout():
+        case nodes.Dropout():
             return layers.Dropout(node.rate, seed=seed, **common)
-        case Add():
+        case nodes.Add():
             return layers.Add(**common)
         case TransformerNode():
             return transformer_layer(node, common)

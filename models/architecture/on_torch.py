@@ -10,24 +10,8 @@ import torch
 from torch import nn
 
 from ...errors import BadInput
-from .nodes import (
-    INPUT,
-    Activation,
-    Add,
-    Architecture,
-    AveragePool,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool,
-    MaxPool,
-    Node,
-    Shape,
-    check_weights,
-    same_padding,
-)
+from . import nodes
+from .nodes import INPUT, Architecture, Node, Shape, check_weights, same_padding
 from .transformer_nodes import TransformerNode
 from .transformer_on_torch import transformer_module
 
@@ -139,7 +123,7 @@ def _modules(node: Node, shapes: Sequence[Shape]) -> list[nn.Module]:
     """Return the module of a node, after a padding module where symmetric padding cannot say it."""
     flat = len(shapes[0]) <= 2
     match node:
-        case Convolution():
+        case nodes.Convolution():
             padding: str | int | tuple[int, ...] = 0
             before: list[nn.Module] = []
             if node.padding == "same" and node.stride == 1 and all(width % 2 for width in node.kernel):
@@ -152,27 +136,27 @@ def _modules(node: Node, shapes: Sequence[Shape]) -> list[nn.Module]:
                 *before,
                 kind(shapes[0][-1], node.filters, node.kernel, node.stride, padding, groups=groups, bias=node.bias),
             ]
-        case BatchNorm():
+        case nodes.BatchNorm():
             normalisation: Any = nn.BatchNorm1d if flat else nn.BatchNorm2d
             return [normalisation(shapes[0][-1], eps=node.epsilon, momentum=0.1)]
-        case Activation():
+        case nodes.Activation():
             return [nn.ReLU6() if node.function == "relu6" else nn.ReLU()]
-        case MaxPool():
+        case nodes.MaxPool():
             pool: Any = nn.MaxPool1d if len(node.kernel) == 1 else nn.MaxPool2d
             lowest = [SamePadding(node.kernel, node.stride, -torch.inf)] if node.padding == "same" else []
             return [*lowest, pool(node.kernel, node.stride)]
-        case AveragePool():
+        case nodes.AveragePool():
             average: Any = nn.AvgPool1d if len(node.kernel) == 1 else nn.AvgPool2d
             return [average(node.kernel, node.stride)]
-        case GlobalAveragePool():
+        case nodes.GlobalAveragePool():
             return [GlobalAverage()]
-        case Flatten():
+        case nodes.Flatten():
             return [nn.Flatten()]
-        case Dense():
+        case nodes.Dense():
             return [nn.Linear(shapes[0][0], node.units, bias=node.bias)]
-        case Dropout():
+        case nodes.Dropout():
             return [nn.Dropout(node.rate)]
-        case Add():
+        case nodes.Add():
             return [Sum()]
         case TransformerNode():
             return [transformer_module(node, shapes)]

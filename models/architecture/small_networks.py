@@ -6,31 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import BadInput
-from .nodes import (
-    INPUT,
-    Activation,
-    Add,
-    Architecture,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool,
-    MaxPool,
-    Node,
-    Shape,
-)
-from .transformer_nodes import (
-    ClassToken,
-    FirstToken,
-    Gelu,
-    LayerNorm,
-    PositionEmbedding,
-    SelfAttention,
-    TokenDense,
-    Tokens,
-)
+from . import nodes, transformer_nodes
+from .nodes import INPUT, Architecture, Node, Shape
 
 
 @dataclass
@@ -47,41 +24,41 @@ class _Chain:
 
     def convolve(self, number: int, filters: int, kernel: Shape, stride: int = 1) -> None:
         """Append a SAME convolution and a ReLU."""
-        self.add(lambda last: Convolution(f"convolution{number}", (last,), filters, kernel, stride))
-        self.add(lambda last: Activation(f"relu{number}", (last,)))
+        self.add(lambda last: nodes.Convolution(f"convolution{number}", (last,), filters, kernel, stride))
+        self.add(lambda last: nodes.Activation(f"relu{number}", (last,)))
 
     def convolve_normalised(self, number: int, filters: int, kernel: Shape, stride: int = 1) -> None:
         """Append a SAME convolution, batch normalisation and a ReLU."""
-        self.add(lambda last: Convolution(f"convolution{number}", (last,), filters, kernel, stride, bias=False))
-        self.add(lambda last: BatchNorm(f"norm{number}", (last,)))
-        self.add(lambda last: Activation(f"relu{number}", (last,)))
+        self.add(lambda last: nodes.Convolution(f"convolution{number}", (last,), filters, kernel, stride, bias=False))
+        self.add(lambda last: nodes.BatchNorm(f"norm{number}", (last,)))
+        self.add(lambda last: nodes.Activation(f"relu{number}", (last,)))
 
     def pool(self, number: int, kernel: Shape) -> None:
         """Append a max pool that moves by its own width."""
-        self.add(lambda last: MaxPool(f"pool{number}", (last,), kernel, kernel[0]))
+        self.add(lambda last: nodes.MaxPool(f"pool{number}", (last,), kernel, kernel[0]))
 
     def classify(self, classes: int, features: int, dropout: float) -> None:
         """Append the flattening, one hidden dense layer, dropout, and the classifier."""
-        self.add(lambda last: Flatten("flatten", (last,)))
-        self.add(lambda last: Dense("features", (last,), features))
-        self.add(lambda last: Activation("features_relu", (last,)))
-        self.add(lambda last: Dropout("dropout", (last,), dropout))
-        self.add(lambda last: Dense("classifier", (last,), classes))
+        self.add(lambda last: nodes.Flatten("flatten", (last,)))
+        self.add(lambda last: nodes.Dense("features", (last,), features))
+        self.add(lambda last: nodes.Activation("features_relu", (last,)))
+        self.add(lambda last: nodes.Dropout("dropout", (last,), dropout))
+        self.add(lambda last: nodes.Dense("classifier", (last,), classes))
 
     def attend(self, block: str, width: int, heads: int) -> None:
         """Append a transformer's block: attention and two dense layers, each normalised before and added behind."""
         start = self.last
-        self.add(lambda last: LayerNorm(f"{block}_norm1", (last,)))
-        self.add(lambda last: TokenDense(f"{block}_queries_keys_values", (last,), 3 * width))
-        self.add(lambda last: SelfAttention(f"{block}_attention", (last,), heads))
-        self.add(lambda last: TokenDense(f"{block}_mixed", (last,), width))
-        self.add(lambda last: Add(f"{block}_sum1", (start, last)))
+        self.add(lambda last: transformer_nodes.LayerNorm(f"{block}_norm1", (last,)))
+        self.add(lambda last: transformer_nodes.TokenDense(f"{block}_queries_keys_values", (last,), 3 * width))
+        self.add(lambda last: transformer_nodes.SelfAttention(f"{block}_attention", (last,), heads))
+        self.add(lambda last: transformer_nodes.TokenDense(f"{block}_mixed", (last,), width))
+        self.add(lambda last: nodes.Add(f"{block}_sum1", (start, last)))
         middle = self.last
-        self.add(lambda last: LayerNorm(f"{block}_norm2", (last,)))
-        self.add(lambda last: TokenDense(f"{block}_hidden", (last,), 2 * width))
-        self.add(lambda last: Gelu(f"{block}_gelu", (last,)))
-        self.add(lambda last: TokenDense(f"{block}_out", (last,), width))
-        self.add(lambda last: Add(f"{block}_sum2", (middle, last)))
+        self.add(lambda last: transformer_nodes.LayerNorm(f"{block}_norm2", (last,)))
+        self.add(lambda last: transformer_nodes.TokenDense(f"{block}_hidden", (last,), 2 * width))
+        self.add(lambda last: transformer_nodes.Gelu(f"{block}_gelu", (last,)))
+        self.add(lambda last: transformer_nodes.TokenDense(f"{block}_out", (last,), width))
+        self.add(lambda last: nodes.Add(f"{block}_sum2", (middle, last)))
 
 
 def small_cnn(input_shape: Shape, num_classes: int) -> Architecture:
@@ -121,8 +98,8 @@ def pooled_cnn(input_shape: Shape, num_classes: int) -> Architecture:
     chain.convolve_normalised(3, 48, (3, 3))
     chain.pool(3, (2, 2))
     chain.convolve_normalised(4, 64, (3, 3))
-    chain.add(lambda last: GlobalAveragePool("average", (last,)))
-    chain.add(lambda last: Dense("classifier", (last,), num_classes))
+    chain.add(lambda last: nodes.GlobalAveragePool("average", (last,)))
+    chain.add(lambda last: nodes.Dense("classifier", (last,), num_classes))
     return Architecture("pooled-cnn", input_shape, tuple(chain.nodes), chain.last)
 
 
@@ -146,15 +123,15 @@ def vit_tiny(input_shape: Shape, num_classes: int, blocks: int = 2, width: int =
     side = min(input_shape[:-1])
     patch = 2 if side < 16 else 4 if side < 40 else 8
     chain = _Chain([])
-    chain.add(lambda last: Convolution("patches", (last,), width, (patch,) * (len(input_shape) - 1), patch))
-    chain.add(lambda last: Tokens("tokens", (last,)))
-    chain.add(lambda last: ClassToken("class_token", (last,)))
-    chain.add(lambda last: PositionEmbedding("positions", (last,)))
+    chain.add(lambda last: nodes.Convolution("patches", (last,), width, (patch,) * (len(input_shape) - 1), patch))
+    chain.add(lambda last: transformer_nodes.Tokens("tokens", (last,)))
+    chain.add(lambda last: transformer_nodes.ClassToken("class_token", (last,)))
+    chain.add(lambda last: transformer_nodes.PositionEmbedding("positions", (last,)))
     for block in range(1, blocks + 1):
         chain.attend(f"block{block}", width, heads)
-    chain.add(lambda last: LayerNorm("norm", (last,)))
-    chain.add(lambda last: FirstToken("first", (last,)))
-    chain.add(lambda last: Dense("classifier", (last,), num_classes))
+    chain.add(lambda last: transformer_nodes.LayerNorm("norm", (last,)))
+    chain.add(lambda last: transformer_nodes.FirstToken("first", (last,)))
+    chain.add(lambda last: nodes.Dense("classifier", (last,), num_classes))
     return Architecture("vit-tiny", input_shape, tuple(chain.nodes), chain.last)
 
 

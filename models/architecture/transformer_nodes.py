@@ -17,6 +17,9 @@ from .nodes import Node, Shape
 class TransformerNode(Node):
     """A node that gives or takes tokens."""
 
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        return self.tokens_of(shapes)
+
     def tokens_of(self, shapes: Sequence[Shape]) -> Shape:
         """Return the (tokens, channels) of the only input; BadInput where it has another rank."""
         (shape,) = shapes
@@ -30,7 +33,6 @@ class Tokens(TransformerNode):
     """All positions in reading order, one token each: what follows a patch embedding's convolution."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (math.prod(shapes[0][:-1]), shapes[0][-1])
 
 
@@ -39,12 +41,10 @@ class ClassToken(TransformerNode):
     """Puts one learned token before the others."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         tokens, channels = self.tokens_of(shapes)
         return (tokens + 1, channels)
 
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         return {"weight": (1, shapes[0][1])}
 
 
@@ -52,12 +52,7 @@ class ClassToken(TransformerNode):
 class PositionEmbedding(TransformerNode):
     """Adds one learned vector to each token."""
 
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
-        return self.tokens_of(shapes)
-
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         return {"weight": shapes[0]}
 
 
@@ -67,12 +62,7 @@ class LayerNorm(TransformerNode):
 
     epsilon: float = 1e-6
 
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
-        return self.tokens_of(shapes)
-
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         return dict.fromkeys(("weight", "bias"), (shapes[0][1],))
 
 
@@ -83,11 +73,9 @@ class TokenDense(TransformerNode):
     units: int
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (self.tokens_of(shapes)[0], self.units)
 
     def parameter_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """See `Node.parameter_shapes`."""
         return {"weight": (self.units, shapes[0][1]), "bias": (self.units,)}
 
 
@@ -107,7 +95,6 @@ class SelfAttention(TransformerNode):
     heads: int = 1
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         tokens, channels = self.tokens_of(shapes)
         if channels % (3 * self.heads):
             raise BadInput(
@@ -121,7 +108,6 @@ class FirstToken(TransformerNode):
     """The first token alone, as a vector."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (self.tokens_of(shapes)[1],)
 
 
@@ -130,5 +116,4 @@ class MeanToken(TransformerNode):
     """The mean of all tokens, as a vector."""
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """See `Node.output_shape`."""
         return (self.tokens_of(shapes)[1],)

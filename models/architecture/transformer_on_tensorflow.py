@@ -7,18 +7,8 @@ from typing import Any
 import keras
 
 from ...errors import BadInput
-from .transformer_nodes import (
-    ClassToken,
-    FirstToken,
-    Gelu,
-    LayerNorm,
-    MeanToken,
-    PositionEmbedding,
-    SelfAttention,
-    TokenDense,
-    Tokens,
-    TransformerNode,
-)
+from . import transformer_nodes
+from .transformer_nodes import TransformerNode
 
 
 class PositionsToTokens(keras.layers.Layer):  # type: ignore[misc]
@@ -102,31 +92,31 @@ class Mean(keras.layers.Layer):  # type: ignore[misc]
 def transformer_layer(node: TransformerNode, common: dict[str, Any]) -> Any:
     """Return the layer of a node; ``common`` are the options that every layer takes."""
     match node:
-        case Tokens():
+        case transformer_nodes.Tokens():
             return PositionsToTokens(**common)
-        case ClassToken():
+        case transformer_nodes.ClassToken():
             return Prepended(**common)
-        case PositionEmbedding():
+        case transformer_nodes.PositionEmbedding():
             return Positioned(**common)
-        case LayerNorm():
+        case transformer_nodes.LayerNorm():
             return keras.layers.LayerNormalization(epsilon=node.epsilon, **common)
-        case TokenDense():
+        case transformer_nodes.TokenDense():
             return keras.layers.Dense(node.units, **common)
-        case Gelu():
+        case transformer_nodes.Gelu():
             return keras.layers.Activation("gelu", **common)  # Keras' own default is the exact one
-        case SelfAttention():
+        case transformer_nodes.SelfAttention():
             return Attention(node.heads, **common)
-        case FirstToken():
+        case transformer_nodes.FirstToken():
             return First(**common)
-        case MeanToken():
+        case transformer_nodes.MeanToken():
             return Mean(**common)
     raise BadInput(f"Node {node.name!r}: no Keras layer is known for {type(node).__name__}.")
 
 
 def transformer_variable(node: TransformerNode, layer: Any, parameter: str) -> tuple[Any, tuple[int, ...]]:
     """Return the variable of a parameter, and the order of axes that turns the canonical array into it."""
-    if isinstance(node, LayerNorm):
+    if isinstance(node, transformer_nodes.LayerNorm):
         return (layer.gamma if parameter == "weight" else layer.beta), (0,)
-    if isinstance(node, TokenDense):
+    if isinstance(node, transformer_nodes.TokenDense):
         return (layer.kernel, (1, 0)) if parameter == "weight" else (layer.bias, (0,))
     return layer.weight, (0, 1)

@@ -8,19 +8,9 @@ import torch
 from torch import nn
 
 from ...errors import BadInput
+from . import transformer_nodes
 from .nodes import Shape
-from .transformer_nodes import (
-    ClassToken,
-    FirstToken,
-    Gelu,
-    LayerNorm,
-    MeanToken,
-    PositionEmbedding,
-    SelfAttention,
-    TokenDense,
-    Tokens,
-    TransformerNode,
-)
+from .transformer_nodes import TransformerNode
 
 
 class PositionsToTokens(nn.Module):
@@ -90,22 +80,22 @@ class Mean(nn.Module):
 def transformer_module(node: TransformerNode, shapes: Sequence[Shape]) -> nn.Module:
     """Return the module of a node whose inputs have these canonical shapes."""
     match node:
-        case Tokens():
+        case transformer_nodes.Tokens():
             return PositionsToTokens()
-        case ClassToken():
+        case transformer_nodes.ClassToken():
             return Prepended(shapes[0][1])
-        case PositionEmbedding():
+        case transformer_nodes.PositionEmbedding():
             return Positioned(*shapes[0])
-        case LayerNorm():
+        case transformer_nodes.LayerNorm():
             return nn.LayerNorm(shapes[0][1], eps=node.epsilon)
-        case TokenDense():
+        case transformer_nodes.TokenDense():
             return nn.Linear(shapes[0][1], node.units)
-        case Gelu():
+        case transformer_nodes.Gelu():
             return nn.GELU()
-        case SelfAttention():
+        case transformer_nodes.SelfAttention():
             return Attention(node.heads)
-        case FirstToken():
+        case transformer_nodes.FirstToken():
             return First()
-        case MeanToken():
+        case transformer_nodes.MeanToken():
             return Mean()
     raise BadInput(f"Node {node.name!r}: no PyTorch module is known for {type(node).__name__}.")

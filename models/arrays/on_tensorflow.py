@@ -21,96 +21,50 @@ from .tensor_float_32 import without_tensor_float_32
 class TensorFlowOperations(TensorOperations):
     """See `TensorOperations`; ``device`` is where new tensors are made."""
 
+    library = tf
+
     def __init__(self, device: str) -> None:
         self.device = device
         self.on_cpu = "CPU" in device.upper()
         self._graphs: dict[tuple[Any, ...], Callable[..., Tensor]] = {}
 
-    def from_numpy(self, array: np.ndarray) -> Tensor:
-        """See `TensorOperations.from_numpy`."""
-        if array.dtype.kind == "f":
-            array = array.astype(np.float32, copy=False)
-        elif array.dtype.kind in "iu":
-            array = array.astype(np.int64, copy=False)
+    def _made(self, array: np.ndarray) -> Tensor:
         with tf.device(self.device):
             return tf.constant(array)
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
-        """See `TensorOperations.to_numpy`."""
         return np.array(tensor.numpy())
 
     def zeros(self, shape: Sequence[int]) -> Tensor:
-        """See `TensorOperations.zeros`."""
         with tf.device(self.device):
             return tf.zeros(tuple(shape), tf.float32)
 
     def to_float(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.to_float`."""
         return tf.cast(tensor, tf.float32)
 
-    def abs(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.abs`."""
-        return tf.abs(tensor)
-
-    def exp(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.exp`."""
-        return tf.exp(tensor)
-
-    def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-        """See `TensorOperations.where`."""
-        return tf.where(condition, yes, no)
-
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
-        """See `TensorOperations.maximum`."""
         return tf.maximum(first, second)
 
     def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-        """See `TensorOperations.multiply_add`."""
         return first + second * third
 
     def blend(self, mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-        """See `TensorOperations.blend`."""
         return inside * mask + outside * (1.0 - mask)
 
     def is_finite(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.is_finite`."""
         return tf.math.is_finite(tensor)
 
-    def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.sum`."""
-        return tf.reduce_sum(tensor, axis=axis, keepdims=keepdims)
-
-    def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.mean`."""
-        return tf.reduce_mean(tensor, axis=axis, keepdims=keepdims)
-
-    def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.max`."""
-        return tf.reduce_max(tensor, axis=axis, keepdims=keepdims)
-
-    def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.min`."""
-        return tf.reduce_min(tensor, axis=axis, keepdims=keepdims)
+    def _reduced(self, name: str, tensor: Tensor, axis: Axes, keepdims: bool) -> Tensor:
+        return getattr(tf, f"reduce_{name}")(tensor, axis=axis, keepdims=keepdims)
 
     def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
-        """See `TensorOperations.log_sum_exp`."""
         return tf.reduce_logsumexp(tensor, axis=axis)
 
-    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
-        """See `TensorOperations.reshape`."""
-        return tf.reshape(tensor, tuple(shape))
-
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
-        """See `TensorOperations.transpose`."""
         return tf.transpose(tensor, tuple(axes))
 
     def flip(self, tensor: Tensor, axis: int) -> Tensor:
-        """See `TensorOperations.flip`."""
         return tf.reverse(tensor, [axis])
-
-    def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-        """See `TensorOperations.concat`."""
-        return tf.concat(list(tensors), axis=axis)
 
     def on_device(self) -> AbstractContextManager[Any]:
         """See `TensorOperations.on_device`; TensorFlow takes the first GPU unless it is told otherwise."""
@@ -121,23 +75,18 @@ class TensorFlowOperations(TensorOperations):
         """See `TensorOperations.release_memory`."""
 
     def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
-        """See `TensorOperations.collect`."""
         return tuple(tf.concat(list(of_place), axis=0) for of_place in zip(*parts, strict=True))
 
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
-        """See `TensorOperations.take`."""
         return tf.gather(tensor, indices)
 
     def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
-        """See `TensorOperations.take_class`."""
         return tf.gather(scores, classes, axis=1, batch_dims=1)
 
     def take_along_rows(self, values: Tensor, indices: Tensor) -> Tensor:
-        """See `TensorOperations.take_along_rows`."""
         return tf.gather(values, indices, axis=1, batch_dims=1)
 
     def rank_descending(self, values: Tensor) -> Tensor:
-        """See `TensorOperations.rank_descending`."""
         # A stable ascending sort of the negated values; the descending one is not stable in every version.
         order = tf.argsort(-values, axis=1, stable=True)
         # All rows at once as one permutation, whose inverse is found without sorting again.
@@ -147,45 +96,33 @@ class TensorFlowOperations(TensorOperations):
         return tf.cast(tf.reshape(ranks, (rows, length)) - starts, tf.int64)
 
     def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
-        """See `TensorOperations.add_at_rows`."""
         return tf.tensor_scatter_nd_add(total, np.asarray(rows)[:, None], tf.cast(values, total.dtype))
 
-    def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
-        """See `TensorOperations.einsum`."""
-        return tf.einsum(equation, *tensors)
-
     def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
-        """See `TensorOperations.resize`."""
         if maps.shape.rank == 3:
             return tf.image.resize(maps[..., None], tuple(spatial), method="bilinear")[..., 0]
         return tf.image.resize(maps[:, :, None, None], (spatial[0], 1), method="bilinear")[:, :, 0, 0]
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
-        """See `TensorOperations.convolve`."""
         weight = tf.constant(kernel.astype(np.float32))[..., None, None]
         function = tf.nn.conv2d if kernel.ndim == 2 else tf.nn.conv1d
         return function(maps[..., None], weight, 1, "SAME")[..., 0]
 
     def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
-        """See `TensorOperations.stack_kernel`."""
         return tf.tile(tf.constant(kernel, tf.float32)[:, :, None, None], (1, 1, tf.shape(stack)[3], 1))
 
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-        """See `TensorOperations.correlate_stack`."""
         return tf.nn.depthwise_conv2d(stack, kernel, (1, stride, stride, 1), "SAME")
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
-        """See `TensorOperations.enlarge_stack`."""
         size = [1 if side == 1 else 2 * size for size, side in zip(stack.shape[1:3], spatial, strict=True)]
         doubled = tf.image.resize(stack, size, method="bilinear")
         return doubled if size == list(spatial) else doubled[:, : spatial[0], : spatial[1]]
 
     def inverse(self, matrices: Tensor) -> Tensor:
-        """See `TensorOperations.inverse`."""
         return tf.linalg.inv(matrices)
 
     def compiled(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        """See `TensorOperations.compiled`."""
         key = (function, *((tuple(tensor.shape[1:]), tensor.dtype) for tensor in tensors))
         if key not in self._graphs:
             signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]

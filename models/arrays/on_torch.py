@@ -18,106 +18,59 @@ from .tensor_float_32 import without_tensor_float_32
 class TorchOperations(TensorOperations):
     """See `TensorOperations`; ``device`` is where new tensors are made."""
 
+    library = torch
+
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.on_cpu = device.type == "cpu"
 
-    def from_numpy(self, array: np.ndarray) -> Tensor:
-        """See `TensorOperations.from_numpy`."""
-        if array.dtype.kind == "f":
-            array = array.astype(np.float32, copy=False)
-        elif array.dtype.kind in "iu":
-            array = array.astype(np.int64, copy=False)
+    def _made(self, array: np.ndarray) -> Tensor:
         # PyTorch takes no negative strides, such as those of x[::-1].
         return torch.tensor(np.ascontiguousarray(array), device=self.device)
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
-        """See `TensorOperations.to_numpy`."""
         return np.array(tensor.detach().cpu().numpy())
 
     def zeros(self, shape: Sequence[int]) -> Tensor:
-        """See `TensorOperations.zeros`."""
         return xp.zeros(tuple(shape), dtype=xp.float32, device=self.device)
 
     def to_float(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.to_float`."""
         return xp.astype(tensor, xp.float32, copy=False)
 
-    def abs(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.abs`."""
-        return xp.abs(tensor)
-
-    def exp(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.exp`."""
-        return xp.exp(tensor)
-
-    def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-        """See `TensorOperations.where`."""
-        return torch.where(condition, yes, no)
-
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
-        """See `TensorOperations.maximum`."""
         return torch.clamp(first, min=second)
 
     def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-        """See `TensorOperations.multiply_add`."""
         return torch.addcmul(first, second, third, out=third)
 
     def blend(self, mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-        """See `TensorOperations.blend`."""
         return torch.lerp(outside, inside, mask)
 
     def is_finite(self, tensor: Tensor) -> Tensor:
-        """See `TensorOperations.is_finite`."""
         return xp.isfinite(tensor)
 
-    def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.sum`."""
-        return xp.sum(tensor, axis=_axes(axis), keepdims=keepdims)
-
-    def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.mean`."""
-        return xp.mean(tensor, axis=_axes(axis), keepdims=keepdims)
-
-    def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.max`."""
-        return xp.max(tensor, axis=_axes(axis), keepdims=keepdims)
-
-    def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        """See `TensorOperations.min`."""
-        return xp.min(tensor, axis=_axes(axis), keepdims=keepdims)
+    def _reduced(self, name: str, tensor: Tensor, axis: Axes, keepdims: bool) -> Tensor:
+        axes = axis if axis is None or isinstance(axis, int) else tuple(axis)
+        return getattr(xp, name)(tensor, axis=axes, keepdims=keepdims)
 
     def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
-        """See `TensorOperations.log_sum_exp`."""
         return torch.logsumexp(tensor, dim=axis)
 
-    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
-        """See `TensorOperations.reshape`."""
-        return xp.reshape(tensor, tuple(shape))
-
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
-        """See `TensorOperations.transpose`."""
         return xp.permute_dims(tensor, tuple(axes))
 
     def flip(self, tensor: Tensor, axis: int) -> Tensor:
-        """See `TensorOperations.flip`."""
         return tensor.flip(axis)
-
-    def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-        """See `TensorOperations.concat`."""
-        return xp.concat(list(tensors), axis=axis)
 
     def on_device(self) -> AbstractContextManager[Any]:
         """See `TensorOperations.on_device`; PyTorch computes where the tensors are."""
         return nullcontext()
 
     def release_memory(self) -> None:
-        """See `TensorOperations.release_memory`."""
         if torch.device(self.device).type == "cuda":
             torch.cuda.empty_cache()
 
     def collect(self, parts: Iterable[tuple[Tensor, ...]], rows: int) -> tuple[Tensor, ...]:
-        """See `TensorOperations.collect`."""
         whole: tuple[Tensor, ...] = ()
         first = 0
         for part in parts:
@@ -132,50 +85,37 @@ class TorchOperations(TensorOperations):
         return whole
 
     def take(self, tensor: Tensor, indices: np.ndarray | Tensor) -> Tensor:
-        """See `TensorOperations.take`."""
         return torch.index_select(tensor, 0, self._rows(indices))
 
     def take_class(self, scores: Tensor, classes: Tensor) -> Tensor:
-        """See `TensorOperations.take_class`."""
         rows = torch.arange(len(classes), device=scores.device)
         return scores[rows, classes]
 
     def take_along_rows(self, values: Tensor, indices: Tensor) -> Tensor:
-        """See `TensorOperations.take_along_rows`."""
         return torch.gather(values, 1, indices)
 
     def rank_descending(self, values: Tensor) -> Tensor:
-        """See `TensorOperations.rank_descending`."""
         order = torch.argsort(values, dim=1, descending=True, stable=True)
         positions = torch.arange(values.shape[1], device=values.device).expand_as(order)
         return torch.empty_like(order).scatter_(1, order, positions)
 
     def add_at_rows(self, total: Tensor, rows: np.ndarray, values: Tensor) -> Tensor:
-        """See `TensorOperations.add_at_rows`."""
         return total.index_add_(0, self._rows(rows), values.to(total.dtype))
 
-    def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
-        """See `TensorOperations.einsum`."""
-        return torch.einsum(equation, *tensors)
-
     def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
-        """See `TensorOperations.resize`."""
         mode = "bilinear" if maps.ndim == 3 else "linear"
         return functional.interpolate(maps[:, None], size=tuple(spatial), mode=mode, align_corners=False)[:, 0]
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
-        """See `TensorOperations.convolve`."""
         weight = self.from_numpy(kernel.astype(np.float32))[None, None]
         function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
         with _full_precision(maps):
             return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
 
     def stack_kernel(self, kernel: np.ndarray, stack: Tensor) -> Tensor:
-        """See `TensorOperations.stack_kernel`."""
         return self.from_numpy(kernel).expand(stack.shape[3], 1, *kernel.shape).contiguous()
 
     def correlate_stack(self, stack: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-        """See `TensorOperations.correlate_stack`."""
         _, *spatial, pictures = stack.shape
         padding = [(size - 1) // 2 for size in kernel.shape[2:]]
         if stride == 2:
@@ -189,13 +129,11 @@ class TorchOperations(TensorOperations):
         return sums.permute(0, 2, 3, 1)
 
     def enlarge_stack(self, stack: Tensor, spatial: Sequence[int]) -> Tensor:
-        """See `TensorOperations.enlarge_stack`."""
         size = [1 if side == 1 else 2 * size for size, side in zip(stack.shape[1:3], spatial, strict=True)]
         doubled = functional.interpolate(stack.permute(0, 3, 1, 2), size, mode="bilinear", align_corners=False)
         return doubled.permute(0, 2, 3, 1)[:, : spatial[0], : spatial[1]]
 
     def inverse(self, matrices: Tensor) -> Tensor:
-        """See `TensorOperations.inverse`."""
         # Without the check for singular ones, for which a GPU would have to be waited for.
         inverses: torch.Tensor = torch.linalg.inv_ex(matrices).inverse
         return inverses
@@ -215,7 +153,3 @@ class TorchOperations(TensorOperations):
 def _full_precision(tensor: torch.Tensor) -> AbstractContextManager[None]:
     """Keep cuDNN from rounding to TensorFloat-32 for a while, on a GPU; elsewhere nothing needs keeping."""
     return without_tensor_float_32("torch") if tensor.is_cuda else nullcontext()
-
-
-def _axes(axis: Axes) -> int | tuple[int, ...] | None:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)

@@ -23,17 +23,24 @@ class TensorOperations(ABC):
 
     Attributes
     ----------
+    library
+        The framework's module, for functions that both call alike.
     on_cpu
         Whether that is a processor rather than an accelerator.
     """
 
+    library: Any
     on_cpu: bool
 
     # Creation and conversion
 
-    @abstractmethod
     def from_numpy(self, array: np.ndarray) -> Tensor:
         """Return a copy on the device: floats as float32, integers as int64, booleans as they are."""
+        kinds = {"f": np.float32, "i": np.int64, "u": np.int64}
+        return self._made(array.astype(kinds.get(array.dtype.kind, array.dtype), copy=False))
+
+    @abstractmethod
+    def _made(self, array: np.ndarray) -> Tensor: ...
 
     @abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
@@ -49,17 +56,17 @@ class TensorOperations(ABC):
 
     # Elementwise
 
-    @abstractmethod
     def abs(self, tensor: Tensor) -> Tensor:
         """Return absolute values."""
+        return self.library.abs(tensor)
 
-    @abstractmethod
     def exp(self, tensor: Tensor) -> Tensor:
         """Return e to the power of each element."""
+        return self.library.exp(tensor)
 
-    @abstractmethod
     def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
         """Return ``yes`` where the condition holds and ``no`` elsewhere; scalars broadcast."""
+        return self.library.where(condition, yes, no)
 
     @abstractmethod
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
@@ -83,20 +90,23 @@ class TensorOperations(ABC):
     # Reductions
 
     @abstractmethod
+    def _reduced(self, name: str, tensor: Tensor, axis: Axes, keepdims: bool) -> Tensor: ...
+
     def sum(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the sum over the axes."""
+        return self._reduced("sum", tensor, axis, keepdims)
 
-    @abstractmethod
     def mean(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the mean over the axes."""
+        return self._reduced("mean", tensor, axis, keepdims)
 
-    @abstractmethod
     def max(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the maximum over the axes."""
+        return self._reduced("max", tensor, axis, keepdims)
 
-    @abstractmethod
     def min(self, tensor: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """Return the minimum over the axes."""
+        return self._reduced("min", tensor, axis, keepdims)
 
     @abstractmethod
     def log_sum_exp(self, tensor: Tensor, axis: int) -> Tensor:
@@ -104,9 +114,9 @@ class TensorOperations(ABC):
 
     # Shape and selection
 
-    @abstractmethod
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         """Return the same elements in another shape."""
+        return self.library.reshape(tensor, tuple(shape))
 
     @abstractmethod
     def transpose(self, tensor: Tensor, axes: Sequence[int]) -> Tensor:
@@ -116,9 +126,9 @@ class TensorOperations(ABC):
     def flip(self, tensor: Tensor, axis: int) -> Tensor:
         """Return the tensor in reverse along an axis."""
 
-    @abstractmethod
     def concat(self, tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         """Join tensors along an axis."""
+        return self.library.concat(list(tensors), axis)
 
     @abstractmethod
     def on_device(self) -> AbstractContextManager[Any]:
@@ -162,9 +172,9 @@ class TensorOperations(ABC):
         ``total`` may be overwritten: only the result is to be used afterwards.
         """
 
-    @abstractmethod
     def einsum(self, equation: str, *tensors: Tensor) -> Tensor:
         """Return the Einstein sum."""
+        return self.library.einsum(equation, *tensors)
 
     # Pictures and series: spatial axes and the channel axis are the model's
 

@@ -41,9 +41,7 @@ class ParameterArray(ABC):
     fresh
         What it holds after randomising.
     shape
-        The canonical shape.
-    inputs
-        The numbers of inputs of each output, for a kernel.
+        The canonical shape, that of a kernel with its outputs first.
     native
         From an array of the canonical shape to one as the framework keeps it.
     """
@@ -51,8 +49,7 @@ class ParameterArray(ABC):
     name: str
     fresh: Freshness
     shape: tuple[int, ...]
-    inputs: int = 1
-    native: Callable[[np.ndarray], np.ndarray]
+    native: Callable[[np.ndarray], np.ndarray] = lambda values: values
 
     @abstractmethod
     def value(self) -> np.ndarray:
@@ -78,7 +75,7 @@ class ParameterArray(ABC):
         stream = f"parameters {layer.replace('/', '.')}.{self.name}"
         drawn = bank.generator(stream).standard_normal(self.shape, dtype=np.float32)
         if self.fresh == "kernel":
-            drawn *= np.float32(math.sqrt(2 / self.inputs))
+            drawn *= np.float32(math.sqrt(2 / math.prod(self.shape[1:])))
         else:
             value = self.value().astype(np.float64)
             drawn = (drawn * value.std() + value.mean()).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -43,20 +43,16 @@ class KerasArray(ParameterArray):
     variables: tuple[Any, ...]
 
     def value(self) -> np.ndarray:
-        """See `ParameterArray.value`."""
         return np.asarray(self.variables[0]).astype(np.float32)
 
     def assign(self, values: np.ndarray) -> None:
-        """See `ParameterArray.assign`."""
         for variable in self.variables:
             variable.assign(values)
 
     def kept(self) -> list[np.ndarray]:
-        """See `ParameterArray.kept`."""
         return [np.array(np.asarray(variable)) for variable in self.variables]
 
     def restore(self, kept: list[np.ndarray]) -> None:
-        """See `ParameterArray.restore`."""
         for variable, values in zip(self.variables, kept, strict=True):
             variable.assign(values)
 
@@ -96,22 +92,20 @@ def _arrays(layer: Any, copies: dict[int, tuple[Any, ...]]) -> Iterator[KerasArr
 
 
 def _array(layer: Any, variable: Any, variables: tuple[Any, ...]) -> KerasArray:
-    shape, name = tuple(int(size) for size in variable.shape), variable.name
-    if isinstance(layer, _NORMALISATIONS) and name in _NAMES:
-        canonical, fresh = _NAMES[name]
-        return KerasArray(name=canonical, fresh=fresh, shape=shape, native=_same, variables=variables)
-    kernel = _kernel(layer, variable, shape)
+    array = KerasArray(
+        name=variable.name, fresh="like", shape=tuple(int(size) for size in variable.shape), variables=variables
+    )
+    if isinstance(layer, _NORMALISATIONS) and array.name in _NAMES:
+        canonical, fresh = _NAMES[array.name]
+        return replace(array, name=canonical, fresh=fresh)
+    kernel = _kernel(layer, variable, array.shape)
     if kernel is not None:
-        ordered, native = kernel
+        shape, native = kernel
         # Keras calls the kernel of a depthwise layer "kernel" too; of a separable one "depthwise_kernel".
-        canonical = "weight" if name == "kernel" else name
-        inputs = math.prod(ordered[1:])
-        return KerasArray(
-            name=canonical, fresh="kernel", shape=ordered, inputs=inputs, native=native, variables=variables
-        )
+        name = "weight" if array.name == "kernel" else array.name
+        return replace(array, name=name, fresh="kernel", shape=shape, native=native)
     known = (_Layers.Dense, _Layers.EinsumDense, *_CONVOLUTIONS, *_TRANSPOSED, *_DEPTHWISE, *_SEPARABLE)
-    fresh = "zero" if name == "bias" and isinstance(layer, known) else "like"
-    return KerasArray(name=name, fresh=fresh, shape=shape, native=_same, variables=variables)
+    return replace(array, fresh="zero") if array.name == "bias" and isinstance(layer, known) else array
 
 
 def _kernel(
@@ -166,7 +160,3 @@ def _flattened(layer: Any) -> tuple[int, ...] | None:
             return shape if None not in shape else None
         if not isinstance(layer, _PASSING):
             return None
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..queries import Layer
-from .randomised import Freshness, Owner, ParameterArray, ParameterLayer, grouped, in_order
+from .randomised import Owner, ParameterArray, ParameterLayer, grouped, in_order
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED, nn.MultiheadAttention)
@@ -34,20 +33,16 @@ class TorchArray(ParameterArray):
     tensor: torch.Tensor
 
     def value(self) -> np.ndarray:
-        """See `ParameterArray.value`."""
         return self.tensor.detach().cpu().float().contiguous().numpy()
 
     def assign(self, values: np.ndarray) -> None:
-        """See `ParameterArray.assign`."""
         # Through .data: neither a frozen parameter nor a graph that the user holds shall notice.
         self.tensor.data.copy_(torch.from_numpy(np.ascontiguousarray(values)))
 
     def kept(self) -> torch.Tensor:
-        """See `ParameterArray.kept`."""
         return self.tensor.data.clone()
 
     def restore(self, kept: torch.Tensor) -> None:
-        """See `ParameterArray.restore`."""
         self.tensor.data.copy_(kept)
 
 
@@ -68,29 +63,15 @@ def _arrays(module: nn.Module) -> Iterator[TorchArray]:
 
 
 def _array(module: nn.Module, name: str, tensor: torch.Tensor, *, normalises: bool) -> TorchArray:
-    shape = tuple(tensor.shape)
+    array = TorchArray(name=name, fresh="like", shape=tuple(tensor.shape), tensor=tensor)
     if normalises and name in ("weight", "bias", *_STATISTICS):
-        fresh: Freshness = "one" if name in ("weight", "running_var") else "zero"
-        return TorchArray(name=name, fresh=fresh, shape=shape, native=_same, tensor=tensor)
-    if isinstance(module, _WEIGHTED):
-        if isinstance(module, _TRANSPOSED) and name == "weight":
-            # (inputs, outputs / groups, *window): drawn with the outputs first.
-            canonical = (shape[1], shape[0], *shape[2:])
-            inputs = math.prod(canonical[1:])
-            return TorchArray(
-                name=name, fresh="kernel", shape=canonical, inputs=inputs, native=_first_two_swapped, tensor=tensor
-            )
-        if name in _KERNELS:
-            inputs = math.prod(shape[1:])
-            return TorchArray(name=name, fresh="kernel", shape=shape, inputs=inputs, native=_same, tensor=tensor)
-        if name in _BIASES:
-            return TorchArray(name=name, fresh="zero", shape=shape, native=_same, tensor=tensor)
-    return TorchArray(name=name, fresh="like", shape=shape, native=_same, tensor=tensor)
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _first_two_swapped(values: np.ndarray) -> np.ndarray:
-    return values.swapaxes(0, 1)
+        return replace(array, fresh="one" if name in ("weight", "running_var") else "zero")
+    if isinstance(module, _TRANSPOSED) and name == "weight":
+        # (inputs, outputs / groups, *window): drawn with the outputs first.
+        inputs, outputs, *window = array.shape
+        return replace(
+            array, fresh="kernel", shape=(outputs, inputs, *window), native=lambda values: values.swapaxes(0, 1)
+        )
+    if isinstance(module, _WEIGHTED) and name in (*_KERNELS, *_BIASES):
+        return replace(array, fresh="kernel" if name in _KERNELS else "zero")
+    return array

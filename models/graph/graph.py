@@ -26,7 +26,7 @@ Back = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class Operation:
     """One operation.
 
     Attributes
@@ -49,12 +49,12 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Input(Node):
+class Input(Operation):
     """The raw input."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Node):
+class Linear(Operation):
     """A convolution (grouped and depthwise ones too) or a dense layer: ``function(x, weight, bias)``.
 
     Attributes
@@ -75,12 +75,11 @@ class Linear(Node):
     scaled: Callable[[Tensor, Tensor], Tensor]
 
     def read(self) -> tuple[Tensor | None, ...]:
-        """See `Node.read`."""
         return self.parameters()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagonal(Node):
+class Diagonal(Operation):
     """An elementwise affine map, such as batch normalisation in inference or the model's own normalisation.
 
     Attributes
@@ -96,12 +95,11 @@ class Diagonal(Node):
     feature_axis: int = 0
 
     def read(self) -> tuple[Tensor | None, ...]:
-        """See `Node.read`."""
         return () if self.parameters is None else self.parameters()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Activation(Node):
+class Nonlinearity(Operation):
     """An elementwise function.
 
     Attributes
@@ -114,17 +112,17 @@ class Activation(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPool(Node):
+class Maximum(Operation):
     """The largest value of each window."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixing(Node):
+class Mixing(Operation):
     """A sum or average of its inputs' elements with fixed weights of at least zero: residual sums, average pooling."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rearrangement(Node):
+class Rearrangement(Operation):
     """The same elements elsewhere: reshaping, permuting, padding, selecting, concatenating."""
 
 
@@ -140,7 +138,7 @@ class Graph:
         The position of the node that gives the logits (n, classes).
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[Operation, ...]
     output: int
 
     @cached_property
@@ -148,8 +146,8 @@ class Graph:
         """The nodes whose output is known to be at least zero."""
         found: set[int] = set()
         for position, node in enumerate(self.nodes):
-            passing = isinstance(node, MaxPool | Mixing | Rearrangement) and found.issuperset(node.inputs)
-            if passing or (isinstance(node, Activation) and node.nonnegative):
+            passing = isinstance(node, Maximum | Mixing | Rearrangement) and found.issuperset(node.inputs)
+            if passing or (isinstance(node, Nonlinearity) and node.nonnegative):
                 found.add(position)
         return frozenset(found)
 
@@ -244,14 +242,14 @@ class GraphBuilder:
     """
 
     def __init__(self, model: Interface) -> None:
-        self._nodes: list[Node] = [Input(name="input", inputs=(), function=lambda x: x)]
+        self._nodes: list[Operation] = [Input(name="input", inputs=(), function=lambda x: x)]
         self.prepared = 0
         if isinstance(model.preprocess, Normalization):
             self._normalise(model, model.preprocess)
         elif model.preprocess is not None:
             raise NotApplicable("its preprocessing is a function; give a heatmark.Normalization instead")
 
-    def add(self, node: Node) -> int:
+    def add(self, node: Operation) -> int:
         """Append a node and return its position."""
         self._nodes.append(node)
         return len(self._nodes) - 1
@@ -276,7 +274,7 @@ class GraphBuilder:
             )
 
 
-def _folded(nodes: Sequence[Node], output: int) -> Graph:
+def _folded(nodes: Sequence[Operation], output: int) -> Graph:
     """Return the graph with each batch normalisation merged into the linear node that it alone reads."""
     readers = [0] * len(nodes)
     for node in nodes:
@@ -284,7 +282,7 @@ def _folded(nodes: Sequence[Node], output: int) -> Graph:
             readers[source] += 1
     readers[output] += 1
     places: list[int] = []
-    kept: list[Node] = []
+    kept: list[Operation] = []
     for node in nodes:
         moved = replace(node, inputs=tuple(places[source] for source in node.inputs))
         if isinstance(moved, Diagonal) and moved.parameters is not None and readers[node.inputs[0]] == 1:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from .graph import Activation, Diagonal, GraphBuilder, Linear, MaxPool, Mixing, Rearrangement, unsupported
+from .graph import Diagonal, GraphBuilder, Linear, Maximum, Mixing, Nonlinearity, Rearrangement, unsupported
 
 _IDENTITIES = frozenset({
     "InputLayer", "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout",
@@ -92,9 +92,9 @@ class NodeMaker:
             raise unsupported(name, kind, "its output has no batch axis")
         if kind in _ACTIVATION_LAYERS or (kind in _ACTIVATION_OPERATIONS and not is_layer):
             plain = kind == "ReLU" and not operation.negative_slope
-            return self._builder.add(Activation(**given, nonnegative=plain or kind in ("Relu", "Relu6", "Sigmoid")))
+            return self._builder.add(Nonlinearity(**given, nonnegative=plain or kind in ("Relu", "Relu6", "Sigmoid")))
         if kind in _MAXIMA:
-            return self._builder.add(MaxPool(**given))
+            return self._builder.add(Maximum(**given))
         if kind in _AVERAGES or (kind in _MOVES and getattr(operation, "interpolation", "nearest") != "nearest"):
             return self._builder.add(Mixing(**given))
         if kind in _MOVES:
@@ -116,7 +116,7 @@ class NodeMaker:
         if kind not in _FUNCTIONS:
             raise unsupported(name, f"{type(layer).__name__} with the activation {kind}")
         return self._builder.add(
-            Activation(
+            Nonlinearity(
                 name=name, inputs=(place,), function=lambda x: layer.activation(x), nonnegative=kind in _NONNEGATIVE
             )
         )

@@ -11,13 +11,13 @@ from torch import fx, nn
 from torch.nn import functional
 
 from .graph import (
-    Activation,
     Diagonal,
     GraphBuilder,
     Linear,
-    MaxPool,
+    Maximum,
     Mixing,
-    Node,
+    Nonlinearity,
+    Operation,
     Parameters,
     Rearrangement,
     unsupported,
@@ -87,16 +87,12 @@ class NodeMaker:
             raise unsupported(name, kind)
         first = sources[0]
         inputs = tuple(self._places[source] for source in sources)
-        if kind in _IDENTITIES:
-            return inputs[0]
-        if kind in _SEVERAL:
-            return inputs[0]  # What is chosen of its parts is read by the getitem after it.
+        if kind in _IDENTITIES or kind in _SEVERAL:
+            return inputs[0]  # What is chosen of several parts is read by the getitem after them.
         module = self._net.get_submodule(str(node.target)) if node.op == "call_module" else None
-        function = self._function(node, module, sources)
+        given: dict[str, Any] = {"name": name, "inputs": inputs, "function": self._function(node, module, sources)}
         if kind in _ACTIVATIONS:
-            return self._builder.add(
-                Activation(name=name, inputs=inputs, function=function, nonnegative=kind.lower() in _NONNEGATIVE)
-            )
+            return self._builder.add(Nonlinearity(**given, nonnegative=kind.lower() in _NONNEGATIVE))
         if not shape or shape[0] != self._shape_of(first)[0]:
             raise unsupported(name, kind, "its output has no batch axis")
         linear = self._linear(node, module, kind, name, inputs)
@@ -104,19 +100,15 @@ class NodeMaker:
             return self._builder.add(linear)
         if kind in _SAME_ORDER:
             rest = tuple(shape[1:])
-            return self._builder.add(
-                Rearrangement(name=name, inputs=inputs, function=lambda x: x.reshape(x.shape[0], *rest))
-            )
+            return self._builder.add(Rearrangement(**given | {"function": lambda x: x.reshape(x.shape[0], *rest)}))
         if kind in _MOVES:
             self._check_padding(node, module, kind, name)
-            return self._builder.add(Rearrangement(name=name, inputs=inputs, function=function))
-        if kind in _MAXIMA:
-            return self._builder.add(MaxPool(name=name, inputs=inputs, function=function))
-        if kind in _AVERAGES:
-            return self._builder.add(Mixing(name=name, inputs=inputs, function=function))
+            return self._builder.add(Rearrangement(**given))
         if kind in _ARITHMETIC:
-            return self._arithmetic(node, kind, name, inputs, function)
-        raise AssertionError(kind)
+            return self._arithmetic(node, kind, given)
+        if kind in _WEIGHTED:
+            raise unsupported(name, kind, "it is none of PyTorch's own")
+        return self._builder.add(Maximum(**given) if kind in _MAXIMA else Mixing(**given))
 
     # What a traced node is
 
@@ -178,21 +170,20 @@ class NodeMaker:
 
     def _linear(
         self, node: fx.Node, module: nn.Module | None, kind: str, name: str, inputs: tuple[int, ...]
-    ) -> Node | None:
+    ) -> Operation | None:
         """Return the node of a convolution, dense layer or batch normalisation; None for anything else."""
         net: Any = self._net
         target = str(node.target)
-        if isinstance(module, nn.Conv1d | nn.Conv2d):
-            return self._weighted(
-                name, inputs, lambda: (_live(net, target, "weight"), _live(net, target, "bias")), convolution=True,
-                function=lambda x, weight, bias: net.get_submodule(target)._conv_forward(x, weight, bias),
-            )  # fmt: skip
-        if isinstance(module, nn.Linear):
-            axis = len(node.meta["value"].shape) - 1
-            return self._weighted(
-                name, inputs, lambda: (_live(net, target, "weight"), _live(net, target, "bias")), convolution=False,
-                function=functional.linear, axis=axis,
-            )  # fmt: skip
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+
+            def weights() -> tuple[torch.Tensor, torch.Tensor | None]:
+                return _live(net, target, "weight"), _live(net, target, "bias")
+
+            def convolve(*tensors: torch.Tensor) -> torch.Tensor:
+                output: torch.Tensor = net.get_submodule(target)._conv_forward(*tensors)
+                return output
+
+            return self._weighted(node, inputs, weights, functional.linear if kind == "Linear" else convolve)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             if module.running_mean is None:
                 raise unsupported(name, kind, "it normalises by the batch's own statistics")
@@ -203,44 +194,35 @@ class NodeMaker:
 
             return Diagonal(name=name, inputs=inputs, function=_channelwise, parameters=batch_norm, feature_axis=1)
         if kind in ("conv1d", "conv2d", "linear") and node.op == "call_function":
-            return self._functional(node, kind, name, inputs)
+            return self._functional(node, kind, inputs)
         if kind == "batch_norm":
-            return self._functional_norm(node, name, inputs)
+            return self._functional_norm(node, inputs)
         return None
 
     def _weighted(
-        self,
-        name: str,
-        inputs: tuple[int, ...],
-        parameters: Parameters,
-        *,
-        convolution: bool,
-        function: Callable[..., torch.Tensor],
-        axis: int = 1,
+        self, node: fx.Node, inputs: tuple[int, ...], parameters: Parameters, function: Callable[..., torch.Tensor]
     ) -> Linear:
+        dense = self._kind(node).lower() == "linear"
         return Linear(
-            name=name, inputs=inputs, function=function, parameters=parameters, convolution=convolution,
-            feature_axis=axis,
+            name=self._name(node), inputs=inputs, function=function, parameters=parameters, convolution=not dense,
+            feature_axis=len(node.meta["value"].shape) - 1 if dense else 1,
             scaled=lambda weight, scale: weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)),
         )  # fmt: skip
 
-    def _functional(self, node: fx.Node, kind: str, name: str, inputs: tuple[int, ...]) -> Linear:
+    def _functional(self, node: fx.Node, kind: str, inputs: tuple[int, ...]) -> Linear:
         given = _named(node, ("input", "weight", "bias", "stride", "padding", "dilation", "groups"))
         if len(inputs) > 1 or given["input"] not in self._places:
-            raise unsupported(name, kind, "its weights depend on the input")
+            raise unsupported(self._name(node), kind, "its weights depend on the input")
         options = {key: given[key] for key in ("stride", "padding", "dilation", "groups") if key in given}
         called: Any = node.target
 
         def parameters() -> tuple[torch.Tensor, torch.Tensor | None]:
             return self._tensor(given["weight"]), self._tensor(given.get("bias"))
 
-        return self._weighted(
-            name, inputs, parameters, convolution=kind != "linear",
-            function=lambda x, weight, bias: called(x, weight, bias, **options),
-            axis=len(node.meta["value"].shape) - 1 if kind == "linear" else 1,
-        )  # fmt: skip
+        return self._weighted(node, inputs, parameters, lambda x, weight, bias: called(x, weight, bias, **options))
 
-    def _functional_norm(self, node: fx.Node, name: str, inputs: tuple[int, ...]) -> Diagonal:
+    def _functional_norm(self, node: fx.Node, inputs: tuple[int, ...]) -> Diagonal:
+        name = self._name(node)
         order = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
         given = _named(node, order)
         if given.get("training") or given.get("running_mean") is None or len(inputs) > 1:
@@ -258,21 +240,19 @@ class NodeMaker:
 
     # Arithmetic
 
-    def _arithmetic(
-        self, node: fx.Node, kind: str, name: str, inputs: tuple[int, ...], function: Callable[..., torch.Tensor]
-    ) -> int:
+    def _arithmetic(self, node: fx.Node, kind: str, given: dict[str, Any]) -> int:
         """Add a sum of tensors, or a tensor with a constant; products of tensors are not linear."""
         operands = [item for item in node.args if isinstance(item, fx.Node) and item in self._places]
         if len(operands) == 1 and "alpha" not in node.kwargs:
             if self._shape(node) != self._shape_of(operands[0]):
-                raise unsupported(name, kind, "a constant of another shape")
+                raise unsupported(given["name"], kind, "a constant of another shape")
             if "div" in kind and node.args[0] is not operands[0]:
-                raise unsupported(name, kind, "division by a tensor that depends on the input")
-            return self._builder.add(Diagonal(name=name, inputs=inputs, function=function))
+                raise unsupported(given["name"], kind, "division by a tensor that depends on the input")
+            return self._builder.add(Diagonal(**given))
         if kind in ("add", "iadd", "add_") and "alpha" not in node.kwargs:
             places = tuple(self._places[item] for item in operands)
-            return self._builder.add(Mixing(name=name, inputs=places, function=lambda one, other: one + other))
-        raise unsupported(name, kind, "arithmetic between tensors other than their sum")
+            return self._builder.add(Mixing(name=given["name"], inputs=places, function=lambda one, other: one + other))
+        raise unsupported(given["name"], kind, "arithmetic between tensors other than their sum")
 
     def _check_padding(self, node: fx.Node, module: nn.Module | None, kind: str, name: str) -> None:
         """Refuse padding by a value that is neither neutral for sums nor for maxima."""

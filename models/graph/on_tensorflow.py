@@ -39,7 +39,6 @@ class TensorFlowNetwork(Network):
         self._functions: dict[tuple[Any, ...], Any] = {}
 
     def pulled(self, function: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> tuple[tf.Tensor, Back]:
-        """See `Network.pulled`."""
         leaves = [tf.identity(item) for item in inputs]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(leaves)
@@ -52,7 +51,6 @@ class TensorFlowNetwork(Network):
         return output, back
 
     def run(self, work: Work, tensors: Sequence[tf.Tensor], layout: str) -> tuple[tf.Tensor, ...]:
-        """See `Network.run`."""
         signature = tuple(tf.TensorSpec((None, *item.shape[1:]), item.dtype) for item in tensors)
         key = (work, *((tuple(item.shape), item.dtype) for item in signature))
         with tf.device(self._device):

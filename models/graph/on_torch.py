@@ -45,7 +45,6 @@ class TorchNetwork(Network):
     """See `Network`; everything is computed in float32."""
 
     def pulled(self, function: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> tuple[torch.Tensor, Back]:
-        """See `Network.pulled`."""
         leaves = [item.detach().requires_grad_() for item in inputs]
         with torch.enable_grad():
             output = function(*leaves)
@@ -56,7 +55,6 @@ class TorchNetwork(Network):
         return output.detach(), back
 
     def run(self, work: Work, tensors: Sequence[torch.Tensor], layout: str) -> tuple[torch.Tensor, ...]:
-        """See `Network.run`."""
         if layout == "channels_last":
             tensors = [
                 item.contiguous(memory_format=torch.channels_last) if item.ndim == 4 else item for item in tensors

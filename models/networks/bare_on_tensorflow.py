@@ -11,20 +11,9 @@ from ..base import Model
 
 
 def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[[Any], None]:
-    """Return a function that sends all rows (n, *input_shape) through the network, and waits for the device.
+    """Return a function that sends (n, *input_shape) through the network, ``size`` at a time; see `bare_network`.
 
-    One graph is traced for the fixed chunk, and another for what is left at the end.
-
-    Parameters
-    ----------
-    model
-        The model, whose preprocessing and precision are kept.
-    size
-        Rows at a time.
-    layout
-        Of no account: Keras has one memory format.
-    backward
-        Whether the gradient of the first class's logit with respect to the input is taken too.
+    One graph is traced for the fixed chunk, and another for what is left at the end; Keras has one memory format.
     """
     graphs: dict[int, Any] = {}
 

@@ -14,19 +14,7 @@ _FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous
 
 
 def bare_loop(model: Model, size: int, layout: str, backward: bool) -> Callable[[Any], None]:
-    """Return a function that sends all rows (n, *input_shape) through the network, and waits for the device.
-
-    Parameters
-    ----------
-    model
-        The model, whose preprocessing and precision are kept.
-    size
-        Rows at a time.
-    layout
-        The memory format of the input.
-    backward
-        Whether the gradient of the first class's logit with respect to the input is taken too.
-    """
+    """Return a function that sends (n, *input_shape) through the network, ``size`` at a time; see `bare_network`."""
 
     def run(x: torch.Tensor) -> None:
         with at_rest(model.net), torch.autocast(x.device.type, torch.bfloat16, enabled=model.precision == "bf16"):

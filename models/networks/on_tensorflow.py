@@ -62,14 +62,12 @@ class TensorFlowModel(Model):
         self._running = _bfloat16_copy(net) if self.precision == "bf16" else net
 
     def as_tensor(self, x: Any) -> tf.Tensor:
-        """See `Interface.as_tensor`."""
         with tf.device(self.device):
             if isinstance(x, tf.Tensor | tf.Variable):
                 return tf.identity(tf.cast(x, tf.float32))
             return tf.constant(np.asarray(self.plain(x), dtype=np.float32))
 
     def plain(self, value: Any) -> Any:
-        """See `Interface.plain`."""
         return value.numpy() if isinstance(value, tf.Tensor | tf.Variable) else value
 
     def run(
@@ -80,7 +78,6 @@ class TensorFlowModel(Model):
         layout: str | None = None,
         replacement: tf.Tensor | None = None,
     ) -> Answer:
-        """See `Interface.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
         function = self._function(query)
@@ -136,7 +133,6 @@ class TensorFlowModel(Model):
         return ask
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
-        """See `Interface.logits`."""
         with without_softmax(final_softmax(self._running)):
             output = self._running(self.prepared(x), training=False)
         if not isinstance(output, tf.Tensor):
@@ -159,7 +155,6 @@ class TensorFlowModel(Model):
             yield kept
 
     def biases(self) -> tuple[LayerBias, ...]:
-        """See `Interface.biases`."""
         found = []
         for name, layer in named_layers(self._running).items():
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -214,11 +209,9 @@ class TensorFlowModel(Model):
         return tuple(found.values())
 
     def network(self) -> TensorFlowNetwork:
-        """See `Model.network`."""
         return tensorflow_network(self.net, self)
 
     def parameter_layers(self) -> tuple[ParameterLayer, ...]:
-        """See `Model.parameter_layers`."""
         return keras_parameter_layers(self.net, self._running, self.layers())
 
     def synchronise(self) -> None:
@@ -227,7 +220,6 @@ class TensorFlowModel(Model):
             tf.test.experimental.sync_devices()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """See `Interface.is_out_of_memory`."""
         if isinstance(error, tf.errors.OpError):
             text = str(error).lower()
             return isinstance(error, tf.errors.ResourceExhaustedError) or any(words in text for words in _OUT_OF_MEMORY)

@@ -57,14 +57,12 @@ class TorchModel(Model):
         return ("channels_last", "contiguous") if len(self.input_shape) == 3 else ("contiguous",)
 
     def as_tensor(self, x: Any) -> torch.Tensor:
-        """See `Interface.as_tensor`."""
         if isinstance(x, torch.Tensor):
             return x.detach().to(self._torch_device, torch.float32, copy=True)
         tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
         return tensor
 
     def plain(self, value: Any) -> Any:
-        """See `Interface.plain`."""
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
     def run(
@@ -75,7 +73,6 @@ class TorchModel(Model):
         layout: str | None = None,
         replacement: torch.Tensor | None = None,
     ) -> Answer:
-        """See `Interface.run`."""
         if query.rule is not None and not self.has_rectifiers():
             raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
         if (layout or self.layouts[0]) == "channels_last":
@@ -86,7 +83,8 @@ class TorchModel(Model):
                 x = x.detach().requires_grad_()
             if query.replaced is not None:
                 assert replacement is not None
-                stack.enter_context(_replaced_output(self.net, query.replaced, replacement))
+                layer = self.net.get_submodule(query.replaced)
+                stack.enter_context(layer.register_forward_hook(lambda *ignored: replacement.clone()))
             kept = stack.enter_context(_captured(self.net, query))
             attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
@@ -128,7 +126,6 @@ class TorchModel(Model):
         )
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """See `Interface.logits`."""
         output = self.net(self.prepared(x))
         if not isinstance(output, torch.Tensor):
             raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
@@ -149,7 +146,6 @@ class TorchModel(Model):
         return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def biases(self) -> tuple[LayerBias, ...]:
-        """See `Interface.biases`."""
         found, called = [], {layer.name for layer in self.layers()}
         for name, module in self.net.named_modules():
             if name not in called:
@@ -175,7 +171,6 @@ class TorchModel(Model):
 
     def _find_layers(self) -> tuple[Layer, ...]:
         found: dict[str, Layer] = {}
-        handles = []
 
         def note(name: str) -> Callable[..., None]:
             def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
@@ -185,15 +180,13 @@ class TorchModel(Model):
 
             return hook
 
-        try:
+        with ExitStack() as stack:
             for name, module in self.net.named_modules():
                 if name:
-                    handles.append(module.register_forward_hook(note(name)))
-            with at_rest(self.net), torch.inference_mode():
-                self.logits(self.blank())
-        finally:
-            for handle in handles:
-                handle.remove()
+                    stack.enter_context(module.register_forward_hook(note(name)))
+            stack.enter_context(at_rest(self.net))
+            stack.enter_context(torch.inference_mode())
+            self.logits(self.blank())
         return tuple(found.values())
 
     def _is_feature_map(self, layer: Layer) -> bool:
@@ -201,20 +194,16 @@ class TorchModel(Model):
         return super()._is_feature_map(layer) and not any(self.net.get_submodule(layer.name).children())
 
     def network(self) -> TorchNetwork:
-        """See `Model.network`."""
         return torch_network(self.net, self)
 
     def parameter_layers(self) -> tuple[ParameterLayer, ...]:
-        """See `Model.parameter_layers`."""
         return torch_parameter_layers(self.net, self.layers())
 
     def synchronise(self) -> None:
-        """See `Interface.synchronise`."""
         if self._torch_device.type == "cuda":
             torch.cuda.synchronize(self._torch_device)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """See `Interface.is_out_of_memory`."""
         text = str(error).lower()
         return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or (
             isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
@@ -229,16 +218,6 @@ class TorchModel(Model):
 
 
 @contextmanager
-def _replaced_output(net: torch.nn.Module, name: str, replacement: torch.Tensor) -> Iterator[None]:
-    """While active, let a layer return the replacement instead of its output."""
-    handle = net.get_submodule(name).register_forward_hook(lambda module, arguments, output: replacement.clone())
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
 def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Tensor]]:
     """Yield a dictionary that a forward pass fills with the queried layers' (last) outputs.
 
@@ -247,7 +226,6 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
     the output that was kept.
     """
     kept: dict[str, torch.Tensor] = {}
-    handles = []
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
@@ -258,11 +236,7 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
         return hook
 
-    names = dict.fromkeys(query.layers if query.output is None else (*query.layers, query.output))
-    try:
-        for name in names:
-            handles.append(net.get_submodule(name).register_forward_hook(keep(name)))
+    with ExitStack() as stack:
+        for name in dict.fromkeys(query.layers if query.output is None else (*query.layers, query.output)):
+            stack.enter_context(net.get_submodule(name).register_forward_hook(keep(name)))
         yield kept
-    finally:
-        for handle in handles:
-            handle.remove()

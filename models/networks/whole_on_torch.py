@@ -7,7 +7,7 @@ user's own network (no copy) inside a module that counts passes, and undoes all 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -49,16 +49,12 @@ class WholeNetwork(torch.nn.Module):
 
 def rectifiers_out_of_sight(model: Model) -> int:
     """Return how many ReLUs and ReLU6 the network computes other than by a ``torch.nn.ReLU`` module."""
-    modules = [module for module in model.net.modules() if isinstance(module, torch.nn.ReLU)]
     calls: list[None] = []
-    handles = [module.register_forward_hook(lambda *ignored: calls.append(None)) for module in modules]
-    try:
-        with at_rest(model.net):
-            total = rectifier_calls(model.net, model.prepared(model.blank()))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return total - len(calls)
+    with at_rest(model.net), ExitStack() as stack:
+        for module in model.net.modules():
+            if isinstance(module, torch.nn.ReLU):
+                stack.enter_context(module.register_forward_hook(lambda *ignored: calls.append(None)))
+        return rectifier_calls(model.net, model.prepared(model.blank())) - len(calls)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -128,17 +128,13 @@ def attention_layers(net: torch.nn.Module, forward: Callable[[], Any]) -> tuple[
     def note(name: str) -> Callable[..., None]:
         return lambda module, arguments, output: norms.append(name)
 
-    handles = [
-        module.register_forward_hook(note(name))
-        for name, module in net.named_modules()
-        if name and "Norm" in type(module).__name__
-    ]
-    try:
-        with torch.inference_mode(), AttentionWatch(keep):
-            forward()
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack:
+        for name, module in net.named_modules():
+            if name and "Norm" in type(module).__name__:
+                stack.enter_context(module.register_forward_hook(note(name)))
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(AttentionWatch(keep))
+        forward()
     return tuple(found)
 
 
@@ -149,18 +145,13 @@ def _shortcut(net: torch.nn.Module, names: tuple[str, str] | None) -> Iterator[N
         yield
         return
     given: list[Any] = []
-    handles = [
-        net.get_submodule(names[1]).register_forward_pre_hook(lambda module, arguments: (given[0], *arguments[1:])),
+    first, second = map(net.get_submodule, names)
+    with (
+        second.register_forward_pre_hook(lambda module, arguments: (given[0], *arguments[1:])),
         # Before the other one, in case both are one module.
-        net.get_submodule(names[0]).register_forward_pre_hook(
-            lambda module, arguments: given.append(arguments[0]), prepend=True
-        ),
-    ]
-    try:
+        first.register_forward_pre_hook(lambda module, arguments: given.append(arguments[0]), prepend=True),
+    ):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _entered(function: Any) -> Any:

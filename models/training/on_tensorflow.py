@@ -11,23 +11,11 @@ import tensorflow as tf
 
 from ..architecture.nodes import Architecture
 from ..architecture.on_tensorflow import build_keras, keras_weights
-from .trainer import ADAM_EPSILON
+from .trainer import ADAM_EPSILON, Trainer
 
 
-class KerasTrainer:
-    """Trains with AdamW and cross-entropy; see `trainer.Trainer`.
-
-    Parameters
-    ----------
-    architecture
-        The network; inputs are normalised already.
-    weights
-        Where to start from.
-    weight_decay
-        Decoupled decay per unit of learning rate.
-    seed
-        Of the dropout masks.
-    """
+class KerasTrainer(Trainer):
+    """See `Trainer`."""
 
     def __init__(
         self, architecture: Architecture, weights: Mapping[str, np.ndarray], weight_decay: float, seed: int
@@ -45,16 +33,13 @@ class KerasTrainer:
         self._forward = tf.function(lambda x: self._model(x, training=False), input_signature=[batch], autograph=False)
 
     def update(self, x: np.ndarray, y: np.ndarray, learning_rate: float) -> float:
-        """Take one step on a batch in the canonical layout and return its loss."""
         self._optimizer.learning_rate = learning_rate
         return float(self._step(tf.constant(x), tf.constant(y)))
 
     def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return (n, classes) for inputs in the canonical layout."""
         return np.asarray(self._forward(tf.constant(x)))
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of the weights under their canonical names."""
         return keras_weights(self._architecture, self._model)
 
     def _updated(self, x: Any, y: Any) -> Any:

@@ -9,23 +9,11 @@ import torch
 
 from ..architecture.nodes import Architecture
 from ..architecture.on_torch import build_torch, torch_weights
-from .trainer import ADAM_EPSILON
+from .trainer import ADAM_EPSILON, Trainer
 
 
-class TorchTrainer:
-    """Trains with AdamW and cross-entropy; see `trainer.Trainer`.
-
-    Parameters
-    ----------
-    architecture
-        The network; inputs are normalised already.
-    weights
-        Where to start from.
-    weight_decay
-        Decoupled decay per unit of learning rate.
-    seed
-        Of the dropout masks. The caller's random state is untouched.
-    """
+class TorchTrainer(Trainer):
+    """See `Trainer`."""
 
     def __init__(
         self, architecture: Architecture, weights: Mapping[str, np.ndarray], weight_decay: float, seed: int
@@ -39,7 +27,6 @@ class TorchTrainer:
             self._random_state = torch.get_rng_state()
 
     def update(self, x: np.ndarray, y: np.ndarray, learning_rate: float) -> float:
-        """Take one step on a batch in the canonical layout and return its loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._network.train()
@@ -54,12 +41,10 @@ class TorchTrainer:
         return float(loss.detach())
 
     def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return (n, classes) for inputs in the canonical layout."""
         with torch.inference_mode():
             return np.asarray(self._network(_channels_first(x)).numpy())
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of the weights under their canonical names."""
         return torch_weights(self._network)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ..architecture.nodes import Architecture, initial_weights
+from ..devices import require_framework
 from ..importing import imported
 from ..normalization import Normalization
 from .trainer import Trainer
@@ -125,8 +126,6 @@ def new_trainer(
     framework: str, architecture: Architecture, weights: Mapping[str, np.ndarray], recipe: TrainingRecipe
 ) -> Trainer:
     """Return the framework's trainer; MissingExtra where it is not installed."""
-    from ..devices import require_framework
-
     require_framework(framework)
     imported(framework)
     if framework == "torch":

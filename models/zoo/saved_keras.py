@@ -13,18 +13,10 @@ from ..devices import require_framework
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 # Layers of Keras itself that run code from the file or read other files that it names.
-_REFUSED = {
-    "Lambda",
-    "__lambda__",
-    "__typespec__",
-    "FlaxLayer",
-    "IntegerLookup",
-    "JaxLayer",
-    "StringLookup",
-    "TFSMLayer",
-    "TextVectorization",
-    "TorchModuleWrapper",
-}
+_REFUSED = frozenset({
+    "Lambda", "__lambda__", "__typespec__", "FlaxLayer", "IntegerLookup", "JaxLayer", "StringLookup", "TFSMLayer",
+    "TextVectorization", "TorchModuleWrapper",
+})  # fmt: skip
 # Where the functions live that a layer may name; others (such as one that downloads a file) are never called.
 _FUNCTION_MODULES = ("keras.activations", "keras.src.activations", "keras.initializers", "keras.src.initializers")
 

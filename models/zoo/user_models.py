@@ -18,6 +18,7 @@ from ..catalogue import MODELS, LoadedNetwork
 from ..devices import installed_frameworks, require_framework, resolved_device
 from ..importing import imported
 from ..queries import FRAMEWORKS, Framework, Precision
+from ..wrap import framework_of
 from .loading import wrapped
 from .saved_keras import check_saved_keras, load_saved_keras
 
@@ -76,8 +77,6 @@ def _saved(path: Path) -> LoadedNetwork:
 
 def _framework_of(net: Any, text: str) -> Framework:
     """Return the framework of what a builder returned."""
-    from ..wrap import framework_of
-
     try:
         framework = framework_of(net)
     except BadInput as error:
