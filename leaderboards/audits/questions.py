@@ -176,10 +176,7 @@ def tau(first: np.ndarray, second: np.ndarray) -> float:
 
 def means_of(values: np.ndarray) -> np.ndarray:
     """Return each map's mean over the samples on which it is defined, rounded: (maps, samples) to (maps,)."""
-    known = np.isfinite(values)
-    counts = known.sum(axis=1)
-    sums = np.where(known, values, 0.0).sum(axis=1)
-    return rounded(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
+    return rounded(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan))
 
 
 def _differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -205,6 +202,6 @@ def _half_means(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def _centred(order: np.ndarray) -> np.ndarray:
     """Return ranks minus their mean, row by row; zero where there is none."""
-    known = np.isfinite(order)
-    means = np.where(known, order, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return np.where(known, order - means, 0.0)
+    known = np.ma.masked_invalid(order)
+    centred: np.ndarray = (known - known.mean(axis=1, keepdims=True)).filled(0.0)
+    return centred

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ...benchmark.timing.device_check import Outputs
 from ..standings.registered import metric_facts
-from ..standings.results import FRAMEWORK_NAMES
+from ..standings.results import framework_text
 from ..statistics.ranks import ROUNDING, rank_correlation, ranks, rounded, spearman
 from ..writing.numbers import MISSING, decimals
 from ..writing.text_tables import Column, bullets, console_of, escaped, markdown_table, markdown_text, terminal_table
@@ -282,8 +282,7 @@ def parity_frame(found: Sequence[Parity]) -> pd.DataFrame:
 
 def title(item: Parity) -> str:
     """Return what is compared in one line."""
-    framework = item.name.partition(" ")[0]
-    return f"{FRAMEWORK_NAMES.get(framework, framework)}: {item.setup} against {item.reference}"
+    return f"{framework_text(item.name.partition(' ')[0])}: {item.setup} against {item.reference}"
 
 
 def summary(item: Parity) -> str:

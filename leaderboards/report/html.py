@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
+from ..audits.tables import NOTES as AUDIT_NOTES
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
-from ..standings.results import FRAMEWORK_NAMES
+from ..standings.results import framework_text
 from ..standings.standings import Standings
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
@@ -44,9 +45,10 @@ def html_report(standings: Standings) -> str:
     environment.globals.update(
         agreement_text=agreement_text,
         audit_columns=AUDIT_COLUMNS,
+        audit_notes=AUDIT_NOTES,
         cost_columns=(TIME, RELATIVE, PASSES, SCORING),
         format=formatting,
-        framework_names=FRAMEWORK_NAMES,
+        framework_text=framework_text,
         isfinite=math.isfinite,
         parameters_text=parameters_text,
         place_text=place_text,
@@ -58,7 +60,7 @@ def html_report(standings: Standings) -> str:
         standings=standings,
         style=style,
         suite=suite_name(standings),
-        audited=audit_section(standings),
+        audits=audit_section(standings),
         facts=_facts(standings),
         ranks=_ranks(standings),
         costs=cost_section(standings),
@@ -129,7 +131,7 @@ def _packaged(name: str) -> Mapping[str, Any]:
 
 def _facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
-    provenances = [p for table in standings.tables for method in table.results.methods for p in method.provenances]
+    provenances = [provenance for table in standings.tables for provenance in table.provenances]
 
     def each(name: str) -> str:
         values = {str(p[name]) for p in provenances if p.get(name) not in (None, "")}
@@ -179,11 +181,10 @@ def _skipped_files(standings: Standings) -> list[str]:
     """Return the files that datasets left out, with the reason, once each."""
     found: dict[str, None] = {}
     for table in standings.tables:
-        for method in table.results.methods:
-            for provenance in method.provenances:
-                for item in provenance.get("skipped") or []:
-                    words = f"{item.get('path')}: {item.get('reason')}" if isinstance(item, Mapping) else str(item)
-                    found[words] = None
+        for provenance in table.provenances:
+            for item in provenance.get("skipped") or []:
+                words = f"{item.get('path')}: {item.get('reason')}" if isinstance(item, Mapping) else str(item)
+                found[words] = None
     return list(found)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
-from ..standings.results import FRAMEWORK_NAMES
+from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import (
     MISSING,
@@ -87,7 +87,7 @@ def board_markdown(standings: Standings) -> str:
         blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]
     failures = bullets(f"{failure.spec.label}: {failure.error}" for failure in standings.failures)
     reasons = bullets(
-        f"{item.method} ({item.task}, {FRAMEWORK_NAMES.get(item.framework, item.framework)}): {item.reason}"
+        f"{item.method} ({item.task}, {framework_text(item.framework)}): {item.reason}"
         for item in standings.not_applicable
     )
     return markdown_text([*blocks, *section("## Failures", failures), *section("## Not applicable", reasons)])

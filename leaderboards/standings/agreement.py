@@ -12,7 +12,7 @@ import pandas as pd
 from ...benchmark.store.cell import Task
 from ..statistics.ranks import ROUNDING, rank_correlation
 from .registered import MetricFacts
-from .results import FRAMEWORK_NAMES, Results
+from .results import Results, framework_text
 
 DIFFERS = 0.05
 """Frameworks differ on a metric where a sample's scores are further apart than this share of all scores' spread."""
@@ -110,12 +110,11 @@ def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agree
                 rows += [row] if row.samples else []
     rows.sort(key=lambda row: -row.share)
     task, precision, target, _ = first.setting
-    names = (first.setting.framework, second.setting.framework)
     return Agreement(
         task,
         precision,
         target,
-        (FRAMEWORK_NAMES.get(names[0], names[0]), FRAMEWORK_NAMES.get(names[1], names[1])),
+        (framework_text(first.setting.framework), framework_text(second.setting.framework)),
         len(answers),
         int((~same_target).sum()),
         int((answers["predicted_1"] != answers["predicted_2"]).sum()),

@@ -17,7 +17,7 @@ from ...benchmark.store.folder import AddedScores, Cell, Failure, RunStore
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
-def framework_text(framework: str, precision: str) -> str:
+def framework_text(framework: str, precision: str = "float32") -> str:
     """Return a framework as people write it, with the precision where it is not the usual one."""
     name = FRAMEWORK_NAMES.get(framework, framework)
     return name if precision == "float32" else f"{name} ({precision})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -108,6 +108,11 @@ class Table:
     friedman: float
     model: ModelFacts
     results: Results
+
+    @property
+    def provenances(self) -> list[Mapping[str, Any]]:
+        """What every cell behind the table recorded of how it was made."""
+        return [provenance for method in self.results.methods for provenance in method.provenances]
 
     def __repr__(self) -> str:
         return f"<Table of {self.setting.title}: {len(self.rows)} methods, {len(self.metrics)} metrics>"

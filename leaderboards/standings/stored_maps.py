@@ -36,11 +36,10 @@ def heatmap_of(row: StoredRow) -> np.ndarray:
 def class_names(table: Table) -> dict[int, str]:
     """Return the class names that the cells recorded, by class id."""
     found: dict[int, str] = {}
-    for method in table.results.methods:
-        for provenance in method.provenances:
-            names = provenance.get("class_names")
-            if isinstance(names, Mapping):
-                found.update({int(key): str(name) for key, name in names.items()})
+    for provenance in table.provenances:
+        names = provenance.get("class_names")
+        if isinstance(names, Mapping):
+            found.update({int(key): str(name) for key, name in names.items()})
     return found
 
 
