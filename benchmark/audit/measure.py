@@ -16,7 +16,8 @@ from ..running.jobs import PlannedCell, check_engine, described, do, executor_of
 from ..running.progress import view_of
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
-from ..work.messages import Described, Finished, NamedModel, Outcome
+from ..store.outcomes import Finished, Outcome
+from ..work.messages import Described, NamedModel
 from .plan import ORACLE, AuditPlan
 from .store import AuditStore
 from .units import WAYS, AuditedMethod, UnitJob, UnitSpec, UnitValues, Way, metric_key

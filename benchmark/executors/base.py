@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Protocol
 
 from ..setting.plugins import load_plugins
-from ..work.messages import Advanced, Described, Ended, Event, Job, NamedModel, Started
-from ..work.worker import Worker
+from ..work.messages import Advanced, Described, Ended, Event, NamedModel, Started
+from ..work.worker import Job, Worker
 
 ENGINES = ("processes", "serial")
 

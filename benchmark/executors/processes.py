@@ -16,19 +16,9 @@ from types import ModuleType
 from typing import Any, Self
 
 from ..setting.environment import usable_cores
-from ..work.messages import (
-    Advanced,
-    Call,
-    Described,
-    Ended,
-    Event,
-    Failed,
-    Finished,
-    Job,
-    NamedModel,
-    NotMeant,
-    Started,
-)
+from ..store.outcomes import Failed, Finished, NotMeant
+from ..work.messages import Advanced, Call, Described, Ended, Event, NamedModel, Started
+from ..work.worker import Job
 from .worker_main import Done, Ready, serve
 
 GRACE_SECONDS = 5.0

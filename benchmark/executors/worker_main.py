@@ -16,7 +16,8 @@ from ...models.arrays.tensor_float_32 import set_tensor_float_32
 from ...models.importing import imported
 from ..setting.environment import set_threads
 from ..setting.plugins import load_plugins
-from ..work.messages import Call, Described, NamedModel, Outcome, failed, outcome_of
+from ..store.outcomes import Outcome, failed, outcome_of
+from ..work.messages import Call, Described, NamedModel
 from ..work.worker import Worker
 from .log_lines import show_notices
 from .malloc import keep_freed_memory

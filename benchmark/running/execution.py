@@ -14,9 +14,10 @@ from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from ..store.cell import CellSpec
 from ..store.folder import Failure, RunStore
+from ..store.outcomes import Finished, NotMeant, Outcome
 from ..suite import Suite, load_suite
 from ..work.cell import CellJob
-from ..work.messages import Described, DescribedModel, Finished, NamedModel, NotMeant, Outcome
+from ..work.messages import Described, DescribedModel, NamedModel
 from .jobs import described, do, executor_of
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of

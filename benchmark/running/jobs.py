@@ -18,7 +18,8 @@ from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
 from ..store.keyed import KeyedStore
-from ..work.messages import Described, DescribedModel, Ended, Event, Failed, NamedModel, NotMeant, Outcome
+from ..store.outcomes import Failed, NotMeant, Outcome
+from ..work.messages import Described, DescribedModel, Ended, Event, NamedModel
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
 from .progress import View
 

@@ -13,8 +13,9 @@ from ...methods.registry import Method, method_from
 from ...metrics.registry import Metric, metric_from
 from ..store.cell import CellSpec
 from ..store.folder import RunStore
+from ..store.outcomes import NotMeant
 from ..suite import Suite
-from ..work.messages import Described, NamedModel, NotMeant
+from ..work.messages import Described, NamedModel
 from ..work.named_models import check_name
 from .jobs import PlannedCell, facts_of, origins_outside, planned
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from ..work.messages import Advanced, Ended, Event, Failed, Finished, Outcome, Planned, Started
+from ..store.outcomes import Failed, Finished, Outcome
+from ..work.messages import Advanced, Ended, Event, Planned, Started
 
 WINDOW_SECONDS = 15.0
 """The rate of images is taken over this time."""

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from ...errors import HeatmarkError
 from ...storage import set_aside, written_whole
-from ..work.messages import Failed, Finished, Outcome
 from .cell import KeyedSpec
+from .outcomes import Failed, Finished, Outcome
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
 

@@ -17,9 +17,10 @@ from ...models.devices import device_name
 from ...selection import parse_selections
 from ..running.progress import View, view_of
 from ..setting.environment import gpu_possible
+from ..store.outcomes import Failed, Finished, NotMeant
 from ..suite import Names, load_suite
 from ..work.batches import TargetedBatch, refuse_meaningless
-from ..work.messages import Ended, Failed, Finished, NotMeant, ShownPiece, Started
+from ..work.messages import Ended, ShownPiece, Started
 from .measure import Choice
 from .processes import PlaceProcess
 from .row_in_process import loaded_for, sample_inputs

@@ -19,7 +19,7 @@ from ...errors import BadInput, StorageError
 from ...storage import made_folder
 from ..setting.environment import versions
 from ..store.keyed import write_json
-from ..work.messages import Failed, Finished, NotMeant, Outcome
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from .machine import differences, machine_record
 from .rounds import spread
 from .rows import Measurement, NotMeasured, RuntimeCase, RuntimeSettings

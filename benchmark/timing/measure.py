@@ -20,9 +20,10 @@ from ..running.progress import view_of
 from ..setting.environment import gpu_possible
 from ..setting.plugins import load_plugins, refuse_in_worker
 from ..store.folder import RunStore
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..suite import Names, load_suite, names_of
 from ..work.explaining import EVERY, every_method
-from ..work.messages import Ended, Failed, Finished, NotMeant, Outcome, ShownPiece, Started
+from ..work.messages import Ended, ShownPiece, Started
 from ..work.named_models import check_name, possible_frameworks
 from .files import RuntimeFile, RuntimeRecord
 from .processes import PlaceProcess

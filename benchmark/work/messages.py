@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from ...errors import HeatmarkError, NotApplicable, error_in_words
 from ...models.queries import Precision
-
-if TYPE_CHECKING:
-    from .worker import Worker
+from ..store.outcomes import Failed, NotMeant, Outcome
 
 Report = Callable[[int], None]
 """Told how many images went through the network since it was last told."""
@@ -70,17 +66,6 @@ class Planned(Protocol):
         """What is to be done."""
 
 
-class Job(Planned, Protocol):
-    """A piece of work with all that doing it in a worker takes."""
-
-    @property
-    def named_model(self) -> NamedModel:
-        """The model that it needs."""
-
-    def result(self, worker: Worker, report: Report) -> Any:
-        """Do it in a process that may have loaded the model already, and return what came out."""
-
-
 @dataclass(frozen=True)
 class ShownPiece:
     """A piece of work that is done outside a worker's loop, such as a row that is measured."""
@@ -96,31 +81,6 @@ class Call:
     arguments: tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """What came out of work, and ``words`` on it where there is more to say than that it is done."""
-
-    value: Any
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Work, or the loading of a model, that ended in an error; ``known`` tells a heatmark error from others."""
-
-    error: str
-    traceback: str = ""
-    known: bool = False
-
-
-@dataclass(frozen=True)
-class NotMeant:
-    """Work that has no meaning, and why."""
-
-    reason: str
-
-
-Outcome = Finished | Failed | NotMeant
 Described = DescribedModel | Failed | NotMeant
 
 
@@ -149,18 +109,3 @@ class Ended:
 
 
 Event = Started | Advanced | Ended
-
-
-def outcome_of(function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Return what a call came to; whatever goes wrong inside becomes data."""
-    try:
-        return Finished(function(*arguments))
-    except NotApplicable as reason:
-        return NotMeant(str(reason))
-    except Exception as error:
-        return failed(error)
-
-
-def failed(error: BaseException) -> Failed:
-    """Return the record of an exception."""
-    return Failed(error_in_words(error), "".join(traceback.format_exception(error)), isinstance(error, HeatmarkError))

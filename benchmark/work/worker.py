@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,18 +17,8 @@ from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import device_name
 from ..setting.input_shapes import settle_input_shape
-from .messages import (
-    Described,
-    DescribedModel,
-    Failed,
-    Finished,
-    Job,
-    NamedModel,
-    NotMeant,
-    Outcome,
-    Report,
-    outcome_of,
-)
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome, outcome_of
+from .messages import Described, DescribedModel, NamedModel, Planned, Report
 from .named_models import identity, loaded_model
 
 
@@ -145,3 +136,14 @@ def check_planned(what: str, found: str, planned: str) -> None:
     """
     if found != planned:
         raise BadInput(f"{what} is another here than when the work was planned. Start it again.")
+
+
+class Job(Planned, Protocol):
+    """A piece of work with all that doing it in a worker takes."""
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model that it needs."""
+
+    def result(self, worker: Worker, report: Report) -> Any:
+        """Do it in a process that may have loaded the model already, and return what came out."""

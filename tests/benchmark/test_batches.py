@@ -89,10 +89,10 @@ def test_runs_audits_and_means_hold_to_the_rule(subject: Any, monkeypatch: pytes
     """Each is told to ask a model of four classes about three; none may take a label for one of the model's."""
     from heatmark.benchmark.audit.units import UnitJob, UnitSpec
     from heatmark.benchmark.store.cell import CellSpec
+    from heatmark.benchmark.store.outcomes import Finished
     from heatmark.benchmark.work import worker as module
     from heatmark.benchmark.work.averages import mean_maps
     from heatmark.benchmark.work.cell import CellJob
-    from heatmark.benchmark.work.messages import Finished
     from heatmark.benchmark.work.named_models import identity
     from heatmark.benchmark.work.worker import Worker
 

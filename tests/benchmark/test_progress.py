@@ -11,8 +11,10 @@ from rich.console import Console
 from heatmark.benchmark.running import progress
 from heatmark.benchmark.running.progress import Bar, Pace, PlainLines, Silence, view_of
 from heatmark.benchmark.store.cell import CellSpec
+from heatmark.benchmark.store.outcomes import Failed, Finished, NotMeant
 from heatmark.benchmark.work.cell import CellJob
-from heatmark.benchmark.work.messages import Advanced, Ended, Failed, Finished, Job, NotMeant, Started
+from heatmark.benchmark.work.messages import Advanced, Ended, Started
+from heatmark.benchmark.work.worker import Job
 
 
 def job(framework: str, method: str = "saliency[a=1]") -> Job:

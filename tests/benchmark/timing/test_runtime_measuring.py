@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import runtime_plugin  # noqa: F401  (registers the network and two methods)
 
+from heatmark.benchmark.store.outcomes import Failed, Finished, NotMeant, outcome_of
 from heatmark.benchmark.timing import bare_network
 from heatmark.benchmark.timing import measure as measure_runtime
 from heatmark.benchmark.timing.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
@@ -29,7 +30,6 @@ from heatmark.benchmark.timing.rows import (
     RuntimeSettings,
     Surveyed,
 )
-from heatmark.benchmark.work.messages import Failed, Finished, NotMeant, outcome_of
 from heatmark.errors import BadInput, MissingExtra, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.arrays.tensor_float_32 import tensor_float_32
 from heatmark.models.queries import PassCount

@@ -9,11 +9,11 @@ import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 
 from heatmark.benchmark.running.progress import Silence
+from heatmark.benchmark.store.outcomes import Failed
 from heatmark.benchmark.timing import device_check
 from heatmark.benchmark.timing.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
 from heatmark.benchmark.timing.measure import Choice
 from heatmark.benchmark.timing.rows import Place, RuntimeSettings
-from heatmark.benchmark.work.messages import Failed
 from heatmark.errors import BadInput
 from heatmark.leaderboards.costs.device_parity import parities, parity, parity_frame, parity_markdown, summary
 
