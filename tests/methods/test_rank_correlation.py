@@ -9,8 +9,8 @@ import pytest
 from comparisons import frameworks_agree
 from hypothesis import given
 from hypothesis import strategies as st
+from made_outputs import on_gpu, outputs
 from scipy import stats
-from test_device_parity import on_gpu, outputs
 
 from heatmark.leaderboards.costs.device_parity import parity
 from heatmark.leaderboards.statistics.ranks import ROUNDING, clear_ranks, rank_correlation

@@ -8,7 +8,7 @@ import networks
 import numpy as np
 import pytest
 from networks import FRAMEWORKS, native, pictures
-from test_methods import NAMES
+from small_methods import NAMES
 
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable

@@ -7,8 +7,6 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
@@ -18,8 +16,7 @@ from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations
 from heatmark.metrics.measure import CurveMeasure
 from heatmark.metrics.perturbing.fills import rise_kernel
-from heatmark.metrics.perturbing.levels import Levels
-from heatmark.metrics.perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, keeping, removing
+from heatmark.metrics.perturbing.perturbation import MapFacts, Perturbation
 from heatmark.metrics.perturbing.ranking import CleanMaps, Ranking
 from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import METRICS, metric_from
@@ -285,41 +282,6 @@ def test_curves_can_be_read_from_what_is_stored(model):
     grid, rows = curves_on_grid(metrics[0], result.bands, points=11)
     assert rows.shape == (3, 11) and grid[-1] == 1
     assert curves_on_grid(metrics[2], result.bands) is None
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 3000), st.integers(1, 60), st.integers(0, 3000))
-def test_levels_rise_from_nothing_to_everything(positions, steps, positives):
-    positives = min(positives, positions)
-    counts = Levels(steps).counts(MapFacts(positions, positives))
-    assert counts[0] == 0 and counts[-1] == positions and (np.diff(counts) > 0).all()
-    assert len(counts) == min(steps, positions) + 1
-    assert np.ptp(np.diff(counts)) <= 1
-    counts = Levels(steps, steps, "positive").counts(MapFacts(positions, positives))
-    assert counts[0] == 0 and (counts[-1] < positives or len(counts) == 1)
-
-
-def test_the_levels_of_rise_are_1792_pixels():
-    counts = Levels(28).counts(MapFacts(224 * 224, 0))
-    assert (np.diff(counts) == 1792).all() and len(counts) == 29
-
-
-@given(st.integers(1, 50), st.integers(-5, 60), st.integers(-5, 60))
-def test_perturbations_have_one_form(positions, low, high):
-    facts = MapFacts(positions, 0)
-    inside = set(range(positions)) & set(range(low, high))
-    everything = set(range(positions))
-    for act, kept in ((keeping, inside), (removing, everything - inside)):
-        item = act(low, high, "black", facts)
-        if kept == everything:
-            assert item == ORIGINAL
-        elif item.low <= item.high:
-            assert item.fill == "black" and set(range(item.low, item.high)) == kept
-        else:
-            assert item.fill == "black" and everything - set(range(item.high, item.low)) == kept
-        assert (item == Perturbation("black", 0, 0)) == (not kept)
-    assert keeping(0, positions, "blur", facts) == keeping(0, positions, "black", facts)
-    assert removing(0, max(high, 1), "black", facts) == keeping(max(high, 1), positions, "black", facts)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

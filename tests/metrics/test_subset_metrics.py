@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import FRAMEWORKS, native, pictures
 from scipy.stats import spearmanr
+from subset_networks import CONTRIBUTIONS, INPUT, WEIGHT, linear, picture_network
 
 import heatmark as hm
-from heatmark.errors import BadInput, NotApplicable
+from heatmark.errors import BadInput
 from heatmark.metrics.faithfulness.infidelity import random_square
-from heatmark.metrics.faithfulness.information_curves import interpolated, known_positions, revealed, webp_length
 from heatmark.metrics.faithfulness.random_subsets import chosen, exact_shares
 from heatmark.metrics.plan import plan
 from heatmark.metrics.planner import evaluate_batch
@@ -28,30 +28,6 @@ torch = pytest.importorskip("torch")
 SUBSETS = ["sensitivity_n[sizes=4,subsets=12]", "faithfulness_correlation[subsets=20]", "mu_fidelity[subsets=20]"]
 INFIDELITY = ["infidelity[samples=20]", "infidelity[shap,samples=20]", "infidelity[gaussian,samples=20]"]
 OTHERS = ["monotonicity[draws=2]", "monotone_curve", "sic[least=0.0]", "aic[least=0.0]"]
-
-# A dozen features, some of which speak against the class; the second logit is always zero.
-WEIGHT = np.array([[3.0, -1.0, 2.0, 0.5, -2.5, 1.0, 0.25, -0.75, 1.5, 4.0, -0.1, 0.6], [0.0] * 12], np.float32)
-INPUT = np.random.default_rng(3).uniform(0.2, 1.0, (2, 12)).astype(np.float32)
-CONTRIBUTIONS = WEIGHT[:1] * INPUT
-
-
-def linear(framework="torch"):
-    return networks.linear(framework, WEIGHT, np.array([0.5, 0.0], np.float32))
-
-
-def picture_network():
-    """Only a square inside speaks for the class; the rest of the picture does nothing, or speaks against it."""
-    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 2))
-    mask = np.zeros((16, 16), bool)
-    mask[3:11, 5:13] = True
-    with torch.no_grad():
-        net[1].weight.zero_()
-        net[1].weight[0] = torch.tensor(0.3 * mask.ravel())
-        net[1].weight[0, 250:] = -0.2
-        net[1].bias.copy_(torch.tensor([-11.5, 0.0]))
-    rng = np.random.default_rng(1)
-    x = (rng.integers(0, 60, (3, 1, 16, 16)) + 140 * mask + rng.integers(0, 50, (3, 1, 16, 16)) * mask) / 255
-    return wrap(net, input_shape=(1, 16, 16)), x.astype(np.float32), np.repeat(mask[None], 3, axis=0)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -323,116 +299,6 @@ class TestSubsets:
     def test_wrong_protocols_are_told(self, metric, message):
         with pytest.raises(BadInput, match=message):
             metric_from(metric)
-
-
-class TestInformationCurves:
-    def test_the_ground_truth_beats_a_random_map_and_its_opposite(self):
-        subject, x, masks = picture_network()
-        texture = 0.1 * np.random.default_rng(0).random(masks.shape, dtype=np.float32)
-        for metric in ("sic", "aic"):
-            oracle, random, wrong = (
-                hm.score(subject, x, maps, metric, 0)
-                for maps in (masks + texture, hm.explain(subject, x, "random", 0), texture - masks)
-            )
-            assert np.isfinite(oracle).all()
-            assert (oracle > random).all() and (random >= wrong).all() and (oracle > 0.6).all()
-
-    def test_they_agree_with_the_authors_code(self, monkeypatch):
-        pic = pytest.importorskip("saliency.metrics.pic")
-        if not hasattr(np, "trapz"):
-            monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)
-        subject = networks.model_of(networks.plain((24, 24, 3), classes=3), "torch", seed=2)
-        rng = np.random.default_rng(0)
-        x = np.kron(rng.integers(0, 256, (6, 8, 8, 3)), np.ones((1, 3, 3, 1))).astype(np.uint8)
-        x = np.clip(x.astype(int) + rng.integers(-9, 9, x.shape), 0, 255).astype(np.uint8)
-        raw = native(subject, x.astype(np.float32) / 255)
-        maps = rng.standard_normal((6, 24, 24)).astype(np.float32)
-        target = subject.outputs(raw).argmax(axis=1)
-        compared = 0
-        for row in range(6):
-            known = np.zeros(576, bool)
-            known[RandomBank(0).generator("information").choice(576, 5, replace=False)] = True
-
-            def probability(batch, row=row):
-                logits = subject.outputs(native(subject, batch.astype(np.float32) / 255)).astype(np.float64)
-                return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[:, target[row]]
-
-            def accuracy(batch, row=row):
-                logits = subject.outputs(native(subject, batch.astype(np.float32) / 255))
-                return (logits.argmax(axis=1) == target[row]).astype(float)
-
-            for name, predict in (("sic", probability), ("aic", accuracy)):
-                value = hm.score(
-                    subject, raw[row : row + 1], maps[row : row + 1], f"{name}[pair,least=0.3]", target[row]
-                )
-                try:
-                    expected = pic.compute_pic_metric(
-                        x[row], np.abs(maps[row]), known.reshape(24, 24), predict,
-                        [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75], 0.3,
-                    ).auc  # fmt: skip
-                except pic.ComputePicMetricError:
-                    assert np.isnan(value).all()
-                    continue
-                compared += 1
-                assert value[0] == pytest.approx(expected, abs=1e-3)
-        assert compared >= 4
-
-    def test_what_is_known_and_what_is_revealed(self, model):
-        subject = model("plain", "torch")
-
-        class Context:
-            bank = RandomBank(0)
-
-        Context.model = subject
-        known = known_positions(Context, 0.1)
-        assert known[[0, 0, -1, -1], [0, -1, 0, -1]].all() and 14 <= known.sum() <= 18
-        none = np.zeros((12, 12), bool)
-        order = np.random.default_rng(0).permutation(144)
-        for share in (0.005, 0.1, 0.5, 0.75):
-            mask = revealed(none, order, share)
-            values = np.empty(144)
-            values[order] = np.arange(144, 0, -1)
-            assert np.array_equal(mask.ravel(), values >= np.quantile(values, 1 - share))
-            assert (revealed(known, order, share) == (mask | known)).all()
-
-    def test_a_ramp_is_interpolated_exactly(self):
-        ramp = (np.arange(12)[:, None, None] * 10 + np.arange(12)[None, :, None] * 7 + np.zeros(3)).astype(np.uint8)
-        known = np.random.default_rng(0).random((12, 12)) < 0.1
-        known[::11, ::11] = True
-        before = ramp.copy()
-        assert np.array_equal(interpolated(ramp, known), ramp)
-        spoilt = np.where(known[..., None], ramp, np.uint8(255))
-        assert np.array_equal(interpolated(spoilt, known), ramp)
-        assert np.array_equal(ramp, before)
-
-    def test_information_is_the_length_of_a_lossless_file(self):
-        rng = np.random.default_rng(0)
-        noise = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        assert webp_length(np.zeros((32, 32, 3), np.uint8)) < 100 < 2800 < webp_length(noise)
-        assert webp_length(noise[..., :1]) < webp_length(noise)
-
-    def test_samples_without_a_value(self):
-        subject, x, masks = picture_network()
-        maps = masks.astype(np.float32)
-        assert np.isnan(hm.score(subject, x, maps, "sic[least=0.9999999]", 0)).all()  # not sure enough
-        assert np.isnan(hm.score(subject, x, maps, "sic[least=0]", 1)).all()  # the blurred picture scores more
-        assert np.isnan(hm.score(subject, x, maps, "aic[known=1.0]", 0)).all()  # nothing is blurred
-        with pytest.raises(NotApplicable, match="no grey or colour pictures"):
-            hm.score(linear(), INPUT, CONTRIBUTIONS, "sic", 0)
-
-    def test_both_curves_read_the_same_passes(self):
-        subject, x, masks = picture_network()
-        inputs, maps, target = subject.inputs(x), masks.astype(np.float32), np.zeros(3, np.int64)
-        known = subject.outputs(x)
-
-        def passes(*names):
-            before = subject.passes.forward
-            metrics = [metric_from(name) for name in names]
-            evaluate_batch(subject, inputs, maps, target, metrics, logits=known)
-            return subject.passes.forward - before
-
-        assert passes("sic") == passes("aic") == passes("sic", "aic") == 3 * 14
-        assert passes("sic", "aic[magnitude=true]") == 2 * 3 * 14
 
 
 @pytest.mark.parametrize("metric", [*SUBSETS, *INFIDELITY, *OTHERS])

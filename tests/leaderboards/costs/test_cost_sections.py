@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from made_runs import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 from runtime_rows import case, row
-from test_leaderboard import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
 
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.timing.files import RuntimeFile

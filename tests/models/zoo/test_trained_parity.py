@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from comparisons import frameworks_agree
 from networks import FRAMEWORKS, native
-from test_methods import NAMES, SMALL
+from small_methods import NAMES, SMALL
 
 import heatmark as hm
 from heatmark.errors import NotApplicable
