@@ -132,7 +132,7 @@ def measure_audit(
                             cell.spec, plan.device, _samples(plan, cell.spec.dataset), _missing(plan, cell.spec, store)
                         )
                     )
-            do(executor.execute(jobs), view_of(jobs, side_by_side=False, shown=progress), keep)
+            do(executor.execute(jobs), view_of([job.spec for job in jobs], shown=progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
     return _measured(plan, store, cells, errors)

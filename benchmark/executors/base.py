@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Protocol
 
 from ..setting.plugins import load_plugins
-from ..work.messages import Advanced, Described, Ended, Event, NamedModel, Started
+from ..work.messages import Advanced, Ended, Event, Started
 from ..work.worker import Job, Worker
 
 ENGINES = ("processes", "serial")
@@ -15,9 +15,6 @@ ENGINES = ("processes", "serial")
 
 class Executor(Protocol):
     """Does jobs in any order and tells what happens; `close` ends it at any time."""
-
-    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
-        """Load models and return what they are."""
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield what happens; every job ends with exactly one `Ended`."""
@@ -33,20 +30,16 @@ class SerialExecutor:
         load_plugins(plugins)
         self._worker = Worker()
 
-    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
-        """Load models one after another and return what they are."""
-        return {named: self._worker.describe(named) for named in models}
-
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield what happens, one framework after another; images are counted when their job has ended."""
         for job in sorted(jobs, key=lambda job: job.spec.framework):
-            yield Started(job)
+            yield Started(job.spec)
             counted: list[int] = []
             began = perf_counter()
             outcome = self._worker.run(job, counted.append)
             seconds = perf_counter() - began
-            yield Advanced(job, sum(counted))
-            yield Ended(job, outcome, seconds)
+            yield Advanced(job.spec, sum(counted))
+            yield Ended(job.spec, outcome, seconds)
 
     def close(self) -> None:
         """Let go of the models."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from ..setting.environment import usable_cores
 from ..store.outcomes import Failed, Finished, NotMeant
-from ..work.messages import Advanced, Call, Described, Ended, Event, NamedModel, Started
+from ..work.messages import Advanced, Call, Ended, Event, Piece, Started
 from ..work.worker import Job
 from .worker_main import Done, Ready, serve
 
@@ -103,19 +103,12 @@ class WorkerProcess:
         The process dying, from lack of memory for example, is a `Failed` too; the next call starts another.
         """
         self.send(Call(function, arguments))
-        answer = self.awaited()
+        while not isinstance(found := self.take(), (Done, Failed)):
+            pass
+        answer = found.answer if isinstance(found, Done) else found
         return answer.value if isinstance(answer, Finished) else answer
 
-    def awaited(self) -> Any:
-        """Return the answer to what was sent last, waiting for it."""
-        while True:
-            found = self.take()
-            if isinstance(found, Done):
-                return found.answer
-            if isinstance(found, Failed):
-                return found
-
-    def send(self, message: Job | NamedModel | Call) -> None:
+    def send(self, message: Job | Call) -> None:
         """Start the worker where need be and send it a message; `take` tells whether it was alive to read it."""
         self.start()
         if self._running is not None:
@@ -186,19 +179,6 @@ class ProcessExecutor:
         threads = max(1, usable_cores() // max(1, len(frameworks)))
         self._workers = [WorkerProcess(framework, threads, plugins, on_cpu=on_cpu) for framework in frameworks]
 
-    def describe(self, models: Sequence[NamedModel]) -> dict[NamedModel, Described]:
-        """Load models and return what they are; the frameworks work side by side."""
-        queues = {
-            worker: deque(named for named in models if named.framework == worker.framework) for worker in self._workers
-        }
-        answers: dict[NamedModel, Described] = {}
-        while asked := [worker for worker, queue in queues.items() if queue]:
-            for worker in asked:
-                worker.send(queues[worker][0])
-            for worker in asked:
-                answers[queues[worker].popleft()] = worker.awaited()
-        return answers
-
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield what happens in all workers."""
         queues = {
@@ -209,19 +189,19 @@ class ProcessExecutor:
             for worker, queue in queues.items():
                 while queue and worker not in current:
                     job = queue.popleft()
-                    yield Started(job)
+                    yield Started(job.spec)
                     worker.send(job)
                     if worker.broken is None:
                         current[worker] = (job, perf_counter())
                     else:
-                        yield Ended(job, worker.broken, 0.0)
+                        yield Ended(job.spec, worker.broken, 0.0)
             if not current:
                 return
             busy = {worker.connection: worker for worker in current}
             for connection in wait([connection for connection in busy if connection is not None]):
                 worker = busy[connection]  # type: ignore[index]
                 job, began = current[worker]
-                event = _event(job, worker.take(), began)
+                event = _event(job.spec, worker.take(), began)
                 if isinstance(event, Ended):
                     del current[worker]
                 if event is not None:
@@ -233,13 +213,13 @@ class ProcessExecutor:
             worker.end()
 
 
-def _event(job: Job, message: Message | None, began: float) -> Event | None:
+def _event(piece: Piece, message: Message | None, began: float) -> Event | None:
     """Return what a worker's message means for its job."""
     if isinstance(message, Done):
-        return Ended(job, message.answer, message.seconds)  # type: ignore[arg-type]  # jobs are not described
+        return Ended(piece, message.answer, message.seconds)
     if isinstance(message, Failed):
-        return Ended(job, message, perf_counter() - began)
-    return Advanced(job, message) if isinstance(message, int) else None
+        return Ended(piece, message, perf_counter() - began)
+    return Advanced(piece, message) if isinstance(message, int) else None
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ...models.importing import imported
 from ..setting.environment import set_threads
 from ..setting.plugins import load_plugins
 from ..store.outcomes import Outcome, failed, outcome_of
-from ..work.messages import Call, Described, NamedModel
+from ..work.messages import Call
 from ..work.worker import Worker
 from .log_lines import show_notices
 from .malloc import keep_freed_memory
@@ -35,16 +35,16 @@ class Ready:
 class Done:
     """The answer to a message, and the seconds that it took."""
 
-    answer: Outcome | Described
+    answer: Outcome
     seconds: float
 
 
 def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
     """Answer one message after another until the connection is closed; the target of a worker process.
 
-    Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `NamedModel` is answered by
-    what `Worker.describe` returns, a `Call` by what it came to, a `Job` by numbers of images (how many more went
-    through the network) and then by its outcome; answers come as `Done`.
+    Sends `Ready` or, if the framework or a plugin cannot be imported, `Failed` and ends. A `Call` is
+    answered by what it came to, a `Job` by numbers of images (how many more went through the network) and then by its
+    outcome, as `Done`.
     """
     if not make_ready(connection, framework, threads, plugins, on_cpu=on_cpu):
         return
@@ -55,9 +55,7 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
         except EOFError:
             return
         began = perf_counter()
-        if isinstance(message, NamedModel):
-            answer: Outcome | Described = worker.describe(message)
-        elif isinstance(message, Call):
+        if isinstance(message, Call):
             answer = outcome_of(message.function, *message.arguments)
         else:
             report = _Throttled(connection)

@@ -117,7 +117,7 @@ def carried_out(
                 store.write_failure(cell.spec, cell.reason, cell.traceback)
         left = [cell.spec for cell in mine if cell.state == "to do"]
         jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery) for spec in left]
-        view = view_of(jobs, side_by_side=engine == "processes", shown=progress, notes=notes)
+        view = view_of(left, side_by_side=engine == "processes", shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
     return Run(
         path=store.path,

@@ -18,9 +18,10 @@ from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
 from ..store.keyed import KeyedStore
-from ..store.outcomes import Failed, NotMeant, Outcome
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.messages import Described, DescribedModel, Ended, Event, NamedModel
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
+from ..work.worker import DescribeJob
 from .progress import View
 
 State = Literal["done", "to do", "not applicable", "failed"]
@@ -85,7 +86,10 @@ def described(
     """
     known = {named: known_without_loading(named) for named in models}
     answers: dict[NamedModel, Described] = {named: answer for named, answer in known.items() if answer is not None}
-    answers |= executor.describe([named for named, answer in known.items() if answer is None])
+    for event in executor.execute([DescribeJob(named) for named, answer in known.items() if answer is None]):
+        if isinstance(event, Ended) and isinstance(event.piece, NamedModel):
+            answers[event.piece] = event.outcome.value if isinstance(event.outcome, Finished) else event.outcome
+    answers = {named: answers[named] for named in known}
     if all(isinstance(answer, (Failed, NotMeant)) for answer in answers.values()):
         for problem in answers.values():
             if isinstance(problem, Failed):
@@ -115,5 +119,5 @@ def do(events: Iterable[Event], view: View, keep: Callable[[Any, Outcome], None]
     with view:
         for event in events:
             if isinstance(event, Ended):
-                keep(event.job.spec, event.outcome)
+                keep(event.piece, event.outcome)
             view.hear(event)

@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from ..store.outcomes import Failed, Finished, Outcome
-from ..work.messages import Advanced, Ended, Event, Planned, Started
+from ..work.messages import Advanced, Ended, Event, Piece, Started
 
 WINDOW_SECONDS = 15.0
 """The rate of images is taken over this time."""
@@ -23,26 +22,27 @@ QUIET_SECONDS = 10.0
 
 
 class Pace:
-    """Counts jobs and images, and estimates the time left.
+    """Counts pieces of work and images, and estimates the time left.
 
-    Frameworks run side by side or one after another; each one's time left is its mean time per job times its jobs left.
+    Frameworks run side by side or one after another; each one's time left is its mean time per piece times its pieces
+    left.
 
     Parameters
     ----------
-    jobs
+    pieces
         What is to be done.
     side_by_side
         Whether the frameworks run at the same time.
     """
 
-    def __init__(self, jobs: Sequence[Planned], side_by_side: bool) -> None:
-        self.total = len(jobs)
+    def __init__(self, pieces: Sequence[Piece], side_by_side: bool) -> None:
+        self.total = len(pieces)
         self.ended = 0
-        self._running: list[tuple[Planned, float]] = []
+        self._running: list[tuple[Piece, float]] = []
         self._side_by_side = side_by_side
         self._left: dict[str, int] = {}
-        for job in jobs:
-            self._left[job.spec.framework] = self._left.get(job.spec.framework, 0) + 1
+        for piece in pieces:
+            self._left[piece.framework] = self._left.get(piece.framework, 0) + 1
         self._times: dict[str, list[float]] = {framework: [] for framework in self._left}
         self._images: deque[tuple[float, int]] = deque()
         self._all_images = 0
@@ -51,14 +51,14 @@ class Pace:
     def hear(self, event: Event) -> None:
         """Take an event into account."""
         if isinstance(event, Started):
-            self._running.append((event.job, monotonic()))
+            self._running.append((event.piece, monotonic()))
         elif isinstance(event, Advanced):
             self._images.append((monotonic(), event.images))
             self._all_images += event.images
         else:
-            self._running = [(job, began) for job, began in self._running if job is not event.job]
+            self._running = [(piece, began) for piece, began in self._running if piece is not event.piece]
             self.ended += 1
-            framework = event.job.spec.framework
+            framework = event.piece.framework
             self._left[framework] -= 1
             self._times[framework].append(event.seconds)
 
@@ -71,7 +71,7 @@ class Pace:
         return sum(images for _, images in self._images) / elapsed
 
     def seconds_left(self) -> float | None:
-        """Return the estimated time left, or None before the first job has ended."""
+        """Return the estimated time left, or None before the first piece has ended."""
         known = [seconds for times in self._times.values() for seconds in times]
         if not known:
             return None
@@ -79,17 +79,17 @@ class Pace:
         return max(lefts) if self._side_by_side else sum(lefts)
 
     def _framework_left(self, framework: str, otherwise: float) -> float:
-        """Return the time left for one framework's jobs; ``otherwise`` is the time per job where none has ended."""
+        """Return the time left for one framework; ``otherwise`` is the time per piece where none has ended."""
         times = self._times[framework]
         mean = sum(times) / len(times) if times else otherwise
         now = monotonic()
-        elapsed = [now - began for job, began in self._running if job.spec.framework == framework]
+        elapsed = [now - began for piece, began in self._running if piece.framework == framework]
         return mean * self._left[framework] - sum(min(mean, spent) for spent in elapsed)
 
     @property
     def running(self) -> str:
         """What is being worked on, in words."""
-        return ", ".join(f"{job.spec.method} {job.spec.framework}" for job, _ in self._running)
+        return ", ".join(f"{piece.method} {piece.framework}" for piece, _ in self._running)
 
     @property
     def text(self) -> str:
@@ -106,126 +106,92 @@ class Pace:
         return ", ".join(parts)
 
 
-class View(Protocol):
-    """Something that shows how far work has come."""
+class View:
+    """Shows how far work has come, or nothing where there is no console.
 
-    def __enter__(self) -> View:
-        """Begin."""
+    In a terminal: a bar with the images per second and the time left; what went wrong, and results that have words of
+    their own, are printed above it, each once. Elsewhere: one line per ended piece, and in between one now and then.
 
-    def __exit__(self, *problem: object) -> None:
-        """End."""
+    Parameters
+    ----------
+    pace
+        What is shown.
+    console
+        Where, or None.
+    noun
+        What the pieces of work are called.
+    """
 
-    def hear(self, event: Event) -> None:
-        """Show an event."""
-
-
-class Silence:
-    """Shows nothing."""
-
-    def __enter__(self) -> Silence:
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        return None
-
-    def hear(self, event: Event) -> None:
-        """Show nothing."""
-
-
-class PlainLines:
-    """One line per ended job, and in between one now and then."""
-
-    def __init__(self, pace: Pace, console: Console) -> None:
+    def __init__(self, pace: Pace, console: Console | None = None, noun: str = "cells") -> None:
         self._pace = pace
         self._console = console
         self._spoke = monotonic()
         self._said: set[str] = set()
+        self.bar: Progress | None = None
+        if console is not None and console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn(noun), MofNCompleteColumn(), BarColumn())
+            self.bar = Progress(*columns, TextColumn("{task.fields[shown]}"), console=console)
+            self.bar.add_task(noun, total=pace.total, shown="starting")
 
-    def __enter__(self) -> PlainLines:
+    def __enter__(self) -> View:
+        if self.bar is not None:
+            self.bar.start()
         return self
 
     def __exit__(self, *problem: object) -> None:
-        return None
+        if self.bar is not None:
+            # Where work was stopped, what was being worked on is so no longer.
+            self._move("")
+            self.bar.stop()
 
     def hear(self, event: Event) -> None:
-        """Print a line where it is due."""
+        """Show an event."""
         self._pace.hear(event)
-        if isinstance(event, Ended):
+        if self.bar is not None:
+            if isinstance(event, Ended) and _told(event.outcome) not in {"", *self._said}:
+                say(self.bar.console, _result(event, self._said))
+            self._move(self._pace.running)
+        elif isinstance(event, Ended):
             self._print(_result(event, self._said))
         elif monotonic() - self._spoke >= QUIET_SECONDS:
             self._print(f"working on {self._pace.running}")
 
+    def _move(self, running: str) -> None:
+        assert self.bar is not None
+        shown = self._pace.text + (f" · {escape(running)}" if running else "")
+        self.bar.update(self.bar.task_ids[0], completed=self._pace.ended, shown=shown)
+
     def _print(self, text: str) -> None:
-        self._spoke = monotonic()
-        pace = f" ({self._pace.text})" if self._pace.text else ""
-        line = f"[{self._pace.ended}/{self._pace.total}] {text}{pace}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-class Bar:
-    """A progress bar with jobs, images per second and time left; what went wrong is printed above it, each once.
-
-    Parameters
-    ----------
-    pace, console
-        What is shown, and where.
-    noun
-        What the jobs are called.
-    """
-
-    def __init__(self, pace: Pace, console: Console, noun: str = "cells") -> None:
-        self._pace = pace
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn(noun),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.fields[shown]}"),
-            console=console,
-        )
-        self._bar = self._progress.add_task(noun, total=pace.total, shown="starting")
-        self._said: set[str] = set()
-
-    def __enter__(self) -> Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        # Where work was stopped, what was being worked on is so no longer.
-        self._progress.update(self._bar, shown=self._pace.text)
-        self._progress.stop()
-
-    def hear(self, event: Event) -> None:
-        """Move the bar."""
-        self._pace.hear(event)
-        if isinstance(event, Ended) and _to_tell(event.outcome) not in {"", *self._said}:
-            line = _result(event, self._said)
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        running = f" · {escape(self._pace.running)}" if self._pace.running else ""
-        self._progress.update(self._bar, completed=self._pace.ended, shown=f"{self._pace.text}{running}")
+        if self._console is not None:
+            self._spoke = monotonic()
+            pace = f" ({self._pace.text})" if self._pace.text else ""
+            say(self._console, f"[{self._pace.ended}/{self._pace.total}] {text}{pace}")
 
 
 def view_of(
-    jobs: Sequence[Planned],
-    side_by_side: bool,
+    pieces: Sequence[Piece],
+    side_by_side: bool = False,
     shown: bool = True,
     console: Console | None = None,
     notes: Sequence[str] = (),
     noun: str = "cells",
 ) -> View:
-    """Return a bar where standard error is a terminal, plain lines where not, or silence; notes are printed first."""
+    """Return what shows work on standard error, unless there is none or it shall not; notes are printed first."""
+    pace = Pace(pieces, side_by_side)
     if not shown:
-        return Silence()
+        return View(pace)
     console = console or Console(stderr=True)
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    if not jobs:
-        return Silence()
-    pace = Pace(jobs, side_by_side)
-    return Bar(pace, console, noun) if console.is_terminal else PlainLines(pace, console)
+        say(console, note)
+    return View(pace, console if pieces else None, noun)
 
 
-def _to_tell(outcome: Outcome) -> str:
+def say(console: Console, text: str) -> None:
+    """Print a line as it is, however long."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _told(outcome: Outcome) -> str:
     """Return what there is to tell beyond that something is done: an error, a reason, or a result's own words."""
     if isinstance(outcome, Finished):
         return outcome.words
@@ -233,8 +199,8 @@ def _to_tell(outcome: Outcome) -> str:
 
 
 def _result(event: Ended, said: set[str]) -> str:
-    """Return in one line how a job ended; an error or reason is written out once and added to ``said``."""
-    label, told = event.job.spec.label, _to_tell(event.outcome)
+    """Return in one line how a piece ended; an error or reason is written out once and added to ``said``."""
+    label, told = event.piece.label, _told(event.outcome)
     if isinstance(event.outcome, Finished):
         return f"{label}: {told or f'done in {event.seconds:.1f} s'}"
     failed = isinstance(event.outcome, Failed)

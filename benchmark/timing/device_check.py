@@ -20,7 +20,7 @@ from ..setting.environment import gpu_possible
 from ..store.outcomes import Failed, Finished, NotMeant
 from ..suite import Names, load_suite
 from ..work.batches import TargetedBatch, refuse_meaningless
-from ..work.messages import Ended, ShownPiece, Started
+from ..work.messages import Ended, Started
 from .measure import Choice
 from .processes import PlaceProcess
 from .row_in_process import loaded_for, sample_inputs
@@ -101,9 +101,9 @@ class DeviceCheck:
     images: int = IMAGES
     seed: int = 0
 
-    def steps(self, setup: Setup) -> list[ShownPiece]:
+    def steps(self, setup: Setup) -> list[ComparedMethod]:
         """Return what is done in a setup."""
-        return [ShownPiece(ComparedMethod(method, self.model, setup)) for method in self.methods]
+        return [ComparedMethod(method, self.model, setup) for method in self.methods]
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def check_setups(
     steps = [
         step for check in checks for setups in check.setups.values() for setup in setups for step in check.steps(setup)
     ]
-    with view_of(steps, side_by_side=False, shown=progress, noun="methods") as view:
+    with view_of(steps, shown=progress, noun="methods") as view:
         for check in checks:
             yield collected(check, settings, view, optional)
 

@@ -23,7 +23,7 @@ from ..store.folder import RunStore
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..suite import Names, load_suite, names_of
 from ..work.explaining import EVERY, every_method
-from ..work.messages import Ended, ShownPiece, Started
+from ..work.messages import Ended, Started
 from ..work.named_models import check_name, possible_frameworks
 from .files import RuntimeFile, RuntimeRecord
 from .processes import PlaceProcess
@@ -201,7 +201,7 @@ def measure_runtime(
     check_devices(choice, settings)
     wanted = choice.cases if cases is None else list(cases)
     file = RuntimeFile(Path(out), settings)
-    view = view_of([ShownPiece(case) for case in wanted], side_by_side=False, shown=progress, noun="rows")
+    view = view_of(wanted, shown=progress, noun="rows")
     try:
         do(measured_rows(wanted, settings, choice.optional), view, file.keep)
     except KeyboardInterrupt as error:
@@ -313,10 +313,10 @@ def measured_rows(
                     precision = network.precision
                 rows: NetworkRows | None = None
                 for case in [case for case in mine if case.network == network]:
-                    step, began = ShownPiece(case), perf_counter()
-                    yield Started(step)
+                    began = perf_counter()
+                    yield Started(case)
                     rows = rows or NetworkRows(network, process, settings, place in optional)
-                    yield Ended(step, rows.measure(case), perf_counter() - began)
+                    yield Ended(case, rows.measure(case), perf_counter() - began)
 
 
 def check_devices(choice: Choice, settings: RuntimeSettings) -> None:

@@ -22,6 +22,16 @@ class NamedModel:
     device: str
     precision: Precision = "float32"
 
+    @property
+    def method(self) -> str:
+        """Nothing: nothing is explained where a model is only described."""
+        return ""
+
+    @property
+    def label(self) -> str:
+        """The model in one line."""
+        return f"{self.model} · {self.framework}"
+
 
 @dataclass(frozen=True)
 class DescribedModel:
@@ -58,21 +68,6 @@ class Piece(Protocol):
         """The piece in one line, for progress and messages."""
 
 
-class Planned(Protocol):
-    """What has a piece of work."""
-
-    @property
-    def spec(self) -> Piece:
-        """What is to be done."""
-
-
-@dataclass(frozen=True)
-class ShownPiece:
-    """A piece of work that is done outside a worker's loop, such as a row that is measured."""
-
-    spec: Piece
-
-
 @dataclass(frozen=True)
 class Call:
     """A function of a module's top level with its arguments, to be called in another process."""
@@ -86,24 +81,24 @@ Described = DescribedModel | Failed | NotMeant
 
 @dataclass(frozen=True)
 class Started:
-    """A job has begun."""
+    """A piece of work has begun."""
 
-    job: Planned
+    piece: Piece
 
 
 @dataclass(frozen=True)
 class Advanced:
     """So many more images went through the network."""
 
-    job: Planned
+    piece: Piece
     images: int
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job has ended, after so many seconds."""
+    """A piece of work has ended, after so many seconds."""
 
-    job: Planned
+    piece: Piece
     outcome: Outcome
     seconds: float
 

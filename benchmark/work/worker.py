@@ -18,7 +18,7 @@ from ...models.base import Model
 from ...models.devices import device_name
 from ..setting.input_shapes import settle_input_shape
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome, outcome_of
-from .messages import Described, DescribedModel, NamedModel, Planned, Report
+from .messages import DescribedModel, NamedModel, Piece, Report
 from .named_models import identity, loaded_model
 
 
@@ -73,16 +73,6 @@ class Worker:
         self._task: tuple[NamedModel, str, LoadedTask] | None = None
         self._unusable: dict[NamedModel, Failed | NotMeant] = {}
 
-    def describe(self, named: NamedModel) -> Described:
-        """Load a model and return what identifies it, or why that failed."""
-        loaded = self._loaded(named)
-        if not isinstance(loaded, Model):
-            return loaded
-        found = outcome_of(identity, loaded, named.model)
-        if not isinstance(found, Finished):
-            return found
-        return DescribedModel(found.value, device_name(loaded.framework, loaded.device), not self._shape_open)
-
     def run(self, job: Job, report: Report) -> Outcome:
         """Do one job; whatever goes wrong inside becomes a failure with its traceback."""
         loaded = self._loaded(job.named_model)
@@ -90,6 +80,13 @@ class Worker:
             return loaded
         with without_tensor_float_32(loaded.framework):  # float32 means float32, whoever's process this is
             return outcome_of(job.result, self, report)
+
+    def described(self, named: NamedModel) -> DescribedModel:
+        """Return what identifies a model that `run` has loaded."""
+        model = self._loaded(named)
+        assert isinstance(model, Model)
+        device_class = device_name(model.framework, model.device)
+        return DescribedModel(identity(model, named.model), device_class, not self._shape_open)
 
     def task(self, named: NamedModel, weights: str, dataset: str) -> LoadedTask:
         """Return a model with a dataset that it is asked about.
@@ -126,6 +123,22 @@ class Worker:
         return self._model[1]
 
 
+@dataclass(frozen=True)
+class DescribeJob:
+    """A model to be loaded and described."""
+
+    spec: NamedModel
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model."""
+        return self.spec
+
+    def result(self, worker: Worker, report: Report) -> DescribedModel:
+        """Return what identifies it."""
+        return worker.described(self.spec)
+
+
 def check_planned(what: str, found: str, planned: str) -> None:
     """Refuse to keep numbers of one definition or dataset under the key of another.
 
@@ -138,8 +151,12 @@ def check_planned(what: str, found: str, planned: str) -> None:
         raise BadInput(f"{what} is another here than when the work was planned. Start it again.")
 
 
-class Job(Planned, Protocol):
+class Job(Protocol):
     """A piece of work with all that doing it in a worker takes."""
+
+    @property
+    def spec(self) -> Piece:
+        """What is to be done."""
 
     @property
     def named_model(self) -> NamedModel:

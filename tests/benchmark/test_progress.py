@@ -9,16 +9,14 @@ import pytest
 from rich.console import Console
 
 from heatmark.benchmark.running import progress
-from heatmark.benchmark.running.progress import Bar, Pace, PlainLines, Silence, view_of
+from heatmark.benchmark.running.progress import Pace, View, view_of
 from heatmark.benchmark.store.cell import CellSpec
 from heatmark.benchmark.store.outcomes import Failed, Finished, NotMeant
-from heatmark.benchmark.work.cell import CellJob
 from heatmark.benchmark.work.messages import Advanced, Ended, Started
-from heatmark.benchmark.work.worker import Job
 
 
-def job(framework: str, method: str = "saliency[a=1]") -> Job:
-    spec = CellSpec(
+def job(framework: str, method: str = "saliency[a=1]") -> CellSpec:
+    return CellSpec(
         model="m",
         model_weights="w",
         dataset="d",
@@ -31,7 +29,6 @@ def job(framework: str, method: str = "saliency[a=1]") -> Job:
         metric_identities=({},),
         framework=framework,
     )
-    return CellJob(spec, "cpu", 1, 1)
 
 
 JOBS = [job("torch"), job("torch"), job("tensorflow"), job("tensorflow"), job("tensorflow")]
@@ -78,7 +75,7 @@ def test_the_rate_is_that_of_the_last_seconds(clock: Any) -> None:
 
 def test_plain_lines_are_rare_and_say_how_cells_ended(clock: Any) -> None:
     out = io.StringIO()
-    view = PlainLines(Pace(JOBS, True), Console(file=out, width=500))
+    view = View(Pace(JOBS, True), Console(file=out, width=500))
     with view:
         view.hear(Started(JOBS[0]))
         for _ in range(50):
@@ -99,7 +96,7 @@ def test_a_terminal_gets_a_bar_with_failures_above_it() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120)
     view = view_of(JOBS, True, console=console)
-    assert isinstance(view, Bar)
+    assert view.bar is not None
     with view:
         view.hear(Started(JOBS[0]))
         view.hear(Advanced(JOBS[0], 10))
@@ -109,8 +106,14 @@ def test_a_terminal_gets_a_bar_with_failures_above_it() -> None:
 
 
 def test_nothing_is_shown_where_nothing_is_wanted_or_to_do() -> None:
-    assert isinstance(view_of(JOBS, True, shown=False), Silence)
-    assert isinstance(view_of([], True), Silence)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True)
+    with view_of(JOBS, shown=False, console=console) as view:
+        view.hear(Started(JOBS[0]))
+        view.hear(Ended(JOBS[0], DONE, 1.0))
+    with view_of([], console=console):
+        pass
+    assert out.getvalue() == ""
 
 
 def test_an_error_of_many_cells_is_written_out_once() -> None:
@@ -138,10 +141,10 @@ def test_an_ended_bar_names_nothing_that_runs(clock: Any, stopped: bool) -> None
         view.hear(Advanced(JOBS[0], 100))
         view.hear(Ended(JOBS[0], DONE, 20.0))
         view.hear(Started(JOBS[1]))
-        assert "saliency" in view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
+        assert "saliency" in view.bar.tasks[0].fields["shown"]  # type: ignore[union-attr]
         if not stopped:
             view.hear(Ended(JOBS[1], DONE, 1.0))
-    shown = view._progress.tasks[0].fields["shown"]  # type: ignore[attr-defined]
+    shown = view.bar.tasks[0].fields["shown"]  # type: ignore[union-attr]
     last = out.getvalue().split("\r")[-1]
     assert shown in last and "saliency" not in last
     assert ("1/2" in last and "left" in shown) if stopped else ("2/2" in last and shown == "5 images/s, took 0:00:20")

@@ -9,8 +9,7 @@ import pytest
 import runtime_plugin  # noqa: F401  (registers the network)
 from made_outputs import CPU, METHODS, on_gpu, outputs
 
-from heatmark.benchmark.running.progress import Silence
-from heatmark.benchmark.store.outcomes import Failed
+from heatmark.benchmark.running.progress import view_of
 from heatmark.benchmark.timing import device_check
 from heatmark.benchmark.timing.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
 from heatmark.benchmark.timing.measure import Choice
@@ -174,7 +173,7 @@ class TestMissingDevices:
             waiting = list(answers)
             monkeypatch.setattr(device_check.PlaceProcess, "call", lambda *_: waiting.pop(0))
             check, missing = DeviceCheck("net", {"torch": setups}, (), ()), frozenset({self.GPU} if optional else ())
-            return device_check.collected(check, RuntimeSettings(), Silence(), missing)["torch"]
+            return device_check.collected(check, RuntimeSettings(), view_of([], shown=False), missing)["torch"]
 
         return collect
 
