@@ -10,6 +10,7 @@ import runtime_plugin  # noqa: F401  (registers the network)
 from made_outputs import CPU, METHODS, on_gpu, outputs
 
 from heatmark.benchmark.running.progress import view_of
+from heatmark.benchmark.store.outcomes import Failed
 from heatmark.benchmark.timing import device_check
 from heatmark.benchmark.timing.device_check import DeviceCheck, Outputs, Setup, maps_and_scores, starting_point
 from heatmark.benchmark.timing.measure import Choice
