@@ -156,8 +156,9 @@ def find_dataset(name: str) -> DatasetEntry:
 
 
 def spelt(name: str, **options: Any) -> str:
-    """Return the name that loads a dataset with these options; ``options`` hold those that differ from the default."""
-    return select(name, parameters=options).text
+    """Return the name that loads a dataset with these options: those that are not the registered default."""
+    usual = {parameter.name: parameter.default for parameter in _entry(name).parameters}
+    return select(name, parameters={key: value for key, value in options.items() if value != usual[key]}).text
 
 
 def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
@@ -169,9 +170,7 @@ def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
         if selection.variant is not None:
             raise BadInput(f"{name!r}: options are written as {selection.name}[option=value].")
         head, given = selection.name, dict(selection.parameters)
-    # A family such as `image-folder:` also answers without its path: its loader says that it is missing.
-    known = {entry.name.removesuffix(":"): entry for entry in DATASETS}
-    entry = known.get(head) or DATASETS.get(head)
+    entry = _entry(head)
     if not colon:
         return entry, given
     if not entry.takes_path:
@@ -181,6 +180,12 @@ def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
     if "path" in given:
         raise BadInput(f"{name!r} gives the path twice.")
     return entry, {**given, "path": path}
+
+
+def _entry(name: str) -> DatasetEntry:
+    """Return the entry of a name; a family such as `image-folder:` also answers without its path."""
+    known = {entry.name.removesuffix(":"): entry for entry in DATASETS}
+    return known.get(name) or DATASETS.get(name)
 
 
 def _at_colon(name: str) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -13,8 +14,10 @@ from ..parameters import Doc
 from .registry import register_method
 from .request import Request
 
+_control = partial(register_method, family="control", signed=False, pooling="none", cost="no pass")
 
-@register_method("random", family="control", signed=True, pooling="none", cost="no pass")
+
+@_control("random", signed=True)
 def random(request: Request) -> Tensor:
     """Independent standard normal values; each sample's depend on the seed and on its own content."""
     first = request.model.to_numpy(request.model.channels_first(request.x))
@@ -27,7 +30,7 @@ def random(request: Request) -> Tensor:
     return request.model.from_numpy(np.stack(maps))
 
 
-@register_method("sobel", family="control", signed=False, pooling="none", cost="no pass")
+@_control("sobel")
 def sobel(request: Request) -> Tensor:
     """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
     operations = request.operations
@@ -41,7 +44,7 @@ def sobel(request: Request) -> Tensor:
     return strength**0.5
 
 
-@register_method("center_gaussian", family="control", signed=False, pooling="none", cost="no pass")
+@_control("center_gaussian")
 def center_gaussian(
     request: Request,
     *,
@@ -57,20 +60,20 @@ def center_gaussian(
     return request.model.from_numpy(np.repeat(maps, request.count, axis=0))
 
 
-@register_method("input_intensity", family="control", signed=False, pooling="none", cost="no pass")
+@_control("input_intensity")
 def input_intensity(request: Request) -> Tensor:
     """The brightness of the input: the mean of its channels' absolute values."""
     operations = request.operations
     return operations.mean(operations.abs(request.model.channels_first(request.x)), axis=1)
 
 
-@register_method("constant", family="control", signed=False, pooling="none", cost="no pass")
+@_control("constant")
 def constant(request: Request) -> Tensor:
     """The same value everywhere: what metrics say of a map that says nothing."""
     return request.model.from_numpy(np.ones((request.count, *request.model.spatial_shape), np.float32))
 
 
-@register_method("oracle", family="control", signed=False, pooling="none", cost="no pass", needs=["masks"])
+@_control("oracle", needs=["masks"])
 def oracle(request: Request) -> Tensor:
     """The ground truth itself, where the dataset has masks: the ceiling of every table."""
     if request.ground_truth is None:

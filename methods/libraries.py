@@ -99,6 +99,6 @@ TF_KERAS_VIS = Library("tf-keras-vis", "tensorflow", ("tf-keras-vis",))
 XPLIQUE = Library(
     "Xplique",
     "tensorflow",
-    ("xplique", "tensorflow-probability", "tf-keras"),
-    "pip install 'heatmark[peers]' tensorflow-probability tf-keras && pip install --no-deps xplique",
+    ("xplique", "einops", "tensorflow-probability", "tf-keras"),
+    "pip install 'heatmark[peers]' einops tensorflow-probability tf-keras && pip install --no-deps xplique",
 )

@@ -11,6 +11,7 @@ from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs, Transform, unchanged
+from ..models.inputs.baselines import baseline_of
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
 from ..models.token_grid import maps_of_tokens
@@ -92,6 +93,16 @@ class Request:
         """Return the chunk in which every sample stands once, as its variant of this number."""
         rows = np.arange(self.count)
         return Chunk(self.operations, rows, np.full(self.count, number), slice(0, self.count))
+
+    # Other inputs
+
+    def baseline(self, given: str | float | np.ndarray) -> Tensor:
+        """Return what stands for absence, one for all samples or one for each; see `baseline_of`."""
+        return baseline_of(self.model, self.x, given, self.bank)
+
+    def baselines(self, given: str | float | np.ndarray) -> list[Tensor]:
+        """Return several baselines where a text names them, as ``black+white``."""
+        return [self.baseline(one) for one in (given.split("+") if isinstance(given, str) else [given])]
 
     # Questions about the input
 

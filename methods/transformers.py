@@ -6,6 +6,7 @@ tokens) that is the mean view of all tokens.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,13 +20,13 @@ from .registry import register_method
 from .request import Request
 
 Fusion = Literal["mean", "max", "min"]
+_transformer = partial(
+    register_method, family="transformer", signed=False, pooling="none", needs=["gradients", "attention"]
+)
 
 
-@register_method(
+@_transformer(
     "raw_attention",
-    family="transformer",
-    signed=False,
-    pooling="none",
     needs=["attention"],
     cost="1 forward pass",
     reference=Reference("Dosovitskiy et al.", 2020, "An Image is Worth 16x16 Words", "2010.11929"),
@@ -42,11 +43,8 @@ def raw_attention(
     return request.attention_map(lambda answer: _read(request, _over_heads(request, answer.attentions[block])))
 
 
-@register_method(
+@_transformer(
     "attention_rollout",
-    family="transformer",
-    signed=False,
-    pooling="none",
     needs=["attention"],
     cost="1 forward pass",
     reference=Reference("Abnar, Zuidema", 2020, "Quantifying Attention Flow in Transformers", "2005.00928"),
@@ -78,18 +76,16 @@ def attention_rollout(
     return request.attention_map(rolled)
 
 
-@register_method(
+@_transformer(
     "chefer",
-    family="transformer",
-    signed=False,
-    pooling="none",
-    needs=["gradients", "attention"],
     cost="1 forward pass, and 1 backward pass down to the first attention",
     reference=Reference(
-        "Chefer, Gur, Wolf", 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal Transformers",
+        "Chefer, Gur, Wolf",
+        2021,
+        "Generic Attention-model Explainability for Interpreting Bi-Modal Transformers",
         "2103.15679",
     ),
-)  # fmt: skip
+)
 def chefer(request: Request) -> Tensor:
     """Attention times the positive part of its product with the logit's gradient, gathered through all layers.
 
@@ -108,18 +104,16 @@ def chefer(request: Request) -> Tensor:
     return request.attention_map(gathered, gradients=True)
 
 
-@register_method(
+@_transformer(
     "legrad",
-    family="transformer",
-    signed=False,
-    pooling="none",
-    needs=["gradients", "attention"],
     cost="1 forward and 1 backward pass for each attention layer read",
     reference=Reference(
-        "Bousselham et al.", 2024,
-        "LeGrad: An Explainability Method for Vision Transformers via Feature Formation Sensitivity", "2404.03214",
+        "Bousselham et al.",
+        2024,
+        "LeGrad: An Explainability Method for Vision Transformers via Feature Formation Sensitivity",
+        "2404.03214",
     ),
-)  # fmt: skip
+)
 def legrad(
     request: Request,
     *,

@@ -251,8 +251,7 @@ class _Viewer:
         return model.operations.compiled(_filled, rows, self._fill(fill, chunk), *band)
 
     def _fill(self, name: str, chunk: Chunk) -> Tensor:
-        fill = self._fills[name]
-        return fill if int(fill.shape[0]) == 1 else chunk.of_samples(fill)
+        return chunk.background(self._fills[name])
 
     def _ranking(self, unit: str) -> Ranking:
         """Return a unit's ranking; any other serves for the whole and the empty input, which all units share."""

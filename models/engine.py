@@ -73,6 +73,10 @@ class Chunk:
         """Return, for each row, the entry of its sample: (m, ...) from (n, ...)."""
         return self._take(values, self.samples)
 
+    def background(self, values: Tensor) -> Tensor:
+        """Return what stands behind each row: the entry of its sample, or the only entry there is, which broadcasts."""
+        return values if int(values.shape[0]) == 1 else self.of_samples(values)
+
     def of_variants(self, values: Tensor | np.ndarray) -> Tensor:
         """Return, for each row, the entry of its variant: (m, ...) from (v, ...)."""
         return self._take(values, self.variants)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from heatmark.errors import BadInput, StorageError, UnknownName
 from heatmark.identity import array_digest, canonical_json, digest, file_digest
-from heatmark.parameters import Doc, bound, parameters_of
+from heatmark.parameters import Doc, bound, made, parameters_of
 from heatmark.registry import Entry, Reference, Registry
 from heatmark.selection import Selection, parse_selection, parse_selections, select
 from heatmark.storage import CACHE_VARIABLE, cache_folder, set_aside, set_aside_aloud, written_whole
@@ -158,3 +159,52 @@ def test_a_damaged_cache_file_is_set_aside_with_a_warning(tmp_path):
     (tmp_path / "cache.bin").touch()
     with pytest.warns(RuntimeWarning, match=r"It is short\. It was moved to .*cache\.bin\.corrupt and is being made"):
         set_aside_aloud(tmp_path / "cache.bin", "It is short.")
+
+
+@dataclass(frozen=True)
+class Steps:
+    count: Annotated[int, Doc("how many", low=1)] = 4
+    kept: bool = True
+
+
+_FINE = Steps(8)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    steps: Steps = _FINE
+    fill: Annotated[str, Doc("what is filled in", choices=("black", "white"))] = "black"
+    score: str = "logit"
+
+
+def test_a_dataclass_declares_its_documented_fields_and_those_of_what_it_holds():
+    found = parameters_of(Protocol)
+    assert [(one.name, one.default, one.doc.text) for one in found] == [
+        ("count", 8, "how many"),
+        ("fill", "black", "what is filled in"),
+    ]
+    assert made(Protocol, bound(found, {}, "it")) == Protocol()
+    assert made(Protocol, bound(found, {"count": 2, "fill": "white"}, "it")) == Protocol(Steps(2), "white")
+    for wrong in ({"kept": False}, {"score": "probability"}, {"steps": 3}):
+        with pytest.raises(UnknownName, match="it has: count, fill"):
+            bound(found, wrong, "it")
+    with pytest.raises(BadInput, match="at least 1"):
+        bound(found, {"count": 0}, "it")
+
+
+def test_a_documented_field_needs_a_default():
+    @dataclass(frozen=True)
+    class Open:
+        count: Annotated[int, Doc("how many")]
+
+    with pytest.raises(TypeError, match="'count' needs a default"):
+        parameters_of(Open)
+
+
+def test_a_fixed_field_of_a_subclass_is_no_parameter_any_more():
+    @dataclass(frozen=True)
+    class Fixed(Protocol):
+        fill: str = "white"
+
+    assert [one.name for one in parameters_of(Fixed)] == ["count"]
+    assert made(Fixed, {"count": 8}).fill == "white"

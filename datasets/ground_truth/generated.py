@@ -141,11 +141,8 @@ class GeneratedDataset(Dataset):
 def generated(
     generator: Generator, split: str, seed: int, samples: int | None, **options: str | int | float
 ) -> GeneratedDataset:
-    """Return a dataset under the name that loads it; ``options`` hold its further ones that are not the default's."""
-    changed = {**options, **({} if split == "test" else {"split": split}), **({} if seed == 0 else {"seed": seed})}
-    if samples is not None:
-        changed["samples"] = samples
-    name = spelt(generator.title, **changed)
+    """Return a dataset under the name that loads it; ``options`` hold its further ones."""
+    name = spelt(generator.title, split=split, seed=seed, samples=samples, **options)
     return GeneratedDataset(name, generator, split=split, seed=seed, samples=samples)
 
 

@@ -74,9 +74,7 @@ class Mosaic(Dataset):
 
     def __init__(self, source: Dataset, *, samples: int = SAMPLES, tile: int = TILE, seed: int = 0) -> None:
         self.source, self.tile, self.seed, self._count = source, tile, seed, samples
-        given = {"source": source.name, "samples": samples, "tile": tile, "seed": seed}
-        usual = {"source": SOURCE, "samples": SAMPLES, "tile": TILE, "seed": 0}
-        self.name = spelt("mosaic", **{key: value for key, value in given.items() if value != usual[key]})
+        self.name = spelt("mosaic", source=source.name, samples=samples, tile=tile, seed=seed)
         self.title = "mosaic" if source.name == SOURCE else f"mosaic of {source.title}"
         self.license = source.license
         self.class_names = source.class_names

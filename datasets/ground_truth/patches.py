@@ -58,9 +58,7 @@ def load_patches(
         counts={"test": 600, "train": 3000},
         options={"correlation": correlation},
     )
-    return generated(
-        generator, split, seed, samples, **({} if correlation == CORRELATION else {"correlation": correlation})
-    )
+    return generated(generator, split, seed, samples, correlation=correlation)
 
 
 def draw_patches(random: drawing.Random, label: int, correlation: float) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ def load_image_folder(
         for picture in found.pictures
     ]
     return ImageFiles(
-        f"{spelt('image-folder', **({} if classes == 'auto' else {'classes': classes}))}:{path}",
+        f"{spelt('image-folder', classes=classes)}:{path}",
         files,
         class_names=class_names,
         license=LICENSE,

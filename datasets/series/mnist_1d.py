@@ -79,7 +79,7 @@ def load_mnist1d(*, split: Annotated[str, Doc("which part", choices=("test", "tr
     parts = {"train": (arrays["x"], arrays["y"]), "test": (arrays["x_test"], arrays["y_test"])}
     x, y = parts.pop(split)
     return ArrayDataset(
-        spelt("mnist1d", **({} if split == "test" else {"split": split})),
+        spelt("mnist1d", split=split),
         x,
         y,
         ids=[f"mnist1d-{split}-{index:05d}" for index in range(len(x))],

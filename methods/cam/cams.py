@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -19,12 +20,14 @@ LayerName = Annotated[
     str | None, Doc("the layer; by default the last one with positions, after its activation", source="Selvaraju 2016")
 ]
 _COST = "1 forward pass, and 1 backward pass down to the layer"
+_cam = partial(register_method, family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST)
 
 
-@register_method(
-    "cam", family="cam", signed=True, pooling="none", needs=["gradients", "layers"], cost=_COST,
+@_cam(
+    "cam",
+    signed=True,
     reference=Reference("Zhou et al.", 2015, "Learning Deep Features for Discriminative Localization", "1512.04150"),
-)  # fmt: skip
+)
 def cam(request: Request) -> Tensor:
     """The last feature maps, weighted by the dense layer's weights of the target.
 
@@ -46,19 +49,13 @@ def cam(request: Request) -> Tensor:
     return request.upsampled(operations.sum(places * weights * answer.activations, axis=1))
 
 
-@register_method(
-    "grad_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"),
-)  # fmt: skip
+@_cam("grad_cam", reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"))
 def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """The positive part of a layer's maps, each weighted by the mean gradient of the logit over its positions."""
     return positive_map(request, _mean_weighted(request, request.at_layer(layer)))
 
 
-@register_method(
-    "grad_cam_plus_plus", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
-)  # fmt: skip
+@_cam("grad_cam_plus_plus", reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"))
 def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
     """Grad-CAM with pixel-wise weights of the positive gradients (equation 19; the score is exp(logit))."""
     operations = request.operations
@@ -72,10 +69,7 @@ def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, weights * answer.activations)
 
 
-@register_method(
-    "xgrad_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"),
-)  # fmt: skip
+@_cam("xgrad_cam", reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"))
 def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Grad-CAM whose weights are gradients averaged with the activations as shares (equation 8)."""
     operations = request.operations
@@ -86,50 +80,48 @@ def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, _quotient(operations, product, total) * answer.activations)
 
 
-@register_method(
-    "hires_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Draelos, Carin", 2020, "Use HiResCAM instead of Grad-CAM", "2011.08891"),
-)  # fmt: skip
+@_cam("hires_cam", reference=Reference("Draelos, Carin", 2020, "Use HiResCAM instead of Grad-CAM", "2011.08891"))
 def hires_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """The positive part of activation times gradient, position by position, summed over the layer's maps."""
     answer = request.at_layer(layer)
     return positive_map(request, answer.gradients * answer.activations)
 
 
-@register_method(
-    "layer_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Jiang et al.", 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps"),
-)  # fmt: skip
+@_cam("layer_cam", reference=Reference("Jiang et al.", 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps"))
 def layer_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Activation times the positive part of its gradient, position by position, summed over the layer's maps."""
     answer = request.at_layer(layer)
     return positive_map(request, request.operations.maximum(answer.gradients, 0.0) * answer.activations)
 
 
-@register_method(
-    "eigen_cam", family="cam", signed=False, pooling="none", needs=["layers"], cost="1 forward pass",
+@_cam(
+    "eigen_cam",
+    needs=["layers"],
+    cost="1 forward pass",
     reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299"),
-)  # fmt: skip
+)
 def eigen_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """The positive part of the layer's maps along their first principal component; the same for every class."""
     return _first_component(request, request.activations(layer))
 
 
-@register_method(
-    "eigen_grad_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM, on activation x gradient", "2008.00299"),
-)  # fmt: skip
+@_cam(
+    "eigen_grad_cam", reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM, on activation x gradient", "2008.00299")
+)
 def eigen_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Eigen-CAM of activation times gradient, which tells classes apart."""
     answer = request.at_layer(layer)
     return _first_component(request, answer.activations * answer.gradients)
 
 
-@register_method(
-    "guided_grad_cam", family="cam", signed=True, needs=["gradients", "layers", "relu"],
+@_cam(
+    "guided_grad_cam",
+    signed=True,
+    needs=["gradients", "layers", "relu"],
     cost="2 forward and 2 backward passes",
     reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"),
-)  # fmt: skip
+    pooling="sum",
+)
 def guided_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Guided backpropagation times Grad-CAM at the input's size."""
     return request.gradient(rule="guided") * request.model.with_channel_axis(grad_cam(request, layer=layer))
@@ -154,10 +146,7 @@ class ContrastScore:
         return own[:, 0] - self.strength * operations.sum(logits * rivals, axis=1) / self.count
 
 
-@register_method(
-    "finer_cam", family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST,
-    reference=Reference("Zhang et al.", 2025, "Finer-CAM", "2501.11309"),
-)  # fmt: skip
+@_cam("finer_cam", reference=Reference("Zhang et al.", 2025, "Finer-CAM", "2501.11309"))
 def finer_cam(
     request: Request,
     *,

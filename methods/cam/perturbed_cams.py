@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -16,12 +17,11 @@ from ..registry import register_method
 from ..request import Request
 from .cams import LayerName, positive_map
 
+_cam = partial(register_method, family="cam", signed=False, pooling="none")
 
-@register_method(
+
+@_cam(
     "score_cam",
-    family="cam",
-    signed=False,
-    pooling="none",
     needs=["layers"],
     cost="1 forward pass, and 1 for each channel of the layer",
     reference=Reference("Wang et al.", 2019, "Score-CAM", "1910.01279"),
@@ -46,11 +46,8 @@ def score_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, _per_channel(operations, weights, activations) * activations)
 
 
-@register_method(
+@_cam(
     "ablation_cam",
-    family="cam",
-    signed=False,
-    pooling="none",
     needs=["layers"],
     cost="2 forward passes, and 1 for each channel of the layer",
     reference=Reference("Ramaswamy et al.", 2020, "Ablation-CAM"),
@@ -82,11 +79,8 @@ def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, weights * activations)
 
 
-@register_method(
+@_cam(
     "opti_cam",
-    family="cam",
-    signed=False,
-    pooling="none",
     needs=["gradients", "layers"],
     cost="1 forward pass, and `steps` forward and backward passes",
     reference=Reference("Zhang et al.", 2023, "Opti-CAM", "2301.07002"),

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Pairs
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.queries import Layer, Query, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -60,7 +60,7 @@ def sise(
     gradient of the logit is positive; enlarged and scaled to [0, 1], they mask the sample.
     """
     layers = block_ends(request)
-    fill = baseline_of(request.model, request.x, baseline, request.bank)
+    fill = request.baseline(baseline)
     query = Query("logit", layers=tuple(layer.name for layer in layers), layer_gradients=True)
     maps = []
     stream = request.model.engine.stream(query, request.x, request.target, Pairs.grid(request.count, 1))
@@ -120,14 +120,13 @@ def _visualised(
     weights = np.zeros(worth.size)
     if kept.size:
         rows = samples[kept // shape[1]]
-        alone = int(fill.shape[0]) == 1
 
         def masked(x: Tensor, chunk: Chunk) -> Tensor:
             chosen = kept[chunk.rows]
             enlarged = request.upsampled(operations.take(flat, chosen))
             per_map = (-1,) + (1,) * len(model.spatial_shape)
             low, high = (model.from_numpy(ends[chosen].reshape(per_map)) for ends in (lows, highs))
-            return request.masked((enlarged - low) / (high - low), x, fill if alone else chunk.of_samples(fill))
+            return request.masked((enlarged - low) / (high - low), x, chunk.background(fill))
 
         scores = model.engine.scores(request.x, request.target, Pairs(rows, np.arange(len(rows))), masked, score)
         weights[kept] = model.to_numpy(scores) / areas[kept]

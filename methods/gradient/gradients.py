@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -14,14 +15,11 @@ from ..request import Request
 
 _ONE = "1 forward and 1 backward pass"
 _SIMONYAN = Reference("Simonyan, Vedaldi, Zisserman", 2013, "Deep Inside Convolutional Networks", "1312.6034")
+_gradient = partial(register_method, family="gradient", signed=True, needs=["gradients"], cost=_ONE)
 
 
-@register_method(
+@_gradient(
     "gradient",
-    family="gradient",
-    signed=True,
-    needs=["gradients"],
-    cost=_ONE,
     reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
 )
 def gradient(request: Request) -> Tensor:
@@ -29,33 +27,21 @@ def gradient(request: Request) -> Tensor:
     return request.gradient()
 
 
-@register_method(
-    "saliency", family="gradient", signed=False, pooling="max_abs", needs=["gradients"], cost=_ONE, reference=_SIMONYAN
-)
+@_gradient("saliency", signed=False, pooling="max_abs", reference=_SIMONYAN)
 def saliency(request: Request) -> Tensor:
     """The largest absolute gradient over the channels at each position."""
     return request.gradient()
 
 
-@register_method(
-    "input_x_gradient",
-    family="gradient",
-    signed=True,
-    needs=["gradients"],
-    cost=_ONE,
-    reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
-)
+@_gradient("input_x_gradient", reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"))
 def input_x_gradient(request: Request) -> Tensor:
     """The input times its gradient, summed over channels; the input counts from black."""
     return request.x * request.gradient()
 
 
-@register_method(
+@_gradient(
     "guided_backprop",
-    family="gradient",
-    signed=True,
     needs=["gradients", "relu"],
-    cost=_ONE,
     reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
 )
 def guided_backprop(request: Request) -> Tensor:
@@ -63,12 +49,9 @@ def guided_backprop(request: Request) -> Tensor:
     return request.gradient(rule="guided")
 
 
-@register_method(
+@_gradient(
     "deconvnet",
-    family="gradient",
-    signed=True,
     needs=["gradients", "relu"],
-    cost=_ONE,
     reference=Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901"),
 )
 def deconvnet(request: Request) -> Tensor:
@@ -76,10 +59,7 @@ def deconvnet(request: Request) -> Tensor:
     return request.gradient(rule="deconvnet")
 
 
-@register_method(
-    "capped_saliency", family="gradient", signed=False, pooling="none", needs=["gradients"], cost=_ONE,
-    reference=_SIMONYAN,
-)  # fmt: skip
+@_gradient("capped_saliency", signed=False, pooling="none", reference=_SIMONYAN)
 def capped_saliency(
     request: Request,
     *,

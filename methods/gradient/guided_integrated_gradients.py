@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -48,9 +48,7 @@ def guided_ig(
     """
     model = request.model
     end = model.to_numpy(request.x).astype(np.float64)
-    begin = np.broadcast_to(
-        model.to_numpy(baseline_of(model, request.x, baseline, request.bank)).astype(np.float64), end.shape
-    )
+    begin = np.broadcast_to(model.to_numpy(request.baseline(baseline)).astype(np.float64), end.shape)
     paths = [_Path(start, stop, fraction, distance) for start, stop in zip(begin, end, strict=True)]
     for step in range(steps):
         here = model.from_numpy(np.stack([path.x for path in paths]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
-from ...models.engine import Chunk
+from ...models.engine import Chunk, Maker
 from ...models.inputs.baselines import BASELINES, baseline_of
 from ...models.random_bank import RandomBank
 from ...parameters import Doc
@@ -62,27 +62,30 @@ def integrated_gradients(
     Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error (see
     `completeness_error`). With several baselines, the mean over their paths.
     """
-    several = baseline.split("+") if isinstance(baseline, str) else [baseline]
-    total = 0.0
-    for one in several:
-        total = total + _from_one(request, steps, baseline_of(request.model, request.x, one, request.bank), rule)
-    return total / len(several)
+    several = request.baselines(baseline)
+    return sum(_from_one(request, steps, start, rule) for start in several) / len(several)
 
 
 def _from_one(request: Request, steps: int, start: Tensor, rule: str) -> Tensor:
     """Return the integral along the paths from one baseline."""
     points, weights = quadrature(rule, steps)
     per_axis = (-1,) + (1,) * len(request.model.input_shape)
-    alone = int(start.shape[0]) == 1
-
-    def point(x: Tensor, chunk: Chunk) -> Tensor:
-        here = start if alone else chunk.of_samples(start)
-        return here + chunk.of_variants(points.reshape(per_axis)) * (x - here)
 
     def weighted(gradient: Tensor, chunk: Chunk) -> Tensor:
         return gradient * chunk.of_variants((steps * weights).reshape(per_axis))
 
-    return (request.x - start) * request.mean_gradient(point, steps, weighted)
+    return (request.x - start) * request.mean_gradient(along_path(request, start, points), steps, weighted)
+
+
+def along_path(request: Request, start: Tensor, points: np.ndarray) -> Maker:
+    """Return the maker of points on the straight paths from ``start`` (0) to the samples (1), float32 (variants,)."""
+    shares = points.reshape(-1, *(1,) * len(request.model.input_shape))
+
+    def point(x: Tensor, chunk: Chunk) -> Tensor:
+        here = chunk.background(start)
+        return here + chunk.of_variants(shares) * (x - here)
+
+    return point
 
 
 def completeness_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,8 +12,8 @@ from ...datasets.base import Dataset
 from ...datasets.registry import load_dataset
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor, TensorOperations
-from ...models.engine import Chunk, Maker, Pairs
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.engine import Maker, Pairs
+from ...models.inputs.baselines import BASELINES
 from ...models.queries import Layer, Query, ScoreFunction, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -20,10 +21,12 @@ from ..cam.cams import ContrastScore, LayerName
 from ..registry import register_method
 from ..request import Request
 from .class_samples import samples_of_class
+from .integrated_gradients import along_path
 
 _LEINO = Reference(
     "Leino et al.", 2018, "Influence-Directed Explanations for Deep Convolutional Networks", "1802.03788"
 )
+_influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"])
 Steps = Annotated[int, Doc("points of the distribution", source="TruLens: 10; IG: 50", low=1)]
 Points = Annotated[
     int, Doc("points of the distribution; of a class, at most so many samples", source="TruLens: 10", low=1)
@@ -61,12 +64,9 @@ class UnitScore:
         return operations.take_class(output, channel)
 
 
-@register_method(
+@_influence(
     "internal_influence",
-    family="influence",
-    signed=True,
     pooling="none",
-    needs=["gradients", "layers"],
     cost="`steps` forward and backward passes, and 1 forward pass",
     reference=_LEINO,
 )
@@ -75,16 +75,13 @@ def internal_influence(
 ) -> Tensor:
     """A layer's activations times their mean influence along the path from a baseline, summed over its maps."""
     name = request.layer(layer).name
-    influence = _mean_influence(request, name, _along_path(request, baseline, steps), steps, "logit")
+    influence = _mean_influence(request, name, _path(request, baseline, steps), steps, "logit")
     return request.upsampled(request.operations.sum(influence * request.activations(layer), axis=1))
 
 
-@register_method(
+@_influence(
     "conductance",
-    family="influence",
-    signed=True,
     pooling="none",
-    needs=["gradients", "layers"],
     cost="2 x `steps` + 1 forward, `steps` backward passes",
     reference=Reference("Dhamdhere, Sundararajan, Yan", 2018, "How Important Is a Neuron?", "1805.12233"),
 )
@@ -102,8 +99,8 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
     """Return the conductance of a layer's positions, (n, *layer's spatial shape); it is complete."""
     model, operations = request.model, request.operations
     name = request.layer(layer).name
-    middles = _along_path(request, baseline, steps)
-    ends = _along_path(request, baseline, steps, offset=0.0)
+    middles = _path(request, baseline, steps)
+    ends = _path(request, baseline, steps, offset=0.0)
     query, plain = Query(layers=(name,), layer_gradients=True), Query(layers=(name,))
     # Ends and middles of each step side by side, all samples of a step together: memory is that of one step.
     before, total = None, 0.0
@@ -119,11 +116,8 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
     return total
 
 
-@register_method(
+@_influence(
     "influence_directed",
-    family="influence",
-    signed=True,
-    needs=["gradients", "layers"],
     cost="2 forward and backward passes; 1 + `steps` for a path or a Gaussian; 1, and `steps` for each class explained",
     reads="data",
     reference=_LEINO,
@@ -188,7 +182,7 @@ def expert_channel(
         return _expert_of_class(request, layer.name, score, data, steps)
     makers: dict[str, tuple[Maker, int]] = {
         "instance": (lambda x, chunk: x, 1),
-        "path": (_along_path(request, baseline, steps), steps),
+        "path": (_path(request, baseline, steps), steps),
         "gaussian": (lambda x, chunk: x + request.noise("influence", chunk, noise), steps),
     }
     make, variants = makers[distribution]
@@ -224,17 +218,10 @@ def _of_channels(request: Request, influence: Tensor) -> np.ndarray:
     return request.model.to_numpy(request.operations.mean(influence, axis=axes))
 
 
-def _along_path(request: Request, baseline: str | float | np.ndarray, steps: int, offset: float = 0.5) -> Maker:
+def _path(request: Request, baseline: str | float | np.ndarray, steps: int, offset: float = 0.5) -> Maker:
     """Return the maker of the points (number + offset) / steps of the way from the baseline to x."""
-    start = baseline_of(request.model, request.x, baseline, request.bank)
-    shape = (-1,) + (1,) * len(request.model.input_shape)
-
-    def point(x: Tensor, chunk: Chunk) -> Tensor:
-        here = start if int(start.shape[0]) == 1 else chunk.of_samples(start)
-        shares = ((chunk.variants + offset) / steps).astype(np.float32).reshape(shape)
-        return here + request.model.from_numpy(shares) * (x - here)
-
-    return point
+    points = ((np.arange(steps + 1) + offset) / steps).astype(np.float32)
+    return along_path(request, request.baseline(baseline), points)
 
 
 def _mean_influence(

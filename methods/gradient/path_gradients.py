@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.inputs.blur import gaussian_matrix
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
 from ..request import Request
 
+_along = partial(register_method, family="gradient", signed=True, needs=["gradients"])
 
-@register_method(
+
+@_along(
     "expected_gradients",
-    family="gradient",
-    signed=True,
-    needs=["gradients"],
     cost="`samples` forward and backward passes",
     reference=Reference("Erion et al.", 2019, "Improving performance of deep learning models", "1906.10670"),
 )
@@ -49,10 +49,10 @@ def expected_gradients(
         def start(chunk: Chunk) -> Tensor:
             return model.from_numpy(model.native_array(drawn[chunk.variants]))
     else:
-        fixed = baseline_of(model, request.x, baseline, request.bank)
+        fixed = request.baseline(baseline)
 
         def start(chunk: Chunk) -> Tensor:
-            return fixed if int(fixed.shape[0]) == 1 else chunk.of_samples(fixed)
+            return chunk.background(fixed)
 
     def point(x: Tensor, chunk: Chunk) -> Tensor:
         here = start(chunk)
@@ -64,11 +64,8 @@ def expected_gradients(
     return request.mean_gradient(point, samples, weighted)
 
 
-@register_method(
+@_along(
     "blur_ig",
-    family="gradient",
-    signed=True,
-    needs=["gradients"],
     cost="`steps` forward and backward passes",
     reference=Reference("Xu, Venugopalan, Sundararajan", 2020, "Attribution in Scale and Space", "2004.03383"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from ...models.arrays.operations import Tensor
@@ -13,6 +14,7 @@ from ..registry import register_method
 from ..request import Request
 
 _SMILKOV = Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825")
+_smooth = partial(register_method, family="gradient", signed=True, cost="`samples` forward and backward passes")
 Samples = Annotated[int, Doc("noisy copies", source="Smilkov et al. 2017, section 3.2: 50; PAIR: 25", low=1)]
 Noise = Annotated[
     float, Doc("standard deviation as a share of the input range", source="Smilkov et al. 2017: 10 to 20 %", low=0)
@@ -23,12 +25,9 @@ Magnitude = Annotated[
 ]
 
 
-@register_method(
+@_smooth(
     "smoothgrad",
-    family="gradient",
-    signed=True,
     needs=["gradients"],
-    cost="`samples` forward and backward passes",
     reference=_SMILKOV,
     presets={"absolute": {"magnitude": "absolute"}, "squared": {"magnitude": "squared"}},
 )
@@ -40,12 +39,10 @@ def smoothgrad(
     return request.mean_gradient(_noisy(request, noise), samples, transform[magnitude])
 
 
-@register_method(
+@_smooth(
     "vargrad",
-    family="gradient",
     signed=False,
     needs=["gradients"],
-    cost="`samples` forward and backward passes",
     reference=Reference("Adebayo et al.", 2018, "Sanity Checks for Saliency Maps", "1810.03292"),
 )
 def vargrad(request: Request, *, samples: Samples = 25, noise: Noise = 0.15) -> Tensor:
@@ -54,15 +51,7 @@ def vargrad(request: Request, *, samples: Samples = 25, noise: Noise = 0.15) -> 
     return request.operations.maximum(squares - mean * mean, 0.0)
 
 
-@register_method(
-    "smooth",
-    family="gradient",
-    signed=True,
-    pooling="none",
-    wraps=True,
-    cost="`samples` times the inner method's",
-    reference=_SMILKOV,
-)
+@_smooth("smooth", pooling="none", wraps=True, cost="`samples` times the inner method's", reference=_SMILKOV)
 def smooth(request: Request, *, samples: Samples = 10, noise: Noise = 0.15) -> Tensor:
     """The mean of another method's maps over copies with Gaussian noise: smooth[integrated_gradients]."""
     assert request.inner is not None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
@@ -96,7 +96,7 @@ def _only_modules(request: Request, what: str) -> None:
 
 def _start(request: Request, *, baseline: Baseline = "black") -> dict[str, Any]:
     """Return one baseline for all samples or one for each; Captum takes no other number of them."""
-    start = baseline_of(request.model, request.x, baseline, request.bank).expand(-1, *request.model.input_shape)
+    start = request.baseline(baseline).expand(-1, *request.model.input_shape)
     return {"baselines": start.contiguous()}
 
 

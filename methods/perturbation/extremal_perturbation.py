@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import BadInput, NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Pairs
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.queries import Query, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -80,8 +80,7 @@ def extremal_perturbation(
         raise NotApplicable(f"Masks are made for pictures and series, and {spatial} is neither.")
     wanted = _areas(areas)
     masks = SmoothMask(tuple(max(1, round(cells * size / min(spatial))) for size in spatial), spatial, width)
-    fill = baseline_of(model, request.x, baseline, request.bank)
-    alone = int(fill.shape[0]) == 1
+    fill = request.baseline(baseline)
     enlarging = [model.from_numpy(matrix) for matrix in masks.enlarging]
     letters = "hw"[: len(spatial)]
     enlarge = ",".join(f"{letter}{letter.upper()}" for letter in letters)
@@ -97,11 +96,11 @@ def extremal_perturbation(
 
         def masked(x: Tensor, chunk: Chunk, inside: np.ndarray = inside) -> Tensor:
             whole = operations.einsum(up, chunk.of_pairs(inside), *enlarging)
-            return request.masked(whole, x, fill if alone else chunk.of_samples(fill))
+            return request.masked(whole, x, chunk.background(fill))
 
         rewards = []
         for chunk, answer in model.engine.stream(query, request.x, request.target, pairs, masked):
-            shown = chunk.of_samples(request.x) - (fill if alone else chunk.of_samples(fill))
+            shown = chunk.of_samples(request.x) - chunk.background(fill)
             # The picture is fill + mask (x - fill), so that is what the mask's slope is made of.
             slope = shown * answer.input_gradient
             slope = slope if model.channel_axis is None else operations.sum(slope, axis=model.channel_axis)

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.inputs.regions import grid_labels
 from ...models.queries import ScoreKind
 from ...parameters import Doc
@@ -73,8 +73,7 @@ class Grid:
         """
         request, model, operations = self.request, self.request.model, self.request.operations
         spatial = model.spatial_shape
-        fill = baseline_of(model, request.x, baseline, request.bank)
-        alone = int(fill.shape[0]) == 1
+        fill = request.baseline(baseline)
         places = model.from_numpy(grid_labels(spatial, self.shape).reshape(1, -1))
 
         def masked(x: Tensor, chunk: Chunk) -> Tensor:
@@ -82,7 +81,7 @@ class Grid:
             cells = model.from_numpy(masks[numbers])
             everywhere = operations.take(places, np.zeros(len(numbers), np.int64))
             whole = operations.reshape(operations.take_along_rows(cells, everywhere), (len(numbers), *spatial))
-            return request.masked(operations.take(whole, rows), x, fill if alone else chunk.of_samples(fill))
+            return request.masked(operations.take(whole, rows), x, chunk.background(fill))
 
         return model.to_numpy(request.scores(masked, len(masks), score)).astype(np.float64)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -67,8 +67,7 @@ def occlusion(
     """The mean drop of the score over the windows that cover a position."""
     spatial = request.model.spatial_shape
     window, stride = window_and_stride(spatial, window, stride)
-    cover = baseline_of(request.model, request.x, baseline, request.bank)
-    alone = int(cover.shape[0]) == 1
+    cover = request.baseline(baseline)
     corners = np.array(list(itertools.product(*(window_starts(size, window, stride) for size in spatial))))
     # Where each window covers along each axis: (windows, size) per axis, as zeros and ones.
     covered = [
@@ -77,7 +76,7 @@ def occlusion(
     ]
 
     def occluded(x: Tensor, chunk: Chunk) -> Tensor:
-        here = cover if alone else chunk.of_samples(cover)
+        here = chunk.background(cover)
         return request.masked(1.0 - _outer([chunk.of_variants(axis) for axis in covered]), x, here)
 
     operations = request.operations

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.random_bank import RandomBank
 from ...parameters import Doc
 from ...registry import Reference
@@ -80,12 +80,11 @@ def rise(
     """The mean of random smooth masks, weighted by the target's probability for the masked input."""
     operations = request.operations
     smooth = SmoothMasks(request, cells, probability)
-    fill = baseline_of(request.model, request.x, baseline, request.bank)
-    alone = int(fill.shape[0]) == 1
+    fill = request.baseline(baseline)
 
     def masked(x: Tensor, chunk: Chunk) -> Tensor:
         numbers, places = np.unique(chunk.variants, return_inverse=True)
-        here = fill if alone else chunk.of_samples(fill)
+        here = chunk.background(fill)
         return request.masked(operations.take(smooth[numbers], places), x, here)
 
     scores = request.scores(masked, masks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -17,13 +18,11 @@ from ..request import Request
 from .superpixels import Fill, RegionKind, Segments, Spread, coalition_scores, painted, regions_of
 
 Score = Annotated[ScoreKind, Doc("what is shared out", source="Captum: the network's output")]
+_shapley = partial(register_method, family="perturbation", signed=True, pooling="none")
 
 
-@register_method(
+@_shapley(
     "kernel_shap",
-    family="perturbation",
-    signed=True,
-    pooling="none",
     cost="`samples` + 2 forward passes; 2^regions where those are fewer",
     reference=Reference("Lundberg, Lee", 2017, "A Unified Approach to Interpreting Model Predictions", "1705.07874"),
 )
@@ -66,11 +65,8 @@ def kernel_shap(
     return painted(request, divided, values, spread=spread)
 
 
-@register_method(
+@_shapley(
     "shapley_sampling",
-    family="perturbation",
-    signed=True,
-    pooling="none",
     cost="2 forward passes, and regions - 1 for each of `permutations`",
     reference=Reference("Castro, Gómez, Tejada", 2009, "Polynomial calculation of the Shapley value based on sampling"),
 )

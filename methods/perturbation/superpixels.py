@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Pairs
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...models.inputs.regions import grid_labels, superpixel_labels
 from ...models.queries import ScoreFunction, ScoreKind
 from ...parameters import Doc
@@ -92,7 +92,7 @@ def fill_of(request: Request, regions: Regions, baseline: str | float | np.ndarr
         If regions are replaced by their own mean and all regions of a sample are single positions.
     """
     if not isinstance(baseline, str) or baseline != "segment_mean":
-        return baseline_of(request.model, request.x, baseline, request.bank)
+        return request.baseline(baseline)
     positions = int(np.prod(request.model.spatial_shape))
     if (regions.counts == positions).any():
         raise NotApplicable(
@@ -137,7 +137,6 @@ def coalition_scores(
     """
     model, operations = request.model, request.operations
     fill = fill_of(request, regions, baseline)
-    alone = int(fill.shape[0]) == 1
     labels = model.from_numpy(regions.labels.reshape(request.count, -1))
     sizes = [len(shown) for shown in coalitions]
     pairs = Pairs(np.repeat(np.arange(request.count), sizes), np.concatenate([np.arange(size) for size in sizes]))
@@ -150,7 +149,7 @@ def coalition_scores(
             shown[rows, : regions.counts[sample]] = coalitions[sample][chunk.variants[rows]]
         masks = operations.take_along_rows(model.from_numpy(shown), chunk.of_samples(labels))
         masks = operations.reshape(masks, (len(chunk.samples), *model.spatial_shape))
-        return request.masked(masks, x, fill if alone else chunk.of_samples(fill))
+        return request.masked(masks, x, chunk.background(fill))
 
     flat = model.to_numpy(model.engine.scores(request.x, request.target, pairs, shown_only, score))
     return np.split(flat.astype(np.float64), np.cumsum(sizes)[:-1])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.graph.graph import Maximum, Network, Nonlinearity
-from ...models.inputs.baselines import BASELINES, baseline_of
+from ...models.inputs.baselines import BASELINES
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -76,10 +76,9 @@ def deep_lift(
     difference to the input's. The map sums to the difference of the target's logits at x and at the baseline. With
     several baselines, the mean over them.
     """
-    several = baseline.split("+") if isinstance(baseline, str) else [baseline]
-    total = 0.0
+    several, total = request.baselines(baseline), 0.0
     for one in several:
-        start = baseline_of(request.model, request.x, one, request.bank) + 0.0 * request.x
+        start = one + 0.0 * request.x
         (contributions,) = run(request, RescaleWork(), start, name="rescale", forwards=2)
         total = total + contributions
     return total / len(several)

@@ -135,11 +135,10 @@ def removing_from(scoring: Scoring, masks: LazyRows, fill: str) -> Maker:
     """Return what fills the masked positions of a chunk's samples; the chunk's variants number the masks."""
     model = scoring.model
     filling = fill_of(model, scoring.x, fill, scoring.seed)
-    alone = int(filling.shape[0]) == 1
 
     def make(rows: Tensor, chunk: Chunk) -> Tensor:
         gone = model.with_channel_axis(model.from_numpy(masks[chunk.variants]))
-        return model.operations.where(gone, filling if alone else chunk.of_samples(filling), rows)
+        return model.operations.where(gone, chunk.background(filling), rows)
 
     return make
 

@@ -101,7 +101,7 @@ class NonSensitivity(Measure):
             filled = np.zeros((len(chunk.samples), total), bool)
             filled[np.arange(len(filled)), chosen[chunk.variants]] = True
             mask = model.from_numpy(filled.reshape(-1, *model.spatial_shape))
-            here = fill if int(fill.shape[0]) == 1 else chunk.of_samples(fill)
+            here = chunk.background(fill)
             return scoring.operations.where(model.with_channel_axis(mask), here, rows)
 
         scores, whole = scoring.scores(without_one, len(chosen), self.score), scoring.scores_of(self.score)
