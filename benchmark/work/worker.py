@@ -57,6 +57,21 @@ class LoadedTask:
         return np.stack([self._logits[index] for index in indices])
 
 
+class Job(Protocol):
+    """A piece of work with all that doing it in a worker takes."""
+
+    @property
+    def spec(self) -> Piece:
+        """What is to be done."""
+
+    @property
+    def named_model(self) -> NamedModel:
+        """The model that it needs."""
+
+    def result(self, worker: Worker, report: Report) -> Any:
+        """Do it in a process that may have loaded the model already, and return what came out."""
+
+
 class Worker:
     """Loads models and does jobs with them; keeps the last model and dataset.
 

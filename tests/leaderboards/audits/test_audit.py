@@ -232,40 +232,6 @@ def test_an_audit_that_was_stopped_goes_on(tmp_path, measured, monkeypatch):
     assert resumed.metrics == audited(tmp_path / "whole", limit=8).metrics
 
 
-def test_a_crash_of_the_worker_costs_one_method_which_is_tried_again(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("torch")
-    monkeypatch.setenv("AUDIT_FOLDER", str(tmp_path))
-    (tmp_path / "crash").touch()
-    options: dict[str, Any] = {"methods": "gradient,killing,input_x_gradient", "limit": 8, "engine": "processes"}
-    options |= {"plugins": [PLUGIN], "progress": True}
-    found = audited(tmp_path / "audit", **options)
-    ((what, error),) = found.settings["failures"]
-    assert what == "killing, halves on squares" and "torch worker process died" in error and "SIGKILL" in error
-    assert found.settings["methods"] == ["gradient", "input_x_gradient"]
-    (record,) = (tmp_path / "audit" / "failures").glob("*.json")
-    assert json.loads(record.read_text())["spec"]["method"] == "killing"
-    lines = capsys.readouterr().err.splitlines()
-    assert sum(": done in " in line for line in lines) == 2 + 5 + 1
-    assert any("killing · torch: FAILED: The torch worker process died" in line for line in lines)
-
-    (tmp_path / "crash").unlink()
-    again = audited(tmp_path / "audit", **options)
-    (line,) = capsys.readouterr().err.splitlines()  # the rest had been done
-    assert line.startswith("[1/1] halves on squares · killing · torch: done in ")
-    assert again.settings["failures"] == [] and not record.exists()
-    assert again.settings["methods"] == ["gradient", "killing", "input_x_gradient"]
-    assert again.metrics == audited(tmp_path / "serial", **{**options, "engine": "serial"}).metrics
-
-
-def test_methods_without_a_meaning_are_not_asked_again(tmp_path, measured):
-    pytest.importorskip("torch")
-    for expected in (2 + 5 + 1, 0):
-        found = audited(tmp_path, limit=8, methods="gradient,attention_rollout")
-        assert found.settings["methods"] == ["gradient"] and found.settings["failures"] == []
-        assert len(measured) == expected
-        measured.clear()
-
-
 def test_damaged_values_are_measured_again(tmp_path, measured):
     pytest.importorskip("torch")
     first = audited(tmp_path, limit=8)
