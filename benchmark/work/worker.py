@@ -164,18 +164,3 @@ def check_planned(what: str, found: str, planned: str) -> None:
     """
     if found != planned:
         raise BadInput(f"{what} is another here than when the work was planned. Start it again.")
-
-
-class Job(Protocol):
-    """A piece of work with all that doing it in a worker takes."""
-
-    @property
-    def spec(self) -> Piece:
-        """What is to be done."""
-
-    @property
-    def named_model(self) -> NamedModel:
-        """The model that it needs."""
-
-    def result(self, worker: Worker, report: Report) -> Any:
-        """Do it in a process that may have loaded the model already, and return what came out."""

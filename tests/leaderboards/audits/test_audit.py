@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,70 +11,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rich.console import Console
+from small_audits import BAD, CONTROLS, GOOD, METHODS, PLUGIN, audited, one
 from typer.testing import CliRunner
 
 from heatmark.benchmark.audit.measure import measure_audit
 from heatmark.benchmark.audit.plan import audit_plan
-from heatmark.benchmark.audit.units import UnitJob, UnitValues, metric_key
-from heatmark.benchmark.setting.plugins import load_plugins, plugin_module
-from heatmark.benchmark.suite import list_suites
+from heatmark.benchmark.audit.units import UnitJob, UnitValues
 from heatmark.cli.main import app
-from heatmark.datasets.registry import DATASETS
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
-from heatmark.leaderboards.audits.audit import MetricAudit, MetricsAudit
 from heatmark.leaderboards.audits.auditing import audit_metrics
 from heatmark.leaderboards.audits.files import write_audit_files
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
-from heatmark.leaderboards.audits.known_audits import SHIPPED, KnownAudits, audit_notes
 from heatmark.leaderboards.audits.plots import draw_agreement
-from heatmark.leaderboards.audits.tables import COLUMNS, audit_frame, oracle_frame, print_audit
-from heatmark.leaderboards.board import leaderboard
-from heatmark.methods.registry import METHODS as METHODS_REGISTERED
-from heatmark.metrics.registry import METRICS, metric_from
-from heatmark.models.zoo.loading import MODELS
-from heatmark.models.zoo.shipped import shipped_records
-
-PLUGIN = str(Path(__file__).parents[2] / "audit_plugin.py")
-GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
-METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2]"
-CONTROLS = {"random", "sobel", "center_gaussian", "input_intensity", "constant"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plugin() -> Iterator[None]:
-    """Register the plugin's entries for this module alone: a metric that raises must not meet other tests."""
-    import sys
-
-    registries = (METHODS_REGISTERED, METRICS, DATASETS, MODELS)
-    for registry in registries:
-        registry.names()
-    before = [dict(registry._entries) for registry in registries]
-    load_plugins([PLUGIN])
-    yield
-    for registry, entries in zip(registries, before, strict=True):
-        registry._entries.clear()
-        registry._entries.update(entries)
-    del sys.modules[plugin_module(PLUGIN)]
-
-
-def audited(folder: Path, metrics: str = "overlap", **options: Any) -> MetricsAudit:
-    """Return an audit that is made in this process, unless told otherwise."""
-    defaults: dict[str, Any] = {"methods": METHODS, "framework": "torch", "limit": 16, "device": "cpu"}
-    defaults |= {"engine": "serial", "progress": False}
-    return audit_metrics(metrics, "squares", out=folder, **{**defaults, **options})
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> MetricsAudit:
-    """An audit of every metric of the plugin."""
-    pytest.importorskip("torch")
-    names = ",".join([*GOOD, *BAD, "broken", "picky", "directionless"])
-    return audited(tmp_path_factory.mktemp("audit"), names)
-
-
-def one(audit: MetricsAudit, name: str) -> MetricAudit:
-    return next(metric for metric in audit.metrics if metric.metric == name)
-
+from heatmark.leaderboards.audits.tables import COLUMNS, print_audit
 
 # What an audit finds
 
@@ -364,111 +309,3 @@ def test_the_command_writes_and_fails_where_a_metric_did(tmp_path):
     assert "failed: broken, gradient, halves on squares (and 6 more): ValueError: broken on purpose" in result.stderr
     assert "audit.json" in result.stdout and one(read_audit(tmp_path / "a"), "overlap").beaten[1]
     assert "heatmark audit metrics" in CliRunner().invoke(app, ["audit", "metrics", "--help"]).stdout
-
-
-# In a leaderboard
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with some of the metrics."""
-    pytest.importorskip("torch")
-    from heatmark.benchmark.run import run as begin
-
-    folder = tmp_path_factory.mktemp("run") / "run"
-    begin(
-        "quick", models="halves", data="squares", methods="gradient,random", metrics="overlap,flat,deletion[steps=4]",
-        frameworks="torch", device="cpu", engine="serial", out=folder, plugins=[PLUGIN], progress=False,
-    )  # fmt: skip
-    return folder
-
-
-def shown(board: Any) -> str:
-    console = Console(width=100, record=True, file=StringIO())
-    board.show(console)
-    return str(console.export_text())
-
-
-def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
-    write_audit(found, tmp_path)
-    board = leaderboard(run, audit=tmp_path)
-    marks = {metric.id: metric.mark for table in board.tables for metric in table.metrics}
-    assert marks == {"overlap": "✓", "flat": "!", "deletion[steps=4]": ""}
-    text = shown(board)
-    assert "overlap↑✓" in text and "flat↑!" in text
-    assert "not passed: flat (oracle; reacts)" in text and "without a mark: 1 of 3" in text
-    board.write(tmp_path / "files")
-    page = (tmp_path / "files" / "report.html").read_text(encoding="utf-8")
-    section = page.split('id="audit"')[1].split("</section>")[0]
-    assert "the ground truth does not beat every control" in section and 'data-answer="no"' in section
-    assert "deletion[steps=4]" in section and "overlap_inverted" not in section
-    assert "| overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
-    frame = board.frame.drop_duplicates("metric").set_index("metric")["audit"]
-    assert frame.to_dict() == {"overlap": "passed", "flat": "not passed", "deletion[steps=4]": ""}
-
-
-def test_without_an_audit_a_leaderboard_says_nothing_of_it(run, monkeypatch):
-    from heatmark.leaderboards.audits import known_audits
-
-    monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere")
-    board = leaderboard(run)
-    assert not any(metric.mark for table in board.tables for metric in table.metrics)
-    assert "audit" not in shown(board)
-
-
-def test_the_audit_that_is_nearest_counts(run, found, tmp_path):
-    (run / "audit").mkdir(exist_ok=True)
-    try:
-        write_audit(found, run / "audit")
-        assert KnownAudits.for_run(run).of(one(found, "overlap").key).mark == "✓"
-        tasks = [tuple(replace(task, reactivity=0.0) for task in metric.tasks) for metric in found.metrics]
-        metrics = tuple(replace(metric, tasks=own) for metric, own in zip(found.metrics, tasks, strict=True))
-        bad = replace(found, metrics=metrics)
-        write_audit(bad, tmp_path)
-        assert KnownAudits.for_run(run, tmp_path).of(one(found, "overlap").key).mark == "!"
-    finally:
-        (run / "audit" / "audit.json").unlink()
-    with pytest.raises(StorageError, match="holds no audit"):
-        leaderboard(run, audit=tmp_path / "missing")
-
-
-def test_an_audit_belongs_to_a_protocol_not_to_a_name(found):
-    known = KnownAudits((found,))
-    assert known.of(metric_key(metric_from("overlap"))) is not None
-    changed = replace(metric_from("overlap"), entry=replace(metric_from("overlap").entry, version=2))
-    assert known.of(metric_key(changed)) is None
-    assert known.covering([metric.key for metric in found.metrics]) is found and known.covering(["x"]) is None
-
-
-def test_notes_are_few_however_many_metrics_fail(found):
-    failing = [replace(one(found, "flat"), metric=f"flat_{number}") for number in range(20)]
-    lines = audit_notes([*failing, None])
-    assert len(lines) == 3 and "and 12 more" in lines[1] and "1 of 21" in lines[2]
-    assert audit_notes([None, None]) == []
-
-
-@pytest.mark.parametrize("name", ["defaults", "suites"])
-def test_the_shipped_audits_can_be_read(name):
-    file = SHIPPED / f"{name}.json"
-    shipped = read_audit(file)
-    assert json.loads(file.read_text(encoding="utf-8"))["settings"]["failures"] == []
-    for metric in shipped.metrics:
-        chosen = metric_from(metric.metric)
-        assert chosen.entry.family == metric.family and metric_key(chosen) == metric.key
-    assert set(audit_frame(shipped)["metric"]) == set(oracle_frame(shipped)["metric"])
-
-
-@pytest.mark.parametrize("name", ["suites"])
-def test_the_shipped_audits_are_of_the_shipped_networks(name):
-    tasks = read_audit(SHIPPED / f"{name}.json").tasks
-    assert {task.model: task.weights for task in tasks} == {
-        task.model: shipped_records()[task.model].weights_sha256 for task in tasks
-    }
-
-
-def test_every_metric_has_a_shipped_audit_at_its_default_and_as_the_suites_use_it(tmp_path):
-    known = KnownAudits.for_run(tmp_path)
-    own = {entry.name for entry in METRICS if entry.origin == "heatmark"}
-    wanted = own - {"grid_pointing_game"}  # which is for mosaics, as the audit says
-    wanted |= {name for suite in list_suites() for name in suite.metrics}
-    assert [name for name in sorted(wanted) if known.of(metric_key(metric_from(name))) is None] == []

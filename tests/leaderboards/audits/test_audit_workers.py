@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from test_audit import PLUGIN, audited, plugin  # noqa: F401  (the fixture registers the small world)
+from small_audits import PLUGIN, audited
 
 from heatmark.benchmark.audit.units import UnitJob
 

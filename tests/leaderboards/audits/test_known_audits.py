@@ -1,0 +1,128 @@
+"""What a leaderboard knows of its metrics: marks and notes from audits, and the audits that are shipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from small_audits import PLUGIN, one
+
+from heatmark.benchmark.audit.units import metric_key
+from heatmark.benchmark.suite import list_suites
+from heatmark.errors import StorageError
+from heatmark.leaderboards.audits.json_file import read_audit, write_audit
+from heatmark.leaderboards.audits.known_audits import SHIPPED, KnownAudits, audit_notes
+from heatmark.leaderboards.audits.tables import audit_frame, oracle_frame
+from heatmark.leaderboards.board import leaderboard
+from heatmark.metrics.registry import METRICS, metric_from
+from heatmark.models.zoo.shipped import shipped_records
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with some of the metrics."""
+    pytest.importorskip("torch")
+    from heatmark.benchmark.run import run as begin
+
+    folder = tmp_path_factory.mktemp("run") / "run"
+    begin(
+        "quick", models="halves", data="squares", methods="gradient,random", metrics="overlap,flat,deletion[steps=4]",
+        frameworks="torch", device="cpu", engine="serial", out=folder, plugins=[PLUGIN], progress=False,
+    )  # fmt: skip
+    return folder
+
+
+def shown(board: Any) -> str:
+    console = Console(width=100, record=True, file=StringIO())
+    board.show(console)
+    return str(console.export_text())
+
+
+def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
+    write_audit(found, tmp_path)
+    board = leaderboard(run, audit=tmp_path)
+    marks = {metric.id: metric.mark for table in board.tables for metric in table.metrics}
+    assert marks == {"overlap": "✓", "flat": "!", "deletion[steps=4]": ""}
+    text = shown(board)
+    assert "overlap↑✓" in text and "flat↑!" in text
+    assert "not passed: flat (oracle; reacts)" in text and "without a mark: 1 of 3" in text
+    board.write(tmp_path / "files")
+    page = (tmp_path / "files" / "report.html").read_text(encoding="utf-8")
+    section = page.split('id="audit"')[1].split("</section>")[0]
+    assert "the ground truth does not beat every control" in section and 'data-answer="no"' in section
+    assert "deletion[steps=4]" in section and "overlap_inverted" not in section
+    assert "| overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
+    frame = board.frame.drop_duplicates("metric").set_index("metric")["audit"]
+    assert frame.to_dict() == {"overlap": "passed", "flat": "not passed", "deletion[steps=4]": ""}
+
+
+def test_without_an_audit_a_leaderboard_says_nothing_of_it(run, monkeypatch):
+    from heatmark.leaderboards.audits import known_audits
+
+    monkeypatch.setattr(known_audits, "SHIPPED", run / "nowhere")
+    board = leaderboard(run)
+    assert not any(metric.mark for table in board.tables for metric in table.metrics)
+    assert "audit" not in shown(board)
+
+
+def test_the_audit_that_is_nearest_counts(run, found, tmp_path):
+    (run / "audit").mkdir(exist_ok=True)
+    try:
+        write_audit(found, run / "audit")
+        assert KnownAudits.for_run(run).of(one(found, "overlap").key).mark == "✓"
+        tasks = [tuple(replace(task, reactivity=0.0) for task in metric.tasks) for metric in found.metrics]
+        metrics = tuple(replace(metric, tasks=own) for metric, own in zip(found.metrics, tasks, strict=True))
+        bad = replace(found, metrics=metrics)
+        write_audit(bad, tmp_path)
+        assert KnownAudits.for_run(run, tmp_path).of(one(found, "overlap").key).mark == "!"
+    finally:
+        (run / "audit" / "audit.json").unlink()
+    with pytest.raises(StorageError, match="holds no audit"):
+        leaderboard(run, audit=tmp_path / "missing")
+
+
+def test_an_audit_belongs_to_a_protocol_not_to_a_name(found):
+    known = KnownAudits((found,))
+    assert known.of(metric_key(metric_from("overlap"))) is not None
+    changed = replace(metric_from("overlap"), entry=replace(metric_from("overlap").entry, version=2))
+    assert known.of(metric_key(changed)) is None
+    assert known.covering([metric.key for metric in found.metrics]) is found and known.covering(["x"]) is None
+
+
+def test_notes_are_few_however_many_metrics_fail(found):
+    failing = [replace(one(found, "flat"), metric=f"flat_{number}") for number in range(20)]
+    lines = audit_notes([*failing, None])
+    assert len(lines) == 3 and "and 12 more" in lines[1] and "1 of 21" in lines[2]
+    assert audit_notes([None, None]) == []
+
+
+@pytest.mark.parametrize("name", ["defaults", "suites"])
+def test_the_shipped_audits_can_be_read(name):
+    file = SHIPPED / f"{name}.json"
+    shipped = read_audit(file)
+    assert json.loads(file.read_text(encoding="utf-8"))["settings"]["failures"] == []
+    for metric in shipped.metrics:
+        chosen = metric_from(metric.metric)
+        assert chosen.entry.family == metric.family and metric_key(chosen) == metric.key
+    assert set(audit_frame(shipped)["metric"]) == set(oracle_frame(shipped)["metric"])
+
+
+@pytest.mark.parametrize("name", ["suites"])
+def test_the_shipped_audits_are_of_the_shipped_networks(name):
+    tasks = read_audit(SHIPPED / f"{name}.json").tasks
+    assert {task.model: task.weights for task in tasks} == {
+        task.model: shipped_records()[task.model].weights_sha256 for task in tasks
+    }
+
+
+def test_every_metric_has_a_shipped_audit_at_its_default_and_as_the_suites_use_it(tmp_path):
+    known = KnownAudits.for_run(tmp_path)
+    own = {entry.name for entry in METRICS if entry.origin == "heatmark"}
+    wanted = own - {"grid_pointing_game"}  # which is for mosaics, as the audit says
+    wanted |= {name for suite in list_suites() for name in suite.metrics}
+    assert [name for name in sorted(wanted) if known.of(metric_key(metric_from(name))) is None] == []
