@@ -8,56 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_runs import METRICS, PLUGIN, Start
 
 from heatmark.benchmark.run import run
-from heatmark.benchmark.running.execution import Run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store.cell import SCHEMA
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, MissingExtra, StorageError, UnknownName
 
 pytest.importorskip("torch")
-
-PLUGIN = str(Path(__file__).parents[1] / "tiny_plugin.py")
-METRICS = "deletion[steps=4],average_drop"
-Start = Callable[..., Run]
-
-
-@pytest.fixture(autouse=True)
-def tiny_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    monkeypatch.setenv("TINY_FOLDER", str(folder))
-    monkeypatch.chdir(tmp_path)
-    yield folder
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """Return a function that runs methods on the tiny network in this process, unless told otherwise."""
-
-    def begin(methods: str = "counted", **options: Any) -> Run:
-        defaults: dict[str, Any] = {
-            "models": "tiny",
-            "data": "tiny-pictures",
-            "metrics": METRICS,
-            "frameworks": "torch",
-            "device": "cpu",
-            "engine": "serial",
-            "out": tmp_path / "run",
-            "plugins": [PLUGIN],
-            "progress": False,
-        }
-        return run("quick", methods=methods, **{**defaults, **options})
-
-    return begin
 
 
 def calls(folder: Path) -> list[str]:
@@ -328,65 +293,6 @@ def test_a_missing_framework_is_left_out_unless_it_was_asked_for(start: Start, m
     assert any("heatmark[tensorflow]" in note for note in result.notes)
     with pytest.raises(MissingExtra, match=r"heatmark\[tensorflow\]"):
         start(frameworks="torch,tensorflow")
-
-
-def test_a_model_of_ones_own_from_a_file(start: Start, tmp_path: Path) -> None:
-    net = tmp_path / "own_net.py"
-    net.write_text(
-        "import torch\n"
-        "from heatmark.models.zoo.loading import LoadedNetwork\n"
-        "def build():\n"
-        "    torch.manual_seed(1)\n"
-        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
-        "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=3)\n"
-    )
-    result = start("counted", models="own_net.py:build", engine="processes")
-    assert result.complete and result.finished == 1
-    assert start("counted", models="own_net.py:build").cached == 1
-    net.write_text(net.read_text().replace("torch.nn.Linear(64, 3))", "torch.nn.Linear(64, 3), torch.nn.Tanh())"))
-    assert start("counted", models="own_net.py:build").cached == 0  # same weights, another network
-
-
-def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(start: Start, tmp_path: Path) -> None:
-    net = tmp_path / "late_net.py"
-    net.write_text("def build():\n    raise RuntimeError('weights are on the other disk')\n")
-    with pytest.raises(HeatmarkError, match="weights are on the other disk"):
-        start("counted", models="late_net.py:build")
-    result = start("counted", models="tiny,late_net.py:build")
-    (failure,) = result.failures
-    assert result.finished == 1 and "weights are on the other disk" in failure.error
-    assert failure.spec.model == "late_net.py:build"
-    net.write_text(
-        "import torch\n"
-        "from heatmark.models.zoo.loading import LoadedNetwork\n"
-        "def build():\n"
-        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))\n"
-        "    torch.nn.init.ones_(net[1].weight)\n"
-        "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=3)\n"
-    )
-    repaired = start("counted", models="tiny,late_net.py:build")
-    assert repaired.complete and repaired.cached == 1 and not repaired.failures
-
-
-def test_a_model_that_exists_in_one_framework_has_no_cells_in_the_other(start: Start) -> None:
-    pytest.importorskip("tensorflow")
-    result = start("counted", frameworks="torch,tensorflow")
-    assert result.expected == result.finished == 1
-    assert any("tensorflow" in note for note in result.notes)
-
-
-def test_labels_of_other_classes_count_as_unknown(start: Start, tmp_path: Path) -> None:
-    net = tmp_path / "four.py"
-    net.write_text(
-        "import torch\n"
-        "from heatmark.models.zoo.loading import LoadedNetwork\n"
-        "def build():\n"
-        "    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))\n"
-        "    return LoadedNetwork(net, input_shape=(1, 8, 8), num_classes=4)\n"
-    )
-    cell = start("counted", models="four.py:build").store.cells()[0]
-    assert (cell.table["label"] == -1).all() and cell.table["label_log_probability"].isna().all()
-    assert cell.provenance["labels_known"] is False
 
 
 def test_evaluate_gives_a_tidy_table(start: Start) -> None:
