@@ -63,7 +63,8 @@ class AuditPlan:
     def origins(self) -> tuple[str, ...]:
         """The modules outside heatmark that registered something that this audit names."""
         entries = [*(metric.entry for metric in self.metrics), *(audited.method.entry for audited in self.entries)]
-        return origins_outside(entries, *zip(*self.tasks, strict=True))
+        models, data = zip(*((task.model, task.dataset) for task in self.tasks), strict=True)
+        return origins_outside(entries, models, data)
 
 
 def audit_plan(

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from heatmark.cli.main import app
 
-PLUGIN = str(Path(__file__).parents[1] / "tiny_plugin.py")
+PLUGIN = str(Path(__file__).parents[1] / "shared" / "tiny_plugin.py")
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[1] / "shared"
 PLUGINS = [str(HERE / "tiny_plugin.py"), str(HERE / "grid_plugin.py")]
 ACROSS, UP = (1, 2, 3, 5), (1, 4)
 
