@@ -6,18 +6,16 @@ from pathlib import Path
 
 import processors
 import pytest
-from processors import LONG, NATIVE, SETTINGS, SHORT, capability, environment, left_out
+from processors import LONG, NATIVE, SETTINGS, SHORT, capability, environment, left_out, places
 
-FOLDER = Path(__file__).parent
 AVX2, SSE41 = SETTINGS[1:]
 
 
 def test_every_listed_test_is_there():
-    for name in (*SHORT, *LONG):
-        file, _, test = name.partition("::")
-        (found,) = FOLDER.rglob(file)
-        assert f"def {test}" in found.read_text("utf-8")
-    assert len(set(SHORT)) == len(SHORT) and list(LONG) == sorted(set(LONG))
+    for place in places((*SHORT, *LONG)):
+        file, _, test = place.partition("::")
+        assert f"def {test}" in Path(file).read_text("utf-8")
+    assert len(set(SHORT)) == len(SHORT) and list(LONG) == sorted(set(LONG)) and list(SHORT) == sorted(SHORT)
     assert {name.partition("::")[0] for name in SHORT} <= set(LONG)
 
 

@@ -44,7 +44,8 @@ def guided_ig(
 
     The values with the smallest gradients move first, ``fraction`` of all at a time, and with them those whose
     gradients are as small but for rounding: 1e-6 of the largest gradient. Otherwise rounding would choose among equal
-    gradients, and every later gradient is taken where that choice led.
+    gradients, and every later gradient is taken where that choice led. What is left are the kinks of the network: where
+    many steps meet a ReLU or a pooling that rounding turns, processors and frameworks part (docs/methods.md).
     """
     model = request.model
     end = model.to_numpy(request.x).astype(np.float64)

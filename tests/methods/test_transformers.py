@@ -5,7 +5,7 @@ from __future__ import annotations
 import networks
 import numpy as np
 import pytest
-from comparisons import frameworks_agree
+from comparisons import frameworks_agree, same
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
@@ -229,7 +229,8 @@ def test_legrad_by_running_the_blocks(transformer):
         maps.append(gradient.clamp_min(0).mean((1, 2))[:, 1:].reshape(2, 1, 6, 6))
     for method, mean in {"legrad": (maps[0] + maps[1]) / 2, "legrad[blocks=1]": maps[1]}.items():
         expected = functional.interpolate(mean, size=(12, 12), mode="bilinear", align_corners=False)[:, 0]
-        np.testing.assert_allclose(hm.explain(model, x, method, target), expected.numpy(), rtol=1e-3, atol=1e-7)
+        # What cancels to nearly nothing is off by a share of the map's largest value, not of its own.
+        same(hm.explain(model, x, method, target), expected.numpy())
 
 
 # The network afterwards
