@@ -221,10 +221,13 @@ class Request:
         assert grid is not None  # a method that needs attention is refused where there is none
         return self.upsampled(maps_of_tokens(self.operations, values[:, :, None], grid)[:, 0])
 
-    def unit_range(self, maps: Tensor) -> Tensor:
-        """Return (n, channels, *spatial) with each map scaled to [0, 1] by itself; a constant map becomes zero."""
+    def unit_range(self, maps: Tensor, *, jointly: bool = False) -> Tensor:
+        """Return (n, channels, *spatial) scaled to [0, 1]; what is constant becomes zero.
+
+        Each map is scaled by itself, or all channels of a sample ``jointly``.
+        """
         operations = self.operations
-        axes = tuple(range(2, len(maps.shape)))
+        axes = tuple(range(1 if jointly else 2, len(maps.shape)))
         low = operations.min(maps, axis=axes, keepdims=True)
         high = operations.max(maps, axis=axes, keepdims=True)
         span = operations.where(high > low, high - low, 1.0 + 0.0 * high)

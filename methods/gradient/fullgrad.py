@@ -31,7 +31,7 @@ def fullgrad(request: Request) -> Tensor:
     """
 
     def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
-        return request.operations.sum(scaled(request, request.operations.abs(gradient * bias)), axis=1)
+        return request.operations.sum(request.unit_range(request.operations.abs(gradient * bias), jointly=True), axis=1)
 
     return _summed_maps(request, layer_map, with_input=True)
 
@@ -57,7 +57,7 @@ def fullgrad_cam(request: Request) -> Tensor:
 
     def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
         positive = operations.maximum(operations.sum(gradient * bias, axis=1), 0.0)
-        return scaled(request, positive[:, None])[:, 0]
+        return request.unit_range(positive[:, None], jointly=True)[:, 0]
 
     return _summed_maps(request, layer_map, with_input=False)
 
@@ -92,16 +92,6 @@ def completeness(model: Model, x: Tensor, target: np.ndarray) -> np.ndarray:
     return total
 
 
-def scaled(request: Request, maps: Tensor) -> Tensor:
-    """Return (n, channels, *spatial) with each sample scaled to [0, 1] over channels and positions jointly."""
-    operations = request.operations
-    axes = tuple(range(1, len(maps.shape)))
-    low = operations.min(maps, axis=axes, keepdims=True)
-    high = operations.max(maps, axis=axes, keepdims=True)
-    span = operations.where(high > low, high - low, 1.0 + 0.0 * high)
-    return (maps - low) / span
-
-
 def _require_piecewise_linear(request: Request) -> None:
     """Refuse networks whose layers add more than constants to a linear map."""
     if request.model.has_attention():
@@ -130,7 +120,7 @@ def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor]
         total = operations.zeros((rows.stop - rows.start, *model.spatial_shape))
         if with_input:
             inside = model.channels_first(answer.input_gradient) * _centred(model, request.x[rows.start : rows.stop])
-            total = total + operations.sum(scaled(request, operations.abs(inside)), axis=1)
+            total = total + operations.sum(request.unit_range(operations.abs(inside), jointly=True), axis=1)
         for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
             if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None:
                 values = _shaped(model, bias.values, gradient)
