@@ -15,15 +15,10 @@ from .selection import Selection, parse_selection, select
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Definition(Entry):
-    """An entry that is a function, or a dataclass, with parameters.
-
-    Attributes
-    ----------
-    function
-        The function or dataclass itself.
-    """
+    """An entry that is a function, or a dataclass, with parameters."""
 
     function: Callable[..., Any]
+    """The function or dataclass itself."""
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -33,18 +28,12 @@ class Definition(Entry):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Selectable(Definition):
-    """A definition that a selection names: a method or a metric.
-
-    Attributes
-    ----------
-    presets
-        Parameters by name, such as those that follow a paper or a public code.
-    version
-        Raised whenever the numbers change; part of every result's key.
-    """
+    """A definition that a selection names: a method or a metric."""
 
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Parameters by name, such as those that follow a paper or a public code."""
     version: int = 1
+    """Raised whenever the numbers change; part of every result's key."""
 
     def preset(self, name: str | None) -> Mapping[str, Any]:
         """Return the parameters of a preset, none where there is no name; BadInput where there is no such preset."""
@@ -61,21 +50,14 @@ SelectableType = TypeVar("SelectableType", bound=Selectable)
 
 @dataclass(frozen=True)
 class Chosen(Generic[SelectableType]):
-    """What a selection names, with all parameters bound.
-
-    Attributes
-    ----------
-    entry
-        As it was registered.
-    selection
-        How it was chosen; its text is the name in tables.
-    parameters
-        Every parameter with its value.
-    """
+    """What a selection names, with all parameters bound."""
 
     entry: SelectableType
+    """As it was registered."""
     selection: Selection
+    """How it was chosen; its text is the name in tables."""
     parameters: Mapping[str, Any]
+    """Every parameter with its value."""
 
     @property
     def id(self) -> str:

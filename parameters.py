@@ -18,25 +18,17 @@ from .errors import BadInput, UnknownName, suggestion
 
 @dataclass(frozen=True)
 class Doc:
-    """What a parameter means: ``steps: Annotated[int, Doc("points on the path", source="...", low=1)] = 50``.
-
-    Attributes
-    ----------
-    text
-        One line.
-    source
-        Where the default comes from.
-    low, high
-        Inclusive bounds for numbers.
-    choices
-        The allowed strings; a parameter that also takes arrays or numbers may still receive those.
-    """
+    """What a parameter means: ``steps: Annotated[int, Doc("points on the path", source="...", low=1)] = 50``."""
 
     text: str
+    """One line."""
     source: str = ""
+    """Where the default comes from."""
     low: float | None = None
     high: float | None = None
+    """Inclusive bounds for numbers."""
     choices: tuple[str, ...] = ()
+    """The allowed strings; a parameter that also takes arrays or numbers may still receive those."""
 
 
 @dataclass(frozen=True)

@@ -30,27 +30,18 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What every registered thing has.
-
-    Attributes
-    ----------
-    name
-        The name users type. A name that ends in a colon stands for a family of names (``torchvision:``).
-    family
-        The group it is listed under.
-    summary
-        One line.
-    reference
-        Its source, or None.
-    origin
-        ``heatmark``, or the module that registered it.
-    """
+    """What every registered thing has."""
 
     name: str
+    """The name users type. A name that ends in a colon stands for a family of names (``torchvision:``)."""
     family: str
+    """The group it is listed under."""
     summary: str = ""
+    """One line."""
     reference: Reference | None = None
+    """Its source, or None."""
     origin: str = "heatmark"
+    """``heatmark``, or the module that registered it."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.family}>"

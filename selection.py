@@ -19,21 +19,14 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Selection:
-    """One registered entry with a variant and explicit parameters.
-
-    Attributes
-    ----------
-    name
-        The entry's registered name.
-    variant
-        The preset or inner entry, or None.
-    parameters
-        The explicitly chosen parameters as (name, value), sorted by name.
-    """
+    """One registered entry with a variant and explicit parameters."""
 
     name: str
+    """The entry's registered name."""
     variant: str | None = None
+    """The preset or inner entry, or None."""
     parameters: tuple[tuple[str, Value], ...] = ()
+    """The explicitly chosen parameters as (name, value), sorted by name."""
 
     @property
     def text(self) -> str:

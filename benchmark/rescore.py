@@ -18,24 +18,16 @@ from .suite import Names
 
 @dataclass(frozen=True)
 class Rescored:
-    """What was added to a run.
-
-    Attributes
-    ----------
-    path
-        The run's folder.
-    added
-        The metrics that were computed, by canonical text.
-    present
-        Those that the run had already.
-    cells
-        How many cells got them.
-    """
+    """What was added to a run."""
 
     path: Path
+    """The run's folder."""
     added: tuple[str, ...]
+    """The metrics that were computed, by canonical text."""
     present: tuple[str, ...]
+    """Those that the run had already."""
     cells: int
+    """How many cells got them."""
 
 
 def score_run(run: object, metrics: Names, plugins: Names = ()) -> Rescored:

@@ -14,25 +14,18 @@ from .store.folder import Failure, Inapplicable, RunStore
 
 @dataclass(frozen=True)
 class TaskStatus:
-    """The cells of one task in one framework.
-
-    Attributes
-    ----------
-    task, framework
-        Which cells these are.
-    done, failed, missing, not_applicable
-        How many are in each state.
-    seconds
-        The time that the finished ones took.
-    """
+    """The cells of one task in one framework."""
 
     task: Task
     framework: str
+    """Which cells these are."""
     done: int
     failed: int
     missing: int
     not_applicable: int
+    """How many are in each state."""
     seconds: float
+    """The time that the finished ones took."""
 
     @property
     def total(self) -> int:

@@ -29,41 +29,31 @@ class Suite:
     ----------
     name, description
         What it is called, and one line on what it is for.
-    tasks
-        The models on the datasets.
-    methods, metrics
-        Selections, one each (no alternatives left).
-    frameworks
-        Of ``torch`` and ``tensorflow``.
-    seeds
-        Every cell is run once for each.
-    target
-        The class that is explained: ``predicted`` (the model's top class) or ``label`` (the dataset's).
-    precision
-        ``float32`` or ``bf16``.
-    limit
-        Only the first so many samples of each dataset, or None for all.
-    batch_size
-        Samples that are explained and scored together; no score depends on it.
-    cell_samples
-        The most samples in one cell: a larger dataset is cut into several cells.
-    gallery
-        So many samples of each dataset keep their heatmaps.
     """
 
     name: str
     tasks: tuple[Task, ...]
+    """The models on the datasets."""
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
+    """Selections, one each (no alternatives left)."""
     description: str = ""
     frameworks: tuple[str, ...] = FRAMEWORKS
+    """Of ``torch`` and ``tensorflow``."""
     seeds: tuple[int, ...] = (0,)
+    """Every cell is run once for each."""
     target: Literal["predicted", "label"] = "predicted"
+    """The class that is explained: ``predicted`` (the model's top class) or ``label`` (the dataset's)."""
     precision: Precision = "float32"
+    """``float32`` or ``bf16``."""
     limit: int | None = None
+    """Only the first so many samples of each dataset, or None for all."""
     batch_size: int = 8
+    """Samples that are explained and scored together; no score depends on it."""
     cell_samples: int = 200
+    """The most samples in one cell: a larger dataset is cut into several cells."""
     gallery: int = 8
+    """So many samples of each dataset keep their heatmaps."""
 
     def __post_init__(self) -> None:
         for item in ("tasks", "methods", "metrics", "frameworks", "seeds"):

@@ -20,21 +20,14 @@ MOST_PICTURES = 8
 
 @dataclass(frozen=True)
 class ParameterGrid:
-    """The points of a sweep.
-
-    Attributes
-    ----------
-    method
-        The method with the parameters that stay fixed.
-    axes
-        One or two parameters.
-    points
-        The values of the axes to the method that they make, the last axis moving fastest.
-    """
+    """The points of a sweep."""
 
     method: str
+    """The method with the parameters that stay fixed."""
     axes: tuple[Axis, ...]
+    """One or two parameters."""
     points: Mapping[tuple[Value, ...], str]
+    """The values of the axes to the method that they make, the last axis moving fastest."""
 
     @classmethod
     def of(cls, method: str, axes: Mapping[str, str | Sequence[Value]] | Iterable[str]) -> ParameterGrid:

@@ -12,16 +12,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..identity import digest
 from .framing import target_of
-from .samples import (
-    ArrayFormat,
-    Batch,
-    Framing,
-    InputFormat,
-    Sample,
-    Sizing,
-    Skipped,
-    UnreadableSample,
-)
+from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample
 from .streaming import batch_of, grouped, prefetched, rows
 
 __all__ = [
@@ -42,29 +33,20 @@ class Dataset(ABC):
     """A labelled set of samples that are read one by one, so that memory does not grow with its length.
 
     A dataset of one's own gives ``__len__`` and `sample` and sets the attributes; the rest is here.
-
-    Attributes
-    ----------
-    name
-        The name it is loaded by.
-    revision
-        Changes whenever a sample does; part of every result's key.
-    license
-        A note on the terms of use.
-    class_names
-        One name per class id; empty where there are no classes.
-    framing
-        ``whole`` for photographs as taken, ``cropped`` where they are framed already.
-    folder
-        Where its files lie, or None.
     """
 
     name: str
+    """The name it is loaded by."""
     revision: str
+    """Changes whenever a sample does; part of every result's key."""
     license: str
+    """A note on the terms of use."""
     class_names: Sequence[str]
+    """One name per class id; empty where there are no classes."""
     framing: Framing = "whole"
+    """``whole`` for photographs as taken, ``cropped`` where they are framed already."""
     folder: Path | None = None
+    """Where its files lie, or None."""
 
     @abstractmethod
     def __len__(self) -> int: ...

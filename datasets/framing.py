@@ -19,24 +19,16 @@ RANGE_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Target:
-    """A model's input in canonical terms.
-
-    Attributes
-    ----------
-    spatial
-        The sizes of the spatial axes.
-    channels
-        The number of channels, or None for flat vectors.
-    channels_first
-        True where the model's layout is (channels, *spatial).
-    sizing
-        The rule for pictures.
-    """
+    """A model's input in canonical terms."""
 
     spatial: tuple[int, ...]
+    """The sizes of the spatial axes."""
     channels: int | None
+    """The number of channels, or None for flat vectors."""
     channels_first: bool
+    """True where the model's layout is (channels, *spatial)."""
     sizing: Sizing
+    """The rule for pictures."""
 
     @property
     def text(self) -> str:

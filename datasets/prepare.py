@@ -14,27 +14,18 @@ from .samples import Skipped, UnreadableSample
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What `prepare_dataset` found.
-
-    Attributes
-    ----------
-    name
-        The dataset.
-    samples
-        How many samples can be read.
-    skipped
-        The files left out, and why.
-    folder
-        Where the files lie, or None.
-    revision
-        The dataset's revision.
-    """
+    """What `prepare_dataset` found."""
 
     name: str
+    """The dataset."""
     samples: int
+    """How many samples can be read."""
     skipped: tuple[Skipped, ...]
+    """The files left out, and why."""
     folder: Path | None
+    """Where the files lie, or None."""
     revision: str
+    """The dataset's revision."""
 
 
 def prepare_dataset(name: str | Dataset, progress: bool = True, **options: Any) -> PrepareReport:

@@ -26,17 +26,14 @@ class DatasetEntry(Definition):
     function
         Returns the dataset. Its parameters are what `load_dataset` takes beside the name; with a parameter ``path``,
         ``NAME:PATH`` is a name too.
-    kind
-        ``image`` or ``series``.
-    license
-        A note on the terms of use.
-    requires
-        The packages that carry it, beyond heatmark's own dependencies.
     """
 
     kind: Kind = "image"
+    """``image`` or ``series``."""
     license: str = ""
+    """A note on the terms of use."""
     requires: tuple[str, ...] = ()
+    """The packages that carry it, beyond heatmark's own dependencies."""
 
     @property
     def takes_path(self) -> bool:

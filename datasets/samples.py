@@ -16,15 +16,6 @@ Framing = Literal["whole", "cropped"]
 class Sizing:
     """How a photograph is brought to a network's input size.
 
-    Attributes
-    ----------
-    crop
-        The share of the shorter side that the centre crop keeps (0.875 is the usual rule of ImageNet networks), or
-        None to resize the whole picture, whatever its aspect ratio. Photographs that are cropped already (a
-        dataset's framing says so) are resized whole.
-    interpolation
-        The filter: ``bicubic`` or ``bilinear``, both with antialiasing.
-
     Raises
     ------
     BadInput
@@ -32,7 +23,12 @@ class Sizing:
     """
 
     crop: float | None = None
+    """The share of the shorter side that the centre crop keeps (0.875 is the usual rule of ImageNet networks), or None
+    to resize the whole picture, whatever its aspect ratio. Photographs that are cropped already (a dataset's framing
+    says so) are resized whole.
+    """
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """The filter: ``bicubic`` or ``bilinear``, both with antialiasing."""
 
     def __post_init__(self) -> None:
         if self.crop is not None and not 0 < self.crop <= 1:
@@ -64,21 +60,14 @@ class InputFormat(Protocol):
 
 @dataclass(frozen=True)
 class ArrayFormat:
-    """An input format without a model: batches stay NumPy arrays.
-
-    Attributes
-    ----------
-    input_shape
-        One sample's shape, without the batch axis.
-    channel_axis
-        1 (channels first), -1 (channels last), or None for flat vectors.
-    sizing
-        The rule by which photographs get the input size.
-    """
+    """An input format without a model: batches stay NumPy arrays."""
 
     input_shape: tuple[int, ...]
+    """One sample's shape, without the batch axis."""
     channel_axis: int | None = -1
+    """1 (channels first), -1 (channels last), or None for flat vectors."""
     sizing: Sizing = Sizing()
+    """The rule by which photographs get the input size."""
 
     def from_numpy(self, array: np.ndarray) -> np.ndarray:
         """Return ``array`` itself."""
@@ -87,25 +76,18 @@ class ArrayFormat:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample in the canonical, framework-neutral layout.
-
-    Attributes
-    ----------
-    id
-        Stable and unique within the dataset.
-    array
-        uint8 (0 to 255) or float32 in [0, 1], spatial axes first and channels last: (height, width, channels) for
-        pictures, (length, channels) for series, (features,) for flat vectors.
-    label
-        The class id, or -1 where it is unknown.
-    mask
-        Boolean ground truth over the spatial axes, or None.
-    """
+    """One sample in the canonical, framework-neutral layout."""
 
     id: str
+    """Stable and unique within the dataset."""
     array: np.ndarray
+    """uint8 (0 to 255) or float32 in [0, 1], spatial axes first and channels last: (height, width, channels) for
+    pictures, (length, channels) for series, (features,) for flat vectors.
+    """
     label: int
+    """The class id, or -1 where it is unknown."""
     mask: np.ndarray | None = None
+    """Boolean ground truth over the spatial axes, or None."""
 
     def __repr__(self) -> str:
         return f"<Sample {self.id!r}: {self.array.dtype} {self.array.shape}, label {self.label}>"
@@ -113,27 +95,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples, ready for one model.
-
-    Attributes
-    ----------
-    x
-        Tensor (n, *model.input_shape) on the model's device, raw domain [0, 1], float32.
-    y
-        Labels, int64 (n,), -1 where unknown.
-    ids
-        Sample ids.
-    masks
-        Boolean (n, *spatial), or None where the dataset has none.
-    indices
-        Positions in the dataset, int64 (n,).
-    """
+    """Some samples, ready for one model."""
 
     x: Any
+    """Tensor (n, *model.input_shape) on the model's device, raw domain [0, 1], float32."""
     y: np.ndarray
+    """Labels, int64 (n,), -1 where unknown."""
     ids: tuple[str, ...]
+    """Sample ids."""
     masks: np.ndarray | None
+    """Boolean (n, *spatial), or None where the dataset has none."""
     indices: np.ndarray
+    """Positions in the dataset, int64 (n,)."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -19,24 +19,16 @@ _EXTRA = "pip install 'heatmark[peers]'"
 
 @dataclass(frozen=True)
 class Library:
-    """An installed or missing package that carries methods.
-
-    Attributes
-    ----------
-    name
-        What its authors call it.
-    framework
-        The framework of the networks that it explains.
-    packages
-        The distributions that must be installed, the library's own first.
-    install
-        The command that installs them.
-    """
+    """An installed or missing package that carries methods."""
 
     name: str
+    """What its authors call it."""
     framework: Framework
+    """The framework of the networks that it explains."""
     packages: tuple[str, ...]
+    """The distributions that must be installed, the library's own first."""
     install: str = _EXTRA
+    """The command that installs them."""
 
     @property
     def version(self) -> str | None:

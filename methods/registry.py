@@ -35,34 +35,28 @@ class MethodEntry(Selectable):
     ----------
     function
         ``f(request, **parameters)``, returning (n, *input_shape) with channels, or (n, *spatial).
-    signed
-        Whether negative values speak against the class; an unsigned map is at least zero everywhere.
-    pooling
-        How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or
-        ``none`` for methods that return spatial maps.
-    needs
-        What the model must offer: ``gradients``, ``layers`` with spatial positions, ``feature_maps`` (layers that hold
-        no tokens), ``relu``, ``attention``, ``graph`` (a network of known operations only).
-    cost
-        The passes that a sample takes.
-    frameworks
-        The frameworks that it runs in.
-    requires
-        The library that carries it, where that is not heatmark.
-    wraps
-        Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``.
-    reads
-        The parameter that names a dataset, whose revision is then part of every result's key.
     """
 
     signed: bool
+    """Whether negative values speak against the class; an unsigned map is at least zero everywhere."""
     pooling: Pooling = "sum"
+    """How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or ``none``
+    for methods that return spatial maps.
+    """
     needs: frozenset[Need] = frozenset()
+    """What the model must offer: ``gradients``, ``layers`` with spatial positions, ``feature_maps`` (layers that hold
+    no tokens), ``relu``, ``attention``, ``graph`` (a network of known operations only).
+    """
     cost: str = ""
+    """The passes that a sample takes."""
     frameworks: frozenset[Framework] = frozenset(FRAMEWORKS)
+    """The frameworks that it runs in."""
     requires: Library | None = None
+    """The library that carries it, where that is not heatmark."""
     wraps: bool = False
+    """Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``."""
     reads: str | None = None
+    """The parameter that names a dataset, whose revision is then part of every result's key."""
 
     @property
     def missing(self) -> str | None:
@@ -96,11 +90,10 @@ class Method(Chosen[MethodEntry]):
     ----------
     entry, selection, parameters
         See `Chosen`.
-    inner
-        The method that a wrapper wraps, or None.
     """
 
     inner: Method | None = None
+    """The method that a wrapper wraps, or None."""
 
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""

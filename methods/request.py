@@ -20,16 +20,11 @@ from .registry import Method
 
 @dataclass(frozen=True)
 class LayerAnswer:
-    """A layer's outputs and the score's gradients there, channels first.
-
-    Attributes
-    ----------
-    activations, gradients
-        (n, channels, *layer's spatial shape).
-    """
+    """A layer's outputs and the score's gradients there, channels first."""
 
     activations: Tensor
     gradients: Tensor
+    """(n, channels, *layer's spatial shape)."""
 
 
 class Request:

@@ -18,19 +18,13 @@ Want = Literal["masks", "method"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What some work takes of each sample, beside the shared perturbed inputs.
-
-    Attributes
-    ----------
-    forward, backward
-        Passes through the network.
-    explanations
-        Further explanations by the method that is scored, each as dear as that method is.
-    """
+    """What some work takes of each sample, beside the shared perturbed inputs."""
 
     forward: int = 0
     backward: int = 0
+    """Passes through the network."""
     explanations: int = 0
+    """Further explanations by the method that is scored, each as dear as that method is."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -43,17 +37,12 @@ class Measure(ABC):
 
     Subclasses are frozen dataclasses whose fields are the protocol: everything that distinguishes one definition
     from another of the same name.
-
-    Attributes
-    ----------
-    wants
-        What it needs besides the maps; where that is missing, it is not applicable.
-    unit
-        What it ranks, if it ranks anything.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset()
+    """What it needs besides the maps; where that is missing, it is not applicable."""
     unit: str = POSITION
+    """What it ranks, if it ranks anything."""
 
     @property
     def bounded(self) -> bool:

@@ -16,47 +16,31 @@ from .registry import metric_from
 
 @dataclass(frozen=True)
 class PlannedMetric:
-    """What one metric takes of each sample.
-
-    Attributes
-    ----------
-    metric
-        Its canonical text.
-    pictures
-        The perturbed inputs that it reads, the sample itself among them.
-    new
-        How many of them no metric before it in the plan reads.
-    forward, backward
-        Passes that it makes beside the pictures, and no metric before it in the plan makes for it.
-    explanations
-        Further explanations by the method that is scored, likewise.
-    """
+    """What one metric takes of each sample."""
 
     metric: str
+    """Its canonical text."""
     pictures: int
+    """The perturbed inputs that it reads, the sample itself among them."""
     new: int
+    """How many of them no metric before it in the plan reads."""
     forward: int
     backward: int
+    """Passes that it makes beside the pictures, and no metric before it in the plan makes for it."""
     explanations: int
+    """Further explanations by the method that is scored, likewise."""
 
 
 @dataclass(frozen=True)
 class ScoringPlan:
-    """What a set of metrics takes of each sample.
-
-    Attributes
-    ----------
-    shape
-        The spatial shape that it was reckoned for.
-    metrics
-        One entry per metric, in the order given.
-    pictures
-        The distinct perturbed inputs of all metrics together; a run knows the sample itself already.
-    """
+    """What a set of metrics takes of each sample."""
 
     shape: tuple[int, ...]
+    """The spatial shape that it was reckoned for."""
     metrics: tuple[PlannedMetric, ...]
+    """One entry per metric, in the order given."""
     pictures: int
+    """The distinct perturbed inputs of all metrics together; a run knows the sample itself already."""
 
     @property
     def forward(self) -> int:

@@ -25,24 +25,16 @@ from .scoring import Explainer, Scoring
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a batch of maps.
-
-    Attributes
-    ----------
-    scores
-        Metric id to float64 (n,); NaN where the definition gives no value.
-    bands
-        Every perturbed input's scores, one entry per sample: what the scores of curves were computed from.
-    degenerate
-        ``constant``, ``non-finite`` or empty, one per sample.
-    reasons
-        Metric id to why it is not applicable here; its scores are NaN.
-    """
+    """The scores of a batch of maps."""
 
     scores: dict[str, np.ndarray]
+    """Metric id to float64 (n,); NaN where the definition gives no value."""
     bands: list[Bands]
+    """Every perturbed input's scores, one entry per sample: what the scores of curves were computed from."""
     degenerate: list[str]
+    """``constant``, ``non-finite`` or empty, one per sample."""
     reasons: dict[str, str]
+    """Metric id to why it is not applicable here; its scores are NaN."""
 
 
 def evaluate_batch(

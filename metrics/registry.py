@@ -45,17 +45,14 @@ class MetricEntry(Selectable):
     ----------
     function
         The measure's dataclass, or a function from keyword parameters to a measure.
-    higher_is_better
-        The direction.
-    range
-        The smallest and largest possible value; None where there is no bound.
-    unit
-        What values are counted in (``%``), or empty.
     """
 
     higher_is_better: bool
+    """The direction."""
     range: tuple[float | None, float | None] = (None, None)
+    """The smallest and largest possible value; None where there is no bound."""
     unit: str = ""
+    """What values are counted in (``%``), or empty."""
 
     @property
     def cost(self) -> str:
@@ -76,11 +73,10 @@ class Metric(Chosen[MetricEntry]):
     ----------
     entry, selection, parameters
         See `Chosen`.
-    measure
-        The definition itself.
     """
 
     measure: Measure
+    """The definition itself."""
 
     @property
     def range(self) -> tuple[float | None, float | None]:

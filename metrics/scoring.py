@@ -25,42 +25,28 @@ Explainer = Callable[[Model, Tensor, np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Scoring:
-    """Some samples of one model with their maps, as a metric sees them.
-
-    Attributes
-    ----------
-    model
-        The model that was explained.
-    x
-        (n, *input_shape), raw domain, on the device, in the native layout.
-    maps
-        (n, *spatial) float32, as the method gave them: perhaps constant, NaN or infinite.
-    target
-        (n,) int64: the explained classes.
-    seed
-        Of random numbers.
-    masks
-        Boolean ground truth (n, *spatial), or None where the dataset has none.
-    explainer
-        Makes maps as these were made, or None where only the maps are known.
-    facts
-        For each unit that was ranked, the facts of each map.
-    seen
-        For each sample, what the network said of every perturbed input that was asked for.
-    known_logits
-        (n, classes) of ``x`` where they are known already.
-    """
+    """Some samples of one model with their maps, as a metric sees them."""
 
     model: Model
+    """The model that was explained."""
     x: Tensor
+    """(n, *input_shape), raw domain, on the device, in the native layout."""
     maps: np.ndarray
+    """(n, *spatial) float32, as the method gave them: perhaps constant, NaN or infinite."""
     target: np.ndarray
+    """(n,) int64: the explained classes."""
     seed: int
+    """Of random numbers."""
     masks: np.ndarray | None
+    """Boolean ground truth (n, *spatial), or None where the dataset has none."""
     explainer: Explainer | None
+    """Makes maps as these were made, or None where only the maps are known."""
     facts: Mapping[str, Sequence[MapFacts]]
+    """For each unit that was ranked, the facts of each map."""
     seen: Sequence[Mapping[Perturbation, Seen]]
+    """For each sample, what the network said of every perturbed input that was asked for."""
     known_logits: np.ndarray | None
+    """(n, classes) of ``x`` where they are known already."""
 
     @property
     def count(self) -> int:

@@ -18,33 +18,22 @@ from .queries import FRAMEWORKS
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network with all that `wrap` needs to know of it.
-
-    Attributes
-    ----------
-    net
-        A ``torch.nn.Module`` or ``keras.Model`` with logits as its output.
-    preprocess
-        What it does to raw inputs in [0, 1] first, or None.
-    input_shape
-        One input's shape in the native layout; None where Keras knows it or the first input shows it.
-    num_classes
-        The number of logits, or None to find out.
-    sizing
-        How photographs get the input size.
-    class_names
-        One name per class, or None.
-    weights_id
-        What identifies the weights, or None to hash them.
-    """
+    """A network with all that `wrap` needs to know of it."""
 
     net: Any
+    """A ``torch.nn.Module`` or ``keras.Model`` with logits as its output."""
     preprocess: Normalization | Callable[[Any], Any] | None = None
+    """What it does to raw inputs in [0, 1] first, or None."""
     input_shape: tuple[int, ...] | None = None
+    """One input's shape in the native layout; None where Keras knows it or the first input shows it."""
     num_classes: int | None = None
+    """The number of logits, or None to find out."""
     sizing: Sizing = field(default_factory=Sizing)
+    """How photographs get the input size."""
     class_names: Sequence[str] | None = None
+    """One name per class, or None."""
     weights_id: str | None = None
+    """What identifies the weights, or None to hash them."""
 
 
 @dataclass(frozen=True)
@@ -57,35 +46,25 @@ class ModelRequest:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ModelEntry(Entry):
-    """A registered model.
-
-    Attributes
-    ----------
-    build
-        Makes the network in the framework asked for.
-    identify
-        Returns what identifies its weights without importing a framework, given the part after the colon; None
-        where that cannot be known before it is loaded.
-    frameworks
-        Those it can be built in.
-    datasets
-        Those it can be scored on as it comes, the default first.
-    input_shape
-        The canonical (spatial..., channels), or None where it depends.
-    license, weights
-        A note on the terms of use; where the weights come from.
-    digest
-        The SHA-256 of the weights, where they are one file that is known.
-    """
+    """A registered model."""
 
     build: Callable[[ModelRequest], LoadedNetwork]
+    """Makes the network in the framework asked for."""
     identify: Callable[[str], str | None] = lambda rest: None
+    """Returns what identifies its weights without importing a framework, given the part after the colon; None where
+    that cannot be known before it is loaded.
+    """
     frameworks: tuple[str, ...] = FRAMEWORKS
+    """Those it can be built in."""
     datasets: tuple[str, ...] = ()
+    """Those it can be scored on as it comes, the default first."""
     input_shape: tuple[int, ...] | None = None
+    """The canonical (spatial..., channels), or None where it depends."""
     license: str = ""
     weights: str = ""
+    """A note on the terms of use; where the weights come from."""
     digest: str = ""
+    """The SHA-256 of the weights, where they are one file that is known."""
 
 
 MODELS: Registry[ModelEntry] = Registry("model", "heatmark.models", {"zoo": ["entries"]})

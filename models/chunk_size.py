@@ -32,25 +32,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class ChunkChoice:
-    """The chunk size and memory format in force for a kind of query, and how they were found.
-
-    Attributes
-    ----------
-    size, layout
-        What is in force.
-    tried
-        What was timed, in order.
-    gain
-        The share of the first trial's time per row that the choice saves; None where either was not timed.
-    reason
-        Why the size is no larger.
-    """
+    """The chunk size and memory format in force for a kind of query, and how they were found."""
 
     size: int
     layout: str
+    """What is in force."""
     tried: tuple[Trial, ...] = ()
+    """What was timed, in order."""
     gain: float | None = None
+    """The share of the first trial's time per row that the choice saves; None where either was not timed."""
     reason: str = "given"
+    """Why the size is no larger."""
 
 
 @dataclass
@@ -63,23 +55,16 @@ class ChunkTuner:
 
     A larger chunk must earn its memory: one that keeps more than is free of charge is tried only right after a size
     that gained a tenth over the one before, and taken only if it gains a tenth itself.
-
-    Attributes
-    ----------
-    sizes
-        Those that may be proposed, rising.
-    layouts
-        The memory formats, the first of which the sizes are tried in.
-    start
-        The first size.
-    kept_bytes
-        What a row keeps until its chunk is done; 0 where that does not count.
     """
 
     sizes: tuple[int, ...]
+    """Those that may be proposed, rising."""
     layouts: tuple[str, ...]
+    """The memory formats, the first of which the sizes are tried in."""
     start: int
+    """The first size."""
     kept_bytes: int = 0
+    """What a row keeps until its chunk is done; 0 where that does not count."""
     settled: bool = False
     _times: dict[tuple[int, str], list[float]] = field(default_factory=dict)
     _best: tuple[int, str] = (1, "")

@@ -27,16 +27,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Pairs:
-    """The (sample, variant) pairs of one piece of work; ragged where samples have different numbers of variants.
-
-    Attributes
-    ----------
-    samples, variants
-        int64 (pairs,): the row of ``x`` and the number of its variant.
-    """
+    """The (sample, variant) pairs of one piece of work; ragged where samples have different numbers of variants."""
 
     samples: np.ndarray
     variants: np.ndarray
+    """int64 (pairs,): the row of ``x`` and the number of its variant."""
 
     @classmethod
     def grid(cls, samples: int, variants: int) -> Pairs:
@@ -52,22 +47,15 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some consecutive pairs, as a maker of variants sees them.
-
-    Attributes
-    ----------
-    operations
-        The array namespace.
-    samples, variants
-        int64 (m,): which sample and which variant each row is.
-    rows
-        Where the chunk stands among all pairs.
-    """
+    """Some consecutive pairs, as a maker of variants sees them."""
 
     operations: TensorOperations
+    """The array namespace."""
     samples: np.ndarray
     variants: np.ndarray
+    """int64 (m,): which sample and which variant each row is."""
     rows: slice
+    """Where the chunk stands among all pairs."""
 
     def of_samples(self, values: Tensor | np.ndarray) -> Tensor:
         """Return, for each row, the entry of its sample: (m, ...) from (n, ...)."""

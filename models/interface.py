@@ -44,8 +44,6 @@ class Interface(ABC):
     ----------
     name
         Its name in tables.
-    framework
-        ``torch`` or ``tensorflow``.
     device
         Where it runs, in the framework's spelling.
     precision
@@ -58,19 +56,18 @@ class Interface(ABC):
         What is done to raw inputs before the network sees them, or None.
     known_weights_id
         What identifies the weights where that is known; None where they have to be hashed.
-    net
-        The network itself, a ``torch.nn.Module`` or ``keras.Model``.
-    operations
-        The array namespace on its device.
-    kept_inputs
-        What a backward pass keeps of each row until it is done, in sizes of an input, as measured with
-        EfficientNet-Lite0.
     """
 
     framework: Framework
+    """``torch`` or ``tensorflow``."""
     kept_inputs: int
+    """What a backward pass keeps of each row until it is done, in sizes of an input, as measured with
+    EfficientNet-Lite0.
+    """
     net: Any
+    """The network itself, a ``torch.nn.Module`` or ``keras.Model``."""
     operations: TensorOperations
+    """The array namespace on its device."""
 
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         self.device = device

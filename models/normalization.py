@@ -15,13 +15,6 @@ from ..errors import BadInput
 class Normalization:
     """(x - mean) / std for each channel, then the channels in reverse where the network wants BGR.
 
-    Attributes
-    ----------
-    mean, std
-        One number per channel, or a single one for all; in raw units and in the raw order of the channels.
-    flip_channels
-        Whether the network takes the channels in reverse.
-
     Raises
     ------
     BadInput
@@ -30,7 +23,9 @@ class Normalization:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    """One number per channel, or a single one for all; in raw units and in the raw order of the channels."""
     flip_channels: bool = False
+    """Whether the network takes the channels in reverse."""
 
     def __post_init__(self) -> None:
         if not self.mean or len(self.mean) != len(self.std) or not np.all(np.isfinite([*self.mean, *self.std])):

@@ -24,42 +24,32 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked of the network, whatever the inputs.
-
-    Attributes
-    ----------
-    score
-        The scalar of each row that gradients are taken of: the target's logit, probability or log-probability, or a
-        function of one's own.
-    input_gradient
-        Whether the score's gradient with respect to the raw input is wanted.
-    layers
-        The layers whose outputs are wanted.
-    layer_gradients
-        Whether the score's gradients at those layers, and at the attentions, are wanted.
-    rule
-        How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only
-        positive gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
-    output
-        The layer that a score of one's own reads, in the native layout, instead of the logits.
-    replaced
-        The layer whose output is replaced by what is given with each chunk, for answers from that layer onward.
-    attention
-        Whether the attention probabilities of every self-attention are wanted.
-    shortcut
-        Two layers: the second is given what the first was given instead of what comes to it, so that the score is
-        that of earlier features. The first must be called before the second.
-    """
+    """What is asked of the network, whatever the inputs."""
 
     score: ScoreKind | ScoreFunction = "logit"
+    """The scalar of each row that gradients are taken of: the target's logit, probability or log-probability, or a
+    function of one's own.
+    """
     input_gradient: bool = False
+    """Whether the score's gradient with respect to the raw input is wanted."""
     layers: tuple[str, ...] = ()
+    """The layers whose outputs are wanted."""
     layer_gradients: bool = False
+    """Whether the score's gradients at those layers, and at the attentions, are wanted."""
     rule: BackwardRule | None = None
+    """How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only positive
+    gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
+    """
     output: str | None = None
+    """The layer that a score of one's own reads, in the native layout, instead of the logits."""
     replaced: str | None = None
+    """The layer whose output is replaced by what is given with each chunk, for answers from that layer onward."""
     attention: bool = False
+    """Whether the attention probabilities of every self-attention are wanted."""
     shortcut: tuple[str, str] | None = None
+    """Two layers: the second is given what the first was given instead of what comes to it, so that the score is that
+    of earlier features. The first must be called before the second.
+    """
 
     @property
     def backward(self) -> bool:
@@ -69,27 +59,20 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network said for m rows.
-
-    Attributes
-    ----------
-    logits
-        (m, classes), float32.
-    input_gradient
-        (m, *input_shape), or None.
-    activations, layer_gradients
-        One tensor per queried layer, in the query's order and the framework's native layout.
-    attentions, attention_gradients
-        One tensor (m, heads, tokens, tokens) per self-attention, in the order in which they are computed; row i holds
-        how much of each token goes into token i.
-    """
+    """What the network said for m rows."""
 
     logits: Tensor
+    """(m, classes), float32."""
     input_gradient: Tensor | None = None
+    """(m, *input_shape), or None."""
     activations: tuple[Tensor, ...] = ()
     layer_gradients: tuple[Tensor, ...] = ()
+    """One tensor per queried layer, in the query's order and the framework's native layout."""
     attentions: tuple[Tensor, ...] = ()
     attention_gradients: tuple[Tensor, ...] = ()
+    """One tensor (m, heads, tokens, tokens) per self-attention, in the order in which they are computed; row i holds
+    how much of each token goes into token i.
+    """
 
 
 @dataclass(frozen=True)
@@ -108,54 +91,34 @@ class PassCount:
 
 @dataclass(frozen=True)
 class Layer:
-    """A place in the network whose output can be queried.
-
-    Attributes
-    ----------
-    name
-        What `Query.layers` takes.
-    kind
-        The class of the module or layer.
-    shape
-        One sample's output shape in the native layout, without the batch axis.
-    """
+    """A place in the network whose output can be queried."""
 
     name: str
+    """What `Query.layers` takes."""
     kind: str
+    """The class of the module or layer."""
     shape: tuple[int, ...]
+    """One sample's output shape in the native layout, without the batch axis."""
 
 
 @dataclass(frozen=True)
 class AttentionLayer:
-    """A place where tokens attend to tokens: a softmax over the last axis of (rows, heads, tokens, tokens).
-
-    Attributes
-    ----------
-    heads, tokens
-        How many.
-    parts
-        Into how many parts (windows) a sample is cut, each of which attends to itself alone; 1 for all to all.
-    norms
-        The names of the normalisation layers called since the attention before, in order.
-    """
+    """A place where tokens attend to tokens: a softmax over the last axis of (rows, heads, tokens, tokens)."""
 
     heads: int
     tokens: int
+    """How many."""
     parts: int
+    """Into how many parts (windows) a sample is cut, each of which attends to itself alone; 1 for all to all."""
     norms: tuple[str, ...]
+    """The names of the normalisation layers called since the attention before, in order."""
 
 
 @dataclass(frozen=True)
 class LayerBias:
-    """A constant that a layer adds to each channel of its output.
-
-    Attributes
-    ----------
-    name
-        What `Query.layers` takes: the layer, before its activation where the two are one.
-    values
-        (channels,): a convolution's or dense layer's bias; shift - scale mean / deviation of a batch normalisation.
-    """
+    """A constant that a layer adds to each channel of its output."""
 
     name: str
+    """What `Query.layers` takes: the layer, before its activation where the two are one."""
     values: np.ndarray
+    """(channels,): a convolution's or dense layer's bias; shift - scale mean / deviation of a batch normalisation."""

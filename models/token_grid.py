@@ -23,18 +23,12 @@ _MOST_LEADING = 8
 
 @dataclass(frozen=True)
 class TokenGrid:
-    """How a row of tokens covers the input.
-
-    Attributes
-    ----------
-    leading
-        Tokens before the patches; where there are any, the first is the class token.
-    spatial
-        Patches along each spatial axis.
-    """
+    """How a row of tokens covers the input."""
 
     leading: int
+    """Tokens before the patches; where there are any, the first is the class token."""
     spatial: tuple[int, ...]
+    """Patches along each spatial axis."""
 
 
 class TokenLayout:

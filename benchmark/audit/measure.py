@@ -25,31 +25,21 @@ from .units import WAYS, AuditedMethod, UnitJob, UnitSpec, UnitValues, Way, metr
 
 @dataclass(frozen=True, eq=False)
 class TaskValues:
-    """Every value of one task.
-
-    Attributes
-    ----------
-    task, accuracy
-        The task, and the share of its samples whose explained class the network predicts.
-    entries
-        Those that apply, with their roles.
-    metrics
-        Those that apply.
-    samples
-        Sample ids.
-    values
-        By way: float64 (metrics, entries, samples); NaN where undefined, and for entries not scored in that way.
-    not_applicable
-        Metric id or entry id to the reason.
-    """
+    """Every value of one task."""
 
     task: Task
     accuracy: float
+    """The task, and the share of its samples whose explained class the network predicts."""
     entries: tuple[AuditedMethod, ...]
+    """Those that apply, with their roles."""
     metrics: tuple[Metric, ...]
+    """Those that apply."""
     samples: tuple[str, ...]
+    """Sample ids."""
     values: Mapping[Way, np.ndarray]
+    """By way: float64 (metrics, entries, samples); NaN where undefined, and for entries not scored in that way."""
     not_applicable: Mapping[str, str]
+    """Metric id or entry id to the reason."""
 
     def places(self, *roles: str) -> list[int]:
         """Return the positions of the entries with these roles."""
@@ -58,24 +48,16 @@ class TaskValues:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What an audit measured.
-
-    Attributes
-    ----------
-    plan
-        What was to be measured.
-    path
-        Its folder.
-    tasks
-        The values of each task.
-    failures
-        (what, error): metrics or entries that ended with an error on some task.
-    """
+    """What an audit measured."""
 
     plan: AuditPlan
+    """What was to be measured."""
     path: Path
+    """Its folder."""
     tasks: tuple[TaskValues, ...]
+    """The values of each task."""
     failures: tuple[tuple[str, str], ...]
+    """(what, error): metrics or entries that ended with an error on some task."""
 
 
 def measure_audit(

@@ -33,31 +33,22 @@ CONTROL: Role = "control"
 
 @dataclass(frozen=True)
 class AuditPlan:
-    """What is audited, checked.
-
-    Attributes
-    ----------
-    metrics
-        Without those of unknown direction, which are in ``skipped`` with the reason.
-    tasks
-        Models on datasets.
-    entries
-        Methods, controls, and the oracle.
-    framework, device, limit, seed
-        As in a run; ``limit`` samples of each dataset.
-    plugins
-        Modules or files that are imported first.
-    """
+    """What is audited, checked."""
 
     metrics: tuple[Metric, ...]
+    """Without those of unknown direction, which are in ``skipped`` with the reason."""
     skipped: tuple[tuple[str, str], ...]
     tasks: tuple[Task, ...]
+    """Models on datasets."""
     entries: tuple[AuditedMethod, ...]
+    """Methods, controls, and the oracle."""
     framework: str
     device: str
     limit: int
     seed: int
+    """As in a run; ``limit`` samples of each dataset."""
     plugins: tuple[str, ...] = ()
+    """Modules or files that are imported first."""
 
     @property
     def origins(self) -> tuple[str, ...]:

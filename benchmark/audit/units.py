@@ -47,47 +47,31 @@ class AuditedMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitSpec(KeyedSpec):
-    """What the values of one method on one task depend on, but for the metrics; the revision is of the samples audited.
-
-    Attributes
-    ----------
-    role
-        The method's.
-    noise
-        The two shares of noise.
-    """
+    """What the values of one method on one task depend on but for the metrics; the revision is the audited samples'."""
 
     role: Role
+    """The method's."""
     noise: tuple[float, float] = (SMALL, DISRUPTIVE)
+    """The two shares of noise."""
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True, eq=False)
 class UnitValues:
-    """The values of one method on one task.
-
-    Attributes
-    ----------
-    samples
-        The ids of the samples.
-    right
-        Boolean (samples,): whether the network predicts the explained class.
-    values
-        Metric key (`metric_key`) to float64 (ways of the method, samples); NaN where the definition gives none.
-    reasons
-        Metric key to why it is not applicable; it has no values then.
-    names
-        Metric key to its canonical text, for people who look inside.
-    failures
-        Metric id to the error that it ended with; it has no values either.
-    """
+    """The values of one method on one task."""
 
     samples: tuple[str, ...]
+    """The ids of the samples."""
     right: np.ndarray
+    """Boolean (samples,): whether the network predicts the explained class."""
     values: Mapping[str, np.ndarray]
+    """Metric key (`metric_key`) to float64 (ways of the method, samples); NaN where the definition gives none."""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    """Metric key to why it is not applicable; it has no values then."""
     names: Mapping[str, str] = field(default_factory=dict)
+    """Metric key to its canonical text, for people who look inside."""
     failures: Mapping[str, str] = field(default_factory=dict)
+    """Metric id to the error that it ended with; it has no values either."""
 
     def has(self, key: str) -> bool:
         """Whether a metric was evaluated, or found to have no meaning."""
@@ -112,24 +96,16 @@ def metric_key(metric: Metric) -> str:
 
 @dataclass(frozen=True)
 class UnitJob:
-    """The maps of one method on one task, to be scored in all their ways.
-
-    Attributes
-    ----------
-    spec
-        What the values depend on.
-    device
-        As `load_model` takes it.
-    samples
-        The first so many of the dataset.
-    metrics
-        What to score with. One that raises is left out of what follows, and its error kept.
-    """
+    """The maps of one method on one task, to be scored in all their ways."""
 
     spec: UnitSpec
+    """What the values depend on."""
     device: str
+    """As `load_model` takes it."""
     samples: int
+    """The first so many of the dataset."""
     metrics: tuple[str, ...]
+    """What to score with. One that raises is left out of what follows, and its error kept."""
 
     @property
     def named_model(self) -> NamedModel:

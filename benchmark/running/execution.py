@@ -25,42 +25,28 @@ from .progress import view_of
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has ended.
-
-    Attributes
-    ----------
-    path
-        Its folder.
-    store
-        What the folder holds.
-    expected
-        The number of cells in the plan.
-    finished
-        Of these, how many are done.
-    cached
-        Of the finished, how many were done before.
-    not_applicable
-        How many have no meaning.
-    failures
-        The cells that failed.
-    seconds
-        How long this call took.
-    notes
-        What the user should know, such as a framework that is not installed; shown with the progress.
-    left_out
-        The files of datasets that this call could not use, each with the reason.
-    """
+    """A run that has ended."""
 
     path: Path
+    """Its folder."""
     store: RunStore
+    """What the folder holds."""
     expected: int
+    """The number of cells in the plan."""
     finished: int
+    """Of these, how many are done."""
     cached: int
+    """Of the finished, how many were done before."""
     not_applicable: int
+    """How many have no meaning."""
     failures: tuple[Failure, ...]
+    """The cells that failed."""
     seconds: float
+    """How long this call took."""
     notes: tuple[str, ...] = ()
+    """What the user should know, such as a framework that is not installed; shown with the progress."""
     left_out: tuple[str, ...] = ()
+    """The files of datasets that this call could not use, each with the reason."""
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary}>"

@@ -22,23 +22,17 @@ from .jobs import PlannedCell, facts_of, origins_outside, planned
 
 @dataclass(frozen=True)
 class ResolvedSuite:
-    """A suite with its names looked up: nothing in it needs a framework.
-
-    Attributes
-    ----------
-    suite
-        The suite.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    methods, metrics
-        Each once: two spellings may name the same thing. Metrics are sorted by canonical text, so that their order
-        does not matter to a key.
-    """
+    """A suite with its names looked up: nothing in it needs a framework."""
 
     suite: Suite
+    """The suite."""
     device: str
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     methods: tuple[Method, ...]
     metrics: tuple[Metric, ...]
+    """Each once: two spellings may name the same thing. Metrics are sorted by canonical text, so that their order does
+    not matter to a key.
+    """
 
     @classmethod
     def of(cls, suite: Suite, device: str) -> ResolvedSuite:

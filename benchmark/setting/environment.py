@@ -36,49 +36,32 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class FrameworkReport:
-    """Whether a framework works here.
-
-    Attributes
-    ----------
-    name
-        ``torch`` or ``tensorflow``.
-    version
-        The installed version, or None.
-    devices
-        What it can run on.
-    problem
-        Why it cannot be used and what to do, or an empty string.
-    """
+    """Whether a framework works here."""
 
     name: str
+    """``torch`` or ``tensorflow``."""
     version: str | None
+    """The installed version, or None."""
     devices: tuple[str, ...] = ()
+    """What it can run on."""
     problem: str = ""
+    """Why it cannot be used and what to do, or an empty string."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What ``heatmark doctor`` shows.
-
-    Attributes
-    ----------
-    versions
-        Version by package, None where it is not installed.
-    machine
-        See `machine_facts`.
-    frameworks
-        One report each.
-    missing
-        Missing packages by the extra that installs them.
-    cache
-        The folder for downloads and trained models, or why it cannot be used.
-    """
+    """What ``heatmark doctor`` shows."""
 
     versions: dict[str, str | None]
+    """Version by package, None where it is not installed."""
     machine: dict[str, Any]
+    """See `machine_facts`."""
     frameworks: tuple[FrameworkReport, ...]
+    """One report each."""
     missing: dict[str, tuple[str, ...]]
+    """Missing packages by the extra that installs them."""
     cache: str
+    """The folder for downloads and trained models, or why it cannot be used."""
 
 
 def versions() -> dict[str, str | None]:

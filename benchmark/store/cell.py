@@ -24,19 +24,13 @@ UNKNOWN_WEIGHTS = "unknown"
 
 @dataclass(frozen=True)
 class Task:
-    """A model on a dataset.
-
-    Attributes
-    ----------
-    model, dataset
-        Their names.
-    weights
-        The SHA-256 of the model's weights where it is known; it only tells how the model is shown.
-    """
+    """A model on a dataset."""
 
     model: str
     dataset: str
+    """Their names."""
     weights: str = field(default="", compare=False)
+    """The SHA-256 of the model's weights where it is known; it only tells how the model is shown."""
 
     @property
     def shown_model(self) -> str:
@@ -52,35 +46,25 @@ class KeyedSpec:
     """What the numbers of a method on a model and a dataset depend on, whoever asks for them.
 
     Batch size, chunk sizes and the number of gallery samples are absent on purpose: no score depends on them.
-
-    Attributes
-    ----------
-    model, model_weights
-        The model's name and the SHA-256 of its weights.
-    dataset, dataset_revision
-        The dataset's name and revision.
-    method, method_identity
-        The method's canonical text and its name, version and all parameters.
-    framework
-        ``torch`` or ``tensorflow``.
-    device_class
-        ``cpu``, or the name of the GPU.
-    seed
-        The seed of noise and masks.
-    schema
-        The version of what is kept under the key; raised whenever the meaning of a stored number changes.
     """
 
     model: str
     model_weights: str
+    """The model's name and the SHA-256 of its weights."""
     dataset: str
     dataset_revision: str
+    """The dataset's name and revision."""
     method: str
     method_identity: Mapping[str, Any] = field(repr=False)
+    """The method's canonical text and its name, version and all parameters."""
     framework: str
+    """``torch`` or ``tensorflow``."""
     device_class: str = "cpu"
+    """``cpu``, or the name of the GPU."""
     seed: int = 0
+    """The seed of noise and masks."""
     schema: int
+    """The version of what is kept under the key; raised whenever the meaning of a stored number changes."""
 
     @property
     def key(self) -> str:
@@ -104,26 +88,18 @@ class KeyedSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class CellSpec(KeyedSpec):
-    """What the numbers of one cell of a run depend on.
-
-    Attributes
-    ----------
-    first, last
-        The sample range, ``first <= index < last``.
-    metrics, metric_identities
-        As `method` and `method_identity` for every metric, sorted by canonical text.
-    precision
-        ``float32`` or ``bf16``.
-    target
-        ``predicted`` or ``label``: the class that is explained.
-    """
+    """What the numbers of one cell of a run depend on."""
 
     first: int
     last: int
+    """The sample range, ``first <= index < last``."""
     metrics: tuple[str, ...]
     metric_identities: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """As `method` and `method_identity` for every metric, sorted by canonical text."""
     precision: Precision = "float32"
+    """``float32`` or ``bf16``."""
     target: str = "predicted"
+    """``predicted`` or ``label``: the class that is explained."""
     schema: int = SCHEMA
 
     @property

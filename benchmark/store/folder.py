@@ -47,19 +47,13 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class AddedScores:
-    """A metric that was computed later from stored curves.
-
-    Attributes
-    ----------
-    metric, identity
-        Its canonical text and its identity.
-    values
-        Cell key to one value per row of the cell.
-    """
+    """A metric that was computed later from stored curves."""
 
     metric: str
     identity: Mapping[str, Any]
+    """Its canonical text and its identity."""
     values: Mapping[str, list[float]]
+    """Cell key to one value per row of the cell."""
 
 
 @dataclass(frozen=True)

@@ -45,61 +45,41 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What one setup gave.
-
-    Attributes
-    ----------
-    setup, device_name
-        Where.
-    targets
-        (n,) the explained classes, the same for every setup.
-    logits
-        (n, classes).
-    maps
-        By method, float32 (n, *spatial).
-    scores
-        By method and metric, float64 (n,).
-    left_out
-        By method, why it has no map; ``failed`` holds those for which that is an error.
-    failed_metrics
-        By metric, the first error that it ended in.
-    """
+    """What one setup gave."""
 
     setup: Setup
     device_name: str
+    """Where."""
     targets: np.ndarray
+    """(n,) the explained classes, the same for every setup."""
     logits: np.ndarray
+    """(n, classes)."""
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By method, float32 (n, *spatial)."""
     scores: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    """By method and metric, float64 (n,)."""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    """By method, why it has no map; ``failed`` holds those for which that is an error."""
     failed: frozenset[str] = frozenset()
     failed_metrics: Mapping[str, str] = field(default_factory=dict)
+    """By metric, the first error that it ended in."""
 
 
 @dataclass(frozen=True)
 class DeviceCheck:
-    """What is compared: every setup of a framework with its first one, method by method.
-
-    Attributes
-    ----------
-    model
-        The network.
-    setups
-        By framework, the reference first.
-    methods, metrics
-        Canonical texts.
-    images
-        How many images are explained.
-    seed
-        Of noise and masks.
-    """
+    """What is compared: every setup of a framework with its first one, method by method."""
 
     model: str
+    """The network."""
     setups: Mapping[str, tuple[Setup, ...]]
+    """By framework, the reference first."""
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
+    """Canonical texts."""
     images: int = IMAGES
+    """How many images are explained."""
     seed: int = 0
+    """Of noise and masks."""
 
     def steps(self, setup: Setup) -> list[ComparedMethod]:
         """Return what is done in a setup."""

@@ -37,28 +37,19 @@ EXTRA = "heatmark"
 
 @dataclass(frozen=True)
 class RuntimeRecord:
-    """The rows of one machine.
-
-    Attributes
-    ----------
-    path
-        The file or folder.
-    machine
-        From `runtime_machine.machine_record`.
-    measurements, missing
-        Rows with and without a measurement.
-    created
-        When the (last) file was begun, ISO 8601.
-    notes
-        What the reader should know, such as rows of another machine that were left out.
-    """
+    """The rows of one machine."""
 
     path: Path
+    """The file or folder."""
     machine: Mapping[str, Any]
+    """From `runtime_machine.machine_record`."""
     measurements: tuple[Measurement, ...]
     missing: tuple[NotMeasured, ...]
+    """Rows with and without a measurement."""
     created: str
+    """When the (last) file was begun, ISO 8601."""
     notes: tuple[str, ...] = ()
+    """What the reader should know, such as rows of another machine that were left out."""
 
     def __repr__(self) -> str:
         return f"<RuntimeRecord {self.path}: {len(self.measurements)} rows, {len(self.missing)} not measured>"

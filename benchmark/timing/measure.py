@@ -44,24 +44,17 @@ from .rows import (
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be measured, checked: every combination is a row.
-
-    Attributes
-    ----------
-    methods
-        Canonical texts, or names of `WORKS`.
-    models, places, precisions, batches
-        The other coordinates.
-    optional
-        Places that may be missing without that being an error.
-    """
+    """What is to be measured, checked: every combination is a row."""
 
     methods: tuple[str, ...]
+    """Canonical texts, or names of `WORKS`."""
     models: tuple[str, ...]
     places: tuple[Place, ...]
     precisions: tuple[RuntimePrecision, ...]
     batches: tuple[str, ...]
+    """The other coordinates."""
     optional: frozenset[Place] = frozenset()
+    """Places that may be missing without that being an error."""
 
     @property
     def cases(self) -> list[RuntimeCase]:

@@ -58,24 +58,16 @@ def spread(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Rounds:
-    """The times of jobs that took turns.
-
-    Attributes
-    ----------
-    seconds
-        By job: the time of one call, one entry per round.
-    iterations
-        By job: how many calls each round took the mean of.
-    attempts
-        How often the rounds were measured.
-    noisy
-        Whether the watched job's times still spread too much.
-    """
+    """The times of jobs that took turns."""
 
     seconds: Mapping[str, tuple[float, ...]]
+    """By job: the time of one call, one entry per round."""
     iterations: Mapping[str, int]
+    """By job: how many calls each round took the mean of."""
     attempts: int
+    """How often the rounds were measured."""
     noisy: bool
+    """Whether the watched job's times still spread too much."""
 
 
 def timed(work: Callable[[], Any], clock: Clock = perf_counter) -> float:

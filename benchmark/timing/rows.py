@@ -37,18 +37,12 @@ WORKS = {
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a network runs: what one worker process holds.
-
-    Attributes
-    ----------
-    framework
-        ``torch`` or ``tensorflow``.
-    device
-        ``cpu``, ``cuda`` or ``cuda:N``.
-    """
+    """Where a network runs: what one worker process holds."""
 
     framework: str
+    """``torch`` or ``tensorflow``."""
     device: str
+    """``cpu``, ``cuda`` or ``cuda:N``."""
 
     @property
     def on_cpu(self) -> bool:
@@ -58,34 +52,23 @@ class Place:
 
 @dataclass(frozen=True)
 class RuntimeCase:
-    """One row: a method on a network at a place, with so many images at a time.
-
-    Attributes
-    ----------
-    method
-        A selection such as ``integrated_gradients[steps=50]``, or one of `WORKS`.
-    model
-        The network's name.
-    place
-        Framework and device.
-    precision
-        ``float32`` (without TensorFloat-32), ``tf32`` (with it) or ``bf16``.
-    batch
-        The number of images, ``chunk``, or a multiple of `FULL`.
-    size, classes
-        Another input side and another number of classes than the network's own, for measuring how cost grows.
-    weights
-        The digest of a network that a user trained; it only tells how the network is shown.
-    """
+    """One row: a method on a network at a place, with so many images at a time."""
 
     method: str
+    """A selection such as ``integrated_gradients[steps=50]``, or one of `WORKS`."""
     model: str
+    """The network's name."""
     place: Place
+    """Framework and device."""
     precision: RuntimePrecision = "float32"
+    """``float32`` (without TensorFloat-32), ``tf32`` (with it) or ``bf16``."""
     batch: str = "1"
+    """The number of images, ``chunk``, or a multiple of `FULL`."""
     size: int | None = None
     classes: int | None = None
+    """Another input side and another number of classes than the network's own, for measuring how cost grows."""
     weights: str = field(default="", compare=False)
+    """The digest of a network that a user trained; it only tells how the network is shown."""
 
     @property
     def shown_model(self) -> str:
@@ -164,27 +147,18 @@ def checked_precision(text: str) -> RuntimePrecision:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """How rows are measured.
-
-    Attributes
-    ----------
-    rounds
-        Measured rounds of each row, if they fit into its time.
-    seconds
-        The time for the rounds of one row; at least `LEAST_ROUNDS` are measured whatever they take.
-    threads
-        The threads of the framework; all usable cores by default.
-    memory
-        Whether peak memory is measured, which takes a fresh process for every row on a processor.
-    plugins
-        Modules or files that register methods, models or datasets.
-    """
+    """How rows are measured."""
 
     rounds: int = 7
+    """Measured rounds of each row, if they fit into its time."""
     seconds: float = 60.0
+    """The time for the rounds of one row; at least `LEAST_ROUNDS` are measured whatever they take."""
     threads: int = field(default_factory=usable_cores)
+    """The threads of the framework; all usable cores by default."""
     memory: bool = True
+    """Whether peak memory is measured, which takes a fresh process for every row on a processor."""
     plugins: tuple[str, ...] = ()
+    """Modules or files that register methods, models or datasets."""
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
@@ -197,75 +171,52 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What is found out once about a network at a place, before its rows are measured.
-
-    Attributes
-    ----------
-    bare_forward, bare_backward
-        The chunk size and memory format at which the bare network is fastest, as a label.
-    forward_chunk, backward_chunk
-        The engine's own chunk sizes.
-    """
+    """What is found out once about a network at a place, before its rows are measured."""
 
     bare_forward: str
     bare_backward: str
+    """The chunk size and memory format at which the bare network is fastest, as a label."""
     forward_chunk: int
     backward_chunk: int
+    """The engine's own chunk sizes."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of one row; times are seconds.
-
-    Attributes
-    ----------
-    case
-        The row.
-    images
-        The number of images of one call.
-    calls
-        The time of a whole call, one entry per round.
-    iterations
-        How many calls each round took the mean of.
-    bare_forward, bare_backward
-        The bare network's time per image in the same rounds, forward alone and with the input gradient; the latter
-        is empty where the work goes forward only.
-    first_call
-        The first call on a freshly loaded network: tracing graphs and finding chunk sizes included.
-    passes
-        Passes through the network of one call, exactly.
-    memory
-        Bytes by which memory grew at most, beyond the loaded network and its inputs; None where not measured.
-    memory_peak
-        The peak itself.
-    memory_kind
-        What was watched.
-    bare_labels
-        The chunks and memory formats of the bare network.
-    chunks
-        The engine's chunk sizes afterwards, by kind of query.
-    attempts, noisy
-        How often the rounds were measured, and whether they still spread too much.
-    conditions
-        Device, threads, load, clocks, driver and the like.
-    """
+    """What was measured of one row; times are seconds."""
 
     case: RuntimeCase
+    """The row."""
     images: int
+    """The number of images of one call."""
     calls: tuple[float, ...]
+    """The time of a whole call, one entry per round."""
     iterations: int
+    """How many calls each round took the mean of."""
     bare_forward: tuple[float, ...]
     bare_backward: tuple[float, ...]
+    """The bare network's time per image in the same rounds, forward alone and with the input gradient; the latter is
+    empty where the work goes forward only.
+    """
     first_call: float
+    """The first call on a freshly loaded network: tracing graphs and finding chunk sizes included."""
     passes: PassCount
+    """Passes through the network of one call, exactly."""
     memory: int | None
+    """Bytes by which memory grew at most, beyond the loaded network and its inputs; None where not measured."""
     memory_peak: int | None
+    """The peak itself."""
     memory_kind: str
+    """What was watched."""
     bare_labels: tuple[str, ...]
+    """The chunks and memory formats of the bare network."""
     chunks: Mapping[str, int]
+    """The engine's chunk sizes afterwards, by kind of query."""
     attempts: int
     noisy: bool
+    """How often the rounds were measured, and whether they still spread too much."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    """Device, threads, load, clocks, driver and the like."""
 
     @property
     def latency(self) -> Spread:

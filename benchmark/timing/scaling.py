@@ -47,24 +47,16 @@ FILLED = f"2{FULL}"
 
 @dataclass(frozen=True)
 class ScalingPoint:
-    """One row of a curve.
-
-    Attributes
-    ----------
-    axis
-        What is varied.
-    curve
-        The row that all points of the curve share, without what is varied.
-    x
-        Where it stands on its axis; None for its number of images.
-    case
-        What is measured there.
-    """
+    """One row of a curve."""
 
     axis: Axis
+    """What is varied."""
     curve: RuntimeCase
+    """The row that all points of the curve share, without what is varied."""
     x: int | None
+    """Where it stands on its axis; None for its number of images."""
     case: RuntimeCase
+    """What is measured there."""
 
 
 def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPoint]:

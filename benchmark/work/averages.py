@@ -49,48 +49,32 @@ class StreamingMean:
 
 @dataclass(frozen=True)
 class MeanMaps:
-    """The means of one class, or of the whole dataset (``number`` is then `WHOLE`).
-
-    Attributes
-    ----------
-    name
-        The class's name.
-    picture
-        The mean input, channels last.
-    maps
-        The mean map by method; a method without finite maps is absent.
-    """
+    """The means of one class, or of the whole dataset (``number`` is then `WHOLE`)."""
 
     number: int
     name: str
+    """The class's name."""
     samples: int
     picture: np.ndarray
+    """The mean input, channels last."""
     maps: Mapping[str, np.ndarray]
+    """The mean map by method; a method without finite maps is absent."""
 
 
 @dataclass(frozen=True)
 class Averages:
-    """The means of one model and dataset.
-
-    Attributes
-    ----------
-    groups
-        The whole dataset, then the classes by number.
-    by_label
-        Whether the classes are the dataset's labels; else they are the model's predictions.
-    further_classes
-        How many classes were met beyond those that have a mean of their own.
-    not_finite
-        How many maps were left out because they held values that are not finite.
-    left_out
-        The methods without a mean, and why.
-    """
+    """The means of one model and dataset."""
 
     groups: tuple[MeanMaps, ...]
+    """The whole dataset, then the classes by number."""
     by_label: bool
+    """Whether the classes are the dataset's labels; else they are the model's predictions."""
     further_classes: int
+    """How many classes were met beyond those that have a mean of their own."""
     not_finite: int
+    """How many maps were left out because they held values that are not finite."""
     left_out: tuple[LeftOut, ...]
+    """The methods without a mean, and why."""
 
 
 @dataclass

@@ -82,46 +82,30 @@ def refuse_meaningless(method: Method, model: Model) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ScoredApart:
-    """Scores of metrics of which one may fail without costing the others.
-
-    Attributes
-    ----------
-    scores
-        Metric id to float64 (n,).
-    reasons
-        Metric id to why it has no meaning here; its scores are NaN.
-    errors
-        Metric id to the error that it ended with; it has no scores.
-    """
+    """Scores of metrics of which one may fail without costing the others."""
 
     scores: dict[str, np.ndarray] = field(default_factory=dict)
+    """Metric id to float64 (n,)."""
     reasons: dict[str, str] = field(default_factory=dict)
+    """Metric id to why it has no meaning here; its scores are NaN."""
     errors: dict[str, str] = field(default_factory=dict)
+    """Metric id to the error that it ended with; it has no scores."""
 
 
 @dataclass(frozen=True, eq=False)
 class TargetedBatch:
-    """Samples on the device with the class that is explained of each.
-
-    Attributes
-    ----------
-    model
-        Who is explained.
-    x
-        (n, *input_shape), raw domain.
-    target
-        Int64 (n,).
-    logits
-        (n, classes) for ``x``, or None where they are not known yet.
-    masks
-        Boolean ground truth (n, *spatial), where there is any.
-    """
+    """Samples on the device with the class that is explained of each."""
 
     model: Model
+    """Who is explained."""
     x: Tensor
+    """(n, *input_shape), raw domain."""
     target: np.ndarray
+    """Int64 (n,)."""
     logits: np.ndarray | None = None
+    """(n, classes) for ``x``, or None where they are not known yet."""
     masks: np.ndarray | None = None
+    """Boolean ground truth (n, *spatial), where there is any."""
 
     def parts(self, size: int) -> Iterator[TargetedBatch]:
         """Yield the samples in batches of at most ``size``."""

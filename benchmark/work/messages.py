@@ -35,21 +35,14 @@ class NamedModel:
 
 @dataclass(frozen=True)
 class DescribedModel:
-    """What a model turned out to be.
-
-    Attributes
-    ----------
-    weights
-        The SHA-256 of its weights.
-    device_class
-        ``cpu``, or the name of the GPU.
-    knows_shape
-        Whether it says which inputs it takes.
-    """
+    """What a model turned out to be."""
 
     weights: str
+    """The SHA-256 of its weights."""
     device_class: str
+    """``cpu``, or the name of the GPU."""
     knows_shape: bool = True
+    """Whether it says which inputs it takes."""
 
 
 class Piece(Protocol):

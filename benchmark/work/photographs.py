@@ -22,25 +22,17 @@ from .explaining import ChosenMethods, LeftOut, channels_last, in_one_line, maps
 
 @dataclass(frozen=True, eq=False)
 class ExplainedPhotographs:
-    """Photographs and the maps that explain them.
-
-    Attributes
-    ----------
-    pictures
-        (n, height, width, channels), as the model of the first framework sees them.
-    logits, target
-        What it says, float64 (n, classes), and the explained classes (n,).
-    class_names
-        One name per class, or None.
-    maps
-        By (method, framework): (n, height, width), or why there are none.
-    """
+    """Photographs and the maps that explain them."""
 
     pictures: np.ndarray
+    """(n, height, width, channels), as the model of the first framework sees them."""
     logits: np.ndarray
     target: np.ndarray
+    """What it says, float64 (n, classes), and the explained classes (n,)."""
     class_names: tuple[str, ...] | None
+    """One name per class, or None."""
     maps: Mapping[tuple[str, str], np.ndarray | LeftOut]
+    """By (method, framework): (n, height, width), or why there are none."""
 
 
 def explain_photographs(

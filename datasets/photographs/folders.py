@@ -17,18 +17,12 @@ IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds.
-
-    Attributes
-    ----------
-    pictures
-        Files with a picture's suffix, relative to the folder, in natural order.
-    skipped
-        Other files and folders that cannot be opened.
-    """
+    """What a folder holds."""
 
     pictures: tuple[Path, ...]
+    """Files with a picture's suffix, relative to the folder, in natural order."""
     skipped: tuple[Skipped, ...]
+    """Other files and folders that cannot be opened."""
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

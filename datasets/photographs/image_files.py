@@ -18,24 +18,16 @@ CHECKED_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One picture file.
-
-    Attributes
-    ----------
-    id
-        Stable and unique within the dataset.
-    path
-        Where it lies.
-    label
-        The class id, or -1 where it is unknown.
-    sha256
-        The published checksum, compared at every reading, or None.
-    """
+    """One picture file."""
 
     id: str
+    """Stable and unique within the dataset."""
     path: Path
+    """Where it lies."""
     label: int
+    """The class id, or -1 where it is unknown."""
     sha256: str | None = None
+    """The published checksum, compared at every reading, or None."""
 
 
 class ImageFiles(Dataset):

@@ -32,27 +32,19 @@ Grade = Literal["yes", "partly", "no", ""]
 
 @dataclass(frozen=True)
 class OracleComparison:
-    """The oracle against one control.
-
-    Attributes
-    ----------
-    control
-        Whom.
-    difference, low, high
-        How much better the oracle scores on average, in the metric's unit, with the 95 % bootstrap interval.
-    wins
-        The share of samples on which it scores better, ties counting half.
-    samples, of
-        On how many samples both are defined, and how many there are.
-    """
+    """The oracle against one control."""
 
     control: str
+    """Whom."""
     difference: float
     low: float
     high: float
+    """How much better the oracle scores on average, in the metric's unit, with the 95 % bootstrap interval."""
     wins: float
+    """The share of samples on which it scores better, ties counting half."""
     samples: int
     of: int
+    """On how many samples both are defined, and how many there are."""
 
     @property
     def outcome(self) -> OracleOutcome:
@@ -64,54 +56,37 @@ class OracleComparison:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to a metric on one data set.
-
-    Attributes
-    ----------
-    name
-        One of `QUESTIONS`.
-    passed
-        None where it has no answer or need not be asked.
-    words
-        The answer.
-    """
+    """One question to a metric on one data set."""
 
     name: str
+    """One of `QUESTIONS`."""
     passed: bool | None
+    """None where it has no answer or need not be asked."""
     words: str
+    """The answer."""
 
 
 @dataclass(frozen=True)
 class TaskAudit:
-    """What was found about a metric on one data set; NaN where undefined.
-
-    Attributes
-    ----------
-    model, dataset
-        On what.
-    oracle
-        The comparisons of the oracle with each control.
-    reactivity, resilience, order_kept
-        See `audit_statistics`.
-    random
-        Whether another seed gives other values; ``retest`` is how well the two agree.
-    split_half
-        Whether halves of the samples put the maps in the same order.
-    values, undefined
-        How many values of undisturbed maps there are, and how many of these the definition did not give.
-    """
+    """What was found about a metric on one data set; NaN where undefined."""
 
     model: str
     dataset: str
+    """On what."""
     oracle: tuple[OracleComparison, ...]
+    """The comparisons of the oracle with each control."""
     reactivity: float
     resilience: float
     order_kept: float
+    """See `audit_statistics`."""
     random: bool
+    """Whether another seed gives other values; ``retest`` is how well the two agree."""
     retest: float
     split_half: float
+    """Whether halves of the samples put the maps in the same order."""
     values: int
     undefined: int
+    """How many values of undisturbed maps there are, and how many of these the definition did not give."""
 
     @property
     def beaten(self) -> tuple[int, int]:
@@ -138,26 +113,18 @@ class TaskAudit:
 
 @dataclass(frozen=True)
 class MetricAudit:
-    """What was found about one metric.
-
-    Attributes
-    ----------
-    metric, family, higher_is_better
-        As in tables.
-    key
-        The digest of its identity: the audit holds for this protocol only.
-    tasks
-        What was found on each data set on which it has a meaning.
-    not_applicable
-        (task, reason) of the others.
-    """
+    """What was found about one metric."""
 
     metric: str
     family: str
     higher_is_better: bool
+    """As in tables."""
     key: str
+    """The digest of its identity: the audit holds for this protocol only."""
     tasks: tuple[TaskAudit, ...]
+    """What was found on each data set on which it has a meaning."""
     not_applicable: tuple[tuple[str, str], ...] = ()
+    """(task, reason) of the others."""
 
     def __repr__(self) -> str:
         verdict = VERDICTS[self.mark] or "nothing asked"
@@ -233,69 +200,46 @@ class MetricAudit:
 
 @dataclass(frozen=True)
 class Concordance:
-    """How far the metrics of a family (``all``: of every family) agree on the order of maps on a data set.
-
-    Attributes
-    ----------
-    w
-        Kendall's coefficient of concordance, [0, 1].
-    metrics
-        How many metrics, those that score every map.
-    """
+    """How far the metrics of a family (``all``: of every family) agree on the order of maps on a data set."""
 
     dataset: str
     family: str
     w: float
+    """Kendall's coefficient of concordance, [0, 1]."""
     metrics: int
+    """How many metrics, those that score every map."""
 
 
 @dataclass(frozen=True)
 class AuditedTask:
-    """Where metrics were audited.
-
-    Attributes
-    ----------
-    model, dataset
-        The model as tables call it, and the data set.
-    samples, accuracy
-        How many samples, and how often the network predicts the explained class.
-    weights
-        What identifies the model's weights; empty in audits from before this was kept.
-    """
+    """Where metrics were audited."""
 
     model: str
     dataset: str
+    """The model as tables call it, and the data set."""
     samples: int
     accuracy: float
+    """How many samples, and how often the network predicts the explained class."""
     weights: str = ""
+    """What identifies the model's weights; empty in audits from before this was kept."""
 
 
 @dataclass(frozen=True)
 class MetricsAudit:
-    """An audit of several metrics.
-
-    Attributes
-    ----------
-    settings
-        What it was made with: heatmark's version, framework, device, seed, noise, methods, controls, when.
-    tasks
-        On what.
-    metrics
-        What was found.
-    skipped
-        (metric, reason) of those that cannot be audited.
-    concordance
-        Kendall's W on each data set.
-    tau
-        Kendall's tau-b between the orders of every two of ``metrics``, averaged over data sets.
-    """
+    """An audit of several metrics."""
 
     settings: Mapping[str, Any]
+    """What it was made with: heatmark's version, framework, device, seed, noise, methods, controls, when."""
     tasks: tuple[AuditedTask, ...]
+    """On what."""
     metrics: tuple[MetricAudit, ...]
+    """What was found."""
     skipped: tuple[tuple[str, str], ...]
+    """(metric, reason) of those that cannot be audited."""
     concordance: tuple[Concordance, ...]
+    """Kendall's W on each data set."""
     tau: tuple[tuple[float, ...], ...]
+    """Kendall's tau-b between the orders of every two of ``metrics``, averaged over data sets."""
 
     def __repr__(self) -> str:
         return f"<MetricsAudit of {len(self.metrics)} metrics on {', '.join(task.dataset for task in self.tasks)}>"

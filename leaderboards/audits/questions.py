@@ -23,23 +23,17 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Lead:
-    """How much better one map is than another, paired over samples.
-
-    Attributes
-    ----------
-    difference, low, high
-        The mean difference with its 95 % bootstrap interval, in the metric's own unit; above zero: the first is better.
-    wins
-        The share of samples on which the first is better, ties counting half.
-    samples
-        On which both are defined.
-    """
+    """How much better one map is than another, paired over samples."""
 
     difference: float
     low: float
     high: float
+    """The mean difference with its 95 % bootstrap interval, in the metric's own unit; above zero: the first is better.
+    """
     wins: float
+    """The share of samples on which the first is better, ties counting half."""
     samples: int
+    """On which both are defined."""
 
 
 def comparisons(first: np.ndarray, others: np.ndarray, seed: int = 0) -> list[Lead]:

@@ -21,18 +21,7 @@ from ..writing.text_tables import (
     section,
     terminal_table,
 )
-from .audit import (
-    FAILED,
-    PARTLY,
-    PASSED,
-    REACTIVE,
-    REPEATABLE,
-    RESILIENT,
-    VERDICTS,
-    Grade,
-    MetricAudit,
-    MetricsAudit,
-)
+from .audit import FAILED, PARTLY, PASSED, REACTIVE, REPEATABLE, RESILIENT, VERDICTS, Grade, MetricAudit, MetricsAudit
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""

@@ -26,28 +26,19 @@ Verdict = Literal["slower", "faster", "same"]
 
 @dataclass(frozen=True)
 class Pair:
-    """One row in both runs.
-
-    Attributes
-    ----------
-    case
-        The row.
-    before, after
-        Medians: seconds per image, or relative cost.
-    ratio
-        After over before, with its interval.
-    verdict
-        ``slower`` or ``faster`` where the ratio is beyond the threshold and its interval does not hold 1.
-    noisy
-        Whether either measurement was.
-    """
+    """One row in both runs."""
 
     case: RuntimeCase
+    """The row."""
     before: float
     after: float
+    """Medians: seconds per image, or relative cost."""
     ratio: Estimate
+    """After over before, with its interval."""
     verdict: Verdict
+    """``slower`` or ``faster`` where the ratio is beyond the threshold and its interval does not hold 1."""
     noisy: bool
+    """Whether either measurement was."""
 
     @property
     def words(self) -> str:
@@ -57,27 +48,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs.
-
-    Attributes
-    ----------
-    quantity
-        What was compared: times on the same machine, relative cost on different ones.
-    pairs
-        The rows that both have, from the largest slow-down.
-    only_before
-        The rows that were not measured again.
-    threshold
-        See `THRESHOLD`.
-    notes
-        In what the machines and versions differ.
-    """
+    """Two runs."""
 
     quantity: Quantity
+    """What was compared: times on the same machine, relative cost on different ones."""
     pairs: tuple[Pair, ...]
+    """The rows that both have, from the largest slow-down."""
     only_before: tuple[RuntimeCase, ...]
+    """The rows that were not measured again."""
     threshold: float
+    """See `THRESHOLD`."""
     notes: tuple[str, ...]
+    """In what the machines and versions differ."""
 
     @property
     def slower(self) -> tuple[Pair, ...]:

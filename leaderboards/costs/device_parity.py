@@ -27,30 +27,22 @@ SAME_ORDER = 0.99
 
 @dataclass(frozen=True)
 class MapParity:
-    """One method's maps in one setup against the reference.
-
-    Attributes
-    ----------
-    method
-        Its canonical text.
-    largest
-        The largest difference of any position, as a share of that map's largest absolute value.
-    correlation, worst
-        The rank correlation of positions, blind to rounding (`ranks.rank_correlation`): the median over images, and the
-        smallest. NaN where maps are constant.
-    identical
-        Whether all maps are the same bit for bit.
-    score_difference, metric
-        The largest difference of any score, as a share of the spread of that metric's scores, and on which metric.
-    """
+    """One method's maps in one setup against the reference."""
 
     method: str
+    """Its canonical text."""
     largest: float
+    """The largest difference of any position, as a share of that map's largest absolute value."""
     correlation: float
     worst: float
+    """The rank correlation of positions, blind to rounding (`ranks.rank_correlation`): the median over images, and the
+    smallest. NaN where maps are constant.
+    """
     identical: bool
+    """Whether all maps are the same bit for bit."""
     score_difference: float
     metric: str
+    """The largest difference of any score, as a share of the spread of that metric's scores, and on which metric."""
 
     @property
     def inverted(self) -> bool:
@@ -60,62 +52,41 @@ class MapParity:
 
 @dataclass(frozen=True)
 class BoardParity:
-    """The leaderboards of the two setups.
-
-    Attributes
-    ----------
-    methods
-        How many are ranked in both.
-    mean_rank
-        The rank correlation of the mean ranks.
-    moved
-        How many methods have another place.
-    same_first
-        Whether the same method is first.
-    """
+    """The leaderboards of the two setups."""
 
     methods: int
+    """How many are ranked in both."""
     mean_rank: float
+    """The rank correlation of the mean ranks."""
     moved: int
+    """How many methods have another place."""
     same_first: bool
+    """Whether the same method is first."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """One setup against its reference.
-
-    Attributes
-    ----------
-    name
-        The framework (and the device, where only precisions are compared).
-    reference, setup
-        What is compared, in words, with the names of the devices.
-    logits
-        The largest difference of any logit, as a share of the largest absolute one.
-    same_predictions
-        On how many images the predicted class is the same, of how many.
-    maps
-        One for each method that both have.
-    board
-        The leaderboards.
-    only_one
-        Methods that one of the two lacks, with the reason.
-    precision
-        The setup's.
-    failed
-        Methods and metrics that failed in either, other than for having no meaning, with the error.
-    """
+    """One setup against its reference."""
 
     name: str
+    """The framework (and the device, where only precisions are compared)."""
     reference: str
     setup: str
+    """What is compared, in words, with the names of the devices."""
     logits: float
+    """The largest difference of any logit, as a share of the largest absolute one."""
     same_predictions: tuple[int, int]
+    """On how many images the predicted class is the same, of how many."""
     maps: tuple[MapParity, ...]
+    """One for each method that both have."""
     board: BoardParity
+    """The leaderboards."""
     only_one: Mapping[str, str]
+    """Methods that one of the two lacks, with the reason."""
     precision: str
+    """The setup's."""
     failed: Mapping[str, str]
+    """Methods and metrics that failed in either, other than for having no meaning, with the error."""
 
     @property
     def inverted(self) -> tuple[str, ...]:

@@ -33,46 +33,30 @@ NOTE = (
 
 @dataclass(frozen=True)
 class ParetoPoint:
-    """A ranked method with its cost.
-
-    Attributes
-    ----------
-    method
-        The method.
-    rank
-        Its mean rank with interval; 1 is best.
-    cost
-        Its relative cost with interval; the interval is NaN where the run's own times are all there is.
-    seconds
-        Its time per image.
-    on_front
-        Whether no other contender is better in both.
-    """
+    """A ranked method with its cost."""
 
     method: MethodFacts
+    """The method."""
     rank: Estimate
+    """Its mean rank with interval; 1 is best."""
     cost: Estimate
+    """Its relative cost with interval; the interval is NaN where the run's own times are all there is."""
     seconds: float
+    """Its time per image."""
     on_front: bool
+    """Whether no other contender is better in both."""
 
 
 @dataclass(frozen=True)
 class Pareto:
-    """The ranked methods of one leaderboard table on one device, from the cheapest.
-
-    Attributes
-    ----------
-    title
-        Task, framework and device.
-    points
-        The methods whose rank and cost are known.
-    measured
-        Whether the costs are those of a runtime benchmark rather than of the run itself.
-    """
+    """The ranked methods of one leaderboard table on one device, from the cheapest."""
 
     title: str
+    """Task, framework and device."""
     points: tuple[ParetoPoint, ...]
+    """The methods whose rank and cost are known."""
     measured: bool
+    """Whether the costs are those of a runtime benchmark rather than of the run itself."""
 
     @property
     def source(self) -> str:

@@ -38,34 +38,23 @@ PANEL_POINTS, LABEL_POINTS = 145.0, 8.0
 
 @dataclass(frozen=True)
 class ScalingCurve:
-    """One method on one axis.
-
-    Attributes
-    ----------
-    axis, method
-        What is varied, of which method.
-    setting
-        Network, device, framework and precision.
-    x
-        The points.
-    seconds
-        The median time at each: of a whole call where images are varied, per image else.
-    quartiles
-        The quartiles of those times, (points, 2).
-    exponent
-        k of time = a x^k, by least squares on logarithms, with a bootstrap interval over rounds.
-    noisy
-        Whether any point was.
-    """
+    """One method on one axis."""
 
     axis: Axis
     method: str
+    """What is varied, of which method."""
     setting: CostSetting
+    """Network, device, framework and precision."""
     x: tuple[int, ...]
+    """The points."""
     seconds: tuple[float, ...]
+    """The median time at each: of a whole call where images are varied, per image else."""
     quartiles: np.ndarray
+    """The quartiles of those times, (points, 2)."""
     exponent: Estimate
+    """k of time = a x^k, by least squares on logarithms, with a bootstrap interval over rounds."""
     noisy: bool
+    """Whether any point was."""
 
 
 def scaling_curves(points: Sequence[ScalingPoint], record: RuntimeRecord) -> tuple[ScalingCurve, ...]:

@@ -27,22 +27,15 @@ from .tables import CostTable, cost_frame, cost_tables, print_costs
 
 @dataclass(frozen=True)
 class Costs:
-    """What methods cost, and the files that say so.
-
-    Attributes
-    ----------
-    new
-        What was measured now.
-    record, tables
-        Everything that the folder holds, each row as it was measured last.
-    written
-        Tables and plots.
-    """
+    """What methods cost, and the files that say so."""
 
     new: RuntimeRecord
+    """What was measured now."""
     record: RuntimeRecord
     tables: tuple[CostTable, ...]
+    """Everything that the folder holds, each row as it was measured last."""
     written: tuple[Path, ...]
+    """Tables and plots."""
 
     def __repr__(self) -> str:
         rows, new = len(self.record.measurements), len(self.new.measurements)

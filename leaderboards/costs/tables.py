@@ -61,21 +61,14 @@ class CostSetting(NamedTuple):
 
 @dataclass(frozen=True)
 class CostRow:
-    """One measured row, with intervals.
-
-    Attributes
-    ----------
-    measurement
-        What was measured.
-    relative
-        The time per image over the bare network's forward time.
-    overhead
-        The time over that of the bare network for the same passes; NaN where there are none.
-    """
+    """One measured row, with intervals."""
 
     measurement: Measurement
+    """What was measured."""
     relative: Estimate
+    """The time per image over the bare network's forward time."""
     overhead: Estimate
+    """The time over that of the bare network for the same passes; NaN where there are none."""
 
     @property
     def method(self) -> str:

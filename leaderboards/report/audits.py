@@ -13,22 +13,15 @@ from ..writing.ink import svg_uri
 
 @dataclass(frozen=True)
 class AuditSection:
-    """What the report says about its metrics' audits.
-
-    Attributes
-    ----------
-    audited, without
-        Metrics whose audit is known, and those whose audit is not.
-    where
-        On what the (largest) audit was made.
-    agreement
-        The picture of which metrics agree, or empty.
-    """
+    """What the report says about its metrics' audits."""
 
     audited: tuple[MetricFacts, ...]
     without: tuple[MetricFacts, ...]
+    """Metrics whose audit is known, and those whose audit is not."""
     where: str
+    """On what the (largest) audit was made."""
     agreement: str
+    """The picture of which metrics agree, or empty."""
 
 
 def audit_section(standings: Standings) -> AuditSection:

@@ -24,24 +24,16 @@ from ..writing.ink import svg_uri
 
 @dataclass(frozen=True)
 class CostSection:
-    """What the report says of cost, besides the run's own times.
-
-    Attributes
-    ----------
-    paretos
-        Quality against cost with its figure (a data URI), one for each leaderboard table and device.
-    tables
-        What a runtime benchmark in the run's folder measured; none where there is none.
-    bars
-        Titles and figures of these, one for each network, device and precision.
-    machine
-        Where they were measured, in words.
-    """
+    """What the report says of cost, besides the run's own times."""
 
     paretos: tuple[tuple[Pareto, str], ...]
+    """Quality against cost with its figure (a data URI), one for each leaderboard table and device."""
     tables: tuple[CostTable, ...]
+    """What a runtime benchmark in the run's folder measured; none where there is none."""
     bars: tuple[tuple[str, str], ...]
+    """Titles and figures of these, one for each network, device and precision."""
     machine: str
+    """Where they were measured, in words."""
 
     def beside(self, table: Table, row: Row) -> Beside:
         """Return what stands beside a method's quality: measured where the table's own device was, else the run's."""

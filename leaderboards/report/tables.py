@@ -13,17 +13,7 @@ from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
-from ..writing.numbers import (
-    MISSING,
-    decimals,
-    number,
-    passes_text,
-    percent,
-    rank,
-    seconds,
-    times,
-    with_half_width,
-)
+from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."

@@ -18,17 +18,7 @@ from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
 from ..writing.text_tables import Column, console_of, in_parts, terminal_table
-from .tables import (
-    COVERAGE,
-    DEGENERATE,
-    PASSES,
-    RELATIVE,
-    TIME,
-    agreement_text,
-    model_text,
-    place_text,
-    suite_name,
-)
+from .tables import COVERAGE, DEGENERATE, PASSES, RELATIVE, TIME, agreement_text, model_text, place_text, suite_name
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""

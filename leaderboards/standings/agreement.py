@@ -20,27 +20,21 @@ DIFFERS = 0.05
 
 @dataclass(frozen=True)
 class AgreementRow:
-    """One method and metric in two frameworks.
-
-    Attributes
-    ----------
-    means
-        The mean in each framework, over the ``samples`` samples that both have.
-    largest
-        The largest difference on one sample, and ``share``: the same relative to the spread (largest minus smallest)
-        of the metric's scores over all methods, samples and both frameworks. A difference that is rounding, compared
-        with the largest of these scores, has no share, however small their spread is.
-    rank_correlation
-        `rank_correlation` of the per-sample scores; NaN where they are constant.
-    """
+    """One method and metric in two frameworks."""
 
     method: str
     metric: str
     means: tuple[float, float]
+    """The mean in each framework, over the ``samples`` samples that both have."""
     samples: int
     largest: float
+    """The largest difference on one sample, and ``share``: the same relative to the spread (largest minus smallest) of
+    the metric's scores over all methods, samples and both frameworks. A difference that is rounding, compared with the
+    largest of these scores, has no share, however small their spread is.
+    """
     share: float
     rank_correlation: float
+    """`rank_correlation` of the per-sample scores; NaN where they are constant."""
 
     @property
     def differs(self) -> bool:
@@ -50,31 +44,22 @@ class AgreementRow:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two frameworks on one task.
-
-    Attributes
-    ----------
-    frameworks
-        Their names as people write them.
-    samples
-        Samples that both have.
-    different_targets, different_predictions
-        On how many of these the explained class, or the predicted class, is not the same.
-    largest_logit_difference
-        Of the explained class, where it is the same.
-    rows
-        One per method and metric that both have, the largest share first.
-    """
+    """Two frameworks on one task."""
 
     task: Task
     precision: str
     target: str
     frameworks: tuple[str, str]
+    """Their names as people write them."""
     samples: int
+    """Samples that both have."""
     different_targets: int
     different_predictions: int
+    """On how many of these the explained class, or the predicted class, is not the same."""
     largest_logit_difference: float
+    """Of the explained class, where it is the same."""
     rows: tuple[AgreementRow, ...]
+    """One per method and metric that both have, the largest share first."""
 
     @property
     def differing(self) -> tuple[AgreementRow, ...]:

@@ -25,20 +25,14 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class MeanCurve:
-    """The mean over samples of one method's curves.
-
-    Attributes
-    ----------
-    x
-        The share of positions, 0 to 1.
-    mean, low, high
-        The mean score at ``x``, with its 95 % bootstrap interval over samples.
-    """
+    """The mean over samples of one method's curves."""
 
     x: np.ndarray
+    """The share of positions, 0 to 1."""
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    """The mean score at ``x``, with its 95 % bootstrap interval over samples."""
 
 
 def mean_curves(results: Results, resamples: int, seed: int) -> dict[str, dict[str, MeanCurve]]:

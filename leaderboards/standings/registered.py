@@ -16,28 +16,19 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """A method as the tables name it.
-
-    Attributes
-    ----------
-    id
-        Its canonical text with the explicitly chosen parameters.
-    family
-        Its registered family; ``control`` marks the floor and ceiling of a table; empty where unknown.
-    signed
-        Whether its maps carry a sign, and are drawn on a scale centred at zero; None where unknown.
-    summary, reference
-        One line each, or empty.
-    parameters
-        Every parameter that it ran with.
-    """
+    """A method as the tables name it."""
 
     id: str
+    """Its canonical text with the explicitly chosen parameters."""
     family: str = ""
+    """Its registered family; ``control`` marks the floor and ceiling of a table; empty where unknown."""
     signed: bool | None = None
+    """Whether its maps carry a sign, and are drawn on a scale centred at zero; None where unknown."""
     summary: str = ""
     reference: str = ""
+    """One line each, or empty."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Every parameter that it ran with."""
 
     @property
     def control(self) -> bool:

@@ -66,25 +66,17 @@ class Coverage:
 
 @dataclass(frozen=True)
 class MethodCost:
-    """What one image costs a method.
-
-    Attributes
-    ----------
-    seconds
-        Wall time of explaining, per image: the median over images, each with its share of its batch's time.
-    relative
-        The same in bare forward passes of the same network in the same worker.
-    forward, backward
-        Exact passes per image.
-    score_seconds
-        Wall time of scoring, per image, all metrics together; the median as well.
-    """
+    """What one image costs a method."""
 
     seconds: float
+    """Wall time of explaining, per image: the median over images, each with its share of its batch's time."""
     relative: float
+    """The same in bare forward passes of the same network in the same worker."""
     forward: float
     backward: float
+    """Exact passes per image."""
     score_seconds: float
+    """Wall time of scoring, per image, all metrics together; the median as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,31 +96,21 @@ class MethodRun:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Everything that was measured in one setting.
-
-    Attributes
-    ----------
-    setting
-        Task, precision, target and framework.
-    methods
-        In the plan's order, without those that do not apply.
-    metrics
-        Canonical texts, in the order of first appearance, with ``metric_identities`` beside them.
-    samples
-        Sample ids, in the dataset's order.
-    scores
-        float64 (metrics, methods, samples), NaN where missing or undefined; averaged over seeds.
-    refused
-        The metrics that have no meaning here, with the reason; they are not among ``metrics``.
-    """
+    """Everything that was measured in one setting."""
 
     setting: Setting
+    """Task, precision, target and framework."""
     methods: tuple[MethodRun, ...]
+    """In the plan's order, without those that do not apply."""
     metrics: tuple[str, ...]
+    """Canonical texts, in the order of first appearance, with ``metric_identities`` beside them."""
     metric_identities: tuple[Mapping[str, Any], ...]
     samples: tuple[str, ...]
+    """Sample ids, in the dataset's order."""
     scores: np.ndarray
+    """float64 (metrics, methods, samples), NaN where missing or undefined; averaged over seeds."""
     refused: Mapping[str, str] = field(default_factory=dict)
+    """The metrics that have no meaning here, with the reason; they are not among ``metrics``."""
 
     def __repr__(self) -> str:
         metrics, methods, samples = self.scores.shape

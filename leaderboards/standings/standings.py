@@ -23,78 +23,54 @@ from .results import Coverage, MethodCost, MethodRun, Results, Setting, gather, 
 
 @dataclass(frozen=True)
 class MetricResult:
-    """One method's result on one metric.
-
-    Attributes
-    ----------
-    mean, low, high
-        The mean over ``samples`` samples with its 95 % paired bootstrap interval.
-    rank
-        NaN where the method is not ranked.
-    group
-        Its tie group on this metric; methods in group ``a`` cannot be told apart from the best.
-    """
+    """One method's result on one metric."""
 
     mean: float
     low: float
     high: float
+    """The mean over ``samples`` samples with its 95 % paired bootstrap interval."""
     rank: float
+    """NaN where the method is not ranked."""
     samples: int
     group: str
+    """Its tie group on this metric; methods in group ``a`` cannot be told apart from the best."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method in one table.
-
-    Attributes
-    ----------
-    values
-        One per metric of the table.
-    mean_rank, mean_rank_low, mean_rank_high
-        The mean over metrics of its ranks, with interval; NaN where it is not placed.
-    place
-        None where it is not placed; ``why_unplaced`` then says why.
-    group
-        The letter of its tie group.
-    degenerate
-        How many of its maps were constant or not finite.
-    """
+    """One method in one table."""
 
     method: MethodFacts
     values: tuple[MetricResult, ...]
+    """One per metric of the table."""
     mean_rank: float
     mean_rank_low: float
     mean_rank_high: float
+    """The mean over metrics of its ranks, with interval; NaN where it is not placed."""
     place: int | None
+    """None where it is not placed; ``why_unplaced`` then says why."""
     group: str
+    """The letter of its tie group."""
     coverage: Coverage
     cost: MethodCost
     degenerate: int
+    """How many of its maps were constant or not finite."""
     why_unplaced: str
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """How well the network itself does on the samples.
-
-    Attributes
-    ----------
-    samples, unknown_labels
-        Samples seen, and how many of them have no known label.
-    accuracy
-        The share of labelled samples whose predicted class is the label; NaN where none is labelled.
-    loss
-        Mean cross-entropy of the labelled samples, in nats.
-    confidence
-        Mean probability of the class that was explained.
-    """
+    """How well the network itself does on the samples."""
 
     samples: int
     unknown_labels: int
+    """Samples seen, and how many of them have no known label."""
     accuracy: float
+    """The share of labelled samples whose predicted class is the label; NaN where none is labelled."""
     loss: float
+    """Mean cross-entropy of the labelled samples, in nats."""
     confidence: float
+    """Mean probability of the class that was explained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,32 +96,22 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Standings:
-    """All leaderboards of a run.
-
-    Attributes
-    ----------
-    store
-        The run's folder.
-    tables
-        One per task, precision, target and framework.
-    agreements
-        One per task and pair of frameworks: where they agree, and where not.
-    failures, not_applicable
-        What has no result, with the reason.
-    resamples, seed
-        The bootstrap behind every interval.
-    audits
-        What is known of the metrics.
-    """
+    """All leaderboards of a run."""
 
     store: RunStore
+    """The run's folder."""
     tables: tuple[Table, ...]
+    """One per task, precision, target and framework."""
     agreements: tuple[Agreement, ...]
+    """One per task and pair of frameworks: where they agree, and where not."""
     failures: tuple[Failure, ...]
     not_applicable: tuple[Inapplicable, ...]
+    """What has no result, with the reason."""
     resamples: int = RESAMPLES
     seed: int = 0
+    """The bootstrap behind every interval."""
     audits: KnownAudits = field(default_factory=lambda: KnownAudits(()))
+    """What is known of the metrics."""
 
     @classmethod
     def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Self:

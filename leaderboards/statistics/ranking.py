@@ -25,45 +25,34 @@ DEFINED_SHARE = 0.9
 
 @dataclass(frozen=True)
 class RankStatistics:
-    """The statistics of one leaderboard.
-
-    Attributes
-    ----------
-    mean, low, high
-        (metrics, methods): the mean over samples and its percentile interval. A ranked method's are over the common
-        samples, another method's over its own.
-    rank
-        (metrics, methods): NaN where a method is not ranked.
-    samples
-        (metrics, methods): on how many samples the mean rests.
-    counted
-        Boolean (metrics,): the metric enters the mean rank.
-    mean_rank, mean_rank_low, mean_rank_high
-        (methods,): the mean over the counted metrics of the ranks (Borda), with its percentile interval; NaN for a
-        method without a rank on each of them.
-    place
-        (methods,): 1 for the best mean rank; equal mean ranks share a place; NaN where the mean rank is.
-    group
-        (methods,): a letter per tie group (see `tie_groups`), empty where the place is NaN.
-    metric_group
-        (metrics, methods): the same for every single metric.
-    friedman
-        The p value of the Friedman test over the placed methods, NaN where it could not be made.
-    """
+    """The statistics of one leaderboard."""
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    """(metrics, methods): the mean over samples and its percentile interval. A ranked method's are over the common
+    samples, another method's over its own.
+    """
     rank: np.ndarray
+    """(metrics, methods): NaN where a method is not ranked."""
     samples: np.ndarray
+    """(metrics, methods): on how many samples the mean rests."""
     counted: np.ndarray
+    """Boolean (metrics,): the metric enters the mean rank."""
     mean_rank: np.ndarray
     mean_rank_low: np.ndarray
     mean_rank_high: np.ndarray
+    """(methods,): the mean over the counted metrics of the ranks (Borda), with its percentile interval; NaN for a
+    method without a rank on each of them.
+    """
     place: np.ndarray
+    """(methods,): 1 for the best mean rank; equal mean ranks share a place; NaN where the mean rank is."""
     group: tuple[str, ...]
+    """(methods,): a letter per tie group (see `tie_groups`), empty where the place is NaN."""
     metric_group: tuple[tuple[str, ...], ...]
+    """(metrics, methods): the same for every single metric."""
     friedman: float
+    """The p value of the Friedman test over the placed methods, NaN where it could not be made."""
 
 
 def comparable(scores: np.ndarray, complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,18 +27,12 @@ from ..writing.numbers import interval_text, number
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the grid.
-
-    Attributes
-    ----------
-    values
-        The value of every axis, in the order of the axes.
-    row
-        Its row in the table of the run, or None where it has no result.
-    """
+    """One point of the grid."""
 
     values: tuple[Value, ...]
+    """The value of every axis, in the order of the axes."""
     row: Row | None
+    """Its row in the table of the run, or None where it has no result."""
 
     @property
     def mean(self) -> float:
@@ -53,33 +47,22 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A method's results over a grid.
-
-    Attributes
-    ----------
-    method
-        The method with the parameters that stay fixed.
-    axes
-        One or two parameters. The first is drawn from left to right, the second from bottom to top.
-    points
-        Every point of the grid, the last axis moving fastest.
-    metric
-        What the points were scored with.
-    table
-        The leaderboard of the run behind it.
-    standings
-        All that is known of the run.
-    path
-        Its folder.
-    """
+    """A method's results over a grid."""
 
     method: str
+    """The method with the parameters that stay fixed."""
     axes: tuple[Axis, ...]
+    """One or two parameters. The first is drawn from left to right, the second from bottom to top."""
     points: tuple[Point, ...]
+    """Every point of the grid, the last axis moving fastest."""
     metric: MetricFacts
+    """What the points were scored with."""
     table: Table
+    """The leaderboard of the run behind it."""
     standings: Standings
+    """All that is known of the run."""
     path: Path
+    """Its folder."""
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{axis.name}: {len(axis.values)} values" for axis in self.axes)

@@ -21,27 +21,20 @@ WIDTH = 110
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """One column of a table whose rows are of type ``T``.
-
-    Attributes
-    ----------
-    head
-        Its title.
-    text
-        From a row to the words of its cell.
-    number
-        From a row to what a reader can sort by.
-    left, width, style
-        In the terminal: whether its words stand at the left, its characters (as many as it needs where None), and
-        from a row to the style of its cell.
-    """
+    """One column of a table whose rows are of type ``T``."""
 
     head: str
+    """Its title."""
     text: Callable[[T], str]
+    """From a row to the words of its cell."""
     number: Callable[[T], float] = lambda row: math.nan
+    """From a row to what a reader can sort by."""
     left: bool = False
     width: int | None = None
     style: Callable[[T], str] = lambda row: ""
+    """In the terminal: whether its words stand at the left, its characters (as many as it needs where None), and from a
+    row to the style of its cell.
+    """
 
 
 def texts_of(columns: Sequence[Column[T]], row: T) -> list[str]:

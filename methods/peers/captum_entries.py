@@ -26,25 +26,17 @@ Baseline = Annotated[str | float | np.ndarray, Doc("where nothing is", source="C
 
 @dataclass(frozen=True, kw_only=True)
 class CaptumPeer(Peer):
-    """One of Captum's methods.
-
-    Attributes
-    ----------
-    inside
-        The class whose method ``kind`` wraps, or empty.
-    alone
-        Whether each sample is explained by itself, since random numbers are drawn, the same ones for all.
-    changes_modules
-        What to call it where it changes ReLU modules and would pass over all other rectifiers; else empty.
-    repeated
-        Whether the same number stands in every channel.
-    """
+    """One of Captum's methods."""
 
     pooling: Pooling = "sum"
     inside: str = ""
+    """The class whose method ``kind`` wraps, or empty."""
     alone: bool = False
+    """Whether each sample is explained by itself, since random numbers are drawn, the same ones for all."""
     changes_modules: str = ""
+    """What to call it where it changes ReLU modules and would pass over all other rectifiers; else empty."""
     repeated: bool = False
+    """Whether the same number stands in every channel."""
 
 
 def _map(request: Request, peer: CaptumPeer, options: dict[str, Any]) -> Tensor:

@@ -14,30 +14,15 @@ from ...models.queries import BATCH
 from ...registry import Reference
 from ..libraries import PYTORCH_GRAD_CAM
 from ..request import Request
-from .wrapping import (
-    CAM,
-    CHATTOPADHYAY,
-    FORWARD_CAM,
-    JIANG,
-    SELVARAJU,
-    WANG,
-    Peer,
-    at_layer,
-    register_peers,
-)
+from .wrapping import CAM, CHATTOPADHYAY, FORWARD_CAM, JIANG, SELVARAJU, WANG, Peer, at_layer, register_peers
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradCamPeer(Peer):
-    """One of pytorch-grad-cam's methods.
-
-    Attributes
-    ----------
-    rows
-        Samples at a time.
-    """
+    """One of pytorch-grad-cam's methods."""
 
     rows: int = BATCH
+    """Samples at a time."""
 
 
 def _maps(request: Request, peer: GradCamPeer, options: dict[str, Any]) -> Tensor:

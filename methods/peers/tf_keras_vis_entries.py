@@ -35,18 +35,12 @@ from .wrapping import (
 
 @dataclass(frozen=True, kw_only=True)
 class KerasVisPeer(Peer):
-    """One of tf-keras-vis's methods.
-
-    Attributes
-    ----------
-    module
-        Where its class stands.
-    rows
-        Samples at a time.
-    """
+    """One of tf-keras-vis's methods."""
 
     module: str
+    """Where its class stands."""
     rows: int = BATCH
+    """Samples at a time."""
 
 
 @contextmanager

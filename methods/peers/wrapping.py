@@ -41,29 +41,21 @@ def at_layer(request: Request, *, layer: LayerName = None) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One of a library's methods.
-
-    Attributes
-    ----------
-    name
-        What stands behind the library's name and a colon.
-    kind
-        The library's class.
-    summary, reference, signed, pooling, needs, cost
-        See `MethodEntry`.
-    options
-        ``f(request, **parameters)``: what the library is to be told. Its keyword parameters are the entry's.
-    """
+    """One of a library's methods."""
 
     name: str
+    """What stands behind the library's name and a colon."""
     kind: str
+    """The library's class."""
     summary: str
     reference: Reference
     signed: bool
     pooling: Pooling = "none"
     needs: Sequence[Need] = ("gradients",)
     cost: str = ONE
+    """See `MethodEntry`."""
     options: Callable[..., dict[str, Any]] = no_options
+    """``f(request, **parameters)``: what the library is to be told. Its keyword parameters are the entry's."""
 
 
 PeerType = TypeVar("PeerType", bound=Peer)

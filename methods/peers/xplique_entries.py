@@ -39,15 +39,10 @@ Value = Annotated[float, Doc("the number that stands for nothing", source="Xpliq
 
 @dataclass(frozen=True, kw_only=True)
 class XpliquePeer(Peer):
-    """One of Xplique's methods.
-
-    Attributes
-    ----------
-    changed
-        While active, the library draws its random numbers as a seed repeats them; gets the request and the options.
-    """
+    """One of Xplique's methods."""
 
     changed: Callable[[Request, dict[str, Any]], AbstractContextManager[None]] = lambda request, options: nullcontext()
+    """While active, the library draws its random numbers as a seed repeats them; gets the request and the options."""
 
 
 def _maps(request: Request, peer: XpliquePeer, options: dict[str, Any]) -> Tensor:

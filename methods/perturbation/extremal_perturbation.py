@@ -116,21 +116,14 @@ def extremal_perturbation(
 
 @dataclass(frozen=True)
 class Smooth:
-    """Masks with their margin, and what else is known of them.
-
-    Attributes
-    ----------
-    values
-        (m, *wide): the smooth maximum of the bumps.
-    highest
-        (m, *wide): their maximum.
-    slopes
-        (offsets, m, *wide): how each value changes with the neighbour at each offset.
-    """
+    """Masks with their margin, and what else is known of them."""
 
     values: np.ndarray
+    """(m, *wide): the smooth maximum of the bumps."""
     highest: np.ndarray
+    """(m, *wide): their maximum."""
     slopes: np.ndarray
+    """(offsets, m, *wide): how each value changes with the neighbour at each offset."""
 
 
 class SmoothMask:

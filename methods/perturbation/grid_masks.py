@@ -27,18 +27,12 @@ Score = Annotated[ScoreKind, Doc("what is analysed", source="as RISE")]
 
 @dataclass(frozen=True)
 class Grid:
-    """A coarse grid over the positions of one request's samples.
-
-    Attributes
-    ----------
-    request
-        The samples.
-    shape
-        The cells along each spatial axis.
-    """
+    """A coarse grid over the positions of one request's samples."""
 
     request: Request
+    """The samples."""
     shape: tuple[int, ...]
+    """The cells along each spatial axis."""
 
     @classmethod
     def over(cls, request: Request, cells: int) -> Grid:

@@ -40,18 +40,12 @@ Spread = Annotated[
 
 @dataclass(frozen=True)
 class Regions:
-    """How each sample's positions are divided.
-
-    Attributes
-    ----------
-    labels
-        int64 (n, *spatial): each position's region, numbered from zero in each sample.
-    counts
-        int64 (n,): the regions of each sample.
-    """
+    """How each sample's positions are divided."""
 
     labels: np.ndarray
+    """int64 (n, *spatial): each position's region, numbered from zero in each sample."""
     counts: np.ndarray
+    """int64 (n,): the regions of each sample."""
 
 
 def regions_of(request: Request, kind: str, segments: int) -> Regions:

@@ -23,23 +23,16 @@ STABILIZER = 1e-6
 
 @dataclass(frozen=True)
 class Rules:
-    """Which rule each kind of node follows.
-
-    Attributes
-    ----------
-    convolutions
-        ``epsilon``, ``z_plus``, ``alpha_beta`` or ``gamma``; dense layers follow the epsilon rule.
-    first
-        ``z_box`` for the convolutions that read the raw input (normalised, padded), or ``same``.
-    epsilon, alpha, gamma
-        The rules' parameters; beta is alpha - 1.
-    """
+    """Which rule each kind of node follows."""
 
     convolutions: str = "epsilon"
+    """``epsilon``, ``z_plus``, ``alpha_beta`` or ``gamma``; dense layers follow the epsilon rule."""
     first: str = "same"
+    """``z_box`` for the convolutions that read the raw input (normalised, padded), or ``same``."""
     epsilon: float = 1e-6
     alpha: float = 2.0
     gamma: float = 0.25
+    """The rules' parameters; beta is alpha - 1."""
 
     def shared(self, network: Network, raw: Tensor, step: Step, relevance: Tensor) -> tuple[Tensor, ...]:
         """Return the relevance of each of a node's inputs; ``raw`` is the network's input (m, *input_shape)."""

@@ -17,26 +17,18 @@ from ..request import Request
 
 @dataclass(frozen=True)
 class Step:
-    """One node of a graph as it was evaluated.
-
-    Attributes
-    ----------
-    node, position
-        The node and its place in the graph.
-    inputs, output
-        The values that it read and gave.
-    weights
-        Its parameters; empty where it has none.
-    back
-        The vector-Jacobian product of its function at those inputs; to be called once.
-    """
+    """One node of a graph as it was evaluated."""
 
     node: Operation
     position: int
+    """The node and its place in the graph."""
     inputs: tuple[Tensor, ...]
     output: Tensor
+    """The values that it read and gave."""
     weights: tuple[Tensor | None, ...]
+    """Its parameters; empty where it has none."""
     back: Back
+    """The vector-Jacobian product of its function at those inputs; to be called once."""
 
 
 #: Shares out what arrives at a node's output: one tensor per input.

@@ -31,37 +31,26 @@ _SHARES = ("probability", "accuracy")
 
 @dataclass(frozen=True)
 class PerturbationArea(CurveMeasure):
-    """A summary of the score's curve over the share of units deleted or inserted.
-
-    Attributes
-    ----------
-    action
-        ``delete``: ranked units are filled; ``insert``: they appear on the filled canvas.
-    levels
-        How many units at each step.
-    fill
-        What they are filled with, or the canvas.
-    unit
-        What is ranked: see `metrics/perturbing/units.py`.
-    score
-        What is read at each step.
-    order
-        ``descending``: the highest attribution first (MoRF); ``ascending``: the lowest first (LeRF). Ties in order of
-        position, or in its reverse.
-    aggregate
-        ``trapezoid``: the area by the trapezoid rule; ``mean``: the mean over the levels.
-    change
-        ``score``: the score itself; ``drop``: the original's score minus it.
-    """
+    """A summary of the score's curve over the share of units deleted or inserted."""
 
     action: Action
+    """``delete``: ranked units are filled; ``insert``: they appear on the filled canvas."""
     levels: Levels
+    """How many units at each step."""
     fill: str = "black"
+    """What they are filled with, or the canvas."""
     unit: str = POSITION
+    """What is ranked: see `metrics/perturbing/units.py`."""
     score: MetricScore = "probability"
+    """What is read at each step."""
     order: Order = "descending"
+    """``descending``: the highest attribution first (MoRF); ``ascending``: the lowest first (LeRF). Ties in order of
+    position, or in its reverse.
+    """
     aggregate: Aggregate = "trapezoid"
+    """``trapezoid``: the area by the trapezoid rule; ``mean``: the mean over the levels."""
     change: Change = "score"
+    """``score``: the score itself; ``drop``: the original's score minus it."""
 
     @property
     def bounded(self) -> bool:
@@ -94,21 +83,15 @@ class PerturbationArea(CurveMeasure):
 
 @dataclass(frozen=True)
 class OrderGap(CurveMeasure):
-    """The gap between deleting the least relevant units first and deleting the most relevant ones first.
-
-    Attributes
-    ----------
-    levels, fill, unit, score
-        As for `PerturbationArea`.
-    factor
-        What the mean gap is multiplied by.
-    """
+    """The gap between deleting the least relevant units first and deleting the most relevant ones first."""
 
     levels: Levels
     fill: str = "black"
     unit: str = POSITION
     score: MetricScore = "probability"
+    """As for `PerturbationArea`."""
     factor: float = 1.0
+    """What the mean gap is multiplied by."""
 
     @property
     def bounded(self) -> bool:

@@ -39,16 +39,13 @@ class MaskedScore(CurveMeasure):
     The mask is ``soft``: the map's positive part scaled to [0, 1] (a constant map highlights nothing); ``scaled``: the
     map scaled to [0, 1] from its lowest to its highest value; ``top``: the ``share`` of positions ranked highest;
     ``positive``: those with an attribution above zero.
-
-    Attributes
-    ----------
-    change
-        ``drop``: 100 max(0, Y - O) / Y, for Y the whole's score and O the masked one's (NaN where Y <= 0, which only
-        logits can be); ``increase``: 100 where O > Y by more than float32's rounding, else 0; ``gain``: 100 max(0,
-        O - Y) / (1 - Y), for probabilities.
     """
 
     change: Change
+    """``drop``: 100 max(0, Y - O) / Y, for Y the whole's score and O the masked one's (NaN where Y <= 0, which only
+    logits can be); ``increase``: 100 where O > Y by more than float32's rounding, else 0; ``gain``: 100 max(0, O - Y) /
+    (1 - Y), for probabilities.
+    """
     mask: Annotated[
         Literal["soft", "scaled", "top", "positive"],
         Doc(

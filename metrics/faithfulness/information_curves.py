@@ -35,18 +35,12 @@ _information = partial(
 
 
 class Revealed(NamedTuple):
-    """What was seen of one sample while its most relevant positions were revealed.
-
-    Attributes
-    ----------
-    information
-        Bytes (levels + 2,): of the blurred picture, of each level, of the picture itself.
-    logits
-        (levels + 1, classes): of the blurred picture and of each level.
-    """
+    """What was seen of one sample while its most relevant positions were revealed."""
 
     information: np.ndarray
+    """Bytes (levels + 2,): of the blurred picture, of each level, of the picture itself."""
     logits: np.ndarray
+    """(levels + 1, classes): of the blurred picture and of each level."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +55,12 @@ class InformationCurve(Measure):
 
     Undefined (NaN) where the whole picture scores below ``least``, or the blurred one scores or holds no less than the
     whole: these depend on the sample alone, never on the map.
-
-    Attributes
-    ----------
-    score
-        The target's ``probability`` (SIC), or its ``accuracy``, 1 where it is predicted, else 0 (AIC).
-    shares
-        The levels.
     """
 
     score: RisingScore
+    """The target's ``probability`` (SIC), or its ``accuracy``, 1 where it is predicted, else 0 (AIC)."""
     shares: tuple[float, ...] = _SHARES
+    """The levels."""
     known: Annotated[
         float, Doc("share of positions that the blurred picture keeps", source="PAIR: 0.01", low=0, high=1)
     ] = 0.01

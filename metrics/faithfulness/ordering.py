@@ -45,24 +45,18 @@ class OrderingArea(CurveMeasure):
     (f(x) - b); for ``insert`` also clipped from above at f(x). ``undivided`` is the form of the reference code for
     sufficiency: max(f, b) / f(x). Undefined (NaN) where f(x) does not exceed b, nor zero in the undivided form, or
     where the ranking has fewer than two levels.
-
-    Attributes
-    ----------
-    action
-        ``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay).
-    undivided
-        Whether the blank's logit is left in.
-    score, unit, order
-        The logit; single positions, from the highest attribution down; ties in order of position.
     """
 
     action: Action
+    """``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay)."""
     levels: OrderedLevels = OrderedLevels()
     fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
     undivided: bool = False
+    """Whether the blank's logit is left in."""
     score: Literal["logit"] = "logit"
     unit: str = POSITION
     order: Order = "descending"
+    """The logit; single positions, from the highest attribution down; ties in order of position."""
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`; the original and the blank come first."""

@@ -44,16 +44,10 @@ class ProportionalityGap(CurveMeasure):
     min(1, b / max(its last value, b)); for adding, the first curve is divided by the smaller of f(x) and its last
     value, the second by the smaller of f(x) and the last value of the first as divided. The area is taken up to where
     both curves reach.
-
-    Attributes
-    ----------
-    action
-        ``delete`` (necessity) or ``insert`` (sufficiency).
-    score
-        The logit.
     """
 
     action: Action
+    """``delete`` (necessity) or ``insert`` (sufficiency)."""
     steps: Annotated[
         int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
     ] = 28
@@ -68,6 +62,7 @@ class ProportionalityGap(CurveMeasure):
         int, Doc("positions a step from the bottom, for reference_code", source="its code", low=1)
     ] = 100
     score: Literal["logit"] = "logit"
+    """The logit."""
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

@@ -38,21 +38,14 @@ _GRAIN = 2.0**-51
 
 @dataclass(frozen=True)
 class Responses:
-    """What the maps and the network say of the same random parts.
-
-    Attributes
-    ----------
-    sums
-        float64 (parts, n): the part's attributions, added up.
-    drops
-        float64 (parts, n): the sample's score less the score of the sample without the part.
-    rounding
-        float64 (n,): differences between scores up to this are rounding.
-    """
+    """What the maps and the network say of the same random parts."""
 
     sums: np.ndarray
+    """float64 (parts, n): the part's attributions, added up."""
     drops: np.ndarray
+    """float64 (parts, n): the sample's score less the score of the sample without the part."""
     rounding: np.ndarray
+    """float64 (n,): differences between scores up to this are rounding."""
 
     def correlations(self, correlation: Correlation, parts: slice = slice(None)) -> np.ndarray:
         """Return each sample's correlation over some parts, float64 (n,).

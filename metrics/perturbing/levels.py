@@ -17,27 +17,20 @@ class Levels:
     """The levels of a perturbation curve, as counts of ranked units.
 
     A metric that leaves some of them open declares these again, with a `Doc`, in a class of its own.
-
-    Attributes
-    ----------
-    steps
-        The number of equal steps from none to all; a map with fewer units has one step each.
-    step
-        A fixed number of units a step instead (then ``steps`` does not count).
-    extent
-        ``all`` units, or only the ``positive`` ones: then the last count is the largest below their number, as in
-        the reference code of Wang et al. 2020, or their number itself for equal steps.
-    most
-        With ``step``: stop after so many units.
-    shares
-        These shares of the units instead of any steps.
     """
 
     steps: int = 28
+    """The number of equal steps from none to all; a map with fewer units has one step each."""
     step: int | None = None
+    """A fixed number of units a step instead (then ``steps`` does not count)."""
     extent: Extent = "all"
+    """``all`` units, or only the ``positive`` ones: then the last count is the largest below their number, as in the
+    reference code of Wang et al. 2020, or their number itself for equal steps.
+    """
     most: int | None = None
+    """With ``step``: stop after so many units."""
     shares: tuple[float, ...] = ()
+    """These shares of the units instead of any steps."""
 
     def counts(self, facts: MapFacts) -> np.ndarray:
         """Return the increasing counts, beginning with 0; for ``shares`` one each, some equal where units are few."""

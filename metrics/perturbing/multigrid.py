@@ -30,40 +30,26 @@ Shape: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True)
 class Cycle:
-    """One round on a grid: a sweep, the correction from the next coarser grid, and sweeps after it.
-
-    Attributes
-    ----------
-    correction
-        What the correction is multiplied with.
-    sweeps
-        Sweeps after it.
-    coarser
-        The cycles that the next coarser grid goes through for the correction; none stand for the schedule's.
-    """
+    """One round on a grid: a sweep, the correction from the next coarser grid, and sweeps after it."""
 
     correction: float = 1.0
+    """What the correction is multiplied with."""
     sweeps: int = 1
+    """Sweeps after it."""
     coarser: tuple[Cycle, ...] = ()
+    """The cycles that the next coarser grid goes through for the correction; none stand for the schedule's."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How often what is done.
-
-    Attributes
-    ----------
-    finest
-        The cycles on the pictures' own grid.
-    coarser
-        Those on coarser grids for which a cycle does not say others.
-    softening
-        The compliance added to the pinning springs at each coarser grid, the last for all that follow.
-    """
+    """How often what is done."""
 
     finest: tuple[Cycle, ...]
+    """The cycles on the pictures' own grid."""
     coarser: tuple[Cycle, ...]
+    """Those on coarser grids for which a cycle does not say others."""
     softening: tuple[float, ...]
+    """The compliance added to the pinning springs at each coarser grid, the last for all that follow."""
 
 
 EVEN = Schedule(
@@ -94,28 +80,20 @@ _PINNED_ANYWAY = 1e-4
 
 @dataclass(frozen=True)
 class Grid:
-    """What depends on a grid's shape alone.
-
-    Attributes
-    ----------
-    shape
-        Height and width.
-    neighbours
-        The kernel of the springs.
-    spreading
-        The kernel that sums residuals for the next coarser grid; the transpose of linear interpolation.
-    border
-        (1, height, width, 1): what that kernel misses at the border, where interpolation has nothing to go between.
-    strength
-        What becomes of the sum of a coarse position's freedom: springs twice as long are half as strong, twice as wide
-        twice as strong.
-    """
+    """What depends on a grid's shape alone."""
 
     shape: Shape
+    """Height and width."""
     neighbours: Tensor
+    """The kernel of the springs."""
     spreading: Tensor
+    """The kernel that sums residuals for the next coarser grid; the transpose of linear interpolation."""
     border: Tensor
+    """(1, height, width, 1): what that kernel misses at the border, where interpolation has nothing to go between."""
     strength: float
+    """What becomes of the sum of a coarse position's freedom: springs twice as long are half as strong, twice as wide
+    twice as strong.
+    """
 
 
 @dataclass(frozen=True)
@@ -123,25 +101,18 @@ class Level:
     """A grid's system: ``(pinning + freedom * S(freedom)) v - freedom * S(freedom * v) = residual``, S the neighbours.
 
     Kept in the unknown ``freedom * v``, in which a sweep is one convolution and one multiplication.
-
-    Attributes
-    ----------
-    grid
-        Its shape's constants.
-    sweep
-        What the sum over neighbours is multiplied with.
-    freedom, spread
-        What corrections from the coarser grid, and residuals for it, are multiplied with.
-    enter, leave
-        From a residual to the start of a sweep; from the unknown to the correction.
     """
 
     grid: Grid
+    """Its shape's constants."""
     sweep: Tensor
+    """What the sum over neighbours is multiplied with."""
     freedom: Tensor
     spread: Tensor
+    """What corrections from the coarser grid, and residuals for it, are multiplied with."""
     enter: Tensor | None = None
     leave: Tensor | None = None
+    """From a residual to the start of a sweep; from the unknown to the correction."""
 
 
 def relaxed(operations: TensorOperations, known: Tensor, kept: Tensor, channels: int) -> Tensor:

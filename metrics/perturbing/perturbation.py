@@ -27,25 +27,20 @@ MetricScore = Literal["logit", "probability", "log_probability", "accuracy"]
 
 @dataclass(frozen=True, order=True)
 class Perturbation:
-    """One way to perturb a sample, given its ranking.
-
-    Attributes
-    ----------
-    fill
-        What stands where nothing is kept (see `metrics/perturbing/fills.py`); empty when everything is kept. With the
-        prefix ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls;
-        with ``scaled:`` as the whole map, scaled to [0, 1], falls.
-    low, high
-        The ranks kept: low <= rank < high; with low > high those outside: rank >= low or rank < high. Both -1 for
-        perturbations whose mask is the map.
-    unit
-        What is ranked (see `metrics/perturbing/units.py`).
-    """
+    """One way to perturb a sample, given its ranking."""
 
     fill: str
+    """What stands where nothing is kept (see `metrics/perturbing/fills.py`); empty when everything is kept. With the
+    prefix ``soft:`` each position fades to the fill as its attribution's positive part, scaled to [0, 1], falls; with
+    ``scaled:`` as the whole map, scaled to [0, 1], falls.
+    """
     low: int
     high: int
+    """The ranks kept: low <= rank < high; with low > high those outside: rank >= low or rank < high. Both -1 for
+    perturbations whose mask is the map.
+    """
     unit: str = POSITION
+    """What is ranked (see `metrics/perturbing/units.py`)."""
 
     @property
     def is_soft(self) -> bool:
@@ -59,25 +54,18 @@ ORIGINAL = Perturbation("", 0, 0)
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What a metric may know of a map when it says which perturbations it needs.
-
-    Attributes
-    ----------
-    positions
-        The number of units (by default of positions).
-    positives
-        How many of them have an attribution above zero.
-    quantiles
-        101 counts: how many of the top-ranked units hold 0 %, 1 %, ... 100 % of the positive attribution; empty where
-        there is none.
-    unit
-        What is ranked.
-    """
+    """What a metric may know of a map when it says which perturbations it needs."""
 
     positions: int
+    """The number of units (by default of positions)."""
     positives: int
+    """How many of them have an attribution above zero."""
     quantiles: tuple[int, ...] = ()
+    """101 counts: how many of the top-ranked units hold 0 %, 1 %, ... 100 % of the positive attribution; empty where
+    there is none.
+    """
     unit: str = POSITION
+    """What is ranked."""
 
 
 def keeping(low: int, high: int, fill: str, facts: MapFacts) -> Perturbation:
@@ -104,38 +92,25 @@ def fading(fill: str, prefix: str = SOFT) -> Perturbation:
 
 
 class Seen(NamedTuple):
-    """What the network said of one perturbed input.
-
-    Attributes
-    ----------
-    logit, probability
-        The target's.
-    top
-        Whether the target has the highest logit.
-    relevance
-        The sum of the attributions of the positions kept; NaN where the mask is the map itself.
-    """
+    """What the network said of one perturbed input."""
 
     logit: float
     probability: float
+    """The target's."""
     top: bool = True
+    """Whether the target has the highest logit."""
     relevance: float = math.nan
+    """The sum of the attributions of the positions kept; NaN where the mask is the map itself."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One sample's scores under every perturbation that was evaluated.
-
-    Attributes
-    ----------
-    facts
-        Of its map, for the unit that the reader ranks.
-    seen
-        What the network said of each perturbed input.
-    """
+    """One sample's scores under every perturbation that was evaluated."""
 
     facts: MapFacts
+    """Of its map, for the unit that the reader ranks."""
     seen: Mapping[Perturbation, Seen]
+    """What the network said of each perturbed input."""
 
     def score(self, perturbation: Perturbation, kind: MetricScore) -> float:
         """Return the score of one perturbed input."""
@@ -157,30 +132,23 @@ class Reading:
 
 @dataclass(frozen=True)
 class Bands:
-    """The readings of one sample as columns, the form in which they are stored.
-
-    Attributes
-    ----------
-    fill, low, high, unit
-        The perturbations.
-    logit, probability, top, relevance
-        What was seen of each; float32, float64, bool, float64.
-    units, positions, positives, quantiles
-        The map's facts, one entry for each unit that was ranked.
-    """
+    """The readings of one sample as columns, the form in which they are stored."""
 
     fill: Sequence[str]
     low: np.ndarray
     high: np.ndarray
     unit: Sequence[str]
+    """The perturbations."""
     logit: np.ndarray
     probability: np.ndarray
     top: np.ndarray
     relevance: np.ndarray
+    """What was seen of each; float32, float64, bool, float64."""
     units: Sequence[str]
     positions: Sequence[int]
     positives: Sequence[int]
     quantiles: Sequence[Sequence[int]]
+    """The map's facts, one entry for each unit that was ranked."""
 
     @classmethod
     def of(cls, facts: Sequence[MapFacts], seen: Mapping[Perturbation, Seen]) -> Bands:

@@ -20,24 +20,16 @@ _RANKED_AT_ONCE = 2**17
 
 @dataclass(frozen=True)
 class CleanMaps:
-    """A batch of maps, checked, and with NaN and infinity replaced.
-
-    Attributes
-    ----------
-    flat
-        (n, positions) float32: NaN and negative infinity are the lowest number, positive infinity is the highest.
-    spatial
-        The maps' shape.
-    finite
-        (n,) bool: whether a map had neither NaN nor infinity.
-    degenerate
-        ``constant``, ``non-finite`` or empty, one per map.
-    """
+    """A batch of maps, checked, and with NaN and infinity replaced."""
 
     flat: np.ndarray
+    """(n, positions) float32: NaN and negative infinity are the lowest number, positive infinity is the highest."""
     spatial: tuple[int, ...]
+    """The maps' shape."""
     finite: np.ndarray
+    """(n,) bool: whether a map had neither NaN nor infinity."""
     degenerate: tuple[str, ...]
+    """``constant``, ``non-finite`` or empty, one per map."""
 
     @classmethod
     def of(cls, model: Model, maps: np.ndarray) -> CleanMaps:
@@ -103,21 +95,16 @@ class Ranking:
     Regions are ranked by their mean attribution. Equal values rank in order of position (or of region), row by row,
     in both frameworks. NaN and negative infinity rank last, positive infinity first. A map that is not finite or is
     constant is degenerate: it is scored like any other, and reported.
-
-    Attributes
-    ----------
-    ranks
-        float32 (n, *spatial) on the device: each position's rank, or its region's; 0 is the highest attribution.
-        Half the size of what sorting gives, and exact up to 2^24 positions.
-    facts
-        One per map.
-    cumulated
-        One float64 (units + 1,) array per map: the sum of the attributions of the top-ranked units.
     """
 
     ranks: Tensor
+    """float32 (n, *spatial) on the device: each position's rank, or its region's; 0 is the highest attribution. Half
+    the size of what sorting gives, and exact up to 2^24 positions.
+    """
     facts: tuple[MapFacts, ...]
+    """One per map."""
     cumulated: tuple[np.ndarray, ...]
+    """One float64 (units + 1,) array per map: the sum of the attributions of the top-ranked units."""
 
     @classmethod
     def of(cls, model: Model, maps: CleanMaps, x: Tensor, unit: str = POSITION) -> Ranking:

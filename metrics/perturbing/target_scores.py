@@ -9,19 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TargetScores:
-    """The targets' scores of a chunk of logits.
-
-    Attributes
-    ----------
-    logit, log_probability
-        float64 (n,).
-    top
-        Boolean (n,): whether no class has a higher logit.
-    """
+    """The targets' scores of a chunk of logits."""
 
     logit: np.ndarray
     log_probability: np.ndarray
+    """float64 (n,)."""
     top: np.ndarray
+    """Boolean (n,): whether no class has a higher logit."""
 
     @classmethod
     def of(cls, logits: np.ndarray, target: np.ndarray) -> TargetScores:

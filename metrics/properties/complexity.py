@@ -21,20 +21,15 @@ Summary = Literal["gini", "entropy", "count"]
 
 @dataclass(frozen=True)
 class Complexity(Measure):
-    """A summary of the sizes |R| of a map's n attributions; undefined (NaN) for a map that is zero everywhere.
-
-    Attributes
-    ----------
-    summary
-        ``gini``: sum_i (2 i - n - 1) a_i / (n sum a), for a = |R| in increasing order: (n - 1) / n for one position,
-        0 where all are equal. ``entropy``: - sum p ln p, for p = |R| / sum |R|: 0 for one position, ln n where all are
-        equal. ``count``: how many |R| are above ``threshold`` times the largest.
-    threshold
-        For ``count``.
-    """
+    """A summary of the sizes |R| of a map's n attributions; undefined (NaN) for a map that is zero everywhere."""
 
     summary: Summary
+    """``gini``: sum_i (2 i - n - 1) a_i / (n sum a), for a = |R| in increasing order: (n - 1) / n for one position, 0
+    where all are equal. ``entropy``: - sum p ln p, for p = |R| / sum |R|: 0 for one position, ln n where all are equal.
+    ``count``: how many |R| are above ``threshold`` times the largest.
+    """
     threshold: float = 0.0
+    """For ``count``."""
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

@@ -27,42 +27,28 @@ class MapChanges:
     """How the maps and inputs of neighbours differ from the sample's; each float64 (neighbours, n), NaN if undefined.
 
     With e and e' the maps and x and x' the inputs, norms are the Euclidean ones over all entries.
-
-    Attributes
-    ----------
-    distance
-        ||e - e'||.
-    scaled_distance
-        The same of the maps divided by their largest absolute values.
-    relative
-        ||(e - e') / e||, entry by entry.
-    inputs
-        ||x - x'||.
-    relative_inputs
-        ||(x - x') / x||, entry by entry.
     """
 
     distance: np.ndarray
+    """||e - e'||."""
     scaled_distance: np.ndarray
+    """The same of the maps divided by their largest absolute values."""
     relative: np.ndarray
+    """||(e - e') / e||, entry by entry."""
     inputs: np.ndarray
+    """||x - x'||."""
     relative_inputs: np.ndarray
+    """||(x - x') / x||, entry by entry."""
 
 
 @dataclass(frozen=True)
 class OutputChanges:
-    """How the outputs of neighbours differ from the sample's.
-
-    Attributes
-    ----------
-    distance
-        Of the logits, Euclidean; float64 (neighbours, n).
-    flipped
-        Whether another class is predicted; bool (neighbours, n).
-    """
+    """How the outputs of neighbours differ from the sample's."""
 
     distance: np.ndarray
+    """Of the logits, Euclidean; float64 (neighbours, n)."""
     flipped: np.ndarray
+    """Whether another class is predicted; bool (neighbours, n)."""
 
 
 @dataclass(frozen=True)

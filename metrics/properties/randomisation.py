@@ -44,12 +44,6 @@ class ParameterRandomisation(Measure):
     `layers` evenly spaced depths. The explained class stays that of the network itself. The value is the mean over the
     copies, or that of the last; copies whose map is constant or not finite are left out, and the value is NaN where
     none is left.
-
-    Attributes
-    ----------
-    samples, noise
-        Each map is the mean of those of so many noisy copies of the sample; the standard deviation is a share of the
-        sample's own range. With no samples, the map is that of the sample.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
@@ -68,6 +62,9 @@ class ParameterRandomisation(Measure):
     aggregate: Annotated[Aggregate, Doc("over the copies: their mean, or the last", source="heatmark")] = "mean"
     samples: int = 0
     noise: float = 0.0
+    """Each map is the mean of those of so many noisy copies of the sample; the standard deviation is a share of the
+    sample's own range. With no samples, the map is that of the sample.
+    """
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`; a network with fewer layers costs less."""

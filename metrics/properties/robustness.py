@@ -68,18 +68,13 @@ class NeighbourMeasure(Measure):
 
 @dataclass(frozen=True)
 class Sensitivity(NeighbourMeasure):
-    """The change of the map, ||e - e'|| / ||e||: the largest over the neighbours, or the mean.
-
-    Attributes
-    ----------
-    aggregate
-        ``max`` or ``mean``.
-    """
+    """The change of the map, ||e - e'|| / ||e||: the largest over the neighbours, or the mean."""
 
     relative: Annotated[Relative, Doc("what the change is divided by", source="Yeh et al. 2019; zero: heatmark")] = (
         "norm"
     )
     aggregate: Aggregate = "max"
+    """``max`` or ``mean``."""
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
@@ -136,14 +131,10 @@ class RelativeStability(NeighbourMeasure):
 
     Divisions are made entry by entry, with 1e-6 in place of a zero; the change of the input is ||(x - x') / x||, that
     of the output the distance of the logits, and at least 1e-6.
-
-    Attributes
-    ----------
-    against
-        ``input`` or ``output``.
     """
 
     against: Against = "input"
+    """``input`` or ``output``."""
     flipped: FlippedOf = "skip"
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:

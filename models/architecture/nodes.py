@@ -175,17 +175,6 @@ class Add(Node):
 class Architecture:
     """A network as a graph of nodes, each listed after its inputs.
 
-    Attributes
-    ----------
-    name
-        What the network is called.
-    input_shape
-        (spatial..., channels), or (features,).
-    nodes
-        In an order in which they can be computed.
-    output
-        The node whose vector is the logits.
-
     Raises
     ------
     BadInput
@@ -193,9 +182,13 @@ class Architecture:
     """
 
     name: str
+    """What the network is called."""
     input_shape: Shape
+    """(spatial..., channels), or (features,)."""
     nodes: tuple[Node, ...]
+    """In an order in which they can be computed."""
     output: str
+    """The node whose vector is the logits."""
 
     def __post_init__(self) -> None:
         if len(self.shapes()[self.output]) != 1:

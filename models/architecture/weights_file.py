@@ -23,18 +23,12 @@ _REMEDY = " Delete the file to have it made again (by `heatmark train` where tha
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Arrays by name with a description, as kept in one file.
-
-    Attributes
-    ----------
-    arrays
-        The parameters.
-    metadata
-        Anything that JSON holds.
-    """
+    """Arrays by name with a description, as kept in one file."""
 
     arrays: dict[str, np.ndarray]
+    """The parameters."""
     metadata: dict[str, Any] = field(default_factory=dict)
+    """Anything that JSON holds."""
 
 
 def weights_digest(arrays: Mapping[str, np.ndarray]) -> str:

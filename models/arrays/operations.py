@@ -19,18 +19,12 @@ Axes = int | Sequence[int] | None
 
 
 class TensorOperations(ABC):
-    """Array functions on one framework's tensors, on one device.
-
-    Attributes
-    ----------
-    library
-        The framework's module, for functions that both call alike.
-    on_cpu
-        Whether that is a processor rather than an accelerator.
-    """
+    """Array functions on one framework's tensors, on one device."""
 
     library: Any
+    """The framework's module, for functions that both call alike."""
     on_cpu: bool
+    """Whether that is a processor rather than an accelerator."""
 
     # Creation and conversion
 

@@ -32,24 +32,16 @@ Freshness = Literal["kernel", "zero", "one", "like"]
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterArray(ABC):
-    """One array of parameters or statistics where the network keeps it.
-
-    Attributes
-    ----------
-    name
-        Canonical, the same in both frameworks where the layers are: ``weight``, ``bias``, ``running_mean``, ...
-    fresh
-        What it holds after randomising.
-    shape
-        The canonical shape, that of a kernel with its outputs first.
-    native
-        From an array of the canonical shape to one as the framework keeps it.
-    """
+    """One array of parameters or statistics where the network keeps it."""
 
     name: str
+    """Canonical, the same in both frameworks where the layers are: ``weight``, ``bias``, ``running_mean``, ..."""
     fresh: Freshness
+    """What it holds after randomising."""
     shape: tuple[int, ...]
+    """The canonical shape, that of a kernel with its outputs first."""
     native: Callable[[np.ndarray], np.ndarray] = lambda values: values
+    """From an array of the canonical shape to one as the framework keeps it."""
 
     @abstractmethod
     def value(self) -> np.ndarray:
@@ -97,18 +89,12 @@ class Owner:
 
 @dataclass(frozen=True)
 class ParameterLayer:
-    """What is randomised together: a layer with a kernel, and what follows it without one (normalisation, biases).
-
-    Attributes
-    ----------
-    name
-        The layer with the kernel.
-    owners
-        The layers whose arrays are meant.
-    """
+    """What is randomised together: a layer with a kernel, and what follows it without one (normalisation, biases)."""
 
     name: str
+    """The layer with the kernel."""
     owners: tuple[Owner, ...]
+    """The layers whose arrays are meant."""
 
     @property
     def size(self) -> int:

@@ -32,15 +32,10 @@ _NAMES: dict[str, tuple[str, Freshness]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class KerasArray(ParameterArray):
-    """See `ParameterArray`.
-
-    Attributes
-    ----------
-    variables
-        The Keras variable; with bfloat16 also that of the copy that runs. Graphs hold variables by reference.
-    """
+    """See `ParameterArray`."""
 
     variables: tuple[Any, ...]
+    """The Keras variable; with bfloat16 also that of the copy that runs. Graphs hold variables by reference."""
 
     def value(self) -> np.ndarray:
         return np.asarray(self.variables[0]).astype(np.float32)

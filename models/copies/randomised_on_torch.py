@@ -22,15 +22,10 @@ _BIASES = ("bias", "in_proj_bias")
 
 @dataclass(frozen=True, kw_only=True)
 class TorchArray(ParameterArray):
-    """See `ParameterArray`.
-
-    Attributes
-    ----------
-    tensor
-        The parameter or buffer. Its memory is written to, so that whatever shares it sees the same.
-    """
+    """See `ParameterArray`."""
 
     tensor: torch.Tensor
+    """The parameter or buffer. Its memory is written to, so that whatever shares it sees the same."""
 
     def value(self) -> np.ndarray:
         return self.tensor.detach().cpu().float().contiguous().numpy()

@@ -27,21 +27,14 @@ Back = Callable[[Tensor], tuple[Tensor, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation.
-
-    Attributes
-    ----------
-    name
-        The layer's or operation's name in the user's network.
-    inputs
-        The positions in the graph of the nodes whose outputs it reads.
-    function
-        From its inputs, and its parameters where it has any, to its output.
-    """
+    """One operation."""
 
     name: str
+    """The layer's or operation's name in the user's network."""
     inputs: tuple[int, ...]
+    """The positions in the graph of the nodes whose outputs it reads."""
     function: Callable[..., Tensor]
+    """From its inputs, and its parameters where it has any, to its output."""
 
     def read(self) -> tuple[Tensor | None, ...]:
         """Return the parameters as they are now; none for most kinds of node."""
@@ -55,24 +48,16 @@ class Input(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Operation):
-    """A convolution (grouped and depthwise ones too) or a dense layer: ``function(x, weight, bias)``.
-
-    Attributes
-    ----------
-    parameters
-        Weight, and bias or None.
-    convolution
-        Whether it is a convolution.
-    feature_axis
-        The axis of its output that its weights make, for folding.
-    scaled
-        From its weight and one factor per output feature to the weight that gives the output times the factors.
-    """
+    """A convolution (grouped and depthwise ones too) or a dense layer: ``function(x, weight, bias)``."""
 
     parameters: Parameters
+    """Weight, and bias or None."""
     convolution: bool
+    """Whether it is a convolution."""
     feature_axis: int
+    """The axis of its output that its weights make, for folding."""
     scaled: Callable[[Tensor, Tensor], Tensor]
+    """From its weight and one factor per output feature to the weight that gives the output times the factors."""
 
     def read(self) -> tuple[Tensor | None, ...]:
         return self.parameters()
@@ -80,19 +65,14 @@ class Linear(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Diagonal(Operation):
-    """An elementwise affine map, such as batch normalisation in inference or the model's own normalisation.
-
-    Attributes
-    ----------
-    parameters
-        One factor and one summand per feature, which ``function(x, scale, shift)`` then takes; None where the
-        function has them inside.
-    feature_axis
-        The axis of the features.
-    """
+    """An elementwise affine map, such as batch normalisation in inference or the model's own normalisation."""
 
     parameters: Parameters | None = None
+    """One factor and one summand per feature, which ``function(x, scale, shift)`` then takes; None where the function
+    has them inside.
+    """
     feature_axis: int = 0
+    """The axis of the features."""
 
     def read(self) -> tuple[Tensor | None, ...]:
         return () if self.parameters is None else self.parameters()
@@ -100,15 +80,10 @@ class Diagonal(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Nonlinearity(Operation):
-    """An elementwise function.
-
-    Attributes
-    ----------
-    nonnegative
-        Whether its values are never below zero.
-    """
+    """An elementwise function."""
 
     nonnegative: bool = False
+    """Whether its values are never below zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,18 +103,12 @@ class Rearrangement(Operation):
 
 @dataclass(frozen=True)
 class Graph:
-    """The nodes in an order in which each stands after those it reads; the first is the input.
-
-    Attributes
-    ----------
-    nodes
-        All operations.
-    output
-        The position of the node that gives the logits (n, classes).
-    """
+    """The nodes in an order in which each stands after those it reads; the first is the input."""
 
     nodes: tuple[Operation, ...]
+    """All operations."""
     output: int
+    """The position of the node that gives the logits (n, classes)."""
 
     @cached_property
     def nonnegative(self) -> frozenset[int]:
@@ -202,18 +171,12 @@ class Network(ABC):
 
 @dataclass(frozen=True)
 class Extraction:
-    """A network's graph, or why there is none.
-
-    Attributes
-    ----------
-    network
-        None where something in the network is not supported.
-    reason
-        What that is; None where there is a graph.
-    """
+    """A network's graph, or why there is none."""
 
     network: Network | None = None
+    """None where something in the network is not supported."""
     reason: str | None = None
+    """What that is; None where there is a graph."""
 
 
 def unsupported(name: str, kind: str, why: str = "") -> NotApplicable:

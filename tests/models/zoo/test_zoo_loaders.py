@@ -18,14 +18,7 @@ from heatmark.errors import BadInput, HeatmarkError, MissingExtra, NotApplicable
 from heatmark.models import devices
 from heatmark.models.architecture.nodes import initial_weights
 from heatmark.models.zoo import loading as model_registry
-from heatmark.models.zoo.loading import (
-    LoadedNetwork,
-    find_model,
-    list_models,
-    load_model,
-    register_model,
-    weights_id,
-)
+from heatmark.models.zoo.loading import LoadedNetwork, find_model, list_models, load_model, register_model, weights_id
 from heatmark.models.zoo.user_models import model_from_text, user_weights_id
 
 
