@@ -27,7 +27,7 @@ def fullgrad(request: Request) -> Tensor:
 
     Equation 4 with the post-processing of the authors: absolute value, each layer's maps of a sample scaled jointly,
     linear enlarging. The input counts from the value that the network's normalisation maps to zero. Biases without
-    positions (dense layers) are part of `completeness` but of no map.
+    positions (dense layers) are part of no map.
     """
 
     def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
@@ -60,36 +60,6 @@ def fullgrad_cam(request: Request) -> Tensor:
         return request.unit_range(positive[:, None], jointly=True)[:, 0]
 
     return _summed_maps(request, layer_map, with_input=False)
-
-
-def completeness(model: Model, x: Tensor, target: np.ndarray) -> np.ndarray:
-    """Return input x gradient plus bias x gradient, summed over everything: the target's logit, for a ReLU network.
-
-    Parameters
-    ----------
-    model
-        A piecewise linear network.
-    x
-        (n, *input_shape) on the device.
-    target
-        (n,) classes.
-
-    Returns
-    -------
-    ndarray
-        float64 (n,).
-    """
-    biases = model.biases()
-    total = np.zeros(len(target))
-    for rows, answer in _answers(Request(model, x, target)):
-        gradient = model.channels_first(answer.input_gradient)
-        inside = _centred(model, x[rows.start : rows.stop])
-        parts = [gradient * inside] + [
-            _channels_first(model, item) * _shaped(model, bias.values, item)
-            for bias, item in zip(biases, answer.layer_gradients, strict=True)
-        ]
-        total[rows] = sum(model.to_numpy(part).astype(np.float64).reshape(len(part), -1).sum(axis=1) for part in parts)
-    return total
 
 
 def _require_piecewise_linear(request: Request) -> None:
@@ -136,10 +106,6 @@ def _centred(model: Model, x: Tensor) -> Tensor:
     zero = np.zeros(1, np.float32) if model.zero is None else np.asarray(model.zero, np.float32).reshape(-1)
     first = model.channels_first(x)
     return first - model.from_numpy(zero.reshape(1, -1, *[1] * (len(first.shape) - 2)))
-
-
-def _channels_first(model: Model, gradient: Tensor) -> Tensor:
-    return model.channels_first(gradient) if len(gradient.shape) > 2 else gradient
 
 
 def _shaped(model: Model, values: np.ndarray, gradient: Tensor) -> Tensor:

@@ -7,10 +7,8 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
-from ...models.base import Model
 from ...models.engine import Chunk, Maker
-from ...models.inputs.baselines import BASELINES, baseline_of
-from ...models.random_bank import RandomBank
+from ...models.inputs.baselines import BASELINES
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -59,8 +57,8 @@ def integrated_gradients(
 ) -> Tensor:
     """(x - baseline) times the mean gradient on the straight path from the baseline to x.
 
-    Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error (see
-    `completeness_error`). With several baselines, the mean over their paths.
+    Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error (the
+    metric `completeness` tells it). With several baselines, the mean over their paths.
     """
     several = request.baselines(baseline)
     return sum(_from_one(request, steps, start, rule) for start in several) / len(several)
@@ -86,40 +84,3 @@ def along_path(request: Request, start: Tensor, points: np.ndarray) -> Maker:
         return here + chunk.of_variants(shares) * (x - here)
 
     return point
-
-
-def completeness_error(
-    model: Model,
-    x: np.ndarray,
-    attribution: np.ndarray,
-    target: np.ndarray,
-    baseline: str | float | np.ndarray = "black",
-) -> np.ndarray:
-    """Return by how much each sample's attribution misses the difference that it should sum to.
-
-    Parameters
-    ----------
-    model
-        The explained model.
-    x
-        (n, *input_shape).
-    attribution
-        (n, ...), summed over everything but the samples.
-    target
-        (n,) explained classes.
-    baseline
-        The one baseline that it was made with, unless it holds noise.
-
-    Returns
-    -------
-    ndarray
-        |sum - (f(x) - f(baseline))| / |f(x) - f(baseline)|, float64 (n,), for the target's logit f.
-    """
-    inputs = model.inputs(x)
-    start = model.to_numpy(baseline_of(model, inputs, baseline, RandomBank(0)))
-    rows = np.arange(len(attribution))
-    before = model.outputs(np.broadcast_to(start, tuple(inputs.shape)))[rows, target].astype(np.float64)
-    change = model.outputs(x)[rows, target] - before
-    total = attribution.reshape(len(rows), -1).sum(axis=1, dtype=np.float64)
-    error: np.ndarray = np.abs(total - change) / np.abs(change)
-    return error

@@ -9,11 +9,11 @@ from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
 
 import heatmark as hm
 from heatmark.errors import BadInput
-from heatmark.methods.gradient.fullgrad import completeness
+from heatmark.methods.gradient.fullgrad import _answers, _centred, _shaped
 from heatmark.methods.gradient.guided_integrated_gradients import _Path
-from heatmark.methods.gradient.integrated_gradients import completeness_error
 from heatmark.methods.gradient.xrai import _region_map, _segments, _widened
 from heatmark.methods.registry import method_from
+from heatmark.methods.request import Request
 from heatmark.models.inputs.blur import gaussian_blur, gaussian_matrix
 from heatmark.models.wrap import wrap
 
@@ -21,6 +21,18 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 
 WEIGHT = np.array([[4.0, -3.0, 2.0, 1.0], [0.0, 1.0, -1.0, 0.5]], np.float32)
+
+
+def completeness(model, x, target):
+    """Input x gradient plus bias x gradient, summed over everything: the target's logit, for a ReLU network."""
+    total = np.zeros(len(target))
+    for rows, answer in _answers(Request(model, x, target)):
+        parts = [model.channels_first(answer.input_gradient) * _centred(model, x[rows.start : rows.stop])]
+        for bias, item in zip(model.biases(), answer.layer_gradients, strict=True):
+            first = model.channels_first(item) if len(item.shape) > 2 else item
+            parts.append(first * _shaped(model, bias.values, item))
+        total[rows] = sum(model.to_numpy(part).astype(np.float64).reshape(len(part), -1).sum(axis=1) for part in parts)
+    return total
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -86,18 +98,19 @@ def test_fullgrad_cam_tells_classes_apart():
         np.testing.assert_allclose(hm.explain(subject, x, "fullgrad_cam", target)[0], expected, atol=1e-6)
 
 
-def test_completeness_error_is_reported(model):
+def test_the_quadrature_error_is_measured(model):
     subject = model("residual", "torch")
     x = native(subject, pictures(2))
     target = np.array([1, 2])
     errors = {
-        steps: completeness_error(
-            subject, x, hm.explain(subject, x, "integrated_gradients", target, steps=steps), target
+        steps: hm.score(
+            subject, x, hm.explain(subject, x, "integrated_gradients", target, steps=steps), "completeness", target
         )
         for steps in (2, 256)
     }
     assert errors[256].max() < 0.02 and errors[256].mean() < errors[2].mean()
-    assert completeness_error(subject, x, np.zeros((2, 12, 12)), target) == pytest.approx(1.0)
+    zeros = np.zeros((2, 12, 12), np.float32)
+    assert hm.score(subject, x, zeros, "completeness", target) == pytest.approx(1.0)
 
 
 class Squares(torch.nn.Module):
