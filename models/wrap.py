@@ -11,7 +11,7 @@ from ..errors import BadInput
 from .base import Model
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
-from .queries import Precision
+from .queries import Framework, Precision
 
 
 def wrap(
@@ -88,7 +88,7 @@ def require_model(model: Any) -> Model:
     raise BadInput(f"Expected a heatmark model, got {type(model).__name__}. Make one with {how}.")
 
 
-def framework_of(net: Any) -> str:
+def framework_of(net: Any) -> Framework:
     """Return ``torch`` or ``tensorflow``; BadInput for anything that is no network of either.
 
     A framework that has not been imported cannot have made ``net``, so none is imported here.

@@ -111,7 +111,7 @@ def xplique(model: Any, x: Any, maps: np.ndarray) -> Job:
     metrics = pytest.importorskip("xplique.metrics")
     from heatmark.models.networks.whole_on_tensorflow import whole
 
-    network = whole(model).net
+    network = whole(model)
     targets = np.eye(model.num_classes, dtype=np.float32)[np.zeros(len(x), int)]
     pictures = model.to_numpy(x)
 

@@ -86,7 +86,7 @@ def xplique(model: Any, x: Any, chunk: int, kind: str, **options: Any) -> Job:
     from heatmark.models.networks.whole_on_tensorflow import restored_call, whole
 
     attributions = XPLIQUE.module("xplique.attributions")
-    explainer = getattr(attributions, kind)(whole(model).net, batch_size=chunk, **options)
+    explainer = getattr(attributions, kind)(whole(model), batch_size=chunk, **options)
     targets = np.eye(model.num_classes, dtype=np.float32)[[TARGET] * len(x)]
     layer = model.layer().name
 
@@ -102,7 +102,7 @@ def xplique(model: Any, x: Any, chunk: int, kind: str, **options: Any) -> Job:
 
 
 def tf_keras_vis(model: Any, x: Any, chunk: int, module: str, kind: str, **options: Any) -> Job:
-    from heatmark.models.networks.whole_on_tensorflow import ending_in_logits, prepared, whole
+    from heatmark.models.networks.whole_on_tensorflow import ending_in_logits, whole
 
     explainer_kind = getattr(TF_KERAS_VIS.module(f"tf_keras_vis.{module}"), kind)
     score = TF_KERAS_VIS.module("tf_keras_vis.utils.scores").CategoricalScore([TARGET] * len(x))
@@ -112,10 +112,10 @@ def tf_keras_vis(model: Any, x: Any, chunk: int, module: str, kind: str, **optio
     def run() -> None:
         with ending_in_logits(model) as network, quietly():
             if kind == "Saliency":
-                explainer_kind(whole(model).net)(score, x, **options)
+                explainer_kind(whole(model))(score, x, **options)
             else:
                 options.update(penultimate_layer=model.layer().name, seek_penultimate_conv_layer=False)
-                explainer_kind(network)(score, prepared(model, x), **options)
+                explainer_kind(network)(score, model.prepared(x), **options)
 
     return run
 

@@ -76,7 +76,7 @@ def _gradient(request: Request, kind: Any, **options: Any) -> Iterator[Callable[
 @contextmanager
 def _cam(request: Request, kind: Any, layer: str) -> Iterator[Callable[[slice], Any]]:
     """Yield what one of the library's CAM classes says of some rows."""
-    from ...models.networks.whole_on_tensorflow import ending_in_logits, prepared
+    from ...models.networks.whole_on_tensorflow import ending_in_logits
 
     model = request.model
     if len(model.spatial_shape) != 2:
@@ -92,7 +92,7 @@ def _cam(request: Request, kind: Any, layer: str) -> Iterator[Callable[[slice], 
         )
 
         def maps_of(rows: slice) -> Any:
-            x = prepared(model, request.x[rows])
+            x = model.prepared(request.x[rows])
             model.add_passes(PassCount(each.forward * len(x), each.backward * len(x)))
             return explainer(_score(request, rows), x)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -225,10 +225,6 @@ class Architecture:
             for node in self.nodes
             for parameter, shape in node.parameter_shapes([shapes[name] for name in node.inputs]).items()
         }
-
-    def resized(self, input_shape: Shape) -> Architecture:
-        """Return the same network for another input shape."""
-        return replace(self, input_shape=input_shape)
 
     def flattened(self, name: str) -> Shape | None:
         """Return the (spatial..., channels) that the vector of node ``name`` was flattened from, or None.

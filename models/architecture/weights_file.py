@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,39 +35,13 @@ def weights_digest(arrays: Mapping[str, np.ndarray]) -> str:
     return digest({name: array_digest(arrays[name]) for name in arrays})
 
 
-def save_weights(path: Path, stored: StoredWeights, replace: bool = True) -> None:
-    """Write the weights and their metadata whole.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    stored
-        What to write.
-    replace
-        Whether an existing file gives way. Where it must not, the first of several processes wins.
-
-    Raises
-    ------
-    StorageError
-        If the folder cannot be written.
-    """
+def save_weights(path: Path, stored: StoredWeights) -> None:
+    """Write the weights and their metadata whole; StorageError where the folder cannot be written."""
     header = json.dumps({**stored.metadata, "digest": weights_digest(stored.arrays)}, sort_keys=True)
-    target = path if replace else path.with_name(f".{path.name}.{os.getpid()}")
-    with written_whole(target) as temporary:
+    with written_whole(path) as temporary:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}, temporary, {_HEADER: header}
         )
-    if not replace:
-        try:
-            os.link(target, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            if not path.exists():
-                target.replace(path)
-        finally:
-            target.unlink(missing_ok=True)
 
 
 def load_weights(path: Path) -> StoredWeights:
@@ -109,12 +82,12 @@ def load_or_make(path: Path, make: Callable[[], StoredWeights]) -> StoredWeights
     path
         A file in the cache.
     make
-        Makes the weights. When two processes make them at once, both go on with the first one's.
+        Makes the weights, always the same: two processes that make them at once do no harm.
     """
     if path.exists():
         try:
             return load_weights(path)
         except StorageError as error:
             set_aside_aloud(path, str(error).removesuffix(_REMEDY))
-    save_weights(path, make(), replace=False)
+    save_weights(path, make())
     return load_weights(path)

@@ -40,6 +40,10 @@ class _Counted(keras.layers.Layer):  # type: ignore[misc]
 
         return counted(x)
 
+    def passes(self) -> PassCount:
+        """Return the rows counted so far."""
+        return PassCount(int(self.forward_rows.numpy()), int(self.backward_rows.numpy()))
+
 
 class _Logits(keras.layers.Layer):  # type: ignore[misc]
     """From raw inputs to logits, by the model interface."""
@@ -55,36 +59,6 @@ class _Logits(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """Return (m, classes)."""
         return (input_shape[0], self._ask[0].num_classes)
-
-
-class WholeNetwork:
-    """From raw inputs to logits in one Keras model.
-
-    Attributes
-    ----------
-    net
-        The Keras model: inputs (m, *input_shape), outputs (m, classes).
-    """
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._counter = _Counted()
-        inputs = keras.Input(model.input_shape)
-        with tf.device(model.device):
-            self.net = keras.Model(inputs, self._counter(_Logits(model)(inputs)))
-
-    @contextmanager
-    def counted(self) -> Iterator[keras.Model]:
-        """Yield the Keras model; the rows that pass through it meanwhile are added to the model's passes."""
-        before = self._rows()
-        try:
-            with tf.device(self._model.device):
-                yield self.net
-        finally:
-            self._model.add_passes(self._rows() - before)
-
-    def _rows(self) -> PassCount:
-        return PassCount(int(self._counter.forward_rows.numpy()), int(self._counter.backward_rows.numpy()))
 
 
 @contextmanager
@@ -116,18 +90,28 @@ def ending_in_logits(model: Model) -> Iterator[keras.Model]:
         yield model.net
 
 
-def prepared(model: Model, x: tf.Tensor) -> tf.Tensor:
-    """Return what the user's own Keras model gets for raw inputs."""
-    return model.prepared(x)
+def whole(model: Model) -> keras.Model:
+    """Return the network with its preprocessing as one Keras model, from raw inputs (m, *input_shape) to logits.
 
+    It is kept, as other libraries trace it.
+    """
 
-def whole(model: Model) -> WholeNetwork:
-    """Return the network with its preprocessing as one Keras model; kept, as other libraries trace it."""
-    return model.once(WholeNetwork, lambda: WholeNetwork(model))
+    def made() -> keras.Model:
+        inputs, counter = keras.Input(model.input_shape), _Counted()
+        with tf.device(model.device):
+            return keras.Model(inputs, counter(_Logits(model)(inputs)))
+
+    return model.once(_Counted, made)
 
 
 @contextmanager
 def counted(model: Model) -> Iterator[keras.Model]:
-    """Yield the network with its preprocessing as one Keras model; see `WholeNetwork.counted`."""
-    with whole(model).counted() as network:
-        yield network
+    """Yield what `whole` returns; the rows that pass through it meanwhile are added to the model's passes."""
+    network = whole(model)
+    counter = network.get_layer("counted")
+    before = counter.passes()
+    try:
+        with tf.device(model.device):
+            yield network
+    finally:
+        model.add_passes(counter.passes() - before)

@@ -52,7 +52,9 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
     if head == "file":
         found: Any = _saved(Path(tail).expanduser())
     else:
-        found = _called(_function(head, tail, text), text)
+        function = _function(head, tail, text)
+        with _users_code(f"{text} failed"):
+            found = function()
     if isinstance(found, Model):
         return found
     loaded = found if isinstance(found, LoadedNetwork) else LoadedNetwork(found)
@@ -78,22 +80,15 @@ def _saved(path: Path) -> LoadedNetwork:
 def _framework_of(net: Any, text: str) -> Framework:
     """Return the framework of what a builder returned."""
     try:
-        framework = framework_of(net)
+        return framework_of(net)
     except BadInput as error:
         raise BadInput(f"{text} returned something that is no network. {error}") from error
-    return "torch" if framework == "torch" else "tensorflow"
 
 
 def _function(place: str, name: str, text: str) -> Callable[[], Any]:
     """Return the function ``name`` of a module or Python file."""
-    try:
-        with _working_folder_importable():
-            module = _module_from_file(Path(place).expanduser()) if place.endswith(".py") else _module(place, text)
-    except HeatmarkError:
-        raise
-    except Exception as error:
-        _blame_missing_framework(error)
-        raise HeatmarkError(f"Importing {place} failed: {type(error).__name__}: {error}{_where(error)}") from error
+    with _users_code(f"Importing {place} failed"):
+        module = _module_from_file(Path(place).expanduser()) if place.endswith(".py") else _module(place, text)
     function = getattr(module, name, None)
     if not callable(function):
         what = "has no function" if function is None else "has something that cannot be called:"
@@ -101,15 +96,17 @@ def _function(place: str, name: str, text: str) -> Callable[[], Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _called(function: Callable[[], Any], text: str) -> Any:
+@contextmanager
+def _users_code(failed: str) -> Iterator[None]:
+    """Let modules in the working folder be imported, as ``python -m`` does; say where the user's own code raises."""
     try:
-        with _working_folder_importable():
-            return function()
+        with _importable(str(Path.cwd())):
+            yield
     except HeatmarkError:
         raise
     except Exception as error:
         _blame_missing_framework(error)
-        raise HeatmarkError(f"{text} failed: {type(error).__name__}: {error}{_where(error)}") from error
+        raise HeatmarkError(f"{failed}: {type(error).__name__}: {error}{_where(error)}") from error
 
 
 def _module(name: str, text: str) -> ModuleType:
@@ -154,13 +151,6 @@ def _importable(folder: str) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(folder)
-
-
-@contextmanager
-def _working_folder_importable() -> Iterator[None]:
-    """As with ``python -m``: the console script does not look into the working folder by itself."""
-    with _importable(str(Path.cwd())):
-        yield
 
 
 def _blame_missing_framework(error: Exception) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networks
 import numpy as np
 import pytest
@@ -91,9 +93,9 @@ def logits(architecture: Architecture, weights: dict[str, np.ndarray], x: np.nda
     "architecture",
     [
         EVERYTHING,
-        EVERYTHING.resized((15, 12, 2)),
+        replace(EVERYTHING, input_shape=(15, 12, 2)),
         SERIES,
-        SERIES.resized((18, 2)),
+        replace(SERIES, input_shape=(18, 2)),
         small_cnn((8, 8, 1), 10),
         vgg7((12, 17, 3), 4),
         cnn_1d((40, 1), 10),

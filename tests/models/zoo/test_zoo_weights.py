@@ -174,17 +174,6 @@ def test_a_damaged_cache_file_is_set_aside_and_made_again(tmp_path: Path, damage
     assert sorted(item.name for item in tmp_path.iterdir()) == ["w.safetensors", "w.safetensors.corrupt"]
 
 
-def test_the_first_of_two_makers_wins(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-
-    def make() -> StoredWeights:
-        save_weights(path, StoredWeights({"other": np.zeros(1, np.float32)}))  # meanwhile, another process
-        return example_weights()
-
-    assert list(load_or_make(path, make).arrays) == ["other"]
-    assert [item.name for item in tmp_path.iterdir()] == [path.name]
-
-
 def test_a_missing_weights_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         lite.VARIANTS, "efficientnet-lite0", lite.Variant(1.0, 1.0, 224, 0.2, "no-such-package-here", "0" * 64)
