@@ -12,9 +12,8 @@ import numpy as np
 from ..errors import BadInput
 from ..identity import array_digest, digest
 from .base import Dataset
-from .framing import target_of
-from .samples import ArrayFormat, Framing, Sample, Sizing
-from .streaming import rows
+from .registry import find_dataset, spelt
+from .samples import Framing, Sample
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -117,74 +116,12 @@ class ArrayDataset(Dataset):
         """Return one sample's class id."""
         return int(self.y[index])
 
-    def part(self, split: str) -> Dataset:
-        """Return a split as a dataset with positions for ids and without masks; see `arrays`."""
-        return ArrayDataset(self.name, *self.arrays(split), class_names=self.class_names)
-
-    def arrays(self, split: str | None = None) -> Arrays:
-        """Return a split's values and labels, for training.
-
-        Parameters
-        ----------
-        split
-            ``train`` or ``test`` for the shipped datasets; this dataset's own samples where None.
-
-        Returns
-        -------
-        x, y
-            float32 (n, *spatial, channels) in [0, 1]; int64 (n,).
-
-        Raises
-        ------
-        BadInput
-            If there is no such split.
-        """
-        if split is None or split == self.split:
-            x, y = self.x, self.y
-        elif split in self._splits:
-            x, y = self._splits[split]
-        else:
-            known = ", ".join(sorted({self.split, *self._splits}))
-            raise BadInput(f"{self.name} has no split {split!r}; it has: {known}.")
-        values = x.astype(np.float32)
-        return (values / np.float32(255) if x.dtype == np.uint8 else values), y.copy()
-
-
-def as_arrays(dataset: Dataset, spatial: tuple[int, ...], channels: int, sizing: Sizing | None = None) -> Arrays:
-    """Return all readable samples of any dataset as arrays of one size, for training.
-
-    Parameters
-    ----------
-    dataset
-        Pictures are resized (and given grey or RGB channels); series must fit as they are.
-    spatial
-        The size wanted: (height, width) or (length,).
-    channels
-        1 or 3 for pictures.
-    sizing
-        How pictures are resized; whole and bicubic where None.
-
-    Returns
-    -------
-    x, y
-        float32 (n, *spatial, channels) in [0, 1], n x spatial x channels x 4 bytes of memory; int64 (n,), -1 where
-        unknown.
-
-    Raises
-    ------
-    BadInput
-        If the dataset is empty or its samples do not fit.
-    """
-    if len(dataset) == 0:
-        raise BadInput(f"The dataset {dataset.name} is empty.")
-    target = target_of(ArrayFormat((*spatial, channels), sizing=sizing or Sizing()))
-    x = np.empty((len(dataset), *spatial, channels), dtype=np.float32)
-    y = np.empty(len(dataset), dtype=np.int64)
-    count = 0
-    for row in rows(dataset, range(len(dataset)), target):
-        x[count], y[count] = row.array, row.label
-        count += 1
-    return x[:count], y[:count]
+    def part(self, split: str) -> ArrayDataset:
+        """Return a split as a dataset with positions for ids and without masks; see `Dataset.part`."""
+        splits = {**self._splits, self.split: (self.x, self.y)}
+        if split not in splits:
+            raise BadInput(f"{self.name} has no split {split!r}; it has: {', '.join(sorted(splits))}.")
+        return ArrayDataset(self.name, *splits[split], class_names=self.class_names)
 
 
 def hash_order(count: int, key: str) -> np.ndarray:
@@ -196,31 +133,43 @@ def hash_order(count: int, key: str) -> np.ndarray:
 
 
 def split_dataset(
-    name: str,
-    x: np.ndarray,
-    y: np.ndarray,
-    split: str,
-    *,
-    title: str,
-    class_names: Sequence[str],
-    license: str,
-    test_share: float = 0.2,
+    title: str, x: np.ndarray, y: np.ndarray, split: str, class_names: Sequence[str], **options: bool
 ) -> ArrayDataset:
     """Return one split of data that comes as a whole: a fifth for tests, by `hash_order`; ids are source positions."""
     order = hash_order(len(x), title)
-    tests = round(len(x) * test_share)
-    chosen = {"test": order[:tests], "train": order[tests:]}
-    other = "train" if split == "test" else "test"
+    tests = round(len(x) * 0.2)
+    places = {"test": order[:tests], "train": order[tests:]}
+    parts = {key: (x[rows], y[rows]) for key, rows in places.items()}
+    ids = [f"{title}-{index:05d}" for index in places[split]]
+    return dataset_of_parts(title, parts, split, class_names, ids=ids, **options)
+
+
+def dataset_of_parts(
+    title: str,
+    parts: Mapping[str, Arrays],
+    split: str,
+    class_names: Sequence[str],
+    *,
+    ids: Sequence[str] | None = None,
+    folder: Path | None = None,
+    **options: bool,
+) -> ArrayDataset:
+    """Return one split of a registered dataset, whose other parts come along for training.
+
+    ``options`` are those in its name beside the split; by default samples are numbered within their split.
+    """
+    x, y = parts[split]
     return ArrayDataset(
-        name,
-        x[chosen[split]],
-        y[chosen[split]],
-        ids=[f"{title}-{index:05d}" for index in chosen[split]],
+        spelt(title, split=split, **options),
+        x,
+        y,
+        ids=ids or [f"{title}-{split}-{index:05d}" for index in range(len(x))],
         class_names=class_names,
-        license=license,
+        license=find_dataset(title).license,
         split=split,
-        splits={other: (x[chosen[other]], y[chosen[other]])},
+        splits={key: part for key, part in parts.items() if key != split},
         title=title,
+        folder=folder,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
-from ..models.engine import Chunk, Maker, Pairs, Transform, unchanged
+from ..models.engine import Chunk, Maker, Pairs, Transform
 from ..models.inputs.baselines import baseline_of
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
@@ -103,7 +103,8 @@ class Request:
 
     def gradient(self, score: ScoreKind | ScoreFunction = "logit", rule: BackwardRule | None = None) -> Tensor:
         """Return the gradient of each sample's score with respect to its input, shape of ``x``."""
-        (total,) = self._summed(Query(score, input_gradient=True, rule=rule), 1, unchanged, (None,))
+        query = Query(score, input_gradient=True, rule=rule)
+        (total,) = self.model.engine.summed_gradients(query, self.x, self.target, Pairs.grid(self.count, 1))
         return total
 
     def mean_gradient(
@@ -137,7 +138,8 @@ class Request:
         score: ScoreKind | ScoreFunction = "logit",
     ) -> tuple[Tensor, ...]:
         """Return the means of several transforms of the same gradients; see `mean_gradient`."""
-        totals = self._summed(Query(score, input_gradient=True), variants, make, transforms)
+        query, pairs = Query(score, input_gradient=True), Pairs.grid(self.count, variants)
+        totals = self.model.engine.summed_gradients(query, self.x, self.target, pairs, make, transforms)
         return tuple(total / variants for total in totals)
 
     def scores(self, make: Maker, variants: int, score: ScoreKind | ScoreFunction = "probability") -> Tensor:
@@ -145,16 +147,6 @@ class Request:
         pairs = Pairs.grid(self.count, variants)
         flat = self.model.engine.scores(self.x, self.target, pairs, make, score)
         return self.operations.reshape(flat, (variants, self.count))
-
-    def _summed(
-        self,
-        query: Query,
-        variants: int,
-        make: Maker,
-        transforms: Sequence[Transform | None],
-    ) -> tuple[Tensor, ...]:
-        pairs = Pairs.grid(self.count, variants)
-        return self.model.engine.summed_gradients(query, self.x, self.target, pairs, make, transforms)
 
     # Questions about a layer
 

@@ -18,10 +18,10 @@ from ...identity import array_digest, digest
 from ...parameters import Doc
 from ...registry import Reference
 from ...storage import cache_folder, set_aside_aloud, written_whole
-from ..arrays import ArrayDataset
+from ..arrays import dataset_of_parts
 from ..base import Dataset
 from ..installed import missing
-from ..registry import register_dataset, spelt
+from ..registry import register_dataset
 from ..small_images.digits import DIGIT_NAMES
 
 LICENSE = "MNIST-1D (S. Greydanus), Apache-2.0; generated, not downloaded."
@@ -77,19 +77,7 @@ def load_mnist1d(*, split: Annotated[str, Doc("which part", choices=("test", "tr
         with written_whole(path) as part, part.open("wb") as file:
             np.savez(file, **stored)
     parts = {"train": (arrays["x"], arrays["y"]), "test": (arrays["x_test"], arrays["y_test"])}
-    x, y = parts.pop(split)
-    return ArrayDataset(
-        spelt("mnist1d", split=split),
-        x,
-        y,
-        ids=[f"mnist1d-{split}-{index:05d}" for index in range(len(x))],
-        class_names=DIGIT_NAMES,
-        license=LICENSE,
-        split=split,
-        splits=parts,
-        title="mnist1d",
-        folder=path.parent,
-    )
+    return dataset_of_parts("mnist1d", parts, split, DIGIT_NAMES, folder=path.parent)
 
 
 def _key() -> str:

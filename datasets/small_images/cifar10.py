@@ -13,10 +13,10 @@ from ...errors import BadInput
 from ...parameters import Doc
 from ...registry import Reference
 from ...storage import cache_folder
-from ..arrays import ArrayDataset, Arrays
+from ..arrays import Arrays, dataset_of_parts
 from ..base import Dataset
 from ..fetching import fetch, url_of
-from ..registry import register_dataset, spelt
+from ..registry import register_dataset
 
 LICENSE = "CIFAR-10 (A. Krizhevsky, V. Nair, G. Hinton), free to use with citation."
 URL = "https://www.cs.toronto.edu/~kriz"
@@ -52,20 +52,7 @@ def load_cifar10(
     """
     folder = cache_folder("datasets", "cifar10")
     archive = fetch(url_of(url, FILE_NAME), FILE_NAME, SHA256, folder, progress)
-    parts = read_archive(archive)
-    x, y = parts.pop(split)
-    return ArrayDataset(
-        spelt("cifar10", split=split),
-        x,
-        y,
-        ids=[f"cifar10-{split}-{index:05d}" for index in range(len(x))],
-        class_names=CLASS_NAMES,
-        license=LICENSE,
-        split=split,
-        splits=parts,
-        title="cifar10",
-        folder=folder,
-    )
+    return dataset_of_parts("cifar10", read_archive(archive), split, CLASS_NAMES, folder=folder)
 
 
 def read_archive(path: Path) -> dict[str, Arrays]:

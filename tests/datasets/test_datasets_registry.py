@@ -176,10 +176,11 @@ def test_small_sets_have_fixed_disjoint_splits(name, shape, tests, trains, cache
     assert (len(test), len(train)) == (tests, trains) and not set(test.ids) & set(train.ids)
     assert test.name == name and train.name == f"{name}[split=train]" and test.class_names == tuple("0123456789")
     for split, data in (("test", test), ("train", train)):
-        x, y = test.arrays(split)
+        batch, own = (item.take(len(data), ArrayFormat(shape)) for item in (test.part(split), data))
+        x, y = batch.x, batch.y
         assert x.shape == (len(data), *shape) and x.dtype == np.float32 and y.shape == (len(data),)
         assert x.min() >= 0 and x.max() <= 1 and x.std() > 0.05
-        assert np.array_equal(x, data.arrays()[0]) and np.array_equal(y, data.arrays()[1])
+        assert np.array_equal(x, own.x) and np.array_equal(y, own.y)
         # Every class is there, about equally often.
         assert np.bincount(y, minlength=10).min() > 0.06 * len(y)
     assert test.take(2, ArrayFormat(shape)).x.shape == (2, *shape)
@@ -220,7 +221,7 @@ def test_series_are_generated_once_and_random_states_stay(monkeypatch, tmp_path)
     monkeypatch.setattr(mnist_1d, "_generated", lambda: pytest.fail("generated although it is in the cache"))
     assert load_dataset("mnist1d").revision == data.revision
     # The documented scale: standardised values v become (v + 6) / 12.
-    values = np.concatenate([data.arrays("train")[0], data.arrays("test")[0]]).astype(np.float64)
+    values = np.concatenate([data.part("train").x, data.part("test").x]).astype(np.float64)
     assert abs(values.mean() - 0.5) < 1e-4 and abs(values.std() - 1 / 12) < 1e-4
 
 
