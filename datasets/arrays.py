@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def hash_order(count: int, key: str) -> np.ndarray:
 
 
 def split_dataset(
-    title: str, x: np.ndarray, y: np.ndarray, split: str, class_names: Sequence[str], **options: bool
+    title: str, x: np.ndarray, y: np.ndarray, split: str, class_names: Sequence[str], **options: Any
 ) -> ArrayDataset:
     """Return one split of data that comes as a whole: a fifth for tests, by `hash_order`; ids are source positions."""
     order = hash_order(len(x), title)
@@ -152,7 +153,7 @@ def dataset_of_parts(
     *,
     ids: Sequence[str] | None = None,
     folder: Path | None = None,
-    **options: bool,
+    **options: Any,
 ) -> ArrayDataset:
     """Return one split of a registered dataset, whose other parts come along for training.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -99,53 +100,26 @@ def batch_of(group: list[Row], model: InputFormat) -> Batch:
     )
 
 
-@dataclass(frozen=True)
-class _End:
-    """The last thing in the queue: the exception that ended the work, if one did."""
-
-    error: BaseException | None
-
-
 def prefetched(make: Callable[[threading.Event], Iterator[Item]]) -> Generator[Item, None, None]:
     """Yield the items of ``make(stop)``, each made in a background thread while the caller uses the one before.
 
     At most one finished item waits. An exception in the thread is raised here, after the items made before it.
     Closing the generator sets ``stop`` and waits for the thread to end.
     """
-    stop, room = threading.Event(), threading.Semaphore(1)
-    ready: queue.SimpleQueue[Item | _End] = queue.SimpleQueue()
+    stop, workers = threading.Event(), set[int]()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="heatmark-prefetch")
+    items = make(stop)
 
-    def work() -> None:
-        end = _End(None)
-        try:
-            items = make(stop)
-            while True:
-                room.acquire()
-                if stop.is_set():
-                    return
-                try:
-                    ready.put(next(items))
-                except StopIteration:
-                    break
-        except BaseException as error:
-            end = _End(error)
-        ready.put(end)
+    def following() -> list[Item]:
+        workers.add(threading.get_ident())
+        return list(islice(items, 1))
 
-    thread = threading.Thread(target=work, name="heatmark-prefetch", daemon=True)
-    thread.start()
     try:
-        while True:
-            item = ready.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
-                return
-            room.release()
-            yield item
-            del item  # else this frame would keep a used batch alive while the next is waited for
+        job = pool.submit(following)
+        while made := job.result():
+            job = pool.submit(following)
+            yield made.pop()
     finally:
         stop.set()
-        room.release()
         # The garbage collector may close an abandoned generator from within the thread itself.
-        if threading.current_thread() is not thread:
-            thread.join()
+        pool.shutdown(wait=threading.get_ident() not in workers, cancel_futures=True)

@@ -6,7 +6,7 @@ import gzip
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def _published(
     split: str,
     class_names: Sequence[str],
     progress: bool,
-    **options: bool,
+    **options: Any,
 ) -> Dataset:
     """Return a split of a dataset that is published as four IDX files."""
     folder = cache_folder("datasets", title)

@@ -40,7 +40,7 @@ class Counting(Dataset):
 
 
 def prefetch_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "heatmark-prefetch"]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("heatmark-prefetch")]
 
 
 def wait_until(condition, seconds=5.0):
