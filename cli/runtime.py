@@ -183,10 +183,12 @@ def _current(
 
 
 def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float, force: bool) -> None:
-    from ..leaderboards.costs import studies as runtime_runs
-    from ..leaderboards.costs.comparison import print_comparison
+    from ..benchmark.timing.files import read_runtime
+    from ..leaderboards.costs.comparison import compared, print_comparison
+    from ..leaderboards.writing.files import csv_text, write_files
 
-    found, written = runtime_runs.compared_runs(baseline, record, out, threshold, force)
+    found = compared(read_runtime(baseline), record, threshold, force)
+    written = write_files(out, {"runtime-comparison.csv": csv_text(found.frame)})
     print_comparison(found)
     say_written(written)
     if found.slower:

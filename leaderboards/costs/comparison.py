@@ -194,9 +194,7 @@ def print_comparison(found: Comparison, console: Console | None = None) -> None:
         Column("after", lambda pair: form.format(scale * pair.after)),
         Column("ratio", lambda pair: f"{pair.ratio.value:.3f}"),
         Column("95 % interval", lambda pair: pair.ratio.between("{:.3f}".format)),
-        Column(
-            "", lambda pair: ("" if pair.verdict == "same" else pair.verdict) + (" ~" if pair.noisy else ""), left=True
-        ),
+        Column("", lambda pair: pair.words, left=True),
     )
     console.print(terminal_table(columns, found.pairs, lambda pair: styles[pair.verdict]))
     for note in found.notes:

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ...benchmark.timing.rows import ENGINE, WORKS
-from ...errors import HeatmarkError
 from ..standings.registered import MethodFacts, method_facts
 from ..statistics.timed import Estimate
 from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, logarithmic, name_rows, plain, sheet
@@ -89,16 +88,10 @@ def _draw_bars(
 
 def facts_of(methods: Iterable[str]) -> list[MethodFacts]:
     """Return what is known of each method, by its text; an engine's work has its meaning as summary."""
-    return list(map(_facts, dict.fromkeys(methods)))
-
-
-def _facts(text: str) -> MethodFacts:
-    if text.startswith(ENGINE):
-        return MethodFacts(text, "engine", summary=WORKS.get(text, ""))
-    try:
-        return method_facts(text, {})
-    except HeatmarkError:
-        return MethodFacts(text)
+    return [
+        MethodFacts(text, "engine", summary=WORKS.get(text, "")) if text.startswith(ENGINE) else method_facts(text, {})
+        for text in dict.fromkeys(methods)
+    ]
 
 
 def tick_text(seconds: float) -> str:

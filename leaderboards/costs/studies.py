@@ -1,4 +1,4 @@
-"""Runtime benchmarks from choice to files: costs, how they grow, devices against one another, runs against runs."""
+"""Runtime benchmarks from choice to files: costs, how they grow, devices against one another."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from ...benchmark.timing.rows import RuntimeSettings
 from ...benchmark.timing.scaling import measure_scaling
 from ...errors import Interrupted
 from ..standings.standings import Standings
-from .comparison import THRESHOLD, Comparison, compared
-from .device_parity import Parity, parities
-from .files import write_comparison, write_costs, write_parity, write_quality_and_cost, write_scaling
-from .scaling import ScalingCurve, scaling_curves
-from .tables import CostTable, cost_frame, cost_tables, print_costs
+from ..writing.files import csv_text, numbered, write_files
+from .device_parity import Parity, parities, parity_frame, parity_markdown
+from .pareto import draw_pareto, paretos, paretos_markdown
+from .plots import figures_by_device
+from .scaling import ScalingCurve, draw_scaling, scaling_curves, scaling_frame, scaling_markdown
+from .tables import CostTable, cost_frame, cost_tables, costs_markdown, print_costs
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,15 @@ def measured_costs(choice: Choice, settings: RuntimeSettings, out: Path, *, prog
     new = measure_runtime(choice, settings, out, progress=progress)
     record = read_runtime(out)
     tables = cost_tables(record)
-    written = write_costs(record, out)
-    if is_run(out):
-        written += write_quality_and_cost(Standings.of_run(out), tables, out)
-    return Costs(new, record, tables, tuple(written))
+    found = paretos(Standings.of_run(out), tables) if is_run(out) else ()
+    contents = {
+        "runtime.csv": csv_text(cost_frame(tables)) if tables else None,
+        "runtime.md": costs_markdown(tables, record) if tables else None,
+        **numbered("runtime-costs", figures_by_device(tables).values()),
+        "runtime-pareto.md": paretos_markdown(found) if found else None,
+        **numbered("runtime-pareto", list(map(draw_pareto, found))),
+    }
+    return Costs(new, record, tables, tuple(write_files(out, contents)))
 
 
 def measured_scaling(
@@ -148,7 +154,12 @@ def measured_scaling(
     """
     points, record = measure_scaling(choice, settings, out, axes, progress=progress)
     curves = scaling_curves(points, record)
-    return curves, record, write_scaling(curves, out)
+    contents = {
+        "runtime-scaling.csv": csv_text(scaling_frame(curves)),
+        "runtime-scaling.md": scaling_markdown(curves),
+        "runtime-scaling.png": draw_scaling(curves),
+    }
+    return curves, record, write_files(out, contents) if curves else []
 
 
 def checked_devices(
@@ -165,19 +176,12 @@ def checked_devices(
 
     Parameters
     ----------
-    choice
-        Methods, networks, frameworks and devices.
+    choice, metrics, images, precisions_only
+        As `device_checks` takes them.
     settings
         Threads and plugins.
     out
-        The folder of results.
-    metrics
-        What maps are scored with: by default every metric, or those of the quick suite where only precisions are
-        compared.
-    images
-        How many images are explained.
-    precisions_only
-        Whether each device is compared with itself in another precision, rather than with the processor.
+        The folder of results; its files grow with every network.
     progress
         Whether to show progress on standard error.
 
@@ -193,26 +197,12 @@ def checked_devices(
     checks, notes = device_checks(choice, metrics, images, precisions_only=precisions_only)
     check_devices(choice, settings)
     found: list[Parity] = []
+    written: list[Path] = []
     try:
         for outputs in check_setups(checks, settings, choice.optional, progress=progress):
             found += parities(outputs)
-            write_parity(found, out, notes)
+            table, text = csv_text(parity_frame(found)), parity_markdown(found, notes)
+            written = write_files(out, {"runtime-devices.csv": table, "runtime-devices.md": text})
     except KeyboardInterrupt as error:
         raise Interrupted(f"Stopped. Models that were compared whole are in {out}.") from error
-    return tuple(found), notes, write_parity(found, out, notes)
-
-
-def compared_runs(
-    baseline: Path, current: RuntimeRecord, out: Path, threshold: float = THRESHOLD, force: bool = False
-) -> tuple[Comparison, list[Path]]:
-    """Compare a run with its baseline; write the table.
-
-    Raises
-    ------
-    BadInput
-        If the two cannot be compared (see `runtime_comparison.compared`).
-    StorageError
-        If the baseline is not there.
-    """
-    found = compared(read_runtime(baseline), current, threshold, force)
-    return found, write_comparison(found, out)
+    return tuple(found), notes, written

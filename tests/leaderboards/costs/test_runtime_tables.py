@@ -10,7 +10,6 @@ from rich.console import Console
 from runtime_rows import case, record, row
 
 from heatmark.benchmark.timing.rows import CHUNK, NotMeasured
-from heatmark.leaderboards.costs.files import write_costs
 from heatmark.leaderboards.costs.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
 from heatmark.leaderboards.costs.plots import figures_by_device, tick_text
 from heatmark.leaderboards.costs.tables import COLUMNS, cost_frame, cost_tables, costs_markdown, print_costs
@@ -82,7 +81,6 @@ def test_every_output_shows_the_same_numbers(tmp_path):
     shown = console.export_text()
     assert "225 ms" in shown and "failed: greedy" in shown and "ran out of memory" in shown
     assert len(COLUMNS) == len(markdown.splitlines()[8].split("|")) - 2
-    assert [path.name for path in write_costs(found, tmp_path)] == ["runtime.csv", "runtime.md", "runtime-costs.png"]
 
 
 def test_bars_are_the_medians_on_a_logarithmic_scale():
