@@ -70,7 +70,7 @@ def audit_metrics_command(
     """
     from ..benchmark.audit.plan import DATA, METHODS_AUDITED
     from ..leaderboards.audits.auditing import audit_metrics
-    from ..leaderboards.audits.files import write_audit_files
+    from ..leaderboards.audits.plots import write_audit_files
     from ..leaderboards.audits.tables import print_audit
 
     found = audit_metrics(

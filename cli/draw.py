@@ -57,7 +57,7 @@ def explain_command(
     heatmark explain --average class --data digits --model small-cnn --methods saliency --out average.png
     """
     from ..benchmark.setting.plugins import load_plugins
-    from ..leaderboards.galleries.columns import in_words
+    from ..leaderboards.galleries.gallery import in_words
     from ..leaderboards.galleries.of_averages import average_gallery
     from ..leaderboards.galleries.of_photographs import explain_gallery
 
@@ -132,8 +132,7 @@ def sweep_command(
     heatmark sweep smoothgrad noise=0.02:0.5:6 samples=5:80:6 --metric deletion
     heatmark sweep "rise[masks=200]" "cells=4|7|11" --metric insertion --limit 5
     """
-    from ..leaderboards.sweeps.files import write_sweep
-    from ..leaderboards.sweeps.plots import check_drawing
+    from ..leaderboards.sweeps.plots import check_drawing, write_sweep
     from ..leaderboards.sweeps.sweep import sweep
 
     check_drawing(pictures, view, cap)

@@ -245,18 +245,14 @@ class MetricsAudit:
         return f"<MetricsAudit of {len(self.metrics)} metrics on {', '.join(task.dataset for task in self.tasks)}>"
 
     @property
-    def families(self) -> tuple[str, ...]:
-        """The metrics' families, each once."""
-        return tuple(dict.fromkeys(metric.family for metric in self.metrics))
-
-    @property
     def of_family(self) -> dict[str, list[MetricAudit]]:
-        """The metrics of each family."""
-        return {family: [one for one in self.metrics if one.family == family] for family in self.families}
+        """The metrics of each family, in the order of first appearance."""
+        families = dict.fromkeys(metric.family for metric in self.metrics)
+        return {family: [one for one in self.metrics if one.family == family] for family in families}
 
     @property
     def by_family(self) -> tuple[MetricAudit, ...]:
-        """The metrics family by family, in the order of first appearance."""
+        """The metrics family by family."""
         return tuple(one for members in self.of_family.values() for one in members)
 
 

@@ -16,7 +16,7 @@ from ...benchmark.setting.environment import versions
 from ...benchmark.suite import Names
 from ...metrics.registry import Metric
 from . import questions as ask
-from .audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, OracleComparison, TaskAudit
+from .audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, TaskAudit
 from .json_file import write_audit
 
 ALL = "all"
@@ -114,11 +114,13 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
     values: Mapping[Way, np.ndarray] = {way: sign * found[row] for way, found in task.values.items()}
     disturbed = task.places("method", ORACLE)
     plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
-    every = values["plain"]
+    every, controls = values["plain"], task.places(CONTROL)
+    names = [task.entries[place].method.id for place in controls]
+    leads = [ask.comparisons(every[place], every[controls], names, seed) for place in task.places(ORACLE)]
     return TaskAudit(
         task.task.shown_model,
         task.task.dataset,
-        _oracle(task, every, seed),
+        tuple(one for found in leads for one in found),
         ask.reactivity(plain, gone),
         ask.resilience(plain, small, gone),
         ask.order_kept(plain, small),
@@ -127,23 +129,6 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
         ask.split_half(every[_ordered(task)], seed),
         int(every.size),
         int((~np.isfinite(every)).sum()),
-    )
-
-
-def _oracle(task: TaskValues, plain: np.ndarray, seed: int) -> tuple[OracleComparison, ...]:
-    controls = task.places(CONTROL)
-    return tuple(
-        OracleComparison(
-            task.entries[control].method.id,
-            one.difference,
-            one.low,
-            one.high,
-            one.wins,
-            one.samples,
-            len(task.samples),
-        )
-        for place in task.places(ORACLE)
-        for control, one in zip(controls, ask.comparisons(plain[place], plain[controls], seed), strict=True)
     )
 
 

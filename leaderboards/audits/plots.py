@@ -1,23 +1,25 @@
-"""The audit of metrics as pictures: which metrics agree, and which question each one passes."""
+"""The audit of metrics as pictures, which metrics agree and which question each one passes, and all its files."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
+from ..writing.files import csv_text, write_files
 from ..writing.ink import INK, bare, legend, note_below, sheet, title
 from ..writing.text_tables import texts_of
-from .audit import QUESTIONS, Grade, MetricAudit, MetricsAudit
-from .tables import ANSWERS
+from .audit import QUESTIONS, Grade, MetricsAudit
+from .json_file import audit_json
+from .tables import ANSWERS, audit_frame, audit_markdown, oracle_frame
 
 TAU_COLOURS = "vlag"
 MOST_WRITTEN = 26
@@ -25,6 +27,33 @@ MOST_WRITTEN = 26
 
 SHADES: Mapping[Grade, str] = {"": "#eeeeee", "no": "#eda58a", "partly": "#f7e1a1", "yes": "#bfe3cd"}
 SOFT = "#666666"
+
+
+def write_audit_files(audit: MetricsAudit, folder: Path) -> list[Path]:
+    """Write all that there is of an audit, each file whole or not at all.
+
+    ``audit.json`` (which `read_audit` reads), ``audit.md``, ``audit.csv`` (a row per metric), ``oracle.csv`` (a row
+    per metric, task and control), ``checks.png``, and where metrics can be compared ``agreement.png`` and
+    ``agreement.svg``.
+
+    Raises
+    ------
+    StorageError
+        If the folder is read-only or full.
+    """
+    agreement = draw_agreement(audit)
+    return write_files(
+        folder,
+        {
+            "audit.json": audit_json(audit),
+            "audit.md": audit_markdown(audit),
+            "audit.csv": csv_text(audit_frame(audit), 6),
+            "oracle.csv": csv_text(oracle_frame(audit), 6),
+            "checks.png": draw_checks(audit),
+            "agreement.png": agreement,
+            "agreement.svg": agreement,
+        },
+    )
 
 
 def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> Figure | None:
@@ -54,7 +83,7 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
     if len(wanted) < 2:
         return None
     order: list[int] = []
-    for family in audit.families:
+    for family in audit.of_family:
         members = [number for number in wanted if audit.metrics[number].family == family]
         order += [members[place] for place in clustered(tau[np.ix_(members, members)])]
     shown, found = [audit.metrics[number] for number in order], tau[np.ix_(order, order)]
@@ -79,14 +108,19 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
         yticklabels=1,
     )
     axes.set_facecolor("#d9d9d9")
-    colours = dict(zip(audit.families, sns.color_palette("dark", len(audit.families)), strict=True))
+    colours = dict(zip(audit.of_family, sns.color_palette("dark", len(audit.of_family)), strict=True))
     names = [one.metric for one in shown]
     axes.set_xticklabels(names, rotation=90, fontsize=7, parse_math=False)
     axes.set_yticklabels(names, rotation=0, fontsize=7, parse_math=False)
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
         for label, one in zip(labels, shown, strict=True):
             label.set_color(colours[one.family])
-    _frames(axes, shown)
+    first = 0
+    for _, members in groupby(shown, key=lambda one: one.family):
+        side = len(list(members))
+        if side > 1:
+            axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
+        first += side
     entries = {one.family: Rectangle((0, 0), 1, 1, color=colours[one.family]) for one in shown}
     legend(figure, entries, 7, loc="outside lower center", ncols=4, handlelength=0.8)
     bare(axes)
@@ -124,12 +158,11 @@ def draw_checks(audit: MetricsAudit) -> Figure:
     axes.set_yticklabels([f"{one.metric} {one.mark}" for one in shown], rotation=0, fontsize=7, parse_math=False)
     axes.xaxis.tick_top()
     axes.tick_params(axis="x", labelsize=7, colors=INK)
-    for place in range(1, len(shown)):
-        if shown[place].family != shown[place - 1].family:
-            axes.axhline(place, color=SOFT, linewidth=1.2)
     first = 0
     for family, members in audit.of_family.items():
         height = first + len(members) / 2
+        if first:
+            axes.axhline(first, color=SOFT, linewidth=1.2)
         axes.text(len(QUESTIONS) + 0.1, height, family, fontsize=7, va="center", color=SOFT, parse_math=False)
         first += len(members)
     bare(axes)
@@ -149,16 +182,6 @@ def clustered(tau: np.ndarray) -> list[int]:
     np.fill_diagonal(distance, 0.0)
     flat = squareform(distance.clip(0, 2), checks=False)
     return [int(leaf) for leaf in leaves_list(optimal_leaf_ordering(linkage(flat, "average"), flat))]
-
-
-def _frames(axes: Axes, shown: Sequence[MetricAudit]) -> None:
-    """Frame each family of several metrics."""
-    first = 0
-    for _, members in groupby(shown, key=lambda one: one.family):
-        side = len(list(members))
-        if side > 1:
-            axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
-        first += side
 
 
 def _two_digits(value: float) -> str:

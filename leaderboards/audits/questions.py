@@ -5,7 +5,7 @@ Values are turned so that higher is better before they come here. Differences th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from scipy import stats
 
 from ..statistics.bootstrap import bootstrap_means, interval
 from ..statistics.ranks import ranks, rounded, spearman
+from .audit import OracleComparison
 
 SPLITS = 200
 """So many random halvings of the samples."""
@@ -21,31 +22,26 @@ FEWEST = 3
 """An order of fewer things than this says nothing."""
 
 
-@dataclass(frozen=True)
-class Lead:
-    """How much better one map is than another, paired over samples."""
-
-    difference: float
-    low: float
-    high: float
-    """The mean difference with its 95 % bootstrap interval, in the metric's own unit; above zero: the first is better.
-    """
-    wins: float
-    """The share of samples on which the first is better, ties counting half."""
-    samples: int
-    """On which both are defined."""
-
-
-def comparisons(first: np.ndarray, others: np.ndarray, seed: int = 0) -> list[Lead]:
-    """Compare one map (samples,) with each of several (others, samples)."""
-    differences = _differences(np.broadcast_to(first, others.shape), others)
+def comparisons(
+    oracle: np.ndarray, controls: np.ndarray, names: Sequence[str], seed: int = 0
+) -> tuple[OracleComparison, ...]:
+    """Compare the oracle's map (samples,) with those of several controls (controls, samples), paired over samples."""
+    differences = _differences(np.broadcast_to(oracle, controls.shape), controls)
     known = np.isfinite(differences)
     means, draws = bootstrap_means(differences, known, seed=seed)
     low, high = interval(draws)
-    return [
-        Lead(float(means[row]), float(low[row]), float(high[row]), _wins(differences[row]), int(known[row].sum()))
-        for row in range(len(others))
-    ]
+    return tuple(
+        OracleComparison(
+            name,
+            float(means[row]),
+            float(low[row]),
+            float(high[row]),
+            _wins(differences[row]),
+            int(known[row].sum()),
+            len(oracle),
+        )
+        for row, name in enumerate(names)
+    )
 
 
 def reactivity(plain: np.ndarray, disrupted: np.ndarray) -> float:

@@ -154,12 +154,11 @@ def measured_scaling(
     """
     points, record = measure_scaling(choice, settings, out, axes, progress=progress)
     curves = scaling_curves(points, record)
-    contents = {
-        "runtime-scaling.csv": csv_text(scaling_frame(curves)),
-        "runtime-scaling.md": scaling_markdown(curves),
-        "runtime-scaling.png": draw_scaling(curves),
-    }
-    return curves, record, write_files(out, contents) if curves else []
+    if not curves:
+        return curves, record, []
+    table, text, figure = csv_text(scaling_frame(curves)), scaling_markdown(curves), draw_scaling(curves)
+    files = {"runtime-scaling.csv": table, "runtime-scaling.md": text}
+    return curves, record, write_files(out, {**files, "runtime-scaling.png": figure})
 
 
 def checked_devices(

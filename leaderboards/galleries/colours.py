@@ -54,9 +54,9 @@ def unit_scale(heatmap: np.ndarray, signed: bool, percentile: float = PERCENTILE
     return np.clip((values - low) / end, 0.0, 1.0) if end > 0 else np.where(np.isnan(values), np.nan, 0.0)
 
 
-def check_percentile(percentile: float) -> None:
-    """Raise BadInput unless a scale can end at this percentile."""
-    if not 50.0 < percentile <= 100.0:
+def check_percentile(percentile: float | None) -> None:
+    """Raise BadInput unless a scale can end at this percentile; None stands for a view's own."""
+    if percentile is not None and not 50.0 < percentile <= 100.0:
         raise BadInput(f"The percentile that caps a map is above 50 and at most 100; got {percentile:g}.")
 
 

@@ -65,8 +65,7 @@ def draw_gallery(
         For an unknown view, a cap out of range, or where the numbers of pictures, titles and maps differ.
     """
     views = views_of(view)
-    if cap is not None:
-        check_percentile(cap)
+    check_percentile(cap)
     if not pictures or len(titles) != len(pictures) or any(len(column) != len(pictures) for column in maps.values()):
         counts = {name: len(column) for name, column in maps.items()}
         raise BadInput(

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...benchmark.work.explaining import LeftOut, chosen_methods
 from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs
-from ...errors import BadInput, NotApplicable
-from ..writing.files import checked_file, write_figure
+from ...errors import BadInput
 from ..writing.numbers import shortened
-from .colours import check_percentile
-from .columns import Drawn, columns_of, in_words, signs_of
-from .drawing import draw_gallery
-from .views import views_of
+from .gallery import Drawn, Gallery
 
 
 def explain_gallery(
@@ -73,38 +68,14 @@ def explain_gallery(
     UnknownName, MissingExtra, StorageError
         For an unknown model or method, a framework that is not installed, a folder that cannot be written.
     """
-    path = checked_file(out)
-    views_of(view)
-    if cap is not None:
-        check_percentile(cap)
+    gallery = Gallery.of(out, methods, frameworks, view, cap)
     files = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
     if not files:
         raise BadInput("No image to explain. Give at least one picture file.")
-    chosen = chosen_methods(methods)
-    names = [frameworks] if isinstance(frameworks, str) else list(frameworks)
-    found = explain_photographs(files, model, chosen, names, target=target, device=device, seed=seed, progress=progress)
-    columns = columns_of(chosen.methods, names)
-    left_out = list(chosen.left_out)
-    maps: dict[str, list[np.ndarray | str]] = {}
-    for place, drawn in found.maps.items():
-        if not isinstance(drawn, LeftOut):
-            maps[columns[place]] = list(drawn)
-        elif chosen.every:
-            left_out.append(drawn)
-        else:
-            maps[columns[place]] = [drawn.reason] * len(files)
-    _refuse_nothing(maps, left_out)
-    titles = [_title(file, found, row) for row, file in enumerate(files)]
-    ordered = {column: maps[column] for column in columns.values() if column in maps}
-    signs = signs_of(chosen.methods, columns)
-    write_figure(draw_gallery(list(found.pictures), ordered, signs, titles, view=view, cap=cap), path)
-    return Drawn(path, tuple(left_out))
-
-
-def _refuse_nothing(maps: dict[str, list[np.ndarray | str]], left_out: Sequence[LeftOut]) -> None:
-    if not maps:
-        reasons = "; ".join(in_words(left_out))
-        raise NotApplicable(f"There is no heatmap to draw: {reasons or 'no method was named'}.")
+    found = explain_photographs(
+        files, model, gallery.chosen, gallery.frameworks, target=target, device=device, seed=seed, progress=progress
+    )
+    return gallery.write(list(found.pictures), [_title(file, found, row) for row, file in enumerate(files)], found.maps)
 
 
 def _title(file: Path, found: ExplainedPhotographs, row: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...errors import BadInput, suggestion
-from .colours import BAD_COLOUR, PERCENTILE, check_percentile, colour_picture, coloured, overlaid, resized
+from .colours import BAD_COLOUR, PERCENTILE, check_percentile, colour_picture, coloured, overlaid, resized, unit_scale
 
 View = Literal["overlay", "map", "capped", "points", "mask"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -114,7 +114,7 @@ def seen(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, cap
     if view in ("map", "capped"):
         return coloured(heatmap, signed, scale_end(view, cap))
     colours = colour_picture(picture)
-    values = resized(_within_one(heatmap), (colours.shape[0], colours.shape[1]))
+    values = resized(unit_scale(heatmap, True, WHOLE_RANGE), (colours.shape[0], colours.shape[1]))
     shown: np.ndarray = np.round(255.0 * colours * brightness(values, view, cap)[..., None]).astype(np.uint8)
     shown[np.isnan(values)] = BAD_COLOUR
     return shown
@@ -141,13 +141,6 @@ def opacity(heatmap: np.ndarray, percentile: float = WHOLE_RANGE) -> np.ndarray:
 def kept(heatmap: np.ndarray) -> np.ndarray:
     """Return where the blurred positive part is above a fifth of its largest value: boolean, of the map's shape."""
     return opacity(ndimage.gaussian_filter(opacity(heatmap), MASK_BLUR)) > MASK_LEVEL
-
-
-def _within_one(heatmap: np.ndarray) -> np.ndarray:
-    """Return the map divided by its largest absolute value, NaN where it is not finite."""
-    values = np.where(np.isfinite(heatmap), heatmap, np.nan).astype(np.float64)
-    largest = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-    return values / largest if largest > 0 else values
 
 
 def ordinal(number: float) -> str:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from ...errors import HeatmarkError
+from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
+from ..audits.tables import where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.results import framework_text
-from ..standings.standings import Standings
+from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
-from .audits import audit_section
 from .costs import cost_section
 from .heatmaps import galleries
-from .plots import curves_figures, ranks_figure
+from .plots import curves_figures, ranks_figures
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -60,11 +62,11 @@ def html_report(standings: Standings) -> str:
         standings=standings,
         style=style,
         suite=suite_name(standings),
-        audits=audit_section(standings),
+        audits=_audits(standings),
         facts=_facts(standings),
-        ranks=_ranks(standings),
+        ranks=_figures(standings, ranks_figures),
         costs=cost_section(standings),
-        curves=_curves(standings),
+        curves=_figures(standings, lambda tables: curves_figures(tables, standings)),
         galleries=galleries(standings),
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
@@ -163,18 +165,24 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
     return [(name, words) for name, words in facts if words]
 
 
-def _ranks(standings: Standings) -> list[tuple[str, str]]:
-    """Return the figures of mean ranks as (task, data URI)."""
-    figures = [(str(tables[0].setting.task), ranks_figure(tables)) for tables in standings.by_task]
-    return [(title, svg_uri(figure)) for title, figure in figures if figure is not None]
+def _audits(standings: Standings) -> dict[str, Any]:
+    """Return what the report says about its metrics' audits; nothing is audited where no audit is known."""
+    metrics = standings.metrics
+    known = [metric.audit for metric in metrics if metric.audit is not None]
+    largest = standings.audits.covering(one.key for one in known)
+    figure = None if largest is None else draw_agreement(largest, {one.key for one in known})
+    source = largest or next((a for a in standings.audits.audits for one in known if one in a.metrics), None)
+    return {
+        "audited": [metric for metric in metrics if metric.audit is not None],
+        "without": [metric for metric in metrics if metric.audit is None],
+        "where": "" if source is None else where_text(source),
+        "agreement": "" if figure is None else svg_uri(figure),
+    }
 
 
-def _curves(standings: Standings) -> list[tuple[str, str]]:
-    return [
-        (str(tables[0].setting.task), svg_uri(figure))
-        for tables in standings.by_task
-        for figure in curves_figures(tables, standings)
-    ]
+def _figures(standings: Standings, drawn: Callable[[list[Table]], list[Figure]]) -> list[tuple[str, str]]:
+    """Return the figures of every task as (task, data URI)."""
+    return [(str(tables[0].setting.task), svg_uri(figure)) for tables in standings.by_task for figure in drawn(tables)]
 
 
 def _skipped_files(standings: Standings) -> list[str]:

@@ -22,12 +22,9 @@ CURVE_RESAMPLES = 500
 
 
 def curves_figures(tables: Sequence[Table], standings: Standings) -> list[Figure]:
-    """Return the mean curves of one task: metrics as columns, at most four to a figure, and frameworks as rows.
+    """Return the mean curves of one task, given its tables in every framework.
 
-    Parameters
-    ----------
-    tables
-        Tables of the same task in different frameworks.
+    Metrics are columns, at most four to a figure, and frameworks are rows.
     """
     curves = {
         table.setting.framework_name: mean_curves(table.results, CURVE_RESAMPLES, standings.seed) for table in tables
@@ -44,18 +41,10 @@ def draw_curves(
     methods: Sequence[MethodFacts],
     metrics: Sequence[MetricFacts],
 ) -> Figure:
-    """Draw one panel per framework (rows) and metric (columns), with one legend beside them.
+    """Draw one panel per framework (rows) and metric (columns), with one legend beside them, from best to worst.
 
-    A method has the same colour and marker in all panels, and a band for the 95 % interval of its mean.
-
-    Parameters
-    ----------
-    curves
-        By framework, metric and method (see `curves.mean_curves`).
-    methods
-        From best to worst: the order of the legend.
-    metrics
-        The metrics to draw.
+    A method has the same colour and marker in all panels, and a band for the 95 % interval of its mean. The curves are
+    given by framework, metric and method.
     """
     styles = method_styles(methods)
     across, down = len(metrics), len(curves)
@@ -79,18 +68,12 @@ def draw_curves(
     return figure
 
 
-def ranks_figure(tables: Sequence[Table]) -> Figure | None:
-    """Draw the mean ranks with intervals of the methods of one task, its frameworks beside one another.
-
-    Parameters
-    ----------
-    tables
-        Tables of the same task in different frameworks.
-    """
+def ranks_figures(tables: Sequence[Table]) -> list[Figure]:
+    """Return a figure of one task's mean ranks with intervals, its frameworks beside one another, if any are known."""
     placed = [{row.method.id: row for row in table.rows if row.place is not None} for table in tables]
     names = list(dict.fromkeys(name for rows in placed for name in rows))
     if not names:
-        return None
+        return []
     # Best at the top, by the mean over frameworks.
     known = {name: [rows[name] for rows in placed if name in rows] for name in names}
     names.sort(key=lambda name: sum(row.mean_rank for row in known[name]) / len(known[name]), reverse=True)
@@ -111,7 +94,7 @@ def ranks_figure(tables: Sequence[Table]) -> Figure | None:
     gridded(axes.xaxis)
     _plain(axes)
     legend(axes, entries, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4)
-    return figure
+    return [figure]
 
 
 def _draw_curve(panel: Axes, curve: MeanCurve, style: Style, number: int) -> None:

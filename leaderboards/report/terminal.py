@@ -51,7 +51,7 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
             console.print(_scores(table, metrics, names, continued=number > 0))
         console.print()
         console.print(Text("cost per image, and coverage", style="italic"))
-        console.print(_costs(table, names))
+        console.print(terminal_table([*_named(names), *COSTS], table.rows, _style, gap=0))
         console.print(Text(model_text(table)))
         console.print()
     if any(method.control for method in standings.methods):
@@ -86,10 +86,6 @@ def _scores(table: Table, places: Sequence[int], names: int, continued: bool) ->
         for place in places
     ]
     return terminal_table([*_named(names), *(() if continued else ranks), *scores], table.rows, _style, gap=0)
-
-
-def _costs(table: Table, names: int) -> RichTable:
-    return terminal_table([*_named(names), *COSTS], table.rows, _style, gap=0)
 
 
 def _named(width: int) -> tuple[Column[Row], ...]:

@@ -1,9 +1,10 @@
-"""Figures of a sweep: the metric over the grid, and the heatmaps over the same grid."""
+"""The files of a sweep: its table, the metric over the grid, and the heatmaps over the same grid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from ..galleries.colours import check_percentile
 from ..galleries.drawing import draw_map, draw_picture
 from ..galleries.views import View, caption, views_of
 from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
+from ..writing.files import csv_text, write_files
 from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
 from ..writing.numbers import number, shortened
 from .sweep import Sweep
@@ -28,6 +30,29 @@ COLOURS = "viridis"
 LINE, MARK = FRAMEWORK_COLOURS[0], "#d62728"
 MOST_WRITTEN = 144
 """Up to so many cells have their mean written into them."""
+
+
+def write_sweep(found: Sweep, *, pictures: int = 1, view: str = "overlay", cap: float | None = None) -> list[Path]:
+    """Write ``sweep.csv``, ``sweep.png`` and ``maps.png`` into the sweep's folder, each whole or not at all.
+
+    Parameters
+    ----------
+    pictures, view, cap
+        As `draw_maps` takes them.
+
+    Returns
+    -------
+    paths
+        The written files; without maps.png where no maps were kept.
+    """
+    return write_files(
+        found.path,
+        {
+            "sweep.csv": csv_text(found.frame, None),
+            "sweep.png": draw_scores(found),
+            "maps.png": draw_maps(found, pictures, view, cap),
+        },
+    )
 
 
 def draw_scores(found: Sweep) -> Figure:
@@ -85,8 +110,7 @@ def draw_maps(found: Sweep, pictures: int = 1, view: str = "overlay", cap: float
 def check_drawing(pictures: int, view: str, cap: float | None) -> View:
     """Return the one view that ``view`` names; BadInput for anything that `draw_maps` could not draw."""
     shown, *more = views_of(view)
-    if cap is not None:
-        check_percentile(cap)
+    check_percentile(cap)
     if more:
         raise BadInput(f"The maps of a sweep are drawn in one view; got {view!r}.")
     if not 1 <= pictures <= MOST_PICTURES:
@@ -116,12 +140,14 @@ def _grid_figure(found: Sweep) -> Figure:
     )
     axes.set_facecolor("#e6e6e6")
     tied = {point.values for point in found.tied} | ({found.best.values} if found.best is not None else set())
-    for text, (y, x) in zip(axes.texts, _filled(means), strict=True):
+    # Seaborn writes into the cells that have a value, row by row.
+    for text, (y, x) in zip(axes.texts, np.argwhere(np.isfinite(means.to_numpy(np.float64))), strict=True):
         values = (across.values[x], up.values[len(up.values) - 1 - y])
         text.set_fontweight("bold" if values in tied else "normal")
     if found.best is not None:
-        place = (across.values.index(found.best.values[0]), up.values.index(found.best.values[1]))
-        axes.add_patch(_frame((place[0], len(up.values) - 1 - place[1]), 1.0, 1.0))
+        x, y = across.values.index(found.best.values[0]), len(up.values) - 1 - up.values.index(found.best.values[1])
+        frame = Rectangle((x, y), 1.0, 1.0, fill=False, edgecolor=MARK, linewidth=2.2, clip_on=False, zorder=5)
+        axes.add_patch(frame)
     note_below(figure, "Red frame: the best. Bold: cannot be told apart from it.")
     axes.tick_params(length=0, labelsize=8)
     axes.tick_params(axis="y", rotation=0)
@@ -167,16 +193,6 @@ def _label(axes: Axes, found: Sweep, x: str, y: str) -> None:
     title(axes, f"{found.method}\n{found.table.setting.title}")
     axes.set_xlabel(x, fontsize=9, parse_math=False)
     axes.set_ylabel(y, fontsize=9, parse_math=False)
-
-
-def _filled(means: pd.DataFrame) -> list[tuple[int, int]]:
-    """Return the (row, column) of the cells that seaborn writes into, in its order: those with a value."""
-    present = np.isfinite(means.to_numpy(np.float64))
-    return [(int(y), int(x)) for y, x in np.ndindex(present.shape) if present[y, x]]
-
-
-def _frame(corner: tuple[float, float], width: float, height: float) -> Rectangle:
-    return Rectangle(corner, width, height, fill=False, edgecolor=MARK, linewidth=2.2, clip_on=False, zorder=5)
 
 
 def _maps_by_sample(found: Sweep) -> dict[str, dict[tuple[Value, ...], StoredRow]]:

@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(small_model, own_method
 
 def test_the_gallery_of_means_has_a_line_per_class_with_counts(small_model, own_methods, monkeypatch, tmp_path):
     from heatmark.benchmark.work import averages
-    from heatmark.leaderboards.galleries import of_averages as module
+    from heatmark.leaderboards.galleries import gallery as module
 
     monkeypatch.setattr(averages, "model_named", lambda name, framework, device: small_model())
     monkeypatch.setattr(averages, "load_dataset", lambda name: Ramps(20))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from heatmark.errors import BadInput, StorageError, UnknownName
-from heatmark.leaderboards.galleries import of_photographs as explained
+from heatmark.leaderboards.galleries import gallery as explained
 from heatmark.leaderboards.galleries.colours import (
     BAD_COLOUR,
     SIGNED_COLOURS,

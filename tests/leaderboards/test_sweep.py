@@ -17,8 +17,7 @@ from heatmark.benchmark.sweep_axes import Axis, parsed, spelt
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
 from heatmark.leaderboards.galleries.colours import coloured
 from heatmark.leaderboards.galleries.views import seen
-from heatmark.leaderboards.sweeps.files import write_sweep
-from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid
+from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid, write_sweep
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
 

@@ -273,7 +273,7 @@ def test_progress_says_which_method_is_at_work(few_methods, tiny_models, photogr
 
 
 def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photograph, tmp_path, monkeypatch, model):
-    from heatmark.leaderboards.galleries import of_photographs as explained
+    from heatmark.leaderboards.galleries import gallery as explained
 
     titles: list[str] = []
     monkeypatch.setattr(

@@ -20,9 +20,8 @@ from heatmark.benchmark.audit.units import UnitJob, UnitValues
 from heatmark.cli.main import app
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
 from heatmark.leaderboards.audits.auditing import audit_metrics
-from heatmark.leaderboards.audits.files import write_audit_files
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
-from heatmark.leaderboards.audits.plots import draw_agreement
+from heatmark.leaderboards.audits.plots import draw_agreement, write_audit_files
 from heatmark.leaderboards.audits.tables import COLUMNS, print_audit
 
 # What an audit finds
@@ -284,7 +283,7 @@ def test_the_terminal_shows_every_metric_in_100_columns(found):
     for metric in found.metrics:
         assert metric.metric in text
     heads = [line for line in text.splitlines() if all(column.head in line for column in COLUMNS[1:])]
-    assert len(heads) == len(found.families)
+    assert len(heads) == len(found.of_family)
 
 
 def test_the_command_writes_and_fails_where_a_metric_did(tmp_path):

@@ -140,8 +140,8 @@ def test_seeds_that_agree_but_for_rounding():
 def test_comparisons_by_hand():
     oracle = np.array([1.0, 1.0, 1.0, NAN])
     controls = np.array([[0.5, 0.5, 0.5, 0.5], [0.0, 1.0, 2.0, 0.0], [NAN] * 4])
-    even, mixed, none = ask.comparisons(oracle, controls)
-    assert (even.difference, even.low, even.high, even.wins, even.samples) == (0.5, 0.5, 0.5, 1.0, 3)
+    even, mixed, none = ask.comparisons(oracle, controls, ["even", "mixed", "none"])
+    assert (even.difference, even.low, even.high, even.wins, even.samples, even.of) == (0.5, 0.5, 0.5, 1.0, 3, 4)
     assert mixed.difference == pytest.approx(0) and mixed.wins == 0.5 and mixed.low < 0 < mixed.high
     assert none.samples == 0 and np.isnan(none.difference)
 
