@@ -17,7 +17,6 @@ from ...metrics.registry import Metric
 from ...metrics.scoring import Explainer
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
-from ..setting.explainers import explainer_of
 
 BATCH_SIZE = 8
 """Samples that are explained and scored at a time where nobody says otherwise; no score depends on it."""
@@ -121,7 +120,12 @@ class TargetedBatch:
 
     def explainer(self, method: Method, seed: int) -> Explainer:
         """Return what explains other inputs, classes or models as `maps` explains these."""
-        return explainer_of(method, seed, self.masks)
+
+        def explain(model: Model, x: Tensor, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            truth = None if self.masks is None else self.masks[rows]
+            return explain_batch(model, method, x, target, seed, ground_truth=truth)
+
+        return explain
 
     def maps(self, method: Method, seed: int) -> np.ndarray:
         """Return the method's maps, float32 (n, *spatial).

@@ -8,7 +8,7 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.benchmark.setting.explainers import explainer_of
+from heatmark.benchmark.work.batches import TargetedBatch
 from heatmark.errors import BadInput
 from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch
@@ -28,7 +28,8 @@ def linear(framework="torch"):
 
 def scored(model, x, metric, method="gradient", target=0):
     maps = hm.explain(model, x, method, target)
-    return hm.score(model, x, maps, metric, target, explainer=explainer_of(method_from(method), 0))
+    explainer = TargetedBatch(model, x, target).explainer(method_from(method), 0)
+    return hm.score(model, x, maps, metric, target, explainer=explainer)
 
 
 def sigmoid(value):

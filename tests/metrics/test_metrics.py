@@ -10,7 +10,7 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.benchmark.setting.explainers import explainer_of
+from heatmark.benchmark.work.batches import TargetedBatch
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.registry import method_from
 from heatmark.metrics.contracts import violations
@@ -218,7 +218,8 @@ def test_contract(model, framework, metric):
     maps = hm.explain(subject, x, "random")
     masks = np.zeros((3, 12, 12), bool)
     masks[:, :6, 6:] = True  # a cell of a mosaic, which one of the metrics asks for
-    assert violations(subject, x, maps, metric, masks=masks, explainer=explainer_of(method_from("gradient"), 0)) == []
+    explainer = TargetedBatch(subject, x, np.zeros(len(x), np.int64)).explainer(method_from("gradient"), 0)
+    assert violations(subject, x, maps, metric, masks=masks, explainer=explainer) == []
 
 
 def test_contract_violations_are_found(model):

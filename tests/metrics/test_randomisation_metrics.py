@@ -11,7 +11,7 @@ from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
 import heatmark as hm
-from heatmark.benchmark.setting.explainers import explainer_of
+from heatmark.benchmark.work.batches import TargetedBatch
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch
@@ -30,7 +30,8 @@ GENERATOR = np.random.default_rng(0)
 
 def scored(model, x, metric, method="gradient", target=0, seed=0):
     maps = hm.explain(model, x, method, target)
-    return hm.score(model, x, maps, metric, target, seed=seed, explainer=explainer_of(method_from(method), 0))
+    explainer = TargetedBatch(model, x, target).explainer(method_from(method), 0)
+    return hm.score(model, x, maps, metric, target, seed=seed, explainer=explainer)
 
 
 def kernels(model):

@@ -11,7 +11,7 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.benchmark.setting.explainers import explainer_of
+from heatmark.benchmark.work.batches import TargetedBatch
 from heatmark.errors import NotApplicable
 from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch
@@ -38,7 +38,8 @@ def linear(framework):
 
 def scored(model, x, metric, method="input_x_gradient", target=0, seed=0):
     maps = hm.explain(model, x, method, target)
-    return hm.score(model, x, maps, metric, target, seed=seed, explainer=explainer_of(method_from(method), 0))
+    explainer = TargetedBatch(model, x, target).explainer(method_from(method), 0)
+    return hm.score(model, x, maps, metric, target, seed=seed, explainer=explainer)
 
 
 def noise(samples, low=-0.02, high=0.02, shape=(1, 4), seed=0):
