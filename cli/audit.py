@@ -10,27 +10,23 @@ import typer
 
 from .options import FAILED, Device, Framework, Names, joined, say_written
 
-
-def audit_commands(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    audits = typer.Typer(
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        help="Ask whether what is measured can be trusted. Example: heatmark audit metrics --metrics deletion",
-    )
-
-    @audits.callback()
-    def audit() -> None:
-        """Ask whether what is measured can be trusted.
-
-        \b
-        heatmark audit metrics --metrics deletion,insertion
-        """
-
-    audits.command("metrics")(audit_metrics_command)
-    app.add_typer(audits, name="audit")
+audits = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Ask whether what is measured can be trusted. Example: heatmark audit metrics --metrics deletion",
+)
 
 
+@audits.callback()
+def audit() -> None:
+    """Ask whether what is measured can be trusted.
+
+    \b
+    heatmark audit metrics --metrics deletion,insertion
+    """
+
+
+@audits.command("metrics")
 def audit_metrics_command(
     metrics: Annotated[
         Names, typer.Option("--metrics", help="Such as deletion[rise],insertion; all at their defaults if not given.")

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def draw_commands(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("explain")(explain_command)
-    app.command("sweep")(sweep_command)
-
-
 def explain_command(
     images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE...", help="Picture files.")] = None,
     methods: Annotated[

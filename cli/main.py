@@ -12,11 +12,11 @@ from typer.core import TyperGroup
 
 from ..errors import HeatmarkError, Interrupted
 from . import options
-from .audit import audit_commands
-from .draw import draw_commands
+from .audit import audits
+from .draw import explain_command, sweep_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
-from .runtime import runtime_commands
-from .show import show_commands
+from .runtime import runtime_command
+from .show import doctor_command, list_command, show_command, status_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -49,10 +49,14 @@ app = typer.Typer(
     help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
     epilog="Exit status: 0 all went well, 1 some cells of a run failed, 2 bad input, 130 stopped by Ctrl-C.",
 )
-show_commands(app)
-draw_commands(app)
-runtime_commands(app)
-audit_commands(app)
+app.command("list")(list_command)
+app.command("show")(show_command)
+app.command("status")(status_command)
+app.command("doctor")(doctor_command)
+app.command("explain")(explain_command)
+app.command("sweep")(sweep_command)
+app.command("runtime")(runtime_command)
+app.add_typer(audits, name="audit")
 
 
 def _print_version(wanted: bool) -> None:

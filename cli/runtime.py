@@ -11,16 +11,9 @@ from ..errors import BadInput
 from .options import FAILED, Frameworks, MethodPlugin, Models, Names, joined, say_written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..benchmark.timing.files import RuntimeRecord
     from ..benchmark.timing.measure import Choice
     from ..benchmark.timing.rows import RuntimeSettings
-
-
-def runtime_commands(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("runtime")(runtime_command)
 
 
 def runtime_command(
@@ -100,6 +93,7 @@ def runtime_command(
     heatmark runtime --compare results/runtime --out results/after
     """
     from ..benchmark.setting.environment import usable_cores
+    from ..benchmark.setting.plugins import load_plugins
     from ..benchmark.timing.measure import chosen
     from ..benchmark.timing.rows import RuntimeSettings
     from ..benchmark.timing.scaling import METHODS
@@ -111,7 +105,7 @@ def runtime_command(
         raise BadInput("--scaling, --check-devices and --compare are three different things: give one of them.")
     if current is not None and compare is None:
         raise BadInput("--current belongs to --compare BASELINE.")
-    _load_plugins(plugin or ())
+    load_plugins(settings.plugins)
     named, rest = joined(methods), (joined(models), joined(frameworks), device, precision)
     if scaling:
         _scale(chosen(named or METHODS, *rest, run=out), settings, out, axes)
@@ -193,9 +187,3 @@ def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float,
     say_written(written)
     if found.slower:
         raise typer.Exit(FAILED)
-
-
-def _load_plugins(plugins: Iterable[str]) -> None:
-    from ..benchmark.setting.plugins import load_plugins
-
-    load_plugins(plugins)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..registry import Reference
+from ..registry import Entry, Reference
 from . import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class Plural(StrEnum):
@@ -34,14 +37,6 @@ class Singular(StrEnum):
     PLAN = "plan"
 
 
-def show_commands(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("list")(list_command)
-    app.command("show")(show_command)
-    app.command("status")(status_command)
-    app.command("doctor")(doctor_command)
-
-
 def list_command(
     kind: Annotated[Plural, typer.Argument(help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is known.")] = False,
@@ -52,7 +47,12 @@ def list_command(
     heatmark list methods
     heatmark list datasets --json
     """
-    entries = _suite_facts() if kind is Plural.SUITES else [entry_facts(entry) for entry in _entries(kind)]
+    if kind is Plural.SUITES:
+        from ..benchmark.suite import list_suites
+
+        entries = [suite.plain() for suite in list_suites()]
+    else:
+        entries = [entry_facts(entry) for entry in _known(kind.removesuffix("s"))[0]()]
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
@@ -87,7 +87,8 @@ def show_command(
 
         facts = load_suite(name).plain()
     else:
-        facts = entry_facts(_entry(kind, name))
+        # What stands in brackets behind the name is seen to by `_add_selected`.
+        facts = entry_facts(_known(kind)[1](name.partition("[")[0]))
         _add_selected(kind, name, facts)
     if as_json:
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
@@ -185,23 +186,23 @@ def entry_facts(entry: Any) -> dict[str, Any]:
     return facts
 
 
-def _entries(kind: Plural) -> list[Any]:
-    """Return all entries of a kind; models include the networks trained on this machine."""
-    if kind is Plural.METHODS:
-        from ..methods.registry import list_methods
+def _known(kind: str) -> tuple[Callable[[], Sequence[Entry]], Callable[[str], Entry]]:
+    """Return what lists all entries of a kind, models with the networks trained on this machine, and what finds one."""
+    if kind == "method":
+        from ..methods.registry import METHODS, list_methods
 
-        return list(list_methods())
-    if kind is Plural.METRICS:
-        from ..metrics.registry import list_metrics
+        return list_methods, METHODS.get
+    if kind == "metric":
+        from ..metrics.registry import METRICS, list_metrics
 
-        return list(list_metrics())
-    if kind is Plural.DATASETS:
-        from ..datasets.registry import list_datasets
+        return list_metrics, METRICS.get
+    if kind == "dataset":
+        from ..datasets.registry import find_dataset, list_datasets
 
-        return list(list_datasets())
-    from ..models.zoo.loading import list_models
+        return list_datasets, find_dataset
+    from ..models.zoo.loading import find_model, list_models
 
-    return list(list_models())
+    return list_models, lambda name: find_model(name)[0]
 
 
 def _show_digest(facts: dict[str, Any]) -> None:
@@ -227,32 +228,6 @@ def _add_selected(kind: Singular, name: str, facts: dict[str, Any]) -> None:
         facts |= {"range": _plain(metric.range), "cost": metric.cost}
     for parameter in facts.get("parameters", []):
         parameter["here"] = _plain(values[parameter["name"]])
-
-
-def _entry(kind: Singular, name: str) -> Any:
-    """Return one entry; what stands in brackets behind its name is seen to by `_add_selected`."""
-    plain = name.partition("[")[0]
-    if kind is Singular.METHOD:
-        from ..methods.registry import METHODS
-
-        return METHODS.get(plain)
-    if kind is Singular.METRIC:
-        from ..metrics.registry import METRICS
-
-        return METRICS.get(plain)
-    if kind is Singular.DATASET:
-        from ..datasets.registry import find_dataset
-
-        return find_dataset(plain)
-    from ..models.zoo.loading import find_model
-
-    return find_model(plain)[0]
-
-
-def _suite_facts() -> list[dict[str, Any]]:
-    from ..benchmark.suite import list_suites
-
-    return [suite.plain() for suite in list_suites()]
 
 
 def _parameter_facts(parameter: Any) -> dict[str, Any]:
