@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ...datasets.base import Sizing
 from ...errors import BadInput, NotApplicable
 from ...models.architecture.nodes import Architecture, Dense, initial_weights
 from ...models.architecture.small_networks import NETWORKS
 from ...models.base import Model
-from ...models.catalogue import LoadedNetwork
 from ...models.devices import resolved_device
 from ...models.normalization import Normalization
 from ...models.queries import Framework, Precision
 from ...models.wrap import wrap
-from ...models.zoo.built_networks import native_shape
+from ...models.zoo.built_networks import built
 from ...models.zoo.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
 from ...models.zoo.loading import find_model, load_model, wrapped
 from ...models.zoo.shipped import ZOO
@@ -50,20 +49,16 @@ def changed_network(
         If the network cannot be changed so.
     """
     chosen: Framework = "torch" if framework == "torch" else "tensorflow"
-    built = _architecture(name, size)
-    if built is None:
+    resized = _architecture(name, size)
+    if resized is None:
         return _of_another_size(name, chosen, device, precision, size, classes)
-    architecture, known = built
+    architecture, known = resized
     if classes is not None:
         architecture = _with_classes(architecture, classes)
     weights = initial_weights(architecture, 0)
     weights |= {key: value for key, value in known.items() if weights[key].shape == value.shape}
-    loaded = LoadedNetwork(
-        _network(architecture, weights, chosen),
-        NORMALIZATION if name in VARIANTS else Normalization((0.0,), (1.0,)),
-        native_shape(architecture.input_shape, chosen),
-        architecture.num_classes,
-    )
+    normalization = NORMALIZATION if name in VARIANTS else Normalization((0.0,), (1.0,))
+    loaded = built(architecture, weights, normalization, chosen, sizing=Sizing())
     return wrapped(loaded, name, resolved_device(chosen, device), precision)
 
 
@@ -85,14 +80,6 @@ def _with_classes(architecture: Architecture, classes: int) -> Architecture:
         for node in architecture.nodes
     )
     return replace(architecture, nodes=nodes)
-
-
-def _network(architecture: Architecture, weights: dict[str, np.ndarray], framework: Framework) -> Any:
-    if framework == "torch":
-        from ...models.architecture.on_torch import build_torch as build
-    else:
-        from ...models.architecture.on_tensorflow import build_keras as build
-    return build(architecture, weights)
 
 
 def _of_another_size(

@@ -23,8 +23,8 @@ def built(
     framework: str,
     *,
     sizing: Sizing,
-    class_names: tuple[str, ...],
-    weights_id: str,
+    class_names: tuple[str, ...] | None = None,
+    weights_id: str | None = None,
 ) -> LoadedNetwork:
     """Return an architecture with its weights in the framework asked for."""
     if framework == "torch":
