@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import BadInput, NotApplicable
 from ..methods.registry import method_from
-from ..metrics.registry import metric_from
+from ..metrics.registry import metrics_named
 from ..models.base import Model
 from ..models.queries import BATCH
 from ..models.wrap import require_model
@@ -63,7 +63,7 @@ def evaluate(
         If a method or metric has no meaning for the model.
     """
     chosen_methods = {method.id: method for method in map(method_from, parse_selections(methods))}
-    chosen_metrics = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
+    chosen_metrics = metrics_named(metrics)
     if not chosen_methods or not chosen_metrics:
         raise BadInput("Name at least one method and one metric.")
     inputs = require_model(model).inputs(x)
@@ -81,7 +81,7 @@ def evaluate(
     for method in chosen_methods.values():
         for first, part in zip(range(0, count, BATCH), whole.parts(BATCH), strict=True):
             maps = part.maps(method, seed)
-            found = part.scores(maps, list(chosen_metrics.values()), seed, part.explainer(method, seed))
+            found = part.scores(maps, chosen_metrics, seed, part.explainer(method, seed))
             for name, reason in found.reasons.items():
                 raise NotApplicable(f"{name} is not applicable to {method.id} on {model.name}: {reason.rstrip('.')}.")
             frames += [

@@ -9,8 +9,7 @@ from ..errors import BadInput
 from ..identity import digest
 from ..metrics.measure import CurveMeasure
 from ..metrics.perturbing.perturbation import Bands, Perturbation
-from ..metrics.registry import Metric, metric_from
-from ..selection import parse_selections
+from ..metrics.registry import Metric, metrics_named
 from .setting.plugins import load_plugins
 from .store.folder import Cell, RunStore
 from .suite import Names
@@ -54,7 +53,7 @@ def score_run(run: object, metrics: Names, plugins: Names = ()) -> Rescored:
     """
     load_plugins(plugins)
     store = RunStore(Path(str(getattr(run, "path", run))))
-    chosen = {metric.id: metric for metric in map(metric_from, parse_selections(metrics))}
+    chosen = metrics_named(metrics)
     if not chosen:
         raise BadInput("Name at least one metric.")
     cells = store.cells()
@@ -62,7 +61,7 @@ def score_run(run: object, metrics: Names, plugins: Names = ()) -> Rescored:
         raise BadInput(f"{store.path} has no finished cell to score. Finish the run first.")
     wanted: list[Metric] = []
     present: list[Metric] = []
-    for metric in chosen.values():
+    for metric in chosen:
         if not isinstance(metric.measure, CurveMeasure):
             raise BadInput(
                 f"{metric.id} asks the model, so it cannot be computed from stored curves. "

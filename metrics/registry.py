@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +11,7 @@ from ..definitions import Chosen, Selectable, chosen
 from ..identity import source_digest
 from ..parameters import bound, made
 from ..registry import Reference, Registry
-from ..selection import Selection
+from ..selection import Selection, parse_selections
 from .measure import CurveMeasure, Measure
 from .perturbing.units import TYPICAL_SHAPE, checked_unit, typical_facts
 
@@ -195,6 +195,13 @@ def metric_from(selection: str | Selection) -> Metric:
     measure = made(found.entry.function, found.parameters)
     checked_unit(measure.unit)
     return Metric(found.entry, found.selection, found.parameters, measure)
+
+
+def metrics_named(names: str | Iterable[str] | None) -> tuple[Metric, ...]:
+    """Return the metrics that selections name, each once; every registered one at its default where None."""
+    if names is None:
+        return tuple(metric_from(entry.name) for entry in METRICS)
+    return tuple({metric.id: metric for metric in map(metric_from, parse_selections(names))}.values())
 
 
 def list_metrics() -> list[MetricEntry]:

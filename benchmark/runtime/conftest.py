@@ -21,8 +21,7 @@ from heatmark.benchmark.setting.plugins import load_plugins
 from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.benchmark.timing.files import group_of
 from heatmark.benchmark.timing.machine import machine_record
-from heatmark.benchmark.timing.measure import Choice, NetworkRows, chosen
-from heatmark.benchmark.timing.processes import PlaceProcess
+from heatmark.benchmark.timing.measure import Choice, NetworkRows, PlaceProcess, chosen
 from heatmark.benchmark.timing.rows import Measurement, Place, RuntimeCase, RuntimeSettings
 from heatmark.datasets.registry import load_dataset
 from heatmark.models.base import Model

@@ -74,14 +74,7 @@ def fastest_bare(model: Model, rows: Callable[[int], Any], backward: bool) -> st
     Sizes are climbed until two in a row bring nothing; then the memory formats are compared at the best, and the two
     fastest candidates take turns. A size that does not fit into memory ends the climb.
 
-    Parameters
-    ----------
-    model
-        The model.
-    rows
-        Returns so many inputs on the device.
-    backward
-        Whether the input's gradient is taken too.
+    ``rows`` returns so many inputs on the device; the rest is as `bare_loop` takes it.
     """
     times: dict[str, float] = {}
 

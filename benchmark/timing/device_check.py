@@ -11,18 +11,16 @@ import numpy as np
 
 from ...errors import BadInput
 from ...methods.registry import method_from
-from ...metrics.registry import list_metrics, metric_from
+from ...metrics.registry import metric_from, metrics_named
 from ...models.base import Model
 from ...models.devices import device_name
-from ...selection import parse_selections
 from ..running.progress import View, view_of
 from ..setting.environment import gpu_possible
 from ..store.outcomes import Failed, Finished, NotMeant
 from ..suite import Names, load_suite
 from ..work.batches import TargetedBatch, refuse_meaningless
 from ..work.messages import Ended, Started
-from .measure import Choice
-from .processes import PlaceProcess
+from .measure import Choice, PlaceProcess
 from .row_in_process import loaded_for, sample_inputs
 from .rows import ENGINE, PRECISIONS, Place, RuntimeCase, RuntimePrecision, RuntimeSettings
 
@@ -105,13 +103,6 @@ class ComparedMethod:
         return f"{self.model} · {self.method} · {self.framework} · {self.setup.label}"
 
 
-def checked_metrics(names: Names | None) -> tuple[str, ...]:
-    """Return metrics' canonical texts; every registered one at its default where None."""
-    if names is None:
-        return tuple(metric_from(entry.name).id for entry in list_metrics())
-    return tuple(metric_from(item.text).id for item in parse_selections(names))
-
-
 def setups_of(choice: Choice) -> tuple[dict[str, tuple[Setup, ...]], tuple[str, ...]]:
     """Return by framework the setups to compare, the processor in float32 first, and notes on what is missing.
 
@@ -144,17 +135,7 @@ def device_checks(
 ) -> tuple[list[DeviceCheck], tuple[str, ...]]:
     """Return what is compared of each network, and what the user should know, such as that there is no GPU.
 
-    Parameters
-    ----------
-    choice
-        Methods, networks, frameworks and devices.
-    metrics
-        What maps are scored with: by default every metric, or those of the quick suite where only precisions are
-        compared.
-    images
-        How many images are explained.
-    precisions_only
-        Whether each device is compared with itself in another precision, rather than with the processor.
+    The parameters are those of `checked_devices`.
 
     Raises
     ------
@@ -164,8 +145,9 @@ def device_checks(
     if images < 1:
         raise BadInput(f"--images must be at least 1, not {images}.")
     setups, notes = (precision_setups(choice), ()) if precisions_only else setups_of(choice)
-    texts = checked_metrics(load_suite("quick").metrics if metrics is None and precisions_only else metrics)
+    scored = metrics_named(load_suite("quick").metrics if metrics is None and precisions_only else metrics)
     methods = tuple(method for method in choice.methods if not method.startswith(ENGINE))
+    texts = tuple(metric.id for metric in scored)
     return [DeviceCheck(model, setups, methods, texts, images) for model in choice.models], notes
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from ...errors import BadInput, StorageError
 from ...storage import made_folder
 from ..setting.environment import versions
 from ..store.keyed import write_json
-from ..store.outcomes import Failed, Finished, NotMeant, Outcome
+from ..store.outcomes import Failed, Finished, Outcome
 from .machine import differences, machine_record
 from .rounds import spread
 from .rows import Measurement, NotMeasured, RuntimeCase, RuntimeSettings
@@ -90,7 +90,12 @@ class RuntimeFile:
 
     def keep(self, case: RuntimeCase, outcome: Outcome) -> None:
         """Add what measuring a row came to."""
-        self.add(outcome.value if isinstance(outcome, Finished) else _not_measured(case, outcome))
+        if isinstance(outcome, Finished):
+            self.add(outcome.value)
+        elif isinstance(outcome, Failed):
+            self.add(NotMeasured(case, outcome.error, failed=True, traceback=outcome.traceback))
+        else:
+            self.add(NotMeasured(case, outcome.reason))
 
     def add(self, row: Measurement | NotMeasured) -> None:
         """Add a row and write the file, whole or not at all."""
@@ -100,13 +105,6 @@ class RuntimeFile:
         else:
             self._record = replace(record, missing=(*record.missing, row))
         write_json(self.path, runtime_document(self._record, asdict(self._settings)))
-
-
-def _not_measured(case: RuntimeCase, problem: Failed | NotMeant) -> NotMeasured:
-    """Return a row without a measurement."""
-    if isinstance(problem, NotMeant):
-        return NotMeasured(case, problem.reason)
-    return NotMeasured(case, problem.error, failed=True, traceback=problem.traceback)
 
 
 def runtime_document(record: RuntimeRecord, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,8 +227,8 @@ def read_runtime(path: str | Path) -> RuntimeRecord:
         for record in records
         if record not in same
     ]
-    measured = _latest((row.case.key, row) for record in same for row in record.measurements)
-    missing = _latest((row.case.key, row) for record in same for row in record.missing)
+    measured = {row.case.key: row for record in same for row in record.measurements}
+    missing = {row.case.key: row for record in same for row in record.missing}
     return RuntimeRecord(
         place,
         last.machine,
@@ -239,14 +237,6 @@ def read_runtime(path: str | Path) -> RuntimeRecord:
         last.created,
         tuple(notes),
     )
-
-
-def _latest(rows: Iterable[tuple[tuple[str, ...], Any]]) -> dict[tuple[str, ...], Any]:
-    """Return the last row of each key, the keys in the order of their first appearance."""
-    found: dict[tuple[str, ...], Any] = {}
-    for key, row in rows:
-        found[key] = row
-    return found
 
 
 def _read_file(path: Path) -> RuntimeRecord:

@@ -15,6 +15,7 @@ from ...models.devices import installed_frameworks, require_framework, resolved_
 from ...models.queries import FRAMEWORKS, PassCount
 from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
+from ..executors.processes import WorkerProcess
 from ..running.jobs import do
 from ..running.progress import view_of
 from ..setting.environment import gpu_possible
@@ -26,7 +27,6 @@ from ..work.explaining import EVERY, every_method
 from ..work.messages import Ended, Started
 from ..work.named_models import check_name, possible_frameworks
 from .files import RuntimeFile, RuntimeRecord
-from .processes import PlaceProcess
 from .row_in_process import images_of, measured, passes_of, survey
 from .rows import (
     CHUNK,
@@ -77,22 +77,12 @@ def chosen(
     batches: Names = ("1", CHUNK),
     run: Path | None = None,
 ) -> Choice:
-    """Return what is to be measured.
+    """Return what is to be measured; the rest is as `runtime` takes it, and ``all`` stands for every method.
 
     Parameters
     ----------
-    methods, models
-        By default those of the run, or of the quick suite; ``all`` stands for every method but other libraries'.
-    frameworks
-        By default those of the run, or all that are installed.
-    device
-        ``auto`` (the processor, and a GPU where there is one), or a list of ``cpu``, ``cuda``, ``cuda:N``.
-    precision
-        A list of ``float32``, ``tf32``, ``bf16``.
-    batches
-        Numbers of images, and ``chunk``.
     run
-        A folder that may hold a run.
+        A folder that may hold a run, whose methods, models and frameworks are then the default.
 
     Raises
     ------
@@ -168,17 +158,10 @@ def measure_runtime(
     ----------
     choice, settings
         What, from `chosen`, and how.
-    out
-        The folder of results; a run's folder will do.
-    progress
-        Whether to show progress on standard error.
+    out, progress
+        As `runtime` takes them.
     cases
         The rows, where they are others than all combinations.
-
-    Returns
-    -------
-    RuntimeRecord
-        What was measured, and what could not be.
 
     Raises
     ------
@@ -222,6 +205,14 @@ def rows_again(record: RuntimeRecord, choice: Choice | None = None) -> tuple[Cho
         return tuple(dict.fromkeys(getattr(case, name) for case in cases))
 
     return Choice(each("method"), each("model"), each("place"), each("precision"), each("batch")), cases
+
+
+class PlaceProcess(WorkerProcess):
+    """A process that holds one framework on one device, so that thread pools and allocators stay apart."""
+
+    def __init__(self, place: Place, settings: RuntimeSettings) -> None:
+        title = f"{place.framework} process on {place.device}"
+        super().__init__(place.framework, settings.threads, settings.plugins, on_cpu=place.on_cpu, title=title)
 
 
 class NetworkRows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -46,14 +45,6 @@ CURVE_METRICS = ("deletion", "insertion")
 OWN_DATA = "imagenet-samples"
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """A freshly loaded network with its inputs."""
-
-    model: Model
-    rows: Callable[[int], Any]
-
-
 def survey(case: RuntimeCase) -> Surveyed:
     """Find the bare network's fastest chunks and the engine's own, for the rows of one network at one place.
 
@@ -62,14 +53,13 @@ def survey(case: RuntimeCase) -> Surveyed:
     HeatmarkError
         If the network cannot be loaded at that place.
     """
-    subject = _loaded(case)
-    model = subject.model
-    labels = [fastest_bare(model, subject.rows, backward) for backward in (False, True)]
+    model, rows = _loaded(case)
+    labels = [fastest_bare(model, rows, backward) for backward in (False, True)]
     sizes = []
     for backward, label in zip((False, True), labels, strict=True):
         query = Query(input_gradient=backward)
         count = 8 * size_of(label)
-        x, target = subject.rows(count), model.from_numpy(np.zeros(count, np.int64))
+        x, target = rows(count), model.from_numpy(np.zeros(count, np.int64))
         for _ in range(MOST_WARM_UPS):
             for _ in model.engine.stream(query, x, target if backward else None, Pairs.grid(count, 1)):
                 pass
@@ -103,9 +93,8 @@ def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, imag
     OutOfMemory
         If not even one input fits into memory.
     """
-    subject = _loaded(case)
-    model = subject.model
-    x = subject.rows(images)
+    model, rows = _loaded(case)
+    x = rows(images)
     work = _work(model, case, x)
     with MemoryGrowth(model) as memory:
         began = perf_counter()
@@ -118,7 +107,7 @@ def measured(case: RuntimeCase, settings: RuntimeSettings, found: Surveyed, imag
     if passes.backward:
         labels["backward"] = found.bare_backward
     for kind, label in labels.items():
-        jobs[kind] = partial(bare_loop(model, label, kind == "backward"), subject.rows(size_of(label)))
+        jobs[kind] = partial(bare_loop(model, label, kind == "backward"), rows(size_of(label)))
         jobs[kind]()  # traces and warms up
     with Watch(model, settings.threads) as watch:
         rounds = measured_rounds(jobs, "work", settings.rounds, settings.seconds)
@@ -154,9 +143,9 @@ def passes_of(case: RuntimeCase) -> PassCount:
     NotApplicable
         If the method has no meaning for the network.
     """
-    subject = _loaded(case)
-    _work(subject.model, case, subject.rows(1))()
-    return subject.model.passes
+    model, rows = _loaded(case)
+    _work(model, case, rows(1))()
+    return model.passes
 
 
 def images_of(batch: str, found: Surveyed, passes: PassCount) -> int:
@@ -173,10 +162,10 @@ def images_of(batch: str, found: Surveyed, passes: PassCount) -> int:
     return max(1, min(chunk, max(MOST_ROWS, 4 * chunk) // rows))
 
 
-def _loaded(case: RuntimeCase) -> _Subject:
-    """Load the network anew and its inputs."""
+def _loaded(case: RuntimeCase) -> tuple[Model, Callable[[int], Any]]:
+    """Load the network anew; return it, and a function from a count to so many inputs."""
     model = loaded_for(case)
-    return _Subject(model, repeated_rows(model, sample_inputs(case.model, model)))
+    return model, repeated_rows(model, sample_inputs(case.model, model))
 
 
 def loaded_for(case: RuntimeCase) -> Model:

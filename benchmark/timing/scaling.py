@@ -78,13 +78,7 @@ def scaling_points(choice: Choice, axes: Sequence[str] = AXES) -> list[ScalingPo
     """
     values = dict(_axis(text) for text in axes)
     filling = "images" in {text.strip() for text in axes}
-    bases = [
-        RuntimeCase(_short(method), model, place, precision, "")
-        for place in choice.places
-        for precision in choice.precisions
-        for model in choice.models
-        for method in choice.methods
-    ]
+    bases = replace(choice, methods=tuple(map(_short, choice.methods)), batches=("",)).cases
     return [
         ScalingPoint(axis, base, None if axis == "images" else x, case)
         for base in bases

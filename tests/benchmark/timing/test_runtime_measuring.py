@@ -15,9 +15,8 @@ from heatmark.benchmark.timing import measure as measure_runtime
 from heatmark.benchmark.timing.bare_network import bare_loop, fastest_bare, label_of, repeated_rows
 from heatmark.benchmark.timing.files import read_runtime
 from heatmark.benchmark.timing.machine import differences, gpu_facts, machine_record
-from heatmark.benchmark.timing.measure import NetworkRows, chosen, rows_again
+from heatmark.benchmark.timing.measure import NetworkRows, PlaceProcess, chosen, rows_again
 from heatmark.benchmark.timing.measure import measure_runtime as measure
-from heatmark.benchmark.timing.processes import PlaceProcess
 from heatmark.benchmark.timing.row_in_process import images_of, measured, survey
 from heatmark.benchmark.timing.rows import (
     CHUNK,

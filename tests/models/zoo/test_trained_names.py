@@ -13,8 +13,7 @@ from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store.cell import UNKNOWN_WEIGHTS, Task
 from heatmark.benchmark.timing.files import RuntimeFile, read_runtime
-from heatmark.benchmark.timing.measure import NetworkRows
-from heatmark.benchmark.timing.processes import PlaceProcess
+from heatmark.benchmark.timing.measure import NetworkRows, PlaceProcess
 from heatmark.benchmark.timing.rows import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
 from heatmark.cli.main import app
 from heatmark.leaderboards.audits.auditing import audit_metrics
