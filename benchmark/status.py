@@ -71,26 +71,18 @@ def status(path: str | Path) -> Status:
     store = RunStore(path)
     failures = store.failures()
     failed, reasons = {failure.key for failure in failures}, store.reasons()
-    counts: dict[tuple[Task, str], Counter[str]] = {}
-    seconds: dict[tuple[Task, str], float] = {}
+    groups: dict[tuple[Task, str], list[tuple[str, float]]] = {}
     for spec in store.expected:
-        group = (spec.task, spec.framework)
-        state, took = _state(spec, store, failed, reasons)
-        counts.setdefault(group, Counter())[state] += 1
-        seconds[group] = seconds.get(group, 0.0) + took
-    rows = tuple(
-        TaskStatus(
-            task=task,
-            framework=framework,
-            done=found["done"],
-            failed=found["failed"],
-            missing=found["missing"],
-            not_applicable=found["not applicable"],
-            seconds=seconds[task, framework],
-        )
-        for (task, framework), found in counts.items()
-    )
+        groups.setdefault((spec.task, spec.framework), []).append(_state(spec, store, failed, reasons))
+    rows = tuple(_row(*group, found) for group, found in groups.items())
     return Status(store.path, str(store.run.get("name", "")), rows, tuple(failures), tuple(store.not_applicable()))
+
+
+def _row(task: Task, framework: str, found: list[tuple[str, float]]) -> TaskStatus:
+    counts, seconds = Counter(state for state, _ in found), sum(took for _, took in found)
+    return TaskStatus(
+        task, framework, counts["done"], counts["failed"], counts["missing"], counts["not applicable"], seconds
+    )
 
 
 def _state(spec: CellSpec, store: RunStore, failed: set[str], reasons: dict[str, str]) -> tuple[str, float]:

@@ -12,11 +12,11 @@ import numpy as np
 from ...datasets.registry import load_dataset
 from ...errors import BadInput, Interrupted
 from ...metrics.registry import Metric
-from ..running.jobs import PlannedCell, check_engine, described, do, executor_of, facts_of, planned
+from ..running.jobs import check_engine, described, do, executor_of, facts_of, known_outcome, origins_outside
 from ..running.progress import view_of
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
-from ..store.outcomes import Finished, Outcome
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.messages import Described, NamedModel
 from .plan import ORACLE, AuditPlan
 from .store import AuditStore
@@ -65,16 +65,7 @@ def measure_audit(
 ) -> Measured:
     """Measure what a plan says, but for what the folder holds already, and keep it there.
 
-    Parameters
-    ----------
-    plan
-        From `audit_plan`.
-    out
-        The folder.
-    engine
-        ``processes`` (a worker process, whose crash costs no more than what it was doing) or ``serial`` (this process).
-    progress
-        Whether to show progress on standard error.
+    ``engine`` and ``progress`` are as `run` takes them.
 
     Raises
     ------
@@ -100,20 +91,22 @@ def measure_audit(
         if isinstance(outcome, Finished):
             errors[spec.key] = outcome.value.failures
 
+    origins = origins_outside(
+        [*plan.metrics, *(entry.method for entry in plan.entries)],
+        [task.model for task in plan.tasks],
+        [task.dataset for task in plan.tasks],
+    )
     try:
-        with executor_of(engine, (plan.framework,), plan.device, plan.plugins, plan.origins) as executor:
+        with executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor:
             answers = described(list(dict.fromkeys(models.values())), executor)
             cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}
             jobs = []
-            for cell in chain(*cells.values()):
-                if cell.state == "failed":
-                    store.write_failure(cell.spec, cell.reason, cell.traceback)
-                elif cell.state == "to do":
-                    jobs.append(
-                        UnitJob(
-                            cell.spec, plan.device, _samples(plan, cell.spec.dataset), _missing(plan, cell.spec, store)
-                        )
-                    )
+            for spec, known in chain(*cells.values()):
+                if isinstance(known, Failed):
+                    store.keep(spec, known)
+                elif known is None:
+                    samples = _samples(plan, spec.dataset)
+                    jobs.append(UnitJob(spec, plan.device, samples, _missing(plan, spec, store)))
             do(executor.execute(jobs), view_of([job.spec for job in jobs], shown=progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
@@ -124,11 +117,11 @@ def _samples(plan: AuditPlan, dataset: str) -> int:
     return min(plan.limit, len(load_dataset(dataset)))
 
 
-def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) -> list[PlannedCell[UnitSpec]]:
-    """Return the cells of one task, in the order of the plan's methods."""
+def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) -> list[tuple[UnitSpec, Outcome | None]]:
+    """Return the cells of one task, in the order of the plan's methods, with their `known_outcome`."""
     dataset, model = load_dataset(task.dataset), facts_of(answer, plan.device)
     revision = dataset.revision_of(range(_samples(plan, task.dataset)))
-    found = []
+    found: list[tuple[UnitSpec, Outcome | None]] = []
     for entry in plan.entries:
         spec = UnitSpec(
             model=task.model,
@@ -143,9 +136,9 @@ def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) ->
             seed=plan.seed,
         )
         if entry.role == ORACLE and dataset.first_readable().mask is None:
-            found.append(PlannedCell(spec, "not applicable", f"{dataset.name} has no ground-truth masks"))
+            found.append((spec, NotMeant(f"{dataset.name} has no ground-truth masks")))
         else:
-            found.append(planned(spec, answer, store, not _missing(plan, spec, store)))
+            found.append((spec, known_outcome(spec, answer, store, not _missing(plan, spec, store))))
     return found
 
 
@@ -158,26 +151,27 @@ def _missing(plan: AuditPlan, spec: UnitSpec, store: AuditStore) -> tuple[str, .
 def _measured(
     plan: AuditPlan,
     store: AuditStore,
-    cells: Mapping[Task, Sequence[PlannedCell[UnitSpec]]],
+    cells: Mapping[Task, Sequence[tuple[UnitSpec, Outcome | None]]],
     errors: Mapping[str, Mapping[str, str]],
 ) -> Measured:
     """Return what the folder holds of a plan, and what went wrong this time: ``errors`` of metrics by cell."""
     tasks: list[TaskValues] = []
     failures: list[tuple[str, str]] = []
     for task, planned_here in cells.items():
-        weights = next((cell.spec.model_weights for cell in planned_here), "")
+        weights = next((spec.model_weights for spec, _ in planned_here), "")
         found: list[tuple[AuditedMethod, UnitValues]] = []
         refused: dict[str, str] = {}
-        for entry, cell in zip(plan.entries, planned_here, strict=True):
-            key, name = cell.spec.key, entry.method.id
+        for entry, (spec, known) in zip(plan.entries, planned_here, strict=True):
+            key, name = spec.key, entry.method.id
             failures += [(f"{metric}, {name}, {task}", text) for metric, text in errors.get(key, {}).items()]
-            failure, values = store.failure(key), store.read(cell.spec)
+            failure, values = store.failure(key), store.read(spec)
             if failure is not None:
                 failures.append((f"{name}, {task}", failure.error))
             if values is not None:
                 found.append((entry, values))
             elif failure is None:
-                refused[name] = cell.reason or store.reason(key) or "nothing was measured"
+                reason = known.reason if isinstance(known, NotMeant) else store.reason(key)
+                refused[name] = reason or "nothing was measured"
         tasks.append(_gathered(plan, replace(task, weights=weights), found, refused))
     with_values = tuple(task for task in tasks if task.entries and task.metrics)
     if not with_values:

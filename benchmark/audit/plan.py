@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from ...datasets.registry import find_dataset
 from ...errors import BadInput
 from ...methods.registry import METHODS, method_from
-from ...metrics.registry import METRICS, Metric, metric_from
+from ...metrics.registry import Metric, metrics_named
 from ...models.devices import installed_frameworks, require_framework
 from ...models.queries import FRAMEWORKS
 from ...models.zoo.loading import list_models
 from ...selection import parse_selections
-from ..running.jobs import origins_outside
 from ..setting.plugins import load_plugins
 from ..store.cell import Task
 from ..suite import Names, names_of
@@ -49,13 +48,6 @@ class AuditPlan:
     """As in a run; ``limit`` samples of each dataset."""
     plugins: tuple[str, ...] = ()
     """Modules or files that are imported first."""
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """The modules outside heatmark that registered something that this audit names."""
-        entries = [*(metric.entry for metric in self.metrics), *(audited.method.entry for audited in self.entries)]
-        models, data = zip(*((task.model, task.dataset) for task in self.tasks), strict=True)
-        return origins_outside(entries, models, data)
 
 
 def audit_plan(
@@ -104,7 +96,7 @@ def audit_plan(
     if framework is None:
         framework = (installed_frameworks() or FRAMEWORKS)[0]
     require_framework(framework)
-    chosen = _metrics(metrics)
+    chosen = metrics_named(metrics)
     skipped = {m.id: "its direction is unknown" for m in chosen if not isinstance(m.entry.higher_is_better, bool)}
     left = tuple(metric for metric in chosen if metric.id not in skipped)
     if not left:
@@ -120,12 +112,6 @@ def audit_plan(
         seed,
         plugins,
     )
-
-
-def _metrics(names: Names | None) -> tuple[Metric, ...]:
-    if names is None:
-        return tuple(metric_from(entry.name) for entry in METRICS)
-    return tuple({metric.id: metric for metric in map(metric_from, parse_selections(names))}.values())
 
 
 def _entries(methods: Names) -> tuple[AuditedMethod, ...]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from ...errors import StorageError
 from ...storage import made_folder
-from ..store.keyed import DAMAGE, KeyedStore, read_table, try_to_set_aside, write_table
+from ..store.keyed import KeyedStore, read_table, write_table
 from .units import UnitSpec, UnitValues
 
 FOLDER = "values"
@@ -44,15 +43,7 @@ class AuditStore(KeyedStore[UnitSpec]):
 
     def read(self, spec: UnitSpec) -> UnitValues | None:
         """Return what is known of a unit; a file that cannot be read is set aside and counts as missing."""
-        path = self._path(spec)
-        if not path.is_file():
-            return None
-        try:
-            table, footer = read_table(path, FOOTER)
-            return _values(table.to_pandas(), footer["reasons"], footer["metrics"])
-        except DAMAGE:
-            try_to_set_aside(path)
-            return None
+        return read_table(self._path(spec), FOOTER, _values)
 
     def write_finished(self, spec: UnitSpec, value: UnitValues) -> None:
         """Write a unit, with what was known of further metrics before, and forget its earlier failure."""
@@ -73,7 +64,8 @@ class AuditStore(KeyedStore[UnitSpec]):
         return self.path / FOLDER / f"{spec.key}.parquet"
 
 
-def _values(table: pd.DataFrame, reasons: Mapping[str, str], names: Mapping[str, str]) -> UnitValues:
+def _values(rows: pa.Table, footer: Mapping[str, Any]) -> UnitValues:
+    table = rows.to_pandas()
     first = table[table["way"] == 0]
     ways = int(table["way"].max()) + 1
     if len(table) != ways * len(first) or not len(first):
@@ -86,6 +78,6 @@ def _values(table: pd.DataFrame, reasons: Mapping[str, str], names: Mapping[str,
             for name in table.columns
             if name not in _OWN
         },
-        reasons,
-        names,
+        footer["reasons"],
+        footer["metrics"],
     )

@@ -14,11 +14,11 @@ from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from ..store.cell import CellSpec
 from ..store.folder import Failure, RunStore
-from ..store.outcomes import Finished, NotMeant, Outcome
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..suite import Suite, load_suite
 from ..work.cell import CellJob
 from ..work.messages import Described, DescribedModel, NamedModel
-from .jobs import described, do, executor_of
+from .jobs import described, do, executor_of, origins_outside
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
 
@@ -90,18 +90,19 @@ def carried_out(
         if isinstance(outcome, Finished):
             left_out.update({file["path"]: file["reason"] for file in outcome.value.provenance["skipped"]})
 
-    with executor_of(engine, suite.frameworks, resolved.device, plugins, resolved.origins) as executor:
+    origins = origins_outside([*resolved.methods, *resolved.metrics], suite.models, suite.datasets)
+    with executor_of(engine, suite.frameworks, resolved.device, plugins, origins) as executor:
         answers = described(resolved.named_models, executor, notes)
         notes = (*notes, *_notes(resolved, answers))
         cells = planned_cells(resolved, answers, store)
-        specs = [cell.spec for cell in cells]
+        specs = [spec for spec, _ in cells]
         store.begin(_record(resolved), specs)
         # Counted over all cells, so that shards never overlap whatever is done already.
         mine = cells if part is None else cells[part[0] - 1 :: part[1]]
-        for cell in mine:
-            if cell.state == "failed":
-                store.write_failure(cell.spec, cell.reason, cell.traceback)
-        left = [cell.spec for cell in mine if cell.state == "to do"]
+        for spec, known in mine:
+            if isinstance(known, Failed):
+                store.keep(spec, known)
+        left = [spec for spec, known in mine if known is None]
         jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery) for spec in left]
         view = view_of(left, side_by_side=engine == "processes", shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
@@ -110,7 +111,7 @@ def carried_out(
         store=store,
         expected=len(cells),
         finished=sum(store.has(spec.key) for spec in specs),
-        cached=sum(cell.state == "done" for cell in cells),
+        cached=sum(isinstance(known, Finished) for _, known in cells),
         not_applicable=len(store.reasons()),
         failures=tuple(store.failures()),
         seconds=monotonic() - began,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, TypeVar
 
 from ...datasets.registry import find_dataset
 from ...errors import HeatmarkError, NotApplicable, UnknownName, suggestion
+from ...methods.registry import Method
+from ...metrics.registry import Metric
 from ...models.zoo.loading import find_model
-from ...registry import Entry
 from ..executors.base import ENGINES, Executor, SerialExecutor
 from ..executors.processes import ProcessExecutor
 from ..setting.environment import gpu_possible
@@ -24,18 +24,7 @@ from ..work.named_models import identity_without_loading, is_own, possible_frame
 from ..work.worker import DescribeJob
 from .progress import View
 
-State = Literal["done", "to do", "not applicable", "failed"]
 Spec = TypeVar("Spec", bound=KeyedSpec)
-
-
-@dataclass(frozen=True)
-class PlannedCell(Generic[Spec]):
-    """A cell and what is known about it; ``reason`` says why it cannot start or has no meaning."""
-
-    spec: Spec
-    state: State
-    reason: str = ""
-    traceback: str = ""
 
 
 def check_engine(engine: str) -> None:
@@ -46,9 +35,12 @@ def check_engine(engine: str) -> None:
         )
 
 
-def origins_outside(entries: Iterable[Entry], models: Iterable[str], datasets: Iterable[str]) -> tuple[str, ...]:
-    """Return the modules outside heatmark that registered entries, models and datasets that are named."""
-    found = [*entries, *(find_model(name)[0] for name in models if not is_own(name)), *map(find_dataset, datasets)]
+def origins_outside(
+    chosen: Iterable[Method | Metric], models: Iterable[str], datasets: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the modules outside heatmark that registered methods, metrics, models and datasets."""
+    registered = [find_model(name)[0] for name in models if not is_own(name)]
+    found = [*(item.entry for item in chosen), *registered, *map(find_dataset, datasets)]
     origins = {entry.origin for entry in found}
     return tuple(sorted(name for name in origins if name in sys.modules and name.partition(".")[0] != "heatmark"))
 
@@ -104,14 +96,14 @@ def facts_of(answer: Described, device: str) -> DescribedModel:
     return answer if isinstance(answer, DescribedModel) else DescribedModel(UNKNOWN_WEIGHTS, device)
 
 
-def planned(spec: Spec, answer: Described, store: KeyedStore[Spec], done: bool) -> PlannedCell[Spec]:
-    """Return a cell with what the model's description and the store say about it."""
+def known_outcome(spec: Spec, answer: Described, store: KeyedStore[Spec], done: bool) -> Outcome | None:
+    """Return what a cell has come to, or cannot but come to with its model; None where it is to be done."""
     if isinstance(answer, Failed):
-        return PlannedCell(spec, "failed", answer.error, answer.traceback)
+        return answer
     if done:
-        return PlannedCell(spec, "done")
+        return Finished(None)
     reason = answer.reason if isinstance(answer, NotMeant) else store.reason(spec.key)
-    return PlannedCell(spec, "to do") if reason is None else PlannedCell(spec, "not applicable", reason)
+    return None if reason is None else NotMeant(reason)
 
 
 def do(events: Iterable[Event], view: View, keep: Callable[[Any, Outcome], None]) -> None:

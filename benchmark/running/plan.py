@@ -13,11 +13,11 @@ from ...methods.registry import Method, method_from
 from ...metrics.registry import Metric, metric_from
 from ..store.cell import CellSpec
 from ..store.folder import RunStore
-from ..store.outcomes import NotMeant
+from ..store.outcomes import NotMeant, Outcome
 from ..suite import Suite
 from ..work.messages import Described, NamedModel
 from ..work.named_models import check_name
-from .jobs import PlannedCell, facts_of, origins_outside, planned
+from .jobs import facts_of, known_outcome
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,16 @@ class ResolvedSuite:
         pairs = product(self.suite.models, self.suite.frameworks)
         return [NamedModel(model, framework, self.device, self.suite.precision) for model, framework in pairs]
 
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """The modules outside heatmark that registered something that this suite names."""
-        entries = [*(method.entry for method in self.methods), *(metric.entry for metric in self.metrics)]
-        return origins_outside(entries, self.suite.models, self.suite.datasets)
-
 
 def planned_cells(
     resolved: ResolvedSuite, answers: Mapping[NamedModel, Described], store: RunStore
-) -> list[PlannedCell[CellSpec]]:
-    """Return every cell, in the order of execution, with what the store and the models' descriptions say about it.
+) -> list[tuple[CellSpec, Outcome | None]]:
+    """Return every cell, in the order of execution, with its `known_outcome`.
 
     A model that does not exist in a framework has no cells there.
     """
-    return [planned(spec, answer, store, store.is_done(spec.key)) for spec, answer in _specs(resolved, answers)]
+    specs = _specs(resolved, answers)
+    return [(spec, known_outcome(spec, answer, store, store.is_done(spec.key))) for spec, answer in specs]
 
 
 def _specs(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> Iterator[tuple[CellSpec, Described]]:

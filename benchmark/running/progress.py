@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
@@ -40,9 +40,7 @@ class Pace:
         self.ended = 0
         self._running: list[tuple[Piece, float]] = []
         self._side_by_side = side_by_side
-        self._left: dict[str, int] = {}
-        for piece in pieces:
-            self._left[piece.framework] = self._left.get(piece.framework, 0) + 1
+        self._left = Counter(piece.framework for piece in pieces)
         self._times: dict[str, list[float]] = {framework: [] for framework in self._left}
         self._images: deque[tuple[float, int]] = deque()
         self._all_images = 0

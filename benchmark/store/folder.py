@@ -26,7 +26,7 @@ from ...errors import StorageError
 from ...storage import made_folder, set_aside, written_whole
 from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
-from .keyed import DAMAGE, KeyedStore, read_json, read_table, try_to_set_aside, write_json, write_table
+from .keyed import KeyedStore, read_json, read_table, write_json, write_table
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
@@ -164,20 +164,16 @@ class RunStore(KeyedStore[CellSpec]):
 
     def cell(self, key: str) -> Cell | None:
         """Return a finished cell; a file that cannot be read is set aside and counts as missing."""
-        path = self._cell_path(key)
-        if not path.is_file():
-            return None
-        try:
-            table, footer = read_table(path, FOOTER)
+
+        def made(table: pa.Table, footer: Any) -> Cell:
             spec = CellSpec.from_plain(footer["spec"])
             if footer["key"] != key or spec.key != key:
                 raise KeyError("the key in the footer is another cell's")
             if footer["checksum"] != content_checksum(table, footer["provenance"]):
                 raise ValueError("the content is not what was written")
             return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
-        except DAMAGE:
-            try_to_set_aside(path)
-            return None
+
+        return read_table(self._cell_path(key), FOOTER, made)
 
     def is_done(self, key: str) -> bool:
         """Whether the cell's file is there and readable to its last page."""
@@ -254,15 +250,13 @@ class RunStore(KeyedStore[CellSpec]):
 
     def added_scores(self) -> list[AddedScores]:
         """Return the metrics that were added, by name; a file that cannot be read is set aside."""
-        found = []
-        for path in sorted((self.path / "scores").glob("*.parquet")):
-            try:
-                table, footer = read_table(path, FOOTER)
-                keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
-                found.append(AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True))))
-            except DAMAGE:
-                try_to_set_aside(path)
-        return found
+
+        def made(table: pa.Table, footer: Any) -> AddedScores:
+            keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
+            return AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True)))
+
+        found = (read_table(path, FOOTER, made) for path in sorted((self.path / "scores").glob("*.parquet")))
+        return [scores for scores in found if scores is not None]
 
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, as the model sees it; the file may be missing."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +18,9 @@ from .cell import KeyedSpec
 from .outcomes import Failed, Finished, Outcome
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
+T = TypeVar("T")
 
-DAMAGE = (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError)
 """What reading a damaged file may raise."""
 
 
@@ -42,23 +44,16 @@ class KeyedStore(ABC, Generic[Spec]):
         """
 
     def keep(self, spec: Spec, outcome: Outcome) -> None:
-        """Keep what work came to."""
+        """Keep what work came to; what failed is tried again next time."""
+        record = {"key": spec.key, "spec": spec.plain()}
         if isinstance(outcome, Finished):
             self.write_finished(spec, outcome.value)
         elif isinstance(outcome, Failed):
-            self.write_failure(spec, outcome.error, outcome.traceback)
+            failure = {"error": outcome.error, "traceback": outcome.traceback}
+            write_json(self._failure_path(spec.key), record | failure)
         else:
-            self.write_reason(spec, outcome.reason)
-
-    def write_failure(self, spec: Spec, error: str, traceback: str) -> None:
-        """Record why work failed; it is tried again next time."""
-        record = {"key": spec.key, "spec": spec.plain(), "error": error, "traceback": traceback}
-        write_json(self._failure_path(spec.key), record)
-
-    def write_reason(self, spec: Spec, reason: str) -> None:
-        """Record why work is not applicable."""
-        write_json(self._reason_path(spec.key), {"key": spec.key, "spec": spec.plain(), "reason": reason})
-        self._failure_path(spec.key).unlink(missing_ok=True)
+            write_json(self._reason_path(spec.key), record | {"reason": outcome.reason})
+            self._failure_path(spec.key).unlink(missing_ok=True)
 
     def failure(self, key: str) -> Failed | None:
         """Return how the last attempt failed, or None where it did not."""
@@ -90,10 +85,20 @@ def write_table(path: Path, table: pa.Table, name: bytes, footer: Mapping[str, A
         pq.write_table(described, temporary, compression="zstd")
 
 
-def read_table(path: Path, name: bytes) -> tuple[pa.Table, Any]:
-    """Return what `write_table` wrote; one of `DAMAGE` where the file is damaged."""
-    table = pq.read_table(path)
-    return table, json.loads((table.schema.metadata or {})[name])
+def read_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) -> T | None:
+    """Return what ``made`` makes of the rows and the JSON that `write_table` wrote, or None where there is no file.
+
+    A damaged file is moved away and counts as missing; a folder that may only be read keeps it.
+    """
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        return made(table, json.loads((table.schema.metadata or {})[name]))
+    except _DAMAGE:
+        with suppress(OSError):
+            set_aside(path)
+        return None
 
 
 def read_json(path: Path) -> Any:
@@ -108,11 +113,3 @@ def write_json(path: Path, value: Any) -> None:
     """Write a file whole or not at all."""
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def try_to_set_aside(path: Path) -> None:
-    """Move a damaged file away; a folder that may only be read keeps it, and the file still counts as missing."""
-    try:
-        set_aside(path)
-    except OSError:
-        return

@@ -12,7 +12,7 @@ from ...datasets.decoding import decoded
 from ...datasets.framing import framed, target_of
 from ...datasets.progress import Progress
 from ...datasets.samples import Sample
-from ...errors import BadInput, StorageError
+from ...errors import StorageError
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
 from ..setting.input_shapes import settle_input_shape
@@ -71,8 +71,8 @@ def explain_photographs(
             loaded = model_named(model, framework, device)
             x = _framed(files, arrays, loaded)
             logits = np.asarray(loaded.outputs(x), dtype=np.float64)
-            _check(target, logits.shape[1])
-            asked = TargetedBatch(loaded, x, logits.argmax(axis=1) if target is None else np.full(len(files), target))
+            classes = logits.argmax(axis=1) if target is None else loaded.targets(target, len(files))
+            asked = TargetedBatch(loaded, x, classes)
             first = first or (asked, logits)
             for method in chosen.methods:
                 bar.working_on(in_one_line(method.id, framework, frameworks))
@@ -100,8 +100,3 @@ def _framed(files: Sequence[Path], arrays: Sequence[np.ndarray], model: Model) -
         settle_input_shape(model, samples[0], "whole")
     goal = target_of(model)
     return model.from_numpy(np.stack([framed(sample, goal)[0] for sample in samples]))
-
-
-def _check(target: int | None, classes: int) -> None:
-    if target is not None and not 0 <= target < classes:
-        raise BadInput(f"The target {target} is out of range: the model has the classes 0 to {classes - 1}.")

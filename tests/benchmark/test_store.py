@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from heatmark.benchmark.store import keyed as keyed_store
 from heatmark.benchmark.store.cell import SCHEMA, CellSpec, Task, rows_schema, slug
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.errors import BadInput, StorageError
 
 BASE: dict[str, Any] = {
@@ -172,7 +173,7 @@ def test_flipped_bits_never_change_a_number_unnoticed(store: RunStore) -> None:
 
 
 def test_failures_are_kept_until_the_cell_succeeds(store: RunStore) -> None:
-    store.write_failure(spec(), "ValueError: no", "Traceback ...")
+    store.keep(spec(), Failed("ValueError: no", "Traceback ..."))
     (failure,) = store.failures()
     assert (failure.key, failure.error, failure.traceback) == (spec().key, "ValueError: no", "Traceback ...")
     assert not store.is_done(spec().key)
@@ -181,8 +182,8 @@ def test_failures_are_kept_until_the_cell_succeeds(store: RunStore) -> None:
 
 
 def test_reasons_are_listed_once_per_method_and_framework(store: RunStore) -> None:
-    store.write_reason(spec(), "no ReLU")
-    store.write_reason(spec(seed=1), "no ReLU")
+    store.keep(spec(), NotMeant("no ReLU"))
+    store.keep(spec(seed=1), NotMeant("no ReLU"))
     (skipped,) = store.not_applicable()
     assert skipped == (Task("m", "d"), "gradient[steps=2]", "torch", "no ReLU")
     assert store.reasons() == {spec().key: "no ReLU", spec(seed=1).key: "no ReLU"}

@@ -259,7 +259,7 @@ def test_a_chosen_target_is_the_one_explained(tmp_path, tiny_models, photographs
     )
     explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=2)
     assert "class 2," in titles[0]
-    with pytest.raises(BadInput, match="target 9 is out of range"):
+    with pytest.raises(BadInput, match="class 9 is out of range"):
         explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=9)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from heatmark.benchmark.store.cell import CellSpec, rows_schema, score_column
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.leaderboards.standings import curves as curves_module
 from heatmark.leaderboards.standings import standings as standings_module
 from heatmark.leaderboards.standings.registered import MethodFacts, MetricFacts
@@ -112,9 +113,9 @@ def made_run(folder, scores, missing=(), failed=(), skipped=(), frameworks=("tor
     picture = np.full((8, 8, 3), 128, np.uint8)
     for spec in specs:
         if spec.method in failed:
-            store.write_failure(spec, "RuntimeError: <b>boom</b>", "Traceback\n<script>alert(2)</script>")
+            store.keep(spec, Failed("RuntimeError: <b>boom</b>", "Traceback\n<script>alert(2)</script>"))
         elif spec.method in skipped:
-            store.write_reason(spec, "the model has no layers with positions")
+            store.keep(spec, NotMeant("the model has no layers with positions"))
         elif spec.method not in missing:
             store.write(spec, rows(spec, scores[spec.method]), provenance(spec))
     for index in range(2):
