@@ -116,8 +116,8 @@ def draw_agreement(audit: MetricsAudit, keys: Collection[str] | None = None) -> 
         for label, one in zip(labels, shown, strict=True):
             label.set_color(colours[one.family])
     first = 0
-    for _, members in groupby(shown, key=lambda one: one.family):
-        side = len(list(members))
+    for _, group in groupby(shown, key=lambda one: one.family):
+        side = len(list(group))
         if side > 1:
             axes.add_patch(Rectangle((first, first), side, side, fill=False, edgecolor=INK, linewidth=1.0))
         first += side
