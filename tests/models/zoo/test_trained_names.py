@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store.cell import UNKNOWN_WEIGHTS, Task
+from heatmark.benchmark.store.outcomes import Finished
 from heatmark.benchmark.timing.files import RuntimeFile, read_runtime
 from heatmark.benchmark.timing.measure import NetworkRows, PlaceProcess
 from heatmark.benchmark.timing.rows import Measurement, NotMeasured, Place, RuntimeCase, RuntimeSettings
@@ -119,7 +120,9 @@ def test_what_is_measured_keeps_the_digest(grains: TrainedModel, shown: str, tmp
         RuntimeSettings(3, 1.0, memory=False),
     )
     with PlaceProcess(what.place, settings) as process:
-        measured = NetworkRows(what, process, settings).measure(what)
+        outcome = NetworkRows(what, process, settings).measure(what)
+    assert isinstance(outcome, Finished)
+    measured = outcome.value
     assert isinstance(measured, Measurement) and measured.case == what and measured.case.weights == grains.digest
     file = RuntimeFile(tmp_path, settings)
     file.add(measured)
