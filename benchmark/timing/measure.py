@@ -81,6 +81,8 @@ def chosen(
 
     Parameters
     ----------
+    methods, models, frameworks, device, precision, batches
+        As `heatmark.runtime` takes them.
     run
         A folder that may hold a run, whose methods, models and frameworks are then the default.
 

@@ -166,15 +166,7 @@ def average_maps(
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Averages]:
-    """Return the `mean_maps` of a dataset by framework; of ``all`` methods those that fail are left out.
-
-    Raises
-    ------
-    BadInput
-        If the dataset is empty or does not fit the model.
-    UnknownName, MissingExtra
-        For an unknown dataset or model, a framework that is not installed.
-    """
+    """Return the `mean_maps` of a dataset by framework; of ``all`` methods those that fail are left out."""
     dataset = load_dataset(data)
     total = min(limit or len(dataset), len(dataset)) * len(chosen.methods) * len(frameworks)
     found: dict[str, Averages] = {}

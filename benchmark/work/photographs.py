@@ -48,19 +48,7 @@ def explain_photographs(
 ) -> ExplainedPhotographs:
     """Explain photographs with every method in every framework; where ``all`` were chosen, errors are kept.
 
-    Parameters
-    ----------
-    files
-        At least one. Each is framed as the model frames photographs as taken.
-    target
-        The class to explain; by default each photograph's predicted class.
-
-    Raises
-    ------
-    BadInput
-        For a file that is no picture, or a target out of range.
-    UnknownName, MissingExtra, StorageError
-        For an unknown model, a framework that is not installed, a file that cannot be read.
+    Everything is as `of_photographs.explain_gallery` has it; there is at least one file.
     """
     arrays = [_array(file) for file in files]
     maps: dict[tuple[str, str], np.ndarray | LeftOut] = {}

@@ -76,9 +76,10 @@ def runtime(
     Parameters
     ----------
     methods, models, frameworks
-        By default those of the run whose folder ``out`` is, or of the quick suite; all installed frameworks.
+        By default those of the run whose folder ``out`` is, or of the quick suite; all installed frameworks. ``all``
+        stands for every method but other libraries'.
     device
-        ``auto`` (all there are), or a list of ``cpu``, ``cuda``, ``cuda:N``.
+        ``auto`` (the processor, and a GPU where there is one), or a list of ``cpu``, ``cuda``, ``cuda:N``.
     precision
         A list of ``float32``, ``tf32``, ``bf16``.
     batches
@@ -114,14 +115,7 @@ def runtime(
 def measured_costs(choice: Choice, settings: RuntimeSettings, out: Path, *, progress: bool = True) -> Costs:
     """Measure every row of a choice; write tables and plots, beside a run's quality where ``out`` is its folder.
 
-    Raises
-    ------
-    BadInput
-        If a device that was asked for is not there.
-    StorageError
-        If the folder cannot be written.
-    Interrupted
-        At Ctrl-C; rows already measured are kept.
+    The errors are those of `runtime`.
     """
     new = measure_runtime(choice, settings, out, progress=progress)
     record = read_runtime(out)

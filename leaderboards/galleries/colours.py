@@ -66,20 +66,7 @@ def coloured(heatmap: np.ndarray, signed: bool, percentile: float = PERCENTILE) 
 
 
 def overlaid(picture: np.ndarray, heatmap: np.ndarray, signed: bool, percentile: float = PERCENTILE) -> np.ndarray:
-    """Return the map's colours over the grey photograph, more opaque where values are stronger.
-
-    Parameters
-    ----------
-    picture
-        uint8 or float in [0, 1], (height, width) or (height, width, 1 or 3).
-    heatmap
-        (rows, columns), brought to the picture's size.
-
-    Returns
-    -------
-    array
-        uint8 (height, width, 3).
-    """
+    """Return the map's colours over the grey photograph, more opaque where values are stronger; see `views.seen`."""
     grey = grey_picture(picture)
     scaled = resized(unit_scale(heatmap, signed, percentile), (grey.shape[0], grey.shape[1]))
     # Signed maps are often spiky, so their middle values need more weight to be seen at all.

@@ -28,7 +28,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class GalleryPlan:
     """A gallery that is asked for, checked before anything is explained."""
 
     path: Path

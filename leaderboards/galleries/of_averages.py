@@ -13,7 +13,7 @@ from ...benchmark.work.explaining import LeftOut
 from ...errors import BadInput, suggestion
 from ...models.zoo.loading import shown_name, trained_digest
 from ..writing.numbers import counted, shortened
-from .gallery import Drawn, Gallery
+from .gallery import Drawn, GalleryPlan
 
 WAYS = get_args(Average)
 
@@ -49,7 +49,7 @@ def average_gallery(
     Raises
     ------
     BadInput
-        For an unknown view, format or way of averaging, or a dataset that does not fit the model.
+        For an unknown view, format or way of averaging, or a dataset that is empty or does not fit the model.
     NotApplicable
         If there is no map to draw.
     UnknownName, MissingExtra, StorageError
@@ -59,28 +59,28 @@ def average_gallery(
         raise BadInput(f"--average is class or all; got {by!r}.{suggestion(by, WAYS)}")
     if limit is not None and limit < 1:
         raise BadInput(f"limit is a number of at least 1; got {limit}.")
-    gallery = Gallery.of(out, methods, frameworks, view, cap)
+    plan = GalleryPlan.of(out, methods, frameworks, view, cap)
     found = average_maps(
         data,
         model,
-        gallery.chosen,
-        gallery.frameworks,
+        plan.chosen,
+        plan.frameworks,
         cast(Average, by),
         limit=limit,
         device=device,
         seed=seed,
         progress=progress,
     )
-    first = found[gallery.frameworks[0]]
+    first = found[plan.frameworks[0]]
     maps = {
         (method.id, framework): _column(first.groups, averages, method.id)
         for framework, averages in found.items()
-        for method in gallery.chosen.methods
+        for method in plan.chosen.methods
     }
     pictures = [np.clip(group.picture, 0.0, 1.0) for group in first.groups]
     titles = [f"{shortened(group.name)}\n{counted(group.samples, 'sample')}" for group in first.groups]
     not_finite = sum(averages.not_finite for averages in found.values())
-    return gallery.write(pictures, titles, maps, _note(model, data, first, not_finite))
+    return plan.write(pictures, titles, maps, _note(model, data, first, not_finite))
 
 
 def _column(groups: Sequence[MeanMaps], averages: Averages, method: str) -> list[np.ndarray | str] | LeftOut:

@@ -10,7 +10,7 @@ import numpy as np
 from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs
 from ...errors import BadInput
 from ..writing.numbers import shortened
-from .gallery import Drawn, Gallery
+from .gallery import Drawn, GalleryPlan
 
 
 def explain_gallery(
@@ -66,16 +66,16 @@ def explain_gallery(
     BadInput
         For a file that is no picture, an unknown view or format, a target out of range, or no image at all.
     UnknownName, MissingExtra, StorageError
-        For an unknown model or method, a framework that is not installed, a folder that cannot be written.
+        For an unknown model or method, a framework that is not installed, a file that cannot be read or written.
     """
-    gallery = Gallery.of(out, methods, frameworks, view, cap)
+    plan = GalleryPlan.of(out, methods, frameworks, view, cap)
     files = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
     if not files:
         raise BadInput("No image to explain. Give at least one picture file.")
     found = explain_photographs(
-        files, model, gallery.chosen, gallery.frameworks, target=target, device=device, seed=seed, progress=progress
+        files, model, plan.chosen, plan.frameworks, target=target, device=device, seed=seed, progress=progress
     )
-    return gallery.write(list(found.pictures), [_title(file, found, row) for row, file in enumerate(files)], found.maps)
+    return plan.write(list(found.pictures), [_title(file, found, row) for row, file in enumerate(files)], found.maps)
 
 
 def _title(file: Path, found: ExplainedPhotographs, row: int) -> str:

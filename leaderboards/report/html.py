@@ -187,13 +187,10 @@ def _figures(standings: Standings, drawn: Callable[[list[Table]], list[Figure]])
 
 def _skipped_files(standings: Standings) -> list[str]:
     """Return the files that datasets left out, with the reason, once each."""
-    found: dict[str, None] = {}
-    for table in standings.tables:
-        for provenance in table.provenances:
-            for item in provenance.get("skipped") or []:
-                words = f"{item.get('path')}: {item.get('reason')}" if isinstance(item, Mapping) else str(item)
-                found[words] = None
-    return list(found)
+    provenances = [provenance for table in standings.tables for provenance in table.provenances]
+    skipped = [item for provenance in provenances for item in provenance.get("skipped") or []]
+    words = [f"{i.get('path')}: {i.get('reason')}" if isinstance(i, Mapping) else str(i) for i in skipped]
+    return list(dict.fromkeys(words))
 
 
 def _spelt(value: Any) -> str:

@@ -89,10 +89,9 @@ def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agree
         spread = float(every.max() - every.min()) if every.size else 0.0
         grain = ROUNDING * float(np.abs(every).max(initial=0.0))
         for method in (run.method for run in first.methods):
-            pair = [part[metric].get(method) for part in scores]
-            if pair[0] is not None and pair[1] is not None:
-                row = _row(method, metric, pair[0], pair[1], spread, grain)
-                rows += [row] if row.samples else []
+            if all(method in part[metric] for part in scores):
+                both = pd.concat([part[metric][method] for part in scores], axis=1, join="inner").dropna()
+                rows += [_row(method, metric, both.to_numpy(np.float64), spread, grain)] if len(both) else []
     rows.sort(key=lambda row: -row.share)
     task, precision, target, _ = first.setting
     return Agreement(
@@ -126,11 +125,7 @@ def _scores(results: Results, metrics: Sequence[str]) -> dict[str, pd.DataFrame]
     }
 
 
-def _row(method: str, metric: str, first: pd.Series, second: pd.Series, spread: float, grain: float) -> AgreementRow:
-    paired = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(np.float64)
-    if not len(paired):
-        nan = float("nan")
-        return AgreementRow(method, metric, (nan, nan), 0, nan, nan, nan)
+def _row(method: str, metric: str, paired: np.ndarray, spread: float, grain: float) -> AgreementRow:
     largest = float(np.abs(paired[:, 0] - paired[:, 1]).max())
     return AgreementRow(
         method,
