@@ -176,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         print(f"== {setting.name} ({setting.words}): PyTorch says {capability(setting)} ==", flush=True)
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-r", "fE", "-m", "not slow and not cuda"]
+        # As `pytest` itself: without the checkout's own files among the modules (-P).
+        command = [sys.executable, "-P", "-m", "pytest", "-q", "--no-header", "-r", "fE", "-m", "not slow and not cuda"]
         command += [f"--deselect={Path(place).relative_to(ROOT)}" for place in places(NOT_LIMITED) if setting.variables]
         code = subprocess.run([*command, *tests], env=environment(setting), cwd=ROOT).returncode
         print(f"== {setting.name}: status {code} after {time.monotonic() - began:.0f} s ==", flush=True)
