@@ -22,7 +22,7 @@ def printed(code: str, folder: Path) -> str:
 def test_heatmarks_own_notices_are_one_plain_line(tmp_path: Path) -> None:
     code = (
         "import logging, warnings\n"
-        "from heatmark.benchmark import notices\n"
+        "from heatmark.benchmark.executors import log_lines as notices\n"
         "notices.show_notices(); notices.show_notices()\n"
         "logging.getLogger('heatmark.datasets.fetching').info('Fetching %s.', 'mnist')\n"
         "logging.getLogger('another.library').info('chatter')\n"
