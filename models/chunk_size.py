@@ -196,7 +196,7 @@ class ChunkTuner:
         if (larger, layout) not in self._times:
             return f"{larger} may keep {larger * self.kept_bytes / 2**30:.1f} GiB, and {size} had not gained enough"
         gain = 1 - self._time((larger, layout)) / self._time((size, layout))
-        return f"{larger} was faster by {gain:.1%}"
+        return f"{larger} was {'faster' if gain > 0 else 'slower'} by {abs(gain):.1%}"
 
     def _time(self, candidate: tuple[int, str]) -> float:
         return min(self._times[candidate][_WARM_UPS:])

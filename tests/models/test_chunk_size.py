@@ -55,7 +55,7 @@ def test_it_climbs_to_the_fastest_size(seconds, best, largest):
         ({2: 9, 4: 8, 8: 7, 16: 6.5, 32: 1}, 8, 16, "16 was faster by 7.1%"),
         ({2: 9, 4: 8, 8: 7, 16: 6, 32: 5.5}, 16, 32, "32 was faster by 8.3%"),
         ({2: 9, 4: 8, 8: 7, 16: 6, 32: 5, 64: 4}, 64, 64, "larger ones are out of bounds"),
-        ({1: 9, 2: 3, 4: 5, 8: 4.9, 16: 1}, 2, 8, "4 was faster by -66.7%"),
+        ({1: 9, 2: 3, 4: 5, 8: 4.9, 16: 1}, 2, 8, "4 was slower by 66.7%"),
     ],
 )
 def test_a_larger_chunk_earns_its_memory(seconds, best, largest, reason):
