@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ..datasets.base import Sizing
 from ..errors import BadInput
 from ..registry import Entry, Reference, Registry
+from .conventions import Conventions
 from .normalization import Normalization
 from .queries import FRAMEWORKS
 
@@ -34,6 +35,8 @@ class LoadedNetwork:
     """One name per class, or None."""
     weights_id: str | None = None
     """What identifies the weights, or None to hash them."""
+    conventions: Conventions = field(default_factory=Conventions)
+    """What is stated about its inputs and outputs."""
 
 
 @dataclass(frozen=True)

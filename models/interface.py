@@ -16,6 +16,7 @@ import numpy as np
 from ..datasets.base import Sizing
 from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
+from .conventions import Conventions
 from .normalization import Normalization
 from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
 
@@ -35,6 +36,7 @@ class ModelOptions(TypedDict):
     sizing: Sizing
     preprocess: Preprocess | None
     weights_id: str | None
+    conventions: Conventions
 
 
 class Interface(ABC):
@@ -56,6 +58,8 @@ class Interface(ABC):
         What is done to raw inputs before the network sees them, or None.
     known_weights_id
         What identifies the weights where that is known; None where they have to be hashed.
+    conventions
+        What its user states about its inputs and outputs.
     """
 
     framework: Framework
@@ -77,6 +81,7 @@ class Interface(ABC):
         self.sizing = options["sizing"]
         self.preprocess = options["preprocess"]
         self.known_weights_id = options["weights_id"]
+        self.conventions = options["conventions"]
         self._shape = options["input_shape"]
         self._from_probabilities = False
         self._passes = PassCount()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..datasets.base import Sizing
 from ..errors import BadInput
 from .base import Model
+from .conventions import Conventions, OutputKind
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
 from .queries import Framework, Precision
@@ -22,6 +23,11 @@ def wrap(
     device: str = "auto",
     *,
     precision: Precision = "float32",
+    output: OutputKind | None = None,
+    outputs: Callable[[Any], Any] | None = None,
+    domain: tuple[float, float] | None = None,
+    neutral: float | tuple[float, ...] | None = None,
+    channel_axis: int | None = None,
     name: str | None = None,
     class_names: Sequence[str] | None = None,
     sizing: Sizing | None = None,
@@ -48,6 +54,8 @@ def wrap(
         ``cuda:1``) runs a copy of a PyTorch network there.
     precision
         ``float32``, or ``bf16`` for automatic mixed precision.
+    output, outputs, domain, neutral, channel_axis
+        What cannot be read off the network about its inputs and outputs: see `Conventions`.
     name, class_names, sizing, weights_id
         What tables call it; the classes' names; how photographs get the input size; what identifies the weights.
 
@@ -73,6 +81,7 @@ def wrap(
         "sizing": sizing or Sizing(),
         "preprocess": preprocess,
         "weights_id": weights_id,
+        "conventions": Conventions(output, outputs, domain, neutral, channel_axis),
     }
     model = _torch_model(net, device, options) if framework == "torch" else _keras_model(net, device, options)
     if model.knows_shape:

@@ -88,7 +88,7 @@ def load_model(
 
 def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
     """Return the model over a loaded network, moved to the device."""
-    net = loaded.net
+    net, conventions = loaded.net, loaded.conventions
     if framework_of(net) == "torch" and device != "auto":
         net = net.to(device)  # it was made for this model, so it moves rather than being copied
     return wrap(
@@ -102,6 +102,11 @@ def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision)
         class_names=loaded.class_names,
         sizing=loaded.sizing,
         weights_id=loaded.weights_id,
+        output=conventions.output,
+        outputs=conventions.outputs,
+        domain=conventions.domain,
+        neutral=conventions.neutral,
+        channel_axis=conventions.channel_axis,
     )
 
 
