@@ -96,6 +96,11 @@ class Model(Interface):
             If the network does not take inputs of its shape, or its output is not (n, classes), or there are not
             ``num_classes`` of them.
         """
+        if self.conventions.channel_axis is not None and self.channel_axis is None:
+            raise BadInput(
+                f"channel_axis={self.conventions.channel_axis} was given, but {self.name} takes flat vectors of shape "
+                f"{self.input_shape}, which have no channels."
+            )
         noise = np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32)
         try:
             logits = self.to_numpy(self.run(Query(), self.from_numpy(noise), None).logits)
@@ -138,10 +143,12 @@ class Model(Interface):
         one = shape[1:] if len(shape) == len(self.input_shape) + 1 else shape
         if len(shape) == len(self.input_shape) and shape == self.input_shape:
             return f"{message} Add the batch axis: x[None]."
-        moved = one[-1:] + one[:-1] if self.framework == "torch" else one[1:] + one[:1]
+        first = self.channel_axis == 1
+        moved = one[-1:] + one[:-1] if first else one[1:] + one[:1]
         if len(one) == len(self.input_shape) and moved == self.input_shape and one != self.input_shape:
-            layout = "channels first" if self.framework == "torch" else "channels last"
-            return f"{message} Its channels stand on the wrong side: {self.framework} models take {layout}."
+            layout = "channels first" if first else "channels last"
+            who = f"{self.framework} models take" if self.conventions.channel_axis is None else "this model takes"
+            return f"{message} Its channels stand on the wrong side: {who} {layout}."
         return message
 
     # What it owns
@@ -225,17 +232,51 @@ class Model(Interface):
     # Layers
 
     def channels_first(self, tensor: Tensor) -> Tensor:
-        """Return a native batch (inputs or a layer's output with a channel axis) as (n, channels, *spatial).
+        """Return a batch in the layout of the inputs as (n, channels, *spatial)."""
+        if self.channel_axis is None:
+            return tensor[:, None]
+        return self._moved(tensor, self.channel_axis)
+
+    def maps_of(self, layer: Layer, tensor: Tensor) -> Tensor:
+        """Return a layer's outputs, or anything of their shape, as (n, channels, *spatial).
 
         Tokens (n, tokens, channels) are brought to the grid of their patches, without class token and registers.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told where the layer's channels stand.
         """
-        rank = len(tensor.shape)
-        grid = self.tokens.grid_of_output(tuple(tensor.shape[1:]))
+        grid = self.tokens.grid_of_output(layer)
         if grid is not None:
             return maps_of_tokens(self.operations, tensor, grid)
-        if self.channel_axis == -1:
-            return self.operations.transpose(tensor, (0, rank - 1, *range(1, rank - 1)))
-        return tensor[:, None] if self.channel_axis is None else tensor
+        return self._moved(tensor, self.channel_axis_of(layer))
+
+    def channel_axis_of(self, layer: Layer) -> int:
+        """Return the axis of a batch of a layer's outputs that holds channels, counted from 0.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told.
+        """
+        if self.tokens.grid_of_output(layer) is not None:
+            return 2
+        if layer.channel_axis is None:
+            raise NotApplicable(
+                f"Where the channels of the layer {layer.name!r} of {self.name} stand cannot be told: its outputs of "
+                f"shape {layer.shape} fit more than one reading, and what makes them cannot be followed. Name another "
+                "layer, as in grad_cam[layer=NAME]."
+            )
+        return layer.channel_axis % (len(layer.shape) + 1)
+
+    def _moved(self, tensor: Tensor, channel_axis: int) -> Tensor:
+        """Return a batch with its channels on axis 1."""
+        rank = len(tensor.shape)
+        place = channel_axis % rank
+        if place == 1:
+            return tensor
+        return self.operations.transpose(tensor, (0, place, *(axis for axis in range(1, rank) if axis != place)))
 
     def layer(self, name: str | None = None) -> Layer:
         """Return the named layer, or the default: the last one whose output still has positions and is no pooling.
@@ -264,25 +305,46 @@ class Model(Interface):
     def feature_maps(self) -> tuple[Layer, ...]:
         """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
 
-        Of a transformer's layers of tokens it is the one that `TokenLayout.default_layer` tells.
+        Layers that hold others, and those that pass on what they get, are among them where they give something else
+        than the layer called before, on the same positions: a block's sum. Of a transformer's layers of tokens it is
+        the one that `TokenLayout.default_layer` tells.
         """
         tokens = self.tokens
-        return tuple(
-            layer
-            for layer in self.layers()
-            if layer == tokens.default_layer or (self._is_feature_map(layer) and not tokens.is_inside(layer))
-        )
+        found: list[Layer] = []
+        for layer in self.layers():
+            candidate = self._is_feature_map(layer) and not tokens.is_inside(layer)
+            if candidate and (layer.holds_layers or _has(layer, _PASSING)):
+                candidate = not layer.repeats and bool(found) and _same_positions(layer, found[-1])
+            if candidate or layer == tokens.default_layer:
+                found.append(layer)
+        return tuple(found)
 
     def _is_feature_map(self, layer: Layer) -> bool:
         """Return whether a layer's output is a map of features rather than a pooled, flattened or padded copy."""
-        if len(layer.shape) != len(self.input_shape) or self.channel_axis is None:
+        if len(layer.shape) != len(self.input_shape) or self.channel_axis is None or not layer.per_sample:
             return False
-        spatial = layer.shape[1:] if self.channel_axis == 1 else layer.shape[:-1]
-        passing = ("Pool", "Flatten", "Dropout", "Pad", "Identity", "Input", "Permute")
-        return max(spatial) > 1 and not any(word in layer.kind for word in passing)
+        spatial = layer.shape if layer.spatial is None else layer.spatial
+        return max(spatial) > 1 and (layer.holds_layers or not _has(layer, _MOVING))
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
+
+
+_MOVING = ("Pool", "Flatten", "Pad", "Input", "Permute")
+"""What kinds of layers are called that hold others' values elsewhere."""
+_PASSING = ("Dropout", "Identity", "StochasticDepth", "DropPath")
+"""What kinds of layers are called that hold what they get, when nothing is trained."""
+
+
+def _has(layer: Layer, words: Sequence[str]) -> bool:
+    return any(word in layer.kind for word in words)
+
+
+def _same_positions(first: Layer, second: Layer) -> bool:
+    """Return whether two layers' outputs have the same positions; of the same shape where those are not known."""
+    if first.spatial is None or second.spatial is None:
+        return first.shape == second.shape
+    return first.spatial == second.spatial
 
 
 def _ends(names: Sequence[str], most: int = 20) -> str:

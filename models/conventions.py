@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..errors import BadInput
+
 OutputKind = Literal["logits", "probabilities", "binary", "multi-label"]
 
 
@@ -25,4 +27,11 @@ class Conventions:
     neutral: float | tuple[float, ...] | None = None
     """The raw value, for all channels or for each, that stands for nothing being there."""
     channel_axis: int | None = None
-    """The channel axis of a batch, 1 or -1; None for the framework's usual one."""
+    """The channel axis of a batch, 1 or -1 (the last); None for the framework's usual one."""
+
+    def __post_init__(self) -> None:
+        if self.channel_axis not in (None, 1, -1):
+            raise BadInput(
+                f"channel_axis is {self.channel_axis!r}: give 1 where a batch is (n, channels, *positions), or -1 where it "
+                "is (n, *positions, channels)."
+            )

@@ -138,10 +138,10 @@ class Interface(ABC):
 
     @property
     def channel_axis(self) -> int | None:
-        """The channel axis of a batch: 1 in PyTorch, -1 in Keras, None for flat feature vectors."""
+        """The channel axis of a batch: by default 1 in PyTorch and -1 in Keras; None for flat feature vectors."""
         if len(self.input_shape) == 1:
             return None
-        return 1 if self.framework == "torch" else -1
+        return self.conventions.channel_axis or (1 if self.framework == "torch" else -1)
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:
