@@ -56,11 +56,8 @@ class TorchModel(Model):
     @property
     def layouts(self) -> tuple[str, ...]:
         """The memory formats to choose from."""
-        return (
-            ("channels_last", "contiguous")
-            if len(self.input_shape) == 3 and self.channel_axis == 1
-            else ("contiguous",)
-        )
+        pictures = len(self.input_shape) == 3 and self.channel_axis == 1
+        return ("channels_last", "contiguous") if pictures else ("contiguous",)
 
     def as_tensor(self, x: Any) -> torch.Tensor:
         if isinstance(x, torch.Tensor):
