@@ -32,6 +32,6 @@ class Conventions:
     def __post_init__(self) -> None:
         if self.channel_axis not in (None, 1, -1):
             raise BadInput(
-                f"channel_axis is {self.channel_axis!r}: give 1 where a batch is (n, channels, *positions), or -1 where "
+                f"channel_axis is {self.channel_axis!r}: give 1 where a batch is (n, channels, *positions), -1 where "
                 "it is (n, *positions, channels)."
             )
