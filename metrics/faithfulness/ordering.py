@@ -23,7 +23,8 @@ _ordering = partial(
     range=(0.0, None),
     reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
 )
-_REFERENCE_CODE = {"step": 500, "extent": "positive"}
+_REFERENCE_CODE = {"step": 500, "extent": "positive", "fill": "zero"}
+"""Zeros are what the network itself gets: the raw value that the normalisation maps to zero."""
 
 
 @dataclass(frozen=True)
