@@ -116,7 +116,7 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
     plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
     every, controls = values["plain"], task.places(CONTROL)
     names = [task.entries[place].method.id for place in controls]
-    leads = [ask.comparisons(every[place], every[controls], names, seed) for place in task.places(ORACLE)]
+    leads = [ask.comparisons(every[place], every[controls], names) for place in task.places(ORACLE)]
     return TaskAudit(
         task.task.shown_model,
         task.task.dataset,

@@ -37,7 +37,7 @@ def test_directions_decide_the_order(tmp_path):
     assert [row.method.id for row in table.rows] == ["good", "fair", "random"]
     assert [row.place for row in table.rows] == [1, 2, 3]
     assert [[value.rank for value in row.values] for row in table.rows] == [[1, 1], [2, 2], [3, 3]]
-    assert [row.group for row in table.rows] == ["a", "b", "c"]
+    assert [str(row.tied) for row in table.rows] == ["1", "2", "3"]
 
 
 def test_a_metric_without_known_direction_is_shown_but_not_counted(tmp_path, monkeypatch):
