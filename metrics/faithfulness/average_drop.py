@@ -57,7 +57,7 @@ class MaskedScore(CurveMeasure):
     share: Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)] = 0.5
     fill: Annotated[
         str,
-        Doc("what the masked positions show", source="heatmark; raw pixels times the mask: black", choices=CANVASES),
+        Doc("what the masked positions show", source="raw pixels times the mask: black", choices=CANVASES),
     ] = ABSENCE
     score: Annotated[DroppingScore, Doc("what drops", source="Chattopadhyay et al. 2017: probability")] = "probability"
 

@@ -39,9 +39,9 @@ class Deletion(PerturbationArea):
 
     action: Action = "delete"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[
-        str, Doc("what the deleted positions show", source="heatmark; torch-cam, Xplique: black", choices=FILLS)
-    ] = ABSENCE
+    fill: Annotated[str, Doc("what the deleted positions show", source="torch-cam, Xplique: black", choices=FILLS)] = (
+        ABSENCE
+    )
     score: Score = "probability"
 
 
@@ -52,7 +52,5 @@ class Insertion(PerturbationArea):
 
     action: Action = "insert"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[
-        str, Doc("the canvas", source="as deletion; Petsiuk et al. 2018: a blurred picture", choices=FILLS)
-    ] = ABSENCE
+    fill: Annotated[str, Doc("the canvas", source="Petsiuk et al. 2018: a blurred picture", choices=FILLS)] = ABSENCE
     score: Score = "probability"

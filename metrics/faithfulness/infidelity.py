@@ -68,12 +68,10 @@ class Infidelity(Measure):
     ] = 0.36
     noise: Annotated[
         float,
-        Doc("standard deviation for gaussian, a share of the domain's width", source="Yeh et al. 2019: 0.2", low=0),
+        Doc("deviation for gaussian, a share of the domain's width", source="Yeh et al. 2019: 0.2", low=0),
     ] = 0.2
     scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True
-    fill: Annotated[
-        str, Doc("what removed positions show", source="as deletion; Yeh et al.'s code: 0", choices=CANVASES)
-    ] = ABSENCE
+    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = ABSENCE
     score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:

@@ -39,7 +39,7 @@ class RemovalOfFeatures(CurveMeasure):
     """
 
     fill: Annotated[
-        str, Doc("what replaces a superpixel", source="as deletion; Rieger and Hansen 2020: the mean", choices=FILLS)
+        str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
     ] = ABSENCE
     unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100"
     score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability"

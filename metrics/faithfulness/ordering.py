@@ -50,9 +50,7 @@ class OrderingArea(CurveMeasure):
     action: Action
     """``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay)."""
     levels: OrderedLevels = OrderedLevels()
-    fill: Annotated[str, Doc("what stands for absence", source="heatmark; Wang et al. 2020: zeros", choices=FILLS)] = (
-        ABSENCE
-    )
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     undivided: bool = False
     """Whether the blank's logit is left in."""
     score: Literal["logit"] = "logit"

@@ -51,9 +51,7 @@ class ProportionalityGap(CurveMeasure):
     steps: Annotated[
         int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
     ] = 28
-    fill: Annotated[str, Doc("what stands for absence", source="heatmark; Wang et al. 2020: zeros", choices=FILLS)] = (
-        ABSENCE
-    )
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     reference_code: Annotated[
         bool, Doc("normalise and step as the reference code does", source="the clean definition")
     ] = False

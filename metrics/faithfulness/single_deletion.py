@@ -38,9 +38,7 @@ class SingleDeletion(CurveMeasure):
     Undefined (NaN) where either side is constant.
     """
 
-    fill: Annotated[str, Doc("what replaces a cell", source="as deletion; Hesse et al. 2024: zeros", choices=FILLS)] = (
-        ABSENCE
-    )
+    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = ABSENCE
     unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4"
     score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit"
 

@@ -25,9 +25,7 @@ _correlation = partial(register_metric, family="faithfulness", higher_is_better=
 _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
-Fill = Annotated[
-    str, Doc("what replaces a subset", source="as deletion; the papers: a baseline of zero", choices=CANVASES)
-]
+Fill = Annotated[str, Doc("what replaces a subset", source="the papers: a baseline of zero", choices=CANVASES)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
 
 

@@ -39,9 +39,9 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int, values: RawValues | N
         (n, *input_shape), raw values.
     fill
         A baseline's name (``neutral``, ``black``, ``white``, ``mean``, ``blur``, ``noise``); ``noise:NUMBER``, another
-        picture of noise (``noise`` is number 0); ``blur:SIGMA``, a Gaussian blur of so many positions; ``zero``, the raw value
-        that the model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the
-        blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+        picture of noise (``noise`` is number 0); ``blur:SIGMA``, a Gaussian blur of so many positions; ``zero``, the
+        raw value that the model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``,
+        the blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
         ``linear`` depends on what is kept: see `imputation_noise`.
     seed
         Of the noise.

@@ -32,7 +32,7 @@ class TrainingData:
     """Where they come from: the name it loads by, its short name, and its revision."""
     class_names: tuple[str, ...]
     """One name per class."""
-    values: RawValues = RawValues()
+    values: RawValues
     """What the data says of its raw values."""
 
     @property

@@ -54,7 +54,9 @@ class ShippedRecord:
     logits: tuple[float, ...]
     """Of the first test sample, as the framework it was trained with gave them."""
     units: tuple[float, float] = (0.0, 1.0)
-    """(zero, width): it was trained on (v - zero) / width for today's raw values v, and the revision is of those."""
+    """(zero, width): it was trained on (v - zero) / width for raw values v; the revision is of what it
+    was trained on.
+    """
 
 
 ZOO: Mapping[str, ZooNetwork] = {
