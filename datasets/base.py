@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..identity import digest
 from .framing import target_of
-from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample
+from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample, valid_text
 from .streaming import batch_of, grouped, prefetched, rows
 
 __all__ = [
@@ -159,7 +159,7 @@ class Dataset(ABC):
 
     def note_skipped(self, path: str, reason: str) -> None:
         """Record a file that is left out, once."""
-        self._record().setdefault(path, Skipped(path, reason))
+        self._record().setdefault(path, Skipped(valid_text(path), valid_text(reason)))
 
     def describe(self) -> str:
         """Return one line: name, samples, classes, revision, files left out."""

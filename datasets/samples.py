@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -10,6 +11,14 @@ import numpy as np
 from ..errors import BadInput
 
 Framing = Literal["whole", "cropped"]
+
+
+def valid_text(name: str) -> str:
+    """Return the name of a file or folder as text that can be printed and kept, also where its bytes are no UTF-8.
+
+    Such bytes are spelt out: ``caf\\xe9``.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
