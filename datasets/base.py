@@ -24,6 +24,7 @@ from .samples import (
     Sizing,
     Skipped,
     UnreadableSample,
+    valid_text,
 )
 from .streaming import batch_of, grouped, prefetched, rows
 
@@ -183,7 +184,7 @@ class Dataset(ABC):
 
     def note_skipped(self, path: str, reason: str) -> None:
         """Record a file that is left out, once."""
-        self._record().setdefault(path, Skipped(path, reason))
+        self._record().setdefault(path, Skipped(valid_text(path), valid_text(reason)))
 
     def describe(self) -> str:
         """Return one line: name, samples, classes, revision, files left out."""

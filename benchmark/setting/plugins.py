@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...models.zoo.torchvision_operators import torchvision_importable
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
@@ -22,11 +23,12 @@ def load_plugins(plugins: Iterable[str]) -> None:
     BadInput
         If importing it fails.
     """
-    for plugin in plugins:
-        if plugin.endswith(".py"):
-            _import_file(Path(plugin))
-        else:
-            _import_module(plugin)
+    with torchvision_importable():
+        for plugin in plugins:
+            if plugin.endswith(".py"):
+                _import_file(Path(plugin))
+            else:
+                _import_module(plugin)
 
 
 def plugin_module(plugin: str) -> str:

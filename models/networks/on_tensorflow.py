@@ -110,7 +110,7 @@ class TensorFlowModel(Model):
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
                     layer = named_layers(self._running)[query.replaced]
-                    stack.enter_context(replaced_call(layer, lambda call: lambda *rest, **options: replacement))
+                    stack.enter_context(replaced_call(layer, partial(_replaced, replacement)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -229,6 +229,16 @@ class TensorFlowModel(Model):
         for variable in self.net.weights:
             value = np.asarray(variable)
             yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
+
+
+def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        output = call(*arguments, **options)
+        return replacement if output.shape[1:] == replacement.shape[1:] else output
+
+    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -84,7 +85,7 @@ class TorchModel(Model):
             if query.replaced is not None:
                 assert replacement is not None
                 layer = self.net.get_submodule(query.replaced)
-                stack.enter_context(layer.register_forward_hook(lambda *ignored: replacement.clone()))
+                stack.enter_context(layer.register_forward_hook(partial(_replaced, replacement)))
             kept = stack.enter_context(_captured(self.net, query))
             attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
@@ -215,6 +216,11 @@ class TorchModel(Model):
                 raw = value.detach().cpu().contiguous()
                 values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
                 yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
+
+
+def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+    """Return what replaces a module's output; earlier calls of it that give other shapes are left alone."""
+    return replacement.clone() if output.shape[1:] == replacement.shape[1:] else output
 
 
 @contextmanager
