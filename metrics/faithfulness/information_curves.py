@@ -14,11 +14,13 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.base import Model
+from ...models.outputs import Link
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation
 from ..perturbing.ranking import CleanMaps
+from ..perturbing.target_scores import TargetScores
 from ..registry import register_metric
 from ..scoring import Scoring
 
@@ -88,7 +90,10 @@ class InformationCurve(Measure):
             scoring.shared[key] = self._revealed(scoring)
         readings = zip(scoring.shared[key], scoring.readings(POSITION), scoring.target, strict=True)
         return np.array(
-            [self._area(seen, reading.score(ORIGINAL, self.score), int(target)) for seen, reading, target in readings]
+            [
+                self._area(seen, reading.score(ORIGINAL, self.score), int(target), scoring.model.link)
+                for seen, reading, target in readings
+            ]
         )
 
     def _revealed(self, scoring: Scoring) -> list[Revealed]:
@@ -114,13 +119,10 @@ class InformationCurve(Measure):
                 seen.append(Revealed(information, model.to_numpy(outputs).astype(np.float64)))
         return seen
 
-    def _area(self, seen: Revealed, whole: float, target: int) -> float:
+    def _area(self, seen: Revealed, whole: float, target: int, link: Link) -> float:
         """Return one sample's area; ``whole`` is the score of the picture itself."""
-        chosen, top = seen.logits[:, target], seen.logits.max(axis=1)
-        if self.score == "accuracy":
-            scores = (chosen >= top).astype(np.float64)
-        else:
-            scores = np.exp(chosen - top) / np.exp(seen.logits - top[:, None]).sum(axis=1)
+        found = TargetScores.of(seen.logits, np.full(len(seen.logits), target), link)
+        scores = found.top.astype(np.float64) if self.score == "accuracy" else found.probability
         blurred, least, most = scores[0], seen.information[0], seen.information[-1]
         if whole < self.least or blurred >= whole or least >= most:
             return float("nan")
