@@ -104,8 +104,8 @@ class Model(Interface):
             If the network does not take inputs of its shape, or its output is not (n, classes), or there are not
             ``num_classes`` of them, or they are not what is stated of them.
         """
-        low, first = self.domain[0], self.reading.told == "not yet"
-        noise = low + self.extent * np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32)
+        first = self.reading.told == "not yet"
+        noise = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
         ending: Ending | None = None
         try:
             if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):

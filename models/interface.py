@@ -143,6 +143,16 @@ class Interface(ABC):
         low, high = self.domain
         return high - low
 
+    def from_unit(self, values: Any) -> Any:
+        """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+
+    def to_unit(self, values: Any) -> Any:
+        """Return raw values in [0, 1]: the inverse of `from_unit`."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+
     @property
     def is_picture(self) -> bool:
         """Whether an input has two or more spatial axes."""
