@@ -12,7 +12,19 @@ from pathlib import Path
 from ..errors import BadInput
 from ..identity import digest
 from .framing import target_of
-from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample
+from .samples import (
+    UNIT,
+    ArrayFormat,
+    Batch,
+    Framing,
+    InputFormat,
+    Neutral,
+    RawValues,
+    Sample,
+    Sizing,
+    Skipped,
+    UnreadableSample,
+)
 from .streaming import batch_of, grouped, prefetched, rows
 
 __all__ = [
@@ -21,6 +33,7 @@ __all__ = [
     "Dataset",
     "Framing",
     "InputFormat",
+    "RawValues",
     "Sample",
     "Sizing",
     "Skipped",
@@ -47,6 +60,12 @@ class Dataset(ABC):
     """``whole`` for photographs as taken, ``cropped`` where they are framed already."""
     folder: Path | None = None
     """Where its files lie, or None."""
+    domain: tuple[float, float] = UNIT
+    """The lowest and the highest raw value."""
+    neutral: Neutral | None = None
+    """The raw value that stands for nothing being there, ``mean`` where that is each sample's own mean, or None to go
+    by the rule for such data (`Interface.raw_values`). Where it changes, results do: raise the revision.
+    """
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -71,6 +90,11 @@ class Dataset(ABC):
             If the data comes without such a split.
         """
         raise BadInput(f"{self.name} comes without a split {split!r}.")
+
+    @property
+    def raw_values(self) -> RawValues:
+        """What its raw values mean."""
+        return RawValues(self.domain, self.neutral)
 
     @property
     def title(self) -> str:
@@ -224,6 +248,8 @@ class Subset(Dataset):
         self.class_names = parent.class_names
         self.framing = parent.framing
         self.folder = parent.folder
+        self.domain = parent.domain
+        self.neutral = parent.neutral
         self.revision = parent.revision_of(indices)
 
     def __len__(self) -> int:

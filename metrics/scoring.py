@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.base import RawValues
 from ..errors import NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
@@ -47,6 +48,8 @@ class Scoring:
     """For each sample, what the network said of every perturbed input that was asked for."""
     known_logits: np.ndarray | None
     """(n, classes) of ``x`` where they are known already."""
+    values: RawValues
+    """What raw values mean: their domain, and which stands for nothing being there."""
 
     @property
     def count(self) -> int:

@@ -13,7 +13,8 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
-from ..datasets.base import Sizing
+from ..datasets.base import RawValues, Sizing
+from ..datasets.samples import UNIT, Neutral
 from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
@@ -169,6 +170,27 @@ class Interface(ABC):
         if isinstance(self.preprocess, Normalization):
             return np.asarray(self.preprocess.zero, np.float32)
         return np.zeros(1, np.float32) if self.preprocess is None else None
+
+    def raw_values(self, data: RawValues | None = None) -> RawValues:
+        """Return what this model's raw values mean, with nothing left open.
+
+        What the model states counts first, then what the data says, then a rule: the domain is [0, 1]; the neutral
+        value is each sample's own mean for pictures and for series without negative values, the middle of the domain
+        for signed series, and zero (or the end of the domain that is nearest to it) for flat vectors.
+
+        Parameters
+        ----------
+        data
+            What the dataset says (`Dataset.raw_values`), where one is known.
+        """
+        stated, data = self.conventions, data or RawValues()
+        low, high = domain = stated.domain or data.domain or UNIT
+        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        if neutral is None:
+            axes = 0 if self.channel_axis is None else len(self.spatial_axes)
+            signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"
+            neutral = {0: min(max(0.0, low), high), 1: signed_series}.get(axes, "mean")
+        return RawValues(domain, neutral)
 
     @property
     def channel_axis(self) -> int | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import width_of
 from ...models.random_bank import LazyRows
 from ...parameters import Doc
 from ..measure import Cost
@@ -60,7 +61,9 @@ class Neighbourhood:
     after another, so that memory stays that of a batch. Inputs are not clipped.
     """
 
-    radius: Annotated[float, Doc("size of the noise, in raw units", source="Captum: 0.02", low=0)] = 0.02
+    radius: Annotated[float, Doc("size of the noise, a share of the domain's width", source="Captum: 0.02", low=0)] = (
+        0.02
+    )
     samples: Annotated[int, Doc("neighbours", source="Captum: 10", low=1)] = 10
     noise: Annotated[
         Noise, Doc("uniform in the radius, normal of that deviation, or uniform and positive", source="Captum: uniform")
@@ -69,9 +72,9 @@ class Neighbourhood:
     def neighbours(self, scoring: Scoring) -> Iterator[Tensor]:
         """Yield one neighbour of every sample after another, (n, *input_shape)."""
         model = scoring.model
-        draws = self._draws(scoring)
+        draws, radius = self._draws(scoring), self.radius * width_of(model, scoring.values)
         for number in range(self.samples):
-            drawn = self.radius * draws[np.array([number])]
+            drawn = radius * draws[np.array([number])]
             yield scoring.x + model.from_numpy(model.native_array(drawn.astype(np.float32)))
 
     def work(self, *, outputs: bool) -> dict[Hashable, Cost]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...datasets.base import ArrayFormat, Dataset
+from ...datasets.base import ArrayFormat, Dataset, RawValues
 from ...errors import BadInput
 from ..architecture.nodes import Shape
 from .recipe import Split
@@ -32,6 +32,8 @@ class TrainingData:
     """Where they come from: the name it loads by, its short name, and its revision."""
     class_names: tuple[str, ...]
     """One name per class."""
+    values: RawValues
+    """What the data says of its raw values."""
 
     @property
     def input_shape(self) -> Shape:
@@ -68,7 +70,9 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
         else Split(*_labelled(parts[0], shape), *_labelled(parts[1], shape))
     )
     _report_left_out(dataset)
-    return TrainingData(split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names))
+    return TrainingData(
+        split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names), dataset.raw_values
+    )
 
 
 def _own_split(dataset: Dataset) -> tuple[Dataset, Dataset] | None:
