@@ -262,7 +262,7 @@ class _Viewer:
 
     def _read(self, logits: np.ndarray, rows: np.ndarray, items: Sequence[Perturbation]) -> list[Seen]:
         """Return what a chunk's logits (m, classes) say of perturbations of the samples ``rows``."""
-        scores = TargetScores.of(logits, self._target[rows])
+        scores = TargetScores.of(logits, self._target[rows], self._model.link)
         kept = [
             math.nan if item.is_soft else self._ranking(item.unit).relevance(int(row), item)
             for row, item in zip(rows, items, strict=True)

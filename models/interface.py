@@ -19,6 +19,7 @@ from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
 from .normalization import Normalization
+from .outputs import Ending, Link, OutputReading
 from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
@@ -61,6 +62,8 @@ class Interface(ABC):
         What identifies the weights where that is known; None where they have to be hashed.
     conventions
         What its user states about its inputs and outputs.
+    reading
+        What its outputs are, and how that was told.
     """
 
     framework: Framework
@@ -84,7 +87,7 @@ class Interface(ABC):
         self.known_weights_id = options["weights_id"]
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
-        self._from_probabilities = False
+        self.reading = OutputReading()
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -129,6 +132,37 @@ class Interface(ABC):
                 f"The input shape of {self.name} is not known yet. Give it: heatmark.wrap(net, input_shape=(...))."
             )
         return self._shape
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The lowest and the highest raw value: as stated, else 0 and 1."""
+        return self.conventions.domain or (0.0, 1.0)
+
+    @property
+    def extent(self) -> float:
+        """The width of the domain, which noise and the like are a share of."""
+        low, high = self.domain
+        return high - low
+
+    def from_unit(self, values: Any) -> Any:
+        """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+
+    def to_unit(self, values: Any) -> Any:
+        """Return raw values in [0, 1]: the inverse of `from_unit`."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether an input has two or more spatial axes."""
+        return len(self.input_shape) > 2
+
+    @property
+    def link(self) -> Link:
+        """How its classes share the probability."""
+        return self.reading.link
 
     @property
     def zero(self) -> np.ndarray | None:
@@ -246,6 +280,15 @@ class Interface(ABC):
     @abstractmethod
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits (m, classes), float32, of raw inputs, by a plain call of the network as it stands."""
+
+    @abstractmethod
+    def find_ending(self) -> Ending | None:
+        """Return the network's final layer where that makes probabilities of logits and can be left out, else None."""
+
+    @property
+    @abstractmethod
+    def computes_in_half(self) -> bool:
+        """Whether some of the network computes in float16 or bfloat16."""
 
     def prepared(self, x: Tensor) -> Tensor:
         """Return what the network itself gets for raw inputs."""

@@ -10,16 +10,19 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 
-from ...errors import BadInput, NotApplicable
+from ...errors import NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_torch import torch_parameter_layers
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
+from ..outputs import Ending
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
+from ..probes.ending_on_torch import final_layer, without_layer
 from ..probes.rectifiers_on_torch import RectifierRule, has_rectifier
+from ..probes.returned import class_scores, require_real
 from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
 from ..scores import target_score
 
@@ -110,7 +113,7 @@ class TorchModel(Model):
         assert target is not None
         activations = tuple(kept[name] for name in query.layers)
         scored = logits if query.output is None else kept[query.output].float()
-        score = target_score(self.operations, scored, target, query.score).sum()
+        score = target_score(self.operations, scored, target, query.score, self.link).sum()
         inside = [*activations, *attentions] if query.layer_gradients else []
         wanted = ([x] if query.input_gradient else []) + inside
         gradients = [
@@ -127,11 +130,27 @@ class TorchModel(Model):
         )
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
+        with without_layer(self.net, self.reading.left_out):
+            scores = self._scores(x)
+        logits: torch.Tensor = self.reading.logits(self.operations, scores.float())
+        return logits
+
+    def _scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the network's class scores as they come."""
         output = self.net(self.prepared(x))
-        if not isinstance(output, torch.Tensor):
-            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
-        logits = output.float()
-        return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
+        scores: torch.Tensor = class_scores(output, torch.is_tensor, self.name, self.conventions.outputs)
+        require_real(str(scores.dtype), self.name)
+        return scores
+
+    def find_ending(self) -> Ending | None:
+        blank = self.blank()
+        with at_rest(self.net), torch.inference_mode(), self._autocast():
+            return final_layer(self.net, lambda: self._scores(blank))
+
+    @property
+    def computes_in_half(self) -> bool:
+        kinds = {value.dtype for value in (*self.net.parameters(), *self.net.buffers())}
+        return self.precision == "bf16" or not kinds.isdisjoint({torch.float16, torch.bfloat16})
 
     def constant(self, array: np.ndarray) -> torch.Tensor:
         """See `Interface.constant`; kept, because a copy to a GPU for every chunk would stall it."""
