@@ -14,7 +14,6 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.base import Model
-from ...models.outputs import Link
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure
