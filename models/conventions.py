@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..datasets.samples import Neutral
 from ..errors import BadInput
 
 OutputKind = Literal["logits", "probabilities", "binary", "multi-label"]
@@ -24,8 +25,10 @@ class Conventions:
     """Takes the tensor (n, classes) out of what the network returns."""
     domain: tuple[float, float] | None = None
     """The lowest and the highest raw value; None for [0, 1]."""
-    neutral: float | tuple[float, ...] | None = None
-    """The raw value, for all channels or for each, that stands for nothing being there."""
+    neutral: Neutral | None = None
+    """The raw value, for all channels or for each, that stands for nothing being there; ``mean``: that is each sample's
+    own mean; None to go by the data, or by a rule (`Interface.raw_values`).
+    """
     channel_axis: int | None = None
     """The channel axis of a batch, 1 or -1 (the last); None for the framework's usual one."""
 
@@ -34,4 +37,12 @@ class Conventions:
             raise BadInput(
                 f"channel_axis is {self.channel_axis!r}: give 1 where a batch is (n, channels, *positions), -1 where "
                 "it is (n, *positions, channels)."
+            )
+
+    def require_axes(self, input_shape: tuple[int, ...]) -> None:
+        """Raise BadInput where a channel axis is stated for inputs that have no channels."""
+        if self.channel_axis is not None and len(input_shape) == 1:
+            raise BadInput(
+                f"channel_axis={self.channel_axis} was given, but one input is a flat vector of shape {input_shape}, "
+                "which has no channels. Leave channel_axis out."
             )
