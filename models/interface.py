@@ -197,7 +197,13 @@ class Interface(ABC):
         """The channel axis of a batch: by default 1 in PyTorch and -1 in Keras; None for flat feature vectors."""
         if len(self.input_shape) == 1:
             return None
-        return self.conventions.channel_axis or (1 if self.framework == "torch" else -1)
+        return 1 if self.channels_stand_first else -1
+
+    @property
+    def channels_stand_first(self) -> bool:
+        """Whether the channels of inputs, where they have any, stand before their positions."""
+        stated = self.conventions.channel_axis
+        return self.framework == "torch" if stated is None else stated == 1
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:
