@@ -7,7 +7,10 @@ import pytest
 
 import heatmark as hm
 from heatmark.datasets.arrays import ArrayDataset
-from heatmark.errors import BadInput
+from heatmark.errors import BadInput, NotApplicable
+from heatmark.methods.peers.captum_entries import _windows
+from heatmark.methods.peers.wrapping import at_layer
+from heatmark.methods.request import Request
 from heatmark.models.conventions import Conventions
 from heatmark.models.normalization import Normalization
 from heatmark.models.wrap import wrap
@@ -282,3 +285,14 @@ def test_a_pictures_network_may_take_channels_last():
     x = np.ascontiguousarray(np.moveaxis(X, 1, -1))
     for method in ("gradient", "grad_cam", "sise", "lime[samples=20]", "xrai", "expected_gradients[samples=4]"):
         same(hm.explain(usual, X, method, 1), hm.explain(other, x, method, 1))
+
+
+def test_other_libraries_refuse_what_they_would_misread(mixed, series):
+    first, last = (Request(model, model.inputs(X), np.zeros(3, np.int64)) for model in mixed)
+    assert at_layer(first) == {"layer": "two_relu"}
+    with pytest.raises(NotApplicable, match=r"channels first alone, and 'two_relu' of mixed, of shape \(6, 6, 7\)"):
+        at_layer(last)
+    request = Request(series[1], series[1].inputs(SERIES.swapaxes(1, 2)), np.zeros(4, np.int64))
+    assert _windows(request, window=4, stride=2)["sliding_window_shapes"] == (4, 5)
+    with pytest.raises(NotApplicable, match="has no spatial positions"):
+        at_layer(request, layer="head")
