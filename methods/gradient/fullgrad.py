@@ -20,7 +20,14 @@ _COST = "1 forward and 1 backward pass, keeping every layer's gradient"
 
 
 @register_method(
-    "fullgrad", family="gradient", signed=False, pooling="none", needs=["gradients"], cost=_COST, reference=_SRINIVAS
+    "fullgrad",
+    family="gradient",
+    signed=False,
+    pooling="none",
+    needs=["gradients"],
+    cost=_COST,
+    reference=_SRINIVAS,
+    version=2,
 )
 def fullgrad(request: Request) -> Tensor:
     """The absolute input x gradient and bias x gradient maps of all layers, each scaled to [0, 1], summed.
@@ -44,7 +51,7 @@ def fullgrad(request: Request) -> Tensor:
     needs=["gradients"],
     cost=_COST,
     reference=_SRINIVAS,
-    version=2,
+    version=3,
 )
 def fullgrad_cam(request: Request) -> Tensor:
     """FullGrad's bias maps put together as Grad-CAM puts its maps: weighted by gradients, summed, the positive part.
