@@ -144,7 +144,7 @@ class Model(Interface):
         ends = [np.full(self.input_shape, end, np.float32) for end in (low, high)]
         noise = np.random.default_rng(1).standard_normal((2, *self.input_shape), dtype=np.float32)
         found = [np.zeros((0, self.num_classes), np.float32)]
-        for x in (np.stack(ends), (low + high) / 2 + np.float32(_FAR * self.extent) * noise):
+        for x in (np.stack(ends), (low + high) / 2 + np.float32(_FAR * (high - low)) * noise):
             try:
                 found.append(self._scores_for(x))
             except Exception as error:  # a network may refuse what lies outside of its domain in whatever way it likes

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.outputs import Link
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
