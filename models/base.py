@@ -23,6 +23,7 @@ from .engine import Engine
 from .graph.graph import Extraction, Network
 from .interface import Interface, ModelOptions
 from .outputs import TOLERANCES, Ending, OutputReading, read
+from .probes.class_names import class_numbers
 from .probes.domain import check_domain
 from .queries import Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
@@ -78,8 +79,18 @@ class Model(Interface):
         return tensor
 
     def targets(self, target: Any, count: int) -> np.ndarray:
-        """Return ``target`` (one class or one per sample) as int64 (count,); BadInput when out of range."""
+        """Return ``target`` (one class or one per sample, by number or name) as int64 (count,).
+
+        Raises
+        ------
+        BadInput
+            For what is no class number or out of range, and for names where none are known.
+        UnknownName
+            For a name that no class has, with near ones.
+        """
         classes = np.asarray(self.plain(target))
+        if classes.dtype.kind == "U":
+            classes = class_numbers(self.class_names, classes, self.name)
         whole = classes.dtype.kind in "iu" or (classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes)))
         if not whole:
             raise BadInput(f"The target must be whole class numbers, got {classes.dtype} values.")

@@ -160,8 +160,8 @@ def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
         if shown := takes_bytes(net) or "":
             options["preprocess"] = Normalization((0.0,), (1 / 255,))
             warnings.warn(
-                f"{name} takes values of 0 to 255, as {shown} shows: it is given raw values, which lie in [0, 1], times "
-                f"255. To decide that yourself, {state_it}.",
+                f"{name} takes values of 0 to 255, as {shown} shows: it is given raw values, which lie in [0, 1], "
+                f"times 255. To decide that yourself, {state_it}.",
                 stacklevel=3,
             )
         elif hidden := hidden_rescaling(named_layers(net)):
