@@ -50,6 +50,17 @@ class Model(Interface):
         assert self._classes is not None
         return self._classes
 
+    @property
+    def read_as(self) -> dict[str, Any]:
+        """What its numbers depend on besides its weights and code; empty where nothing is stated or told otherwise."""
+        given = {name: value for name, value in vars(self.conventions).items() if value is not None}
+        if self.conventions.outputs is not None:
+            given["outputs"] = getattr(self.conventions.outputs, "__qualname__", "")
+        if not self._fixed_shape:  # told by the first input, which decides on no identity
+            return {**given, "outputs_are": "told by the first input"}
+        told = {**self.reading.identity, **({"takes": self.takes_bytes} if self.takes_bytes else {})}
+        return {**given, **told}
+
     def inputs(self, x: Any) -> Tensor:
         """Return ``x`` (array or tensor, native layout) as a checked float32 batch on the device, never aliased.
 

@@ -11,6 +11,7 @@ from ..datasets.base import RawValues, Sizing
 from ..datasets.samples import Neutral
 from ..errors import BadInput
 from .base import Model
+from .catalogue import LoadedNetwork
 from .conventions import Conventions, OutputKind
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
@@ -97,6 +98,30 @@ def wrap(
     if model.knows_shape:
         model.probe(num_classes)
     return model
+
+
+def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
+    """Return the model over a loaded network, moved to the device."""
+    net, conventions = loaded.net, loaded.conventions
+    if framework_of(net) == "torch" and device != "auto":
+        net = net.to(device)  # it was made for this model, so it moves rather than being copied
+    return wrap(
+        net,
+        loaded.preprocess,
+        loaded.input_shape,
+        loaded.num_classes,
+        device,
+        precision=precision,
+        name=name,
+        class_names=loaded.class_names,
+        sizing=loaded.sizing,
+        weights_id=loaded.weights_id,
+        output=conventions.output,
+        outputs=conventions.outputs,
+        domain=conventions.domain,
+        neutral=conventions.neutral,
+        channel_axis=conventions.channel_axis,
+    )
 
 
 def require_model(model: Any) -> Model:
