@@ -15,7 +15,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from ..errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
+from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable, UnknownName, suggestion
 from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
@@ -25,7 +25,7 @@ from .interface import Interface, ModelOptions
 from .outputs import TOLERANCES, Ending, OutputReading, read
 from .probes.class_names import class_numbers
 from .probes.domain import check_domain
-from .queries import Layer, PassCount, Query
+from .queries import Answer, Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
 
 _FAR = 100.0
@@ -89,6 +89,47 @@ class Model(Interface):
             check_domain(self, getattr(x, "dtype", np.asarray(x).dtype), tensor)
         return tensor
 
+    def run(
+        self,
+        query: Query,
+        x: Tensor,
+        target: Tensor | None,
+        layout: str | None = None,
+        replacement: Tensor | None = None,
+    ) -> Answer:
+        """Answer a query for one chunk; see `Interface.run`.
+
+        Raises
+        ------
+        NotApplicable
+            If what is asked has no meaning for the network: a rule without ReLUs, a gradient where nothing is
+            differentiable.
+        NetworkFailed
+            For whatever else the network or its framework raises, but for a lack of memory.
+        """
+        if query.rule is not None and (reason := self.why_no_rule()) is not None:
+            raise NotApplicable(f"The {query.rule} backward pass has no meaning: {reason}.")
+        try:
+            return self._answer(query, x, target, layout, replacement)
+        except Exception as error:
+            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
+                raise
+            raise self.failure(query, x, error) from error
+
+    def failure(self, query: Query, x: Tensor, error: BaseException) -> NetworkFailed:
+        """Return what to raise where the network raised an error of its own or its framework's."""
+        shape = tuple(int(size) for size in x.shape[1:])
+        return NetworkFailed(
+            f"{self.name} ({self.framework}) failed on inputs of shape {shape} when it was asked for "
+            f"{query.in_words()}: {type(error).__name__}: {str(error).strip() or 'no message'}"
+        )
+
+    @abstractmethod
+    def _answer(
+        self, query: Query, x: Tensor, target: Tensor | None, layout: str | None, replacement: Tensor | None
+    ) -> Answer:
+        """Answer a query, whatever the framework raises."""
+
     def targets(self, target: Any, count: int) -> np.ndarray:
         """Return ``target`` (one class or one per sample, by number or name) as int64 (count,).
 
@@ -130,6 +171,7 @@ class Model(Interface):
         noise = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
         ending: Ending | None = None
         try:
+            self.settle(self.from_numpy(noise))
             if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):
                 self.reading = OutputReading(left_out=ending.name)
             scores = self._scores_for(noise)

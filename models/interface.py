@@ -20,7 +20,7 @@ from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
 from .normalization import Normalization
 from .outputs import Ending, Link, OutputReading
-from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
+from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query, Rectifiers
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -296,6 +296,10 @@ class Interface(ABC):
     def computes_in_half(self) -> bool:
         """Whether some of the network computes in float16 or bfloat16."""
 
+    @abstractmethod
+    def settle(self, x: Tensor) -> None:
+        """Find out, with some inputs, in which form the network takes them; a framework may know only one."""
+
     def prepared(self, x: Tensor) -> Tensor:
         """Return what the network itself gets for raw inputs."""
         if isinstance(self.preprocess, Normalization):
@@ -318,9 +322,25 @@ class Interface(ABC):
         """Return the layers in the order in which their outputs are last computed."""
         return self.once("layers", self._find_layers)
 
+    def rectifiers(self) -> Rectifiers:
+        """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
+        return self.once("rectifiers", self._find_rectifiers)
+
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU or ReLU6."""
-        return self.once("rectifiers", self._find_rectifiers)
+        return self.rectifiers().caught + self.rectifiers().missed > 0
+
+    def why_no_rule(self) -> str | None:
+        """Return why a backward rule for ReLUs would not be what it says, or None where it is."""
+        if not self.has_rectifiers():
+            return f"{self.name} has no ReLU"
+        found = self.rectifiers()
+        if not found.missed:
+            return None
+        return (
+            f"of the {found.caught + found.missed} ReLUs of {self.name}, {found.missed} are out of the rule's reach: "
+            f"{found.where}"
+        )
 
     def attentions(self) -> tuple[AttentionLayer, ...]:
         """Return the places where tokens attend to tokens, in the order in which they are computed."""
@@ -334,7 +354,7 @@ class Interface(ABC):
     def _find_layers(self) -> tuple[Layer, ...]: ...
 
     @abstractmethod
-    def _find_rectifiers(self) -> bool: ...
+    def _find_rectifiers(self) -> Rectifiers: ...
 
     @abstractmethod
     def _find_attentions(self) -> tuple[AttentionLayer, ...]: ...

@@ -156,7 +156,9 @@ def _torch_model(net: Any, device: str, options: ModelOptions) -> Model:
     import torch
 
     from .networks.on_torch import TorchModel
+    from .probes.reach_on_torch import inner_network
 
+    net = inner_network(net)
     home = next((tensor.device for tensor in [*net.parameters(), *net.buffers()]), torch.device("cpu"))
     place = home if device == "auto" else torch.device(resolved_device("torch", device))
     if place != home:

@@ -95,10 +95,13 @@ class AverageDrop(MaskedScore):
     change: Change = "drop"
 
 
-@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2)
+@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2, in_mean_rank=False)
 @dataclass(frozen=True)
 class AverageIncrease(MaskedScore):
-    """The share of samples whose probability rises when only what the map highlights is shown."""
+    """The share of samples whose probability rises when only what the map highlights is shown.
+
+    A rise is rare, so most methods share a share of zero: leaderboards show it, and do not rank by it.
+    """
 
     change: Change = "increase"
 
