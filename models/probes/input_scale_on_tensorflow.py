@@ -75,7 +75,7 @@ def _acting(net: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _in_order(net: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what an input passes, one after another; where it branches or cannot be followed, the network itself."""
+    """Yield what an input passes, one after another, up to where it branches: there the tensor, which is no layer."""
     if not _is_functional(net):
         listed = isinstance(net, _PIPELINES)
         yield from ((layer, None) for layer in (net.layers if listed else [net]))
@@ -85,7 +85,7 @@ def _in_order(net: Any) -> Iterator[tuple[Any, Any]]:
     while tensor is not net.outputs[0]:
         readers = [node for node in nodes if any(item is tensor for item in node.input_tensors)]
         if len(readers) != 1 or len(readers[0].outputs) != 1:
-            yield net, None
+            yield tensor, None
             return
         yield readers[0].operation, readers[0]
         tensor = readers[0].outputs[0]
