@@ -41,6 +41,11 @@ class ModelOptions(TypedDict):
     conventions: Conventions
 
 
+def _each(function: Callable[[Any], Any], neutral: Neutral) -> Neutral:
+    """Return one number, or one for each channel, after a function."""
+    return tuple(map(function, neutral)) if isinstance(neutral, tuple) else function(neutral)
+
+
 class Interface(ABC):
     """A network of either framework, as everything below `Model` knows it.
 
@@ -64,6 +69,8 @@ class Interface(ABC):
         What its user states about its inputs and outputs.
     reading
         What its outputs are, and how that was told.
+    takes_bytes
+        What shows that the network takes values of 0 to 255, so that raw values are given to it times 255; else empty.
     """
 
     framework: Framework
@@ -88,6 +95,7 @@ class Interface(ABC):
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
         self.reading = OutputReading()
+        self.takes_bytes = ""
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -136,23 +144,17 @@ class Interface(ABC):
     @property
     def domain(self) -> tuple[float, float]:
         """The lowest and the highest raw value: as stated, else 0 and 1."""
-        return self.conventions.domain or (0.0, 1.0)
-
-    @property
-    def extent(self) -> float:
-        """The width of the domain, which noise and the like are a share of."""
-        low, high = self.domain
-        return high - low
+        return self.conventions.domain or UNIT
 
     def from_unit(self, values: Any) -> Any:
         """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+        return values if (low, high) == UNIT else low + (high - low) * values
 
     def to_unit(self, values: Any) -> Any:
         """Return raw values in [0, 1]: the inverse of `from_unit`."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+        return values if (low, high) == UNIT else (values - low) / (high - low)
 
     @property
     def is_picture(self) -> bool:
@@ -185,7 +187,11 @@ class Interface(ABC):
         """
         stated, data = self.conventions, data or RawValues()
         low, high = domain = stated.domain or data.domain or UNIT
-        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        neutral = stated.neutral
+        if neutral is None and data.neutral is not None:
+            # Data in [0, 1] are given to the model in the domain that it states (`datasets.framing`).
+            scaled = data.neutral != "mean" and data.domain in (None, UNIT)
+            neutral = _each(self.from_unit, data.neutral) if scaled else data.neutral
         if neutral is None:
             axes = 0 if self.channel_axis is None else len(self.spatial_axes)
             signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"

@@ -230,8 +230,8 @@ class TensorFlowModel(Model):
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """See `Interface.stated_shape`: nothing where the network is not built yet, or written as a class."""
         try:
-            return tuple(self.net.input_shape[1:])
-        except (AttributeError, TypeError):
+            return tuple(self.net.inputs[0].shape[1:])
+        except (AttributeError, TypeError, IndexError):
             return None
 
     def _find_rectifiers(self) -> Rectifiers:
