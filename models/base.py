@@ -205,9 +205,33 @@ class Model(Interface):
 
     def _extracted(self) -> Extraction:
         try:
-            return Extraction(self.network())
+            network = self.network()
+            self._require_same(network)
         except NotApplicable as error:
             return Extraction(reason=str(error))
+        return Extraction(network)
+
+    def _require_same(self, network: Network) -> None:
+        """Refuse a graph that gives other logits than the network, up to what a softmax takes from all classes."""
+        x = self.from_numpy(np.random.default_rng(1).random((2, *self.input_shape), dtype=np.float32))
+        try:
+            with self.operations.on_device():
+                found = self.to_numpy(network.output(x)).astype(np.float64)
+        except Exception as error:
+            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            raise NotApplicable(f"its graph cannot be computed ({type(error).__name__}: {reason})") from error
+        logits = self.to_numpy(self.run(Query(), x, None).logits).astype(np.float64)
+        size = np.abs(logits).max() + np.abs(found).max()
+        if logits.shape[1:] != (1,) and found.shape == logits.shape:
+            found, logits = (values - values.mean(axis=1, keepdims=True) for values in (found, logits))
+        apart = np.abs(found - logits).max() if found.shape == logits.shape else np.inf
+        if apart > 10 * self.resolution * size:
+            raise NotApplicable(
+                f"the operations that its forward pass was traced to give other logits than it does (by {apart:.2g}): "
+                "something in it is changed in place, drawn by chance, or decided by the input"
+            )
 
     @abstractmethod
     def network(self) -> Network:
@@ -297,10 +321,14 @@ class Model(Interface):
                 if layer.name == name:
                     return layer
             names = [layer.name for layer in layers]
-            raise UnknownName(f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.")
+            why = f" ({self.unreached}.)" if self.unreached else ""
+            raise UnknownName(
+                f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.{why}"
+            )
         maps = self.feature_maps()
         if not maps:
-            raise BadInput(f"{self.name} has no layer with spatial positions.")
+            why = f": {self.unreached}" if self.unreached else ""
+            raise BadInput(f"{self.name} has no layer with spatial positions{why}.")
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:

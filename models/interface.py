@@ -18,7 +18,18 @@ from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
 from .normalization import Normalization
-from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query, Rectifiers
+from .queries import (
+    Answer,
+    AttentionLayer,
+    Computed,
+    Framework,
+    Layer,
+    LayerBias,
+    PassCount,
+    Precision,
+    Query,
+    Rectifiers,
+)
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -109,6 +120,15 @@ class Interface(ABC):
     def layouts(self) -> tuple[str, ...]:
         """The memory formats that the engine may choose from."""
         return ("native",)
+
+    @property
+    def left_out(self) -> str:
+        """Why a memory format that the framework has is not among `layouts`; empty where none is missing."""
+        return ""
+
+    @abstractmethod
+    def hidden_state(self) -> list[str]:
+        """Return the names of what may hold numbers that are no part of the weights' identity."""
 
     @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
@@ -251,6 +271,25 @@ class Interface(ABC):
         """Return the layers in the order in which their outputs are last computed."""
         return self.once("layers", self._find_layers)
 
+    @property
+    def resolution(self) -> float:
+        """How far apart, as a share of what is summed, the same may be that is computed in two ways."""
+        return 2.0**-6 if self.half else 1e-5
+
+    @property
+    @abstractmethod
+    def half(self) -> bool:
+        """Whether any of it is computed in 16 bits."""
+
+    @property
+    def unreached(self) -> str:
+        """What of the network is out of the reach of hooks, with the remedy; empty where nothing is known to be."""
+        return ""
+
+    def computed(self) -> tuple[Computed, ...]:
+        """Return the operations that the network computes for one input, its preprocessing among them."""
+        return self.once("computed", self._find_computed)
+
     def rectifiers(self) -> Rectifiers:
         """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
         return self.once("rectifiers", self._find_rectifiers)
@@ -283,6 +322,9 @@ class Interface(ABC):
     def _find_layers(self) -> tuple[Layer, ...]: ...
 
     @abstractmethod
+    def _find_computed(self) -> tuple[Computed, ...]: ...
+
+    @abstractmethod
     def _find_rectifiers(self) -> Rectifiers: ...
 
     @abstractmethod
@@ -307,6 +349,11 @@ class Interface(ABC):
             hasher.update(description.encode())
             hasher.update(values)
         return hasher.hexdigest()
+
+    def weights_size(self) -> tuple[int, int]:
+        """Return how many entries the weights' identity covers, and their bytes."""
+        sizes = [len(values) for _, values in self._weights()]
+        return len(sizes), sum(sizes)
 
     @abstractmethod
     def _weights(self) -> Iterator[tuple[str, bytes]]:

@@ -161,6 +161,14 @@ class Network(ABC):
     def run(self, work: Work, tensors: Sequence[Tensor], layout: str) -> tuple[Tensor, ...]:
         """Return what the work gives for one chunk; ``layout`` is one of the model's memory formats."""
 
+    def output(self, x: Tensor) -> Tensor:
+        """Return what the graph gives for raw inputs (m, *input_shape)."""
+        values: list[Tensor] = []
+        for node in self.graph.nodes[: self.graph.output + 1]:
+            inputs = (values[source] for source in node.inputs)
+            values.append(x if isinstance(node, Input) else node.function(*inputs, *node.read()))
+        return values[-1]
+
     def at_input(self, position: int, value: Tensor) -> Tensor:
         """Return the output of one of `Graph.from_input` where the raw input is ``value`` (m, *input_shape)."""
         node = self.graph.nodes[position]

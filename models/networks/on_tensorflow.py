@@ -23,14 +23,15 @@ from ..probes.attention_on_tensorflow import attention_layers, captured_attentio
 from ..probes.keras_layers import (
     final_softmax,
     named_layers,
+    plain_variables,
     replaced_call,
     watched,
     watched_activation,
     without_softmax,
 )
-from ..probes.reach_on_tensorflow import inner_functions_inlined, require_reached
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
 _BEFORE = "@before_activation"
@@ -206,6 +207,15 @@ class TensorFlowModel(Model):
         except (AttributeError, TypeError):
             return None
 
+    @property
+    def half(self) -> bool:
+        """See `Interface.half`: any layer's own type."""
+        layers = [self._running, *named_layers(self._running).values()]
+        return any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers)
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        return operations_of(self._function(Query()).graph)
+
     def _find_rectifiers(self) -> Rectifiers:
         there = rectifiers_of(self._function(Query()))
         query = Query(input_gradient=True, rule="guided")
@@ -283,6 +293,18 @@ class TensorFlowModel(Model):
         for variable in self.net.weights:
             value = np.asarray(variable)
             yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
+        for name, other in plain_variables(self.net):
+            value = other.numpy()
+            yield f"{name}{value.dtype}{value.shape}", value.tobytes()
+
+    def hidden_state(self) -> list[str]:
+        """See `Interface.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
+        return [
+            name
+            for name, layer in named_layers(self.net).items()
+            if isinstance(layer, keras.layers.Lambda)
+            or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
+        ]
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

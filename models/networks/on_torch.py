@@ -10,20 +10,22 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 
-from ...errors import BadInput, HeatmarkError
+from ...errors import BadInput, HeatmarkError, NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_torch import torch_parameter_layers
-from ..gradients import refuse_unconnected
+from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
 from ..normalization import Normalization
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
-from ..probes.reach_on_torch import reachable_modules
+from ..probes.operations_on_torch import operations_of
+from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..probes.state_on_torch import hidden_tensors, state_bytes
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 from .way_in_on_torch import WayIn, way_in
 
@@ -65,9 +67,9 @@ class TorchModel(Model):
         return self._way.layouts if len(self.input_shape) == 3 else ("contiguous",)
 
     @property
-    def way_in(self) -> WayIn:
-        """In which memory formats and floating type the network takes inputs; found by `probe`."""
-        return self._way
+    def left_out(self) -> str:
+        """See `Interface.left_out`."""
+        return self._way.left_out
 
     def settle(self, x: torch.Tensor) -> None:
         """See `Interface.settle`: memory format and floating type."""
@@ -220,6 +222,21 @@ class TorchModel(Model):
                 found.append(LayerBias(name, self.plain(module.bias.float())))
         return tuple(found)
 
+    @property
+    def half(self) -> bool:
+        """See `Interface.half`: mixed precision, or a parameter in 16 bits."""
+        halves = (torch.float16, torch.bfloat16)
+        return self.precision == "bf16" or any(item.dtype in halves for item in self.net.parameters())
+
+    @property
+    def unreached(self) -> str:
+        """See `Interface.unreached`: what TorchScript compiled."""
+        return self.once("unreached", lambda: why_out_of_reach(self.net))
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        with at_rest(self.net), torch.no_grad():
+            return operations_of(self.net, lambda: self.logits(self.blank()))
+
     def _find_rectifiers(self) -> Rectifiers:
         with at_rest(self.net), torch.enable_grad():
             return rectifiers(self.net, lambda: self.logits(self.blank().requires_grad_()))
@@ -269,11 +286,11 @@ class TorchModel(Model):
         )
 
     def _weights(self) -> Iterator[tuple[str, bytes]]:
-        for name, value in sorted(self.net.state_dict().items()):
-            if isinstance(value, torch.Tensor):
-                raw = value.detach().cpu().contiguous()
-                values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
-                yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
+        return state_bytes(self.net)
+
+    def hidden_state(self) -> list[str]:
+        """See `Interface.hidden_state`: tensors that are plain attributes of modules."""
+        return hidden_tensors(self.net)
 
 
 def _laid_out(x: torch.Tensor, layout: str) -> torch.Tensor:
@@ -302,6 +319,8 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+            if query.layer_gradients and not output.is_floating_point():
+                raise NotApplicable(f"The layer {name!r} gives {output.dtype}, which has no gradient. {OTHERWISE}")
             if query.layer_gradients and name in query.layers and not output.requires_grad:
                 # A copy of what was computed in inference mode may have a gradient.
                 output = (output.clone() if output.is_inference() else output.detach()).requires_grad_()
