@@ -7,34 +7,24 @@ that owns them, `Model`, stands above (`models/base.py`). No framework's module 
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from ..datasets.base import Sizing
+from ..datasets.base import RawValues, Sizing
+from ..datasets.samples import UNIT, Neutral
 from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
+from .insides import Found, Insides
 from .normalization import Normalization
-from .queries import (
-    Answer,
-    AttentionLayer,
-    Computed,
-    Framework,
-    Layer,
-    LayerBias,
-    PassCount,
-    Precision,
-    Query,
-    Rectifiers,
-)
+from .outputs import Ending, Link, OutputReading
+from .queries import Answer, Framework, PassCount, Precision, Query
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
-
-Found = TypeVar("Found")
 
 
 class ModelOptions(TypedDict):
@@ -50,7 +40,7 @@ class ModelOptions(TypedDict):
     conventions: Conventions
 
 
-class Interface(ABC):
+class Interface(Insides):
     """A network of either framework, as everything below `Model` knows it.
 
     Attributes
@@ -71,6 +61,8 @@ class Interface(ABC):
         What identifies the weights where that is known; None where they have to be hashed.
     conventions
         What its user states about its inputs and outputs.
+    reading
+        What its outputs are, and how that was told.
     """
 
     framework: Framework
@@ -94,7 +86,7 @@ class Interface(ABC):
         self.known_weights_id = options["weights_id"]
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
-        self._from_probabilities = False
+        self.reading = OutputReading()
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -126,10 +118,6 @@ class Interface(ABC):
         """Why a memory format that the framework has is not among `layouts`; empty where none is missing."""
         return ""
 
-    @abstractmethod
-    def hidden_state(self) -> list[str]:
-        """Return the names of what may hold numbers that are no part of the weights' identity."""
-
     @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """What the network itself says of one input's shape, None for what it leaves open; None if it says nothing."""
@@ -150,11 +138,63 @@ class Interface(ABC):
         return self._shape
 
     @property
+    def domain(self) -> tuple[float, float]:
+        """The lowest and the highest raw value: as stated, else 0 and 1."""
+        return self.conventions.domain or (0.0, 1.0)
+
+    @property
+    def extent(self) -> float:
+        """The width of the domain, which noise and the like are a share of."""
+        low, high = self.domain
+        return high - low
+
+    def from_unit(self, values: Any) -> Any:
+        """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+
+    def to_unit(self, values: Any) -> Any:
+        """Return raw values in [0, 1]: the inverse of `from_unit`."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether an input has two or more spatial axes."""
+        return len(self.input_shape) > 2
+
+    @property
+    def link(self) -> Link:
+        """How its classes share the probability."""
+        return self.reading.link
+
+    @property
     def zero(self) -> np.ndarray | None:
         """The raw value (scalar or per channel) that the preprocessing maps to zero; None where that is unknown."""
         if isinstance(self.preprocess, Normalization):
             return np.asarray(self.preprocess.zero, np.float32)
         return np.zeros(1, np.float32) if self.preprocess is None else None
+
+    def raw_values(self, data: RawValues | None = None) -> RawValues:
+        """Return what this model's raw values mean, with nothing left open.
+
+        What the model states counts first, then what the data says, then a rule: the domain is [0, 1]; the neutral
+        value is each sample's own mean for pictures and for series without negative values, the middle of the domain
+        for signed series, and zero (or the end of the domain that is nearest to it) for flat vectors.
+
+        Parameters
+        ----------
+        data
+            What the dataset says (`Dataset.raw_values`), where one is known.
+        """
+        stated, data = self.conventions, data or RawValues()
+        low, high = domain = stated.domain or data.domain or UNIT
+        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        if neutral is None:
+            axes = 0 if self.channel_axis is None else len(self.spatial_axes)
+            signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"
+            neutral = {0: min(max(0.0, low), high), 1: signed_series}.get(axes, "mean")
+        return RawValues(domain, neutral)
 
     @property
     def channel_axis(self) -> int | None:
@@ -246,6 +286,15 @@ class Interface(ABC):
         """Return the logits (m, classes), float32, of raw inputs, by a plain call of the network as it stands."""
 
     @abstractmethod
+    def find_ending(self) -> Ending | None:
+        """Return the network's final layer where that makes probabilities of logits and can be left out, else None."""
+
+    @property
+    @abstractmethod
+    def computes_in_half(self) -> bool:
+        """Whether some of the network computes in float16 or bfloat16."""
+
+    @abstractmethod
     def settle(self, x: Tensor) -> None:
         """Find out, with some inputs, in which form the network takes them; a framework may know only one."""
 
@@ -263,72 +312,10 @@ class Interface(ABC):
         """Return the array on the device."""
         return self.from_numpy(array)
 
-    @abstractmethod
-    def biases(self) -> tuple[LayerBias, ...]:
-        """Return the layers that add a constant to each channel, with it: what FullGrad calls biases."""
-
-    def layers(self) -> tuple[Layer, ...]:
-        """Return the layers in the order in which their outputs are last computed."""
-        return self.once("layers", self._find_layers)
-
     @property
     def resolution(self) -> float:
         """How far apart, as a share of what is summed, the same may be that is computed in two ways."""
-        return 2.0**-6 if self.half else 1e-5
-
-    @property
-    @abstractmethod
-    def half(self) -> bool:
-        """Whether any of it is computed in 16 bits."""
-
-    @property
-    def unreached(self) -> str:
-        """What of the network is out of the reach of hooks, with the remedy; empty where nothing is known to be."""
-        return ""
-
-    def computed(self) -> tuple[Computed, ...]:
-        """Return the operations that the network computes for one input, its preprocessing among them."""
-        return self.once("computed", self._find_computed)
-
-    def rectifiers(self) -> Rectifiers:
-        """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
-        return self.once("rectifiers", self._find_rectifiers)
-
-    def has_rectifiers(self) -> bool:
-        """Return whether the network computes any ReLU or ReLU6."""
-        return self.rectifiers().caught + self.rectifiers().missed > 0
-
-    def why_no_rule(self) -> str | None:
-        """Return why a backward rule for ReLUs would not be what it says, or None where it is."""
-        if not self.has_rectifiers():
-            return f"{self.name} has no ReLU"
-        found = self.rectifiers()
-        if not found.missed:
-            return None
-        return (
-            f"of the {found.caught + found.missed} ReLUs of {self.name}, {found.missed} are out of the rule's reach: "
-            f"{found.where}"
-        )
-
-    def attentions(self) -> tuple[AttentionLayer, ...]:
-        """Return the places where tokens attend to tokens, in the order in which they are computed."""
-        return self.once("attentions", self._find_attentions)
-
-    def has_attention(self) -> bool:
-        """Return whether the network computes any attention of tokens to tokens."""
-        return bool(self.attentions())
-
-    @abstractmethod
-    def _find_layers(self) -> tuple[Layer, ...]: ...
-
-    @abstractmethod
-    def _find_computed(self) -> tuple[Computed, ...]: ...
-
-    @abstractmethod
-    def _find_rectifiers(self) -> Rectifiers: ...
-
-    @abstractmethod
-    def _find_attentions(self) -> tuple[AttentionLayer, ...]: ...
+        return 2.0**-6 if self.computes_in_half else 1e-5
 
     @abstractmethod
     def synchronise(self) -> None:

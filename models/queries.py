@@ -150,6 +150,11 @@ class Rectifiers:
     where: str = ""
     """What those are inside of, and the remedy."""
 
+    @property
+    def there(self) -> int:
+        """All of them."""
+        return self.caught + self.missed
+
 
 @dataclass(frozen=True)
 class AttentionLayer:

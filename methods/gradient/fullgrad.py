@@ -109,7 +109,8 @@ def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     The parts are (x - zero) times the gradient, summed, and every bias times the gradient there, summed.
     """
     operations = model.operations
-    x = model.from_numpy(np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32))
+    noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
+    x = model.from_numpy(model.from_unit(noise))
     target = model.outputs_of(x).argmax(axis=1)
     biases = model.biases()
     query = Query(

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...errors import BadInput, HeatmarkError, NotApplicable
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
@@ -19,18 +19,21 @@ from ..copies.randomised_on_tensorflow import keras_parameter_layers
 from ..gradients import refuse_unconnected
 from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
+from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
 from ..probes.keras_layers import (
-    final_softmax,
+    ending_function,
+    final_layer,
     named_layers,
     plain_variables,
     replaced_call,
     watched,
     watched_activation,
-    without_softmax,
+    without_layer,
 )
 from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
+from ..probes.returned import class_scores, require_real
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
@@ -52,7 +55,8 @@ class TensorFlowModel(Model):
 
     Each kind of query is traced once into a ``tf.function`` whose batch axis is open: on a processor it ran as fast
     as one traced for a fixed chunk, and needs neither padding nor a second trace for the last chunk. Layers are
-    watched, and a final softmax is left out, only while a graph is traced; the Keras model is as before afterwards.
+    watched, and a final softmax or sigmoid is left out, only while a graph is traced; the Keras model is as before
+    afterwards.
     """
 
     framework = "tensorflow"
@@ -134,7 +138,7 @@ class TensorFlowModel(Model):
                 if query.replaced is not None:
                     layer = named_layers(self._running)[query.replaced]
                     given = tf.cast(replacement, layer.compute_dtype)
-                    stack.enter_context(replaced_call(layer, lambda call: lambda *rest, **options: given))
+                    stack.enter_context(replaced_call(layer, partial(_replaced, given)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -143,7 +147,7 @@ class TensorFlowModel(Model):
             gradient, inside = None, []
             if query.backward:
                 scored = logits if query.output is None else tf.cast(kept[query.output], tf.float32)
-                score = tf.reduce_sum(target_score(self.operations, scored, target, query.score))
+                score = tf.reduce_sum(target_score(self.operations, scored, target, query.score, self.link))
                 inside = [*activations, *attentions] if query.layer_gradients else []
                 wanted = ([x] if query.input_gradient else []) + inside
                 before = len(score.graph.get_operations())
@@ -165,14 +169,32 @@ class TensorFlowModel(Model):
         return ask
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
-        with without_softmax(final_softmax(self._running)):
-            output = self._running(self.prepared(x), training=False)
-        if not isinstance(output, tf.Tensor):
-            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
-        logits = tf.cast(output, tf.float32)
-        if self._from_probabilities:
-            return tf.math.log(tf.maximum(logits, np.finfo(np.float32).tiny))
-        return logits
+        with without_layer(named_layers(self._running), self.reading.left_out):
+            scores = self._scores(x)
+        return self.reading.logits(self.operations, tf.cast(scores, tf.float32))
+
+    def _scores(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the network's class scores as they come."""
+        output = self._running(self.prepared(x), training=False)
+        scores = class_scores(output, tf.is_tensor, self.name, self.conventions.outputs)
+        require_real(scores.dtype.name, self.name)
+        return scores
+
+    def find_ending(self) -> Ending | None:
+        found: list[Ending | None] = []
+
+        def trace(x: tf.Tensor) -> tf.Tensor:
+            found.append(final_layer(named_layers(self._running), lambda: self._scores(x)))
+            return x
+
+        if any(ending_function(layer) is not None for layer in named_layers(self._running).values()):
+            self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        return found[-1] if found else None
+
+    @property
+    def computes_in_half(self) -> bool:
+        layers = (self._running, *named_layers(self._running).values())
+        return not {layer.compute_dtype for layer in layers}.isdisjoint({"float16", "bfloat16"})
 
     @contextmanager
     def _captured(self, names: tuple[str, ...]) -> Iterator[dict[str, tf.Tensor]]:
@@ -206,12 +228,6 @@ class TensorFlowModel(Model):
             return tuple(self.net.input_shape[1:])
         except (AttributeError, TypeError):
             return None
-
-    @property
-    def half(self) -> bool:
-        """See `Interface.half`: any layer's own type."""
-        layers = [self._running, *named_layers(self._running).values()]
-        return any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers)
 
     def _find_computed(self) -> tuple[Computed, ...]:
         return operations_of(self._function(Query()).graph)
@@ -305,6 +321,16 @@ class TensorFlowModel(Model):
             if isinstance(layer, keras.layers.Lambda)
             or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
         ]
+
+
+def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        output = call(*arguments, **options)
+        return replacement if output.shape[1:] == replacement.shape[1:] else output
+
+    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 import torch
 
-from ...errors import BadInput, HeatmarkError, NotApplicable
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
@@ -19,11 +20,14 @@ from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
 from ..normalization import Normalization
+from ..outputs import Ending
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
+from ..probes.ending_on_torch import final_layer, without_layer
 from ..probes.operations_on_torch import operations_of
 from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
+from ..probes.returned import class_scores, require_real
 from ..probes.state_on_torch import hidden_tensors, state_bytes
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
@@ -136,7 +140,7 @@ class TorchModel(Model):
             if query.replaced is not None:
                 assert replacement is not None
                 layer = self.net.get_submodule(query.replaced)
-                stack.enter_context(layer.register_forward_hook(_replacing(replacement)))
+                stack.enter_context(layer.register_forward_hook(partial(_replaced, replacement)))
             kept = stack.enter_context(_captured(self.net, query))
             attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
@@ -161,7 +165,7 @@ class TorchModel(Model):
         assert target is not None
         activations = tuple(kept[name] for name in query.layers)
         scored = logits if query.output is None else kept[query.output].float()
-        score = target_score(self.operations, scored, target, query.score).sum()
+        score = target_score(self.operations, scored, target, query.score, self.link).sum()
         inside = [*activations, *attentions] if query.layer_gradients else []
         wanted = ([x] if query.input_gradient else []) + inside
         differentiable = score.requires_grad  # not where no_grad or detach stands on every way to it
@@ -187,11 +191,27 @@ class TorchModel(Model):
         return x if self._way.dtype is None or not x.is_floating_point() else x.to(self._way.dtype)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
+        with without_layer(self.net, self.reading.left_out):
+            scores = self._scores(x)
+        logits: torch.Tensor = self.reading.logits(self.operations, scores.float())
+        return logits
+
+    def _scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the network's class scores as they come."""
         output = self.net(self.prepared(x))
-        if not isinstance(output, torch.Tensor):
-            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
-        logits = output.float()
-        return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
+        scores: torch.Tensor = class_scores(output, torch.is_tensor, self.name, self.conventions.outputs)
+        require_real(str(scores.dtype), self.name)
+        return scores
+
+    def find_ending(self) -> Ending | None:
+        blank = self.blank()
+        with at_rest(self.net), torch.inference_mode(), self._autocast():
+            return final_layer(self.net, lambda: self._scores(blank))
+
+    @property
+    def computes_in_half(self) -> bool:
+        kinds = {value.dtype for value in (*self.net.parameters(), *self.net.buffers())}
+        return self.precision == "bf16" or not kinds.isdisjoint({torch.float16, torch.bfloat16})
 
     def constant(self, array: np.ndarray) -> torch.Tensor:
         """See `Interface.constant`; kept, because a copy to a GPU for every chunk would stall it."""
@@ -221,12 +241,6 @@ class TorchModel(Model):
             elif isinstance(module, _LINEAR) and module.bias is not None:
                 found.append(LayerBias(name, self.plain(module.bias.float())))
         return tuple(found)
-
-    @property
-    def half(self) -> bool:
-        """See `Interface.half`: mixed precision, or a parameter in 16 bits."""
-        halves = (torch.float16, torch.bfloat16)
-        return self.precision == "bf16" or any(item.dtype in halves for item in self.net.parameters())
 
     @property
     def unreached(self) -> str:
@@ -293,18 +307,14 @@ class TorchModel(Model):
         return hidden_tensors(self.net)
 
 
+def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+    """Return what replaces a module's output; earlier calls of it that give other shapes are left alone."""
+    return replacement.to(output.dtype, copy=True) if output.shape[1:] == replacement.shape[1:] else output
+
+
 def _laid_out(x: torch.Tensor, layout: str) -> torch.Tensor:
     """Return inputs in a memory format."""
     return x.contiguous(memory_format=torch.channels_last) if layout == "channels_last" else x
-
-
-def _replacing(replacement: torch.Tensor) -> Callable[..., torch.Tensor]:
-    """Return a hook that gives the replacement, of the output's type, instead of a module's output."""
-
-    def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
-        return replacement.to(output.dtype, copy=True)
-
-    return hook
 
 
 @contextmanager
