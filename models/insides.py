@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .queries import AttentionLayer, Computed, Layer, LayerBias, Rectifiers
 
@@ -66,6 +66,10 @@ class Insides(ABC):
     @abstractmethod
     def hidden_state(self) -> list[str]:
         """Return the names of what may hold numbers that are no part of the weights' identity."""
+
+    @abstractmethod
+    def state_now(self) -> dict[str, Any]:
+        """Return what stands for each part of the network and for the framework's settings, by its name in words."""
 
     @abstractmethod
     def _find_layers(self) -> tuple[Layer, ...]: ...

@@ -37,10 +37,10 @@ def answers_repeat(model: Model, x: Tensor) -> Finding:
 
 
 def answers_alone(model: Model, x: Tensor) -> Finding:
-    """Ask for the logits of one input alone, and beside its own half."""
-    one = x[:1]
-    alone, again = _logits(model, one), _logits(model, one)
-    among = _logits(model, model.operations.concat([one, 0.5 * one]))[:1]
+    """Ask for the logits of one input and of its half, each alone and beside the other."""
+    rows = [x[:1], 0.5 * x[:1]]
+    alone, again = (np.concatenate([_logits(model, row) for row in rows]) for _ in range(2))
+    among = _logits(model, model.operations.concat(rows))
     apart, size = float(np.abs(alone - among).max()), float(np.abs(among).max())
     evidence = f"logits of up to {size:.3g} of one input alone and beside another differ by {apart:.2g}"
     if apart <= 10 * model.resolution * size:

@@ -34,6 +34,7 @@ from ..probes.keras_layers import (
 from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
 from ..probes.returned import class_scores, require_real
+from ..probes.state_now_on_tensorflow import state_now
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
@@ -314,13 +315,16 @@ class TensorFlowModel(Model):
             yield f"{name}{value.dtype}{value.shape}", value.tobytes()
 
     def hidden_state(self) -> list[str]:
-        """See `Interface.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
+        """See `Insides.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
         return [
             name
             for name, layer in named_layers(self.net).items()
             if isinstance(layer, keras.layers.Lambda)
             or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
         ]
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,6 +29,7 @@ from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
 from ..probes.returned import class_scores, require_real
 from ..probes.state_on_torch import hidden_tensors, state_bytes
+from ..probes.state_now_on_torch import state_now
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 from .way_in_on_torch import WayIn, way_in
@@ -303,8 +304,11 @@ class TorchModel(Model):
         return state_bytes(self.net)
 
     def hidden_state(self) -> list[str]:
-        """See `Interface.hidden_state`: tensors that are plain attributes of modules."""
+        """See `Insides.hidden_state`: tensors that are plain attributes of modules."""
         return hidden_tensors(self.net)
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
