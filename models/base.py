@@ -21,7 +21,7 @@ from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
 from .engine import Engine
-from .graph.graph import Extraction, Network
+from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
 from .outputs import TOLERANCES, OutputReading, read
 from .probes.class_names import class_numbers
@@ -236,9 +236,11 @@ class Model(Interface):
 
     def _extracted(self) -> Extraction:
         try:
-            return Extraction(self.network())
+            network = self.network()
+            require_same(network, self)
         except NotApplicable as error:
             return Extraction(reason=str(error))
+        return Extraction(network)
 
     @abstractmethod
     def network(self) -> Network:
@@ -355,10 +357,11 @@ class Model(Interface):
             If no layer has spatial positions.
         """
         if name is not None:
-            return layer_named(self.layers(), name, self.name)
+            return layer_named(self.layers(), name, self.name, self.unreached)
         maps = self.feature_maps()
         if not maps:
-            raise BadInput(f"{self.name} has no layer with spatial positions.")
+            why = f": {self.unreached}" if self.unreached else ""
+            raise BadInput(f"{self.name} has no layer with spatial positions{why}.")
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:
