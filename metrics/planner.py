@@ -48,6 +48,7 @@ def evaluate_batch(
     *,
     masks: np.ndarray | None = None,
     explainer: Explainer | None = None,
+    signed: bool | None = None,
 ) -> Evaluation:
     """Score the maps of one batch under all metrics.
 
@@ -71,6 +72,8 @@ def evaluate_batch(
         Boolean ground truth (n, *spatial), where the dataset has it.
     explainer
         How the maps were made, for metrics that explain other inputs or models too.
+    signed
+        Whether the method declares its maps signed; None where that is not known.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def evaluate_batch(
     target = np.asarray(target, np.int64)
     clean = CleanMaps.of(model, maps)
     with model.operations.on_device():
-        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
+        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer, signed))}
         rankings = _rankings(model, x, clean, metrics, reasons)
         facts = {unit: ranking.facts for unit, ranking in rankings.items()}
         needs = {
@@ -108,13 +111,13 @@ def evaluate_batch(
     return Evaluation(scores, bands, list(clean.degenerate), reasons)
 
 
-def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None) -> str:
-    """Return what a metric lacks, or an empty text."""
+def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None, signed: bool | None) -> str:
+    """Return what a metric lacks, or why it has no meaning for such maps; or an empty text."""
     if "masks" in metric.measure.wants and masks is None:
         return "it needs ground-truth masks, and there are none"
     if "method" in metric.measure.wants and explainer is None:
         return "it explains other inputs too, and only maps were given, not the method that made them"
-    return ""
+    return metric.measure.why_not(signed)
 
 
 def _rankings(

@@ -110,7 +110,9 @@ class _Cell:
         maps = asked.maps(self.method, seed)
         model.synchronise()
         between, explained = model.passes, perf_counter()
-        evaluation = asked.scores(maps, self.metrics, seed, asked.explainer(self.method, seed))
+        evaluation = asked.scores(
+            maps, self.metrics, seed, asked.explainer(self.method, seed), signed=self.method.signed
+        )
         self.reasons.update(evaluation.reasons)
         model.synchronise()
         seconds = ((explained - clock) / count, (perf_counter() - explained) / count)
