@@ -164,7 +164,7 @@ def register_metric(
     ... @dataclass(frozen=True)
     ... class HalfGone(CurveMeasure):
     ...     "The drop of the probability when the top half is filled."
-    ...     fill: Annotated[str, Doc("what the top half shows", choices=FILLS)] = "black"
+    ...     fill: Annotated[str, Doc("what the top half shows", choices=FILLS)] = "neutral"
     """
 
     def register(factory: Factory) -> Factory:

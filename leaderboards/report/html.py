@@ -16,7 +16,7 @@ from ...errors import HeatmarkError
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
-from ..audits.tables import where_text
+from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.results import framework_text
@@ -46,7 +46,7 @@ def html_report(standings: Standings) -> str:
     environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
         agreement_text=agreement_text,
-        audit_columns=AUDIT_COLUMNS,
+        audit_columns=(*AUDIT_COLUMNS, WHY),
         audit_notes=AUDIT_NOTES,
         cost_columns=(TIME, RELATIVE, PASSES, SCORING),
         format=formatting,

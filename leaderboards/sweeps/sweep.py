@@ -136,6 +136,9 @@ def sweep(
     precision: str | None = None,
     seed: int = 0,
     engine: str = "processes",
+    per_class: int | None = None,
+    part: str | None = None,
+    force: bool = False,
     plugins: Iterable[str] = (),
     progress: bool = True,
 ) -> Sweep:
@@ -152,11 +155,11 @@ def sweep(
         A selection.
     framework
         ``torch`` or ``tensorflow``.
-    limit
-        Only the first so many samples.
     out
-        The folder of results; ``results/sweep-METHOD`` where None.
-    model, data, device, precision, seed, engine, plugins, progress
+        The folder of results; ``results/sweep-METHOD-PARAMETERS`` where None.
+    force
+        Where the folder holds another sweep or run: replace it once this one has ended; points of both are kept.
+    model, data, device, precision, seed, engine, limit, per_class, part, plugins, progress
         As `benchmark.run.run` takes them.
 
     Raises
@@ -182,9 +185,14 @@ def sweep(
         seeds=(seed,),
         precision=precision,
         limit=limit,
+        per_class=per_class,
+        part=part,
     )
-    folder = Path(out) if out is not None else Path("results") / f"sweep-{parse_selection(method).name}"
-    result = run_sweep(grid, suite, folder, device=device, engine=engine, plugins=plugins, progress=progress)
+    usual = "-".join(["sweep", parse_selection(method).name, *(axis.name for axis in grid.axes)])
+    folder = Path(out) if out is not None else Path("results") / usual
+    result = run_sweep(
+        grid, suite, folder, device=device, engine=engine, force=force, plugins=plugins, progress=progress
+    )
     return _swept(grid, Standings.of_run(result), folder)
 
 

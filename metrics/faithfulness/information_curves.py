@@ -103,10 +103,10 @@ class InformationCurve(Measure):
                 masks = [start, *(revealed(start, order, share) for share in self.shares)]
                 pictures = [*pool.map(partial(interpolated, picture), masks), picture]
                 information = np.array(list(pool.map(webp_length, pictures)), np.float64)
-                inputs = np.moveaxis(np.stack(pictures), -1, 1).astype(np.float32) / 255
+                inputs = model.from_unit(np.moveaxis(np.stack(pictures), -1, 1).astype(np.float32) / 255)
                 logits = model.to_numpy(model.engine.outputs(model.from_numpy(model.native_array(inputs))))
                 target = np.full(len(pictures), scoring.target[row])
-                seen.append(Revealed(information, TargetScores.of(logits, target)))
+                seen.append(Revealed(information, TargetScores.of(logits, target, model.link)))
         return seen
 
     def _area(self, seen: Revealed) -> float:
@@ -143,7 +143,8 @@ def revealed(known: np.ndarray, order: np.ndarray, share: float) -> np.ndarray:
 
 def as_picture(model: Model, sample: np.ndarray) -> np.ndarray:
     """Return one sample (1, channels, height, width), raw domain, as uint8 (height, width, channels)."""
-    picture: np.ndarray = np.rint(np.clip(np.moveaxis(sample[0], 0, -1), 0, 1) * 255).astype(np.uint8)
+    unit = np.clip(np.moveaxis(model.to_unit(sample[0]), 0, -1), 0, 1)
+    picture: np.ndarray = np.rint(unit * 255).astype(np.uint8)
     return picture
 
 

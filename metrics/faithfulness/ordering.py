@@ -11,7 +11,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Extent, Levels
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
@@ -51,7 +51,7 @@ class OrderingArea(CurveMeasure):
     action: Action
     """``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay)."""
     levels: OrderedLevels = OrderedLevels()
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     undivided: bool = False
     """Whether the blank's logit is left in."""
     score: Literal["logit"] = "logit"

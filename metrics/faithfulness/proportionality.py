@@ -11,7 +11,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
 from .area import Action
@@ -51,7 +51,7 @@ class ProportionalityGap(CurveMeasure):
     steps: Annotated[
         int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
     ] = 28
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     reference_code: Annotated[
         bool, Doc("normalise and step as the reference code does", source="the clean definition")
     ] = False
