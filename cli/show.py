@@ -167,8 +167,12 @@ def status_command(
 def doctor_command(
     as_json: options.AsJson = False,
 ) -> None:
-    """Show versions and devices, and what is missing."""
-    from ..benchmark.setting.environment import diagnose
+    """Show versions and devices, what is missing, and what cannot be imported or does not fit together.
+
+    \b
+    heatmark doctor
+    """
+    from ..benchmark.setting.diagnosis import diagnose
 
     report = diagnose()
     if as_json:
@@ -178,13 +182,17 @@ def doctor_command(
     machine = {**report.machine, "memory": f"{report.machine['memory_bytes'] / 2**30:.1f} GiB"}
     rows += [[key, str(value)] for key, value in machine.items() if key != "memory_bytes"]
     for framework in report.frameworks:
-        rows.append([f"{framework.name} runs on", framework.problem or ", ".join(framework.devices)])
+        rows.append([f"{framework.name} runs on", ", ".join(framework.devices) or framework.problem])
     rows.append(["cache", report.cache])
     _print_table(None, rows)
     for extra, names in report.missing.items():
         typer.echo(f"Missing: {', '.join(names)}. Install with: pip install 'heatmark[{extra}]'")
-    if not report.missing:
-        typer.echo("Nothing is missing.")
+    for name, problem in report.broken.items():
+        typer.echo(f"{name}: {problem}")
+    for misfit in report.misfits:
+        typer.echo(f"Does not fit: {misfit}")
+    if not report.missing and not report.broken and not report.misfits:
+        typer.echo("Nothing is missing, everything can be imported, and all versions fit together.")
 
 
 def entry_facts(entry: Any) -> dict[str, Any]:

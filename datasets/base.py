@@ -13,7 +13,20 @@ from pathlib import Path
 from ..errors import BadInput
 from ..identity import digest
 from .framing import target_of
-from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample
+from .samples import (
+    UNIT,
+    ArrayFormat,
+    Batch,
+    Framing,
+    InputFormat,
+    Neutral,
+    RawValues,
+    Sample,
+    Sizing,
+    Skipped,
+    UnreadableSample,
+    valid_text,
+)
 from .streaming import batch_of, grouped, prefetched, rows
 
 __all__ = [
@@ -22,6 +35,7 @@ __all__ = [
     "Dataset",
     "Framing",
     "InputFormat",
+    "RawValues",
     "Sample",
     "Sizing",
     "Skipped",
@@ -48,6 +62,12 @@ class Dataset(ABC):
     """``whole`` for photographs as taken, ``cropped`` where they are framed already."""
     folder: Path | None = None
     """Where its files lie, or None."""
+    domain: tuple[float, float] = UNIT
+    """The lowest and the highest raw value."""
+    neutral: Neutral | None = None
+    """The raw value that stands for nothing being there, ``mean`` where that is each sample's own mean, or None to go
+    by the rule for such data (`Interface.raw_values`). Where it changes, results do: raise the revision.
+    """
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -76,6 +96,11 @@ class Dataset(ABC):
             If the data comes without such a split.
         """
         raise BadInput(f"{self.name} comes without a split {split!r}.")
+
+    @property
+    def raw_values(self) -> RawValues:
+        """What its raw values mean."""
+        return RawValues(self.domain, self.neutral)
 
     @property
     def title(self) -> str:
@@ -164,7 +189,7 @@ class Dataset(ABC):
 
     def note_skipped(self, path: str, reason: str) -> None:
         """Record a file that is left out, once."""
-        self._record().setdefault(path, Skipped(path, reason))
+        self._record().setdefault(path, Skipped(valid_text(path), valid_text(reason)))
 
     def describe(self) -> str:
         """Return one line: name, samples, classes, revision, files left out."""
@@ -229,6 +254,8 @@ class Subset(Dataset):
         self.class_names = parent.class_names
         self.framing = parent.framing
         self.folder = parent.folder
+        self.domain = parent.domain
+        self.neutral = parent.neutral
 
     @cached_property
     def revision(self) -> str:  # type: ignore[override]  # worked out late: it may read a part of every file

@@ -26,6 +26,12 @@ METHODS_AUDITED = (
 )
 """Methods of different kinds and quality, none of them dear: metrics that explain again do so many times."""
 
+LIMIT = 64
+"""Samples of each data set."""
+
+LOCALISATION = "localisation_auc"
+"""What tells whether a control finds the truth by itself: measured of every control, whatever is audited."""
+
 METHOD: Role = "method"
 ORACLE: Role = "oracle"
 CONTROL: Role = "control"
@@ -62,7 +68,7 @@ def audit_plan(
     models: Names | None = None,
     methods: Names = METHODS_AUDITED,
     framework: str | None = None,
-    limit: int = 32,
+    limit: int = LIMIT,
     seed: int = 0,
     device: str = "auto",
     plugins: Names = (),

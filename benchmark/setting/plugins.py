@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...models.zoo.torchvision_operators import torchvision_importable
 from ...registry import Entry
 
 
@@ -26,10 +27,11 @@ def load_plugins(plugins: Iterable[str]) -> None:
     """
     for plugin in plugins:
         before = {id(entry) for entry in _registered()}
-        if plugin.endswith(".py"):
-            _import_file(Path(plugin))
-        else:
-            _import_module(plugin)
+        with torchvision_importable():
+            if plugin.endswith(".py"):
+                _import_file(Path(plugin))
+            else:
+                _import_module(plugin)
         name = plugin_module(plugin)
         own = [entry for entry in _registered() if f"{entry.origin}.".startswith(f"{name}.") or id(entry) not in before]
         if not own and multiprocessing.parent_process() is None:

@@ -118,7 +118,9 @@ class _Cell:
         model, seed, count = self.task.model, self.job.spec.seed, len(asked.target)
         assert asked.logits is not None
         # Where no label is known any class stands in, and what is said of it is not used.
-        of_target, of_label = (TargetScores.of(asked.logits, one) for one in (asked.target, np.maximum(labels, 0)))
+        of_target, of_label = (
+            TargetScores.of(asked.logits, one, model.link) for one in (asked.target, np.maximum(labels, 0))
+        )
         columns = {
             "label": labels,
             "predicted": asked.logits.argmax(axis=1),

@@ -31,7 +31,7 @@ class ImageFile:
 
 
 class ImageFiles(Dataset):
-    """Picture files with labels.
+    """Picture files with labels: photographs, so no one colour stands for nothing being there (docs/datasets.md).
 
     The revision is a digest over the class names and every file's id, label and content. The content counts by the
     published checksum where there is one, else by the size and the SHA-256 of the first 64 KiB; it is worked out
@@ -46,6 +46,8 @@ class ImageFiles(Dataset):
     skipped
         Files that were left out already.
     """
+
+    neutral = "mean"
 
     def __init__(
         self,

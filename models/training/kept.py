@@ -17,6 +17,7 @@ from ..architecture.nodes import Architecture, check_weights
 from ..architecture.small_networks import NETWORKS
 from ..architecture.weights_file import StoredWeights, load_metadata, load_weights, save_weights
 from ..catalogue import MODELS
+from ..conventions import Conventions
 from ..devices import installed_frameworks, package_version, require_framework
 from ..normalization import Normalization
 from ..queries import FRAMEWORKS
@@ -77,6 +78,8 @@ class RestoredNetwork:
     """The SHA-256 that identifies the weights."""
     record: TrainedModel
     """How it was trained."""
+    conventions: Conventions
+    """What the data that it was trained on said of its raw values."""
 
 
 def train(
@@ -155,6 +158,7 @@ def trained_weights(
         "versions": _versions(framework),
         "recipe": asdict(recipe),
         "normalization": {"mean": list(normalization.mean), "std": list(normalization.std)},
+        "raw_values": asdict(data.values),
         "history": [asdict(epoch) for epoch in history],
     }
     if data.seen:
@@ -221,9 +225,19 @@ def restore(path: Path, name: str) -> RestoredNetwork:
         check_weights(architecture, stored.arrays)
         normalization = Normalization(tuple(metadata["normalization"]["mean"]), tuple(metadata["normalization"]["std"]))
         names = tuple(metadata["class_names"])
-        return RestoredNetwork(architecture, stored.arrays, normalization, names, metadata["digest"], record)
+        said = _conventions(metadata.get("raw_values", {}))
+        return RestoredNetwork(architecture, stored.arrays, normalization, names, metadata["digest"], record, said)
     except (KeyError, TypeError, BadInput) as error:
         raise StorageError(f"{path} does not describe a network ({error!r}). Delete it and train again.") from error
+
+
+def _conventions(said: Mapping[str, Any]) -> Conventions:
+    """Return what a file says of raw values; files from before it was kept say nothing."""
+    domain, neutral = said.get("domain"), said.get("neutral")
+    return Conventions(
+        domain=None if domain is None else (float(domain[0]), float(domain[1])),
+        neutral=tuple(neutral) if isinstance(neutral, list) else neutral,
+    )
 
 
 def default_framework() -> str:

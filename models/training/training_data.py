@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...datasets.base import ArrayFormat, Dataset
+from ...datasets.base import ArrayFormat, Dataset, RawValues
 from ...errors import BadInput
 from ..architecture.nodes import Shape
 from .recipe import Split
@@ -33,6 +33,8 @@ class TrainingData:
     """Where they come from: the name it loads by, its short name, and its revision."""
     class_names: tuple[str, ...]
     """One name per class."""
+    values: RawValues
+    """What the data says of its raw values."""
     folder: Path | None = None
     """Where the data lies, or None."""
     seen: tuple[str, ...] = ()
@@ -77,7 +79,9 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
         split = Split(*_labelled(parts[0], shape)[:2], *_labelled(parts[1], shape)[:2])
     _report_left_out(dataset)
     names = tuple(dataset.class_names)
-    return TrainingData(split, dataset.name, dataset.title, dataset.revision, names, dataset.folder, seen)
+    return TrainingData(
+        split, dataset.name, dataset.title, dataset.revision, names, dataset.raw_values, dataset.folder, seen
+    )
 
 
 def _own_split(dataset: Dataset) -> tuple[Dataset, Dataset] | None:

@@ -21,6 +21,7 @@ from ..queries import FRAMEWORKS, Framework, Precision
 from ..wrap import framework_of
 from .loading import wrapped
 from .saved_keras import check_saved_keras, load_saved_keras
+from .torchvision_operators import torchvision_importable
 
 _FORMS = "Write pkg.module:build, file.py:build, file:net.keras or file:net.h5."
 
@@ -100,7 +101,7 @@ def _function(place: str, name: str, text: str) -> Callable[[], Any]:
 def _users_code(failed: str) -> Iterator[None]:
     """Let modules in the working folder be imported, as ``python -m`` does; say where the user's own code raises."""
     try:
-        with _importable(str(Path.cwd())):
+        with _importable(str(Path.cwd())), torchvision_importable():
             yield
     except HeatmarkError:
         raise
