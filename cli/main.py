@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ..errors import HeatmarkError, Interrupted
 from . import options
 from .audit import audits
+from .check import check_command
 from .draw import explain_command, sweep_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
 from .runtime import runtime_command
@@ -53,6 +54,7 @@ app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
+app.command("check")(check_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
