@@ -21,6 +21,10 @@ class BadInput(HeatmarkError, ValueError):
     """An argument, array, file or option that cannot be used as it is."""
 
 
+class NetworkFailed(BadInput):
+    """A network that raised an error of its own or its framework's when it was asked."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 

@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..identity import array_digest, digest
 from .base import Dataset
 from .registry import find_dataset, spelt
-from .samples import Framing, Sample
+from .samples import UNIT, Framing, Neutral, Sample
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -27,7 +27,7 @@ class ArrayDataset(Dataset):
     name
         What it is called.
     x
-        uint8 (0 to 255) or float in [0, 1], channels last: (n, height, width, channels) for pictures,
+        uint8 (0 to 255) or float in the domain, channels last: (n, height, width, channels) for pictures,
         (n, length, channels) for series, (n, features) for flat vectors. It is copied unless it is read-only.
     y
         Class ids, integers (n,), -1 where unknown; all unknown where None.
@@ -43,6 +43,8 @@ class ArrayDataset(Dataset):
         Which part of the data this is.
     splits
         The other parts, for training recipes: name -> (x, y).
+    domain, neutral
+        See `Dataset`; where given, they are part of the revision.
 
     Raises
     ------
@@ -65,14 +67,22 @@ class ArrayDataset(Dataset):
         splits: Mapping[str, Arrays] | None = None,
         title: str = "",
         folder: Path | None = None,
+        domain: tuple[float, float] = UNIT,
+        neutral: Neutral | None = None,
     ) -> None:
         self.name = name
+        self.domain = domain
+        self.neutral = neutral
+        self._stated = {
+            **({} if domain == UNIT else {"domain": list(domain)}),
+            **({} if neutral is None else {"neutral": list(neutral) if isinstance(neutral, tuple) else neutral}),
+        }
         self.title = title
         self.license = license
         self.framing = framing
         self.folder = folder
         self.split = split
-        self.x = _checked_values(name, x)
+        self.x = _checked_values(name, x, self.raw_values.domain)
         count = len(self.x)
         self.y = _checked_labels(name, y, count)
         self.ids = tuple(str(index) for index in range(count)) if ids is None else tuple(ids)
@@ -87,7 +97,7 @@ class ArrayDataset(Dataset):
             raise BadInput(f"{name}: label {top} is out of range for {len(self.class_names)} class names.")
         self._splits = {
             key: (
-                _checked_values(f"{name}, split {key}", part),
+                _checked_values(f"{name}, split {key}", part, domain),
                 _checked_labels(f"{name}, split {key}", labels, len(part)),
             )
             for key, (part, labels) in (splits or {}).items()
@@ -106,7 +116,7 @@ class ArrayDataset(Dataset):
         rows = np.asarray(indices, dtype=np.int64)
         parts = [self.x[rows], self.y[rows], *([] if self.masks is None else [self.masks[rows]])]
         ids = [self.ids[index] for index in indices]
-        return digest({"arrays": array_digest(*parts), "ids": ids, "classes": self.class_names})
+        return digest({"arrays": array_digest(*parts), "ids": ids, "classes": self.class_names, **self._stated})
 
     def sample(self, index: int) -> Sample:
         """Return one sample."""
@@ -117,12 +127,18 @@ class ArrayDataset(Dataset):
         """Return one sample's class id."""
         return int(self.y[index])
 
+    def sample_id(self, index: int) -> str:
+        """Return one sample's id."""
+        return self.ids[index]
+
     def part(self, split: str) -> ArrayDataset:
         """Return a split as a dataset with positions for ids and without masks; see `Dataset.part`."""
         splits = {**self._splits, self.split: (self.x, self.y)}
         if split not in splits:
             raise BadInput(f"{self.name} has no split {split!r}; it has: {', '.join(sorted(splits))}.")
-        return ArrayDataset(self.name, *splits[split], class_names=self.class_names)
+        made = ArrayDataset(self.name, *splits[split], class_names=self.class_names, domain=self.domain)
+        made.neutral = self.neutral
+        return made
 
 
 def hash_order(count: int, key: str) -> np.ndarray:
@@ -153,14 +169,17 @@ def dataset_of_parts(
     *,
     ids: Sequence[str] | None = None,
     folder: Path | None = None,
+    domain: tuple[float, float] = UNIT,
+    neutral: Neutral | None = None,
     **options: Any,
 ) -> ArrayDataset:
     """Return one split of a registered dataset, whose other parts come along for training.
 
-    ``options`` are those in its name beside the split; by default samples are numbered within their split.
+    ``options`` are those in its name beside the split; by default samples are numbered within their split. The neutral
+    value is heatmark's own statement, not data, so it is no part of the revision.
     """
     x, y = parts[split]
-    return ArrayDataset(
+    made = ArrayDataset(
         spelt(title, split=split, **options),
         x,
         y,
@@ -171,10 +190,13 @@ def dataset_of_parts(
         splits={key: part for key, part in parts.items() if key != split},
         title=title,
         folder=folder,
+        domain=domain,
     )
+    made.neutral = neutral
+    return made
 
 
-def _checked_values(name: str, x: np.ndarray) -> np.ndarray:
+def _checked_values(name: str, x: np.ndarray, domain: tuple[float, float] | None) -> np.ndarray:
     """Return read-only values of type uint8 or float32."""
     if not isinstance(x, np.ndarray) or x.ndim < 2 or x.size == 0:
         shape = getattr(x, "shape", type(x).__name__)
@@ -184,10 +206,11 @@ def _checked_values(name: str, x: np.ndarray) -> np.ndarray:
     if x.dtype.kind != "f":
         raise BadInput(f"{name}: values have type {x.dtype}; give uint8 (0 to 255) or floats in [0, 1].")
     low, high = float(x.min()), float(x.max())
-    if not (low >= 0 and high <= 1):
+    least, most = domain or UNIT
+    if not (low >= least and high <= most):
         raise BadInput(
-            f"{name}: values from {low:g} to {high:g}, expected finite ones in [0, 1]. Rescale them and let the "
-            "model's preprocessing undo it."
+            f"{name}: values from {low:g} to {high:g}, expected finite ones in [{least:g}, {most:g}]. Rescale them and "
+            "let the model's preprocessing undo it, or give domain=(lowest, highest)."
         )
     return _frozen(x, np.dtype(np.float32))
 

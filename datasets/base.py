@@ -6,13 +6,27 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from ..errors import BadInput
 from ..identity import digest
 from .framing import target_of
-from .samples import ArrayFormat, Batch, Framing, InputFormat, Sample, Sizing, Skipped, UnreadableSample, valid_text
+from .samples import (
+    UNIT,
+    ArrayFormat,
+    Batch,
+    Framing,
+    InputFormat,
+    Neutral,
+    RawValues,
+    Sample,
+    Sizing,
+    Skipped,
+    UnreadableSample,
+    valid_text,
+)
 from .streaming import batch_of, grouped, prefetched, rows
 
 __all__ = [
@@ -21,6 +35,7 @@ __all__ = [
     "Dataset",
     "Framing",
     "InputFormat",
+    "RawValues",
     "Sample",
     "Sizing",
     "Skipped",
@@ -47,6 +62,12 @@ class Dataset(ABC):
     """``whole`` for photographs as taken, ``cropped`` where they are framed already."""
     folder: Path | None = None
     """Where its files lie, or None."""
+    domain: tuple[float, float] = UNIT
+    """The lowest and the highest raw value."""
+    neutral: Neutral | None = None
+    """The raw value that stands for nothing being there, ``mean`` where that is each sample's own mean, or None to go
+    by the rule for such data (`Interface.raw_values`). Where it changes, results do: raise the revision.
+    """
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -62,6 +83,10 @@ class Dataset(ABC):
         """Return one sample's class id, -1 where it is unknown; override it where no sample need be read for it."""
         return self.sample(index).label
 
+    def sample_id(self, index: int) -> str:
+        """Return one sample's id; override it where no sample need be read for it."""
+        return self.sample(index).id
+
     def part(self, split: str) -> Dataset:
         """Return a split (``train`` or ``test``) of the data that this dataset belongs to, for training.
 
@@ -71,6 +96,11 @@ class Dataset(ABC):
             If the data comes without such a split.
         """
         raise BadInput(f"{self.name} comes without a split {split!r}.")
+
+    @property
+    def raw_values(self) -> RawValues:
+        """What its raw values mean."""
+        return RawValues(self.domain, self.neutral)
 
     @property
     def title(self) -> str:
@@ -224,7 +254,13 @@ class Subset(Dataset):
         self.class_names = parent.class_names
         self.framing = parent.framing
         self.folder = parent.folder
-        self.revision = parent.revision_of(indices)
+        self.domain = parent.domain
+        self.neutral = parent.neutral
+
+    @cached_property
+    def revision(self) -> str:  # type: ignore[override]  # worked out late: it may read a part of every file
+        """What the parent gives for these samples."""
+        return self.parent.revision_of(self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -236,6 +272,10 @@ class Subset(Dataset):
     def label(self, index: int) -> int:
         """Return a class id of the parent."""
         return self.parent.label(self.indices[index])
+
+    def sample_id(self, index: int) -> str:
+        """Return an id of the parent."""
+        return self.parent.sample_id(self.indices[index])
 
     def revision_of(self, indices: Sequence[int]) -> str:
         """Return what the parent gives for the same samples."""

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import BadInput
-from .samples import Framing, InputFormat, Sample, Sizing
+from .samples import UNIT, Framing, InputFormat, Sample, Sizing
 
 # ITU-R BT.601, the weights by which PIL, OpenCV and scikit-learn's readers make grey pictures of colour ones.
 LUMINANCE = (0.299, 0.587, 0.114)
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-# Rounding of float32 arithmetic may leave [0, 1] by this much; more is an error of the dataset.
+# Rounding of float32 arithmetic may leave the domain by this share of its width; more is an error of the dataset.
 RANGE_TOLERANCE = 1e-5
 
 
@@ -63,7 +63,9 @@ def target_of(model: InputFormat) -> Target:
     raise BadInput(f"The model's channel axis is {model.channel_axis} for inputs of shape {shape}; it must be 1 or -1.")
 
 
-def framed(sample: Sample, target: Target, framing: Framing = "whole") -> tuple[np.ndarray, np.ndarray | None]:
+def framed(
+    sample: Sample, target: Target, framing: Framing = "whole", domain: tuple[float, float] = UNIT
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a sample as the model takes it, and its mask.
 
     The values are worked out once, channels last, and only then laid out, so every layout holds the same bits.
@@ -76,18 +78,22 @@ def framed(sample: Sample, target: Target, framing: Framing = "whole") -> tuple[
         The model's input.
     framing
         The dataset's framing; ``cropped`` pictures are resized whole.
+    domain
+        The lowest and the highest value of the dataset; uint8 stands for [0, 1] whatever it says.
 
     Returns
     -------
     array, mask
-        float32 in [0, 1] in the model's layout; boolean (*spatial), or None.
+        float32 in the domain, in the model's layout; boolean (*spatial), or None.
 
     Raises
     ------
     BadInput
         If the sample's shape, channels or values do not fit; the message has both shapes and the sample's id.
     """
-    values, mask = _values(sample), sample.mask
+    if sample.array.dtype == np.uint8:
+        domain = UNIT
+    values, mask = _values(sample, domain), sample.mask
     if mask is not None and mask.shape != values.shape[: len(mask.shape)]:
         raise BadInput(f"Sample {sample.id!r}: its mask has shape {mask.shape} but its array {values.shape}.")
     if target.channels is None:
@@ -97,7 +103,7 @@ def framed(sample: Sample, target: Target, framing: Framing = "whole") -> tuple[
     if values.ndim == 3:
         values = _with_channels(sample, values, target)
         crop = target.sizing.crop if framing == "whole" else None
-        values = np.clip(resized(values, target.spatial, crop, target.sizing.interpolation), 0.0, 1.0)
+        values = np.clip(resized(values, target.spatial, crop, target.sizing.interpolation), *domain)
         mask = None if mask is None else resized_mask(mask, target.spatial, crop)
     elif values.shape != (*target.spatial, target.channels):
         raise _mismatch(sample, target)
@@ -147,8 +153,8 @@ def resized_mask(mask: np.ndarray, goal: tuple[int, ...], crop: float | None) ->
     return np.ascontiguousarray(whole[top : top + goal[0], left : left + goal[1]])
 
 
-def _values(sample: Sample) -> np.ndarray:
-    """Return the sample's values as float32 in [0, 1], in an array of their own or a read-only view."""
+def _values(sample: Sample, domain: tuple[float, float]) -> np.ndarray:
+    """Return the sample's values as float32 in the domain, in an array of their own or a read-only view."""
     array = sample.array
     if array.size == 0:
         raise BadInput(f"Sample {sample.id!r} is empty (shape {array.shape}).")
@@ -159,12 +165,14 @@ def _values(sample: Sample) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise BadInput(f"Sample {sample.id!r} holds NaN or infinite values. Clean the data first.")
-    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+    least, most = domain
+    beyond = RANGE_TOLERANCE * (most - least)
+    if low < least - beyond or high > most + beyond:
         raise BadInput(
-            f"Sample {sample.id!r} has values from {low:g} to {high:g}; the raw domain is [0, 1]. Rescale the data and "
-            "let the model's preprocessing undo it."
+            f"Sample {sample.id!r} has values from {low:g} to {high:g}; the raw domain is [{least:g}, {most:g}]. "
+            "Rescale the data and let the model's preprocessing undo it, or give the dataset its domain."
         )
-    clipped: np.ndarray = np.clip(array, 0.0, 1.0, dtype=np.float32)
+    clipped: np.ndarray = np.clip(array, least, most, dtype=np.float32)
     return clipped
 
 

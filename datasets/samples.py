@@ -12,6 +12,40 @@ from ..errors import BadInput
 
 Framing = Literal["whole", "cropped"]
 
+#: The raw value that stands for nothing being there: one for all channels, one for each, or each sample's own mean.
+Neutral = float | tuple[float, ...] | Literal["mean"]
+
+UNIT: tuple[float, float] = (0.0, 1.0)
+"""The domain of pictures, and of whatever states no other."""
+
+
+@dataclass(frozen=True)
+class RawValues:
+    """What raw values mean.
+
+    Raises
+    ------
+    BadInput
+        If the domain is empty, or the neutral value is neither a number in it, nor one for each channel, nor "mean".
+    """
+
+    domain: tuple[float, float] | None = None
+    """The lowest and the highest value; None where nobody says."""
+    neutral: Neutral | None = None
+    """The value that stands for nothing being there; None where nobody says."""
+
+    def __post_init__(self) -> None:
+        low, high = self.domain or (-np.inf, np.inf)
+        if not low < high:
+            raise BadInput(f"A domain is (lowest, highest) raw value; got ({low:g}, {high:g}).")
+        if self.neutral is None or self.neutral == "mean":
+            return
+        values = np.atleast_1d(np.asarray(self.neutral))
+        if values.dtype.kind not in "iuf" or values.ndim != 1 or not values.size or not np.isfinite(values).all():
+            raise BadInput(f"The neutral value is a number, one for each channel, or 'mean'; got {self.neutral!r}.")
+        if not ((values >= low) & (values <= high)).all():
+            raise BadInput(f"The neutral value {self.neutral} is outside the domain from {low:g} to {high:g}.")
+
 
 def valid_text(name: str) -> str:
     """Return the name of a file or folder as text that can be printed and kept, also where its bytes are no UTF-8.
@@ -90,8 +124,8 @@ class Sample:
     id: str
     """Stable and unique within the dataset."""
     array: np.ndarray
-    """uint8 (0 to 255) or float32 in [0, 1], spatial axes first and channels last: (height, width, channels) for
-    pictures, (length, channels) for series, (features,) for flat vectors.
+    """uint8 (0 to 255) or float32 in the dataset's domain, spatial axes first and channels last: (height, width,
+    channels) for pictures, (length, channels) for series, (features,) for flat vectors.
     """
     label: int
     """The class id, or -1 where it is unknown."""
@@ -107,7 +141,7 @@ class Batch:
     """Some samples, ready for one model."""
 
     x: Any
-    """Tensor (n, *model.input_shape) on the model's device, raw domain [0, 1], float32."""
+    """Tensor (n, *model.input_shape) on the model's device, raw values, float32."""
     y: np.ndarray
     """Labels, int64 (n,), -1 where unknown."""
     ids: tuple[str, ...]

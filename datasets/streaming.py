@@ -22,6 +22,7 @@ class Readable(Protocol):
     """What streaming asks of a dataset."""
 
     framing: Framing
+    domain: tuple[float, float]
 
     def sample(self, index: int) -> Sample:
         """Read one sample."""
@@ -59,7 +60,7 @@ def rows(dataset: Readable, indices: Iterable[int], target: Target) -> Iterator[
             last = str(error)
             continue
         read += 1
-        array, mask = framed(sample, target, dataset.framing)
+        array, mask = framed(sample, target, dataset.framing, dataset.domain)
         yield Row(index, sample.id, sample.label, array, mask)
     if asked and not read:
         raise BadInput(f"None of the {asked} samples asked for can be read. The last: {last}")

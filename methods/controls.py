@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
@@ -14,19 +15,17 @@ from ..parameters import Doc
 from .registry import register_method
 from .request import Request
 
+_INSIDE, _OUTSIDE = 1e-3, 1e-6
+"""How far the oracle's values may lie from 1 inside the truth and from 0 outside."""
+
 _control = partial(register_method, family="control", signed=False, pooling="none", cost="no pass")
 
 
 @_control("random", signed=True)
 def random(request: Request) -> Tensor:
     """Independent standard normal values; each sample's depend on the seed and on its own content."""
-    first = request.model.to_numpy(request.model.channels_first(request.x))
-    maps = [
-        request.bank.generator("random", zlib.crc32(np.ascontiguousarray(sample).tobytes())).standard_normal(
-            request.model.spatial_shape, dtype=np.float32
-        )
-        for sample in first
-    ]
+    shape = request.model.spatial_shape
+    maps = [generator.standard_normal(shape, dtype=np.float32) for generator in _generators(request, "random")]
     return request.model.from_numpy(np.stack(maps))
 
 
@@ -73,12 +72,24 @@ def constant(request: Request) -> Tensor:
     return request.model.from_numpy(np.ones((request.count, *request.model.spatial_shape), np.float32))
 
 
-@_control("oracle", needs=["masks"])
+@_control("oracle", needs=["masks"], version=2)
 def oracle(request: Request) -> Tensor:
-    """The ground truth itself, where the dataset has masks: the ceiling of every table."""
+    """The ground truth itself, where the dataset has masks: the ceiling of every table.
+
+    A mask has two values, and ranked row by row its ties would paint stripes. So positions inside lie between 0.999
+    and 1, those outside between 0 and 0.000001, in an order that depends on the seed and the sample's content.
+    """
     if request.ground_truth is None:
         raise NotApplicable("The oracle needs ground-truth masks, and this dataset has none.")
-    return request.model.from_numpy(request.ground_truth.astype(np.float32))
+    truth = request.ground_truth.astype(bool)
+    order = np.stack([generator.random(request.model.spatial_shape) for generator in _generators(request, "oracle")])
+    return request.model.from_numpy(np.where(truth, 1.0 - _INSIDE * order, _OUTSIDE * order).astype(np.float32))
+
+
+def _generators(request: Request, stream: str) -> Iterator[np.random.Generator]:
+    """Yield each sample's generator, which depends on the seed and on the sample's own content."""
+    for sample in request.model.to_numpy(request.model.channels_first(request.x)):
+        yield request.bank.generator(stream, zlib.crc32(np.ascontiguousarray(sample).tobytes()))
 
 
 def _extended(request: Request, maps: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.base import RawValues
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor
 from ..models.base import Model
@@ -87,8 +88,11 @@ def explain_batch(
     *,
     channels: bool = False,
     ground_truth: np.ndarray | None = None,
+    values: RawValues | None = None,
 ) -> np.ndarray:
     """Return the maps of one batch that is on the device already; see `explain`.
+
+    ``values`` is what the data says of its raw values, where the samples are a dataset's.
 
     Raises
     ------
@@ -98,7 +102,8 @@ def explain_batch(
     reason = method.why_not(model)
     if reason is not None:
         raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason.rstrip('.')}.")
-    request = Request(model, x, np.asarray(target, np.int64), seed, inner=method.inner, ground_truth=ground_truth)
+    classes = np.asarray(target, np.int64)
+    request = Request(model, x, classes, seed, inner=method.inner, ground_truth=ground_truth, values=values)
     with model.operations.on_device():
         result = method.entry.function(request, **method.parameters)
         resolved = (int(x.shape[0]), *model.input_shape)

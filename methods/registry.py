@@ -107,8 +107,8 @@ class Method(Chosen[MethodEntry]):
         needs = self.entry.needs
         if "feature_maps" in needs and model.has_attention():
             return f"{self.entry.carrier}'s maps need feature maps, and {model.name} has tokens"
-        if "relu" in needs and not model.has_rectifiers():
-            return f"{model.name} has no ReLU"
+        if "relu" in needs and (reason := model.why_no_rule()) is not None:
+            return reason
         if "attention" in needs and (reason := model.tokens.why_no_attention()) is not None:
             return reason
         if "layers" in needs:

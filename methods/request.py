@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..datasets.base import RawValues
+from ..datasets.samples import UNIT
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
 from ..models.engine import Chunk, Maker, Pairs, Transform
-from ..models.inputs.baselines import baseline_of
+from ..models.inputs.baselines import baseline_of, width_of
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
 from ..models.token_grid import maps_of_tokens
@@ -48,6 +50,8 @@ class Request:
         The method that a wrapper wraps, or None.
     ground_truth
         Boolean masks (n, *spatial), or None where the dataset has none.
+    values
+        What raw values mean: their domain, and which stands for nothing being there.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class Request:
         *,
         inner: Method | None = None,
         ground_truth: np.ndarray | None = None,
+        values: RawValues | None = None,
     ) -> None:
         self.model = model
+        self.values = model.raw_values(values)
         self.x = x
         self.seed = seed
         self.inner = inner
@@ -73,6 +79,11 @@ class Request:
     def operations(self) -> TensorOperations:
         """The array namespace of the model's framework."""
         return self.model.operations
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The lowest and the highest raw value."""
+        return self.values.domain or UNIT
 
     @property
     def count(self) -> int:
@@ -93,7 +104,7 @@ class Request:
 
     def baseline(self, given: str | float | np.ndarray) -> Tensor:
         """Return what stands for absence, one for all samples or one for each; see `baseline_of`."""
-        return baseline_of(self.model, self.x, given, self.bank)
+        return baseline_of(self.model, self.x, given, self.bank, self.values)
 
     def baselines(self, given: str | float | np.ndarray) -> list[Tensor]:
         """Return several baselines where a text names them, as ``black+white``."""
@@ -246,10 +257,14 @@ class Request:
         return x * mask if fill is None else self.operations.blend(mask, x, fill)
 
     def noise(self, stream: str, chunk: Chunk, deviation: float = 1.0) -> Tensor:
-        """Return normal noise for a chunk, one picture per variant, the same for every sample."""
+        """Return normal noise for a chunk, one picture per variant, the same for every sample.
+
+        ``deviation`` is a share of the domain's width.
+        """
         if stream not in self._streams:
             self._streams[stream] = self.bank.normal(stream, (self.model.channels, *self.model.spatial_shape))
         # Each picture goes to the device once, however many samples of the chunk it is for.
         numbers, places = np.unique(chunk.variants, return_inverse=True)
-        drawn = deviation * self.model.from_numpy(self.model.native_array(self._streams[stream][numbers]))
+        size = deviation * width_of(self.model, self.values)
+        drawn = size * self.model.from_numpy(self.model.native_array(self._streams[stream][numbers]))
         return self.operations.take(drawn, places)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..datasets.base import RawValues
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
@@ -48,6 +49,7 @@ def evaluate_batch(
     *,
     masks: np.ndarray | None = None,
     explainer: Explainer | None = None,
+    values: RawValues | None = None,
 ) -> Evaluation:
     """Score the maps of one batch under all metrics.
 
@@ -71,6 +73,8 @@ def evaluate_batch(
         Boolean ground truth (n, *spatial), where the dataset has it.
     explainer
         How the maps were made, for metrics that explain other inputs or models too.
+    values
+        What the data says of its raw values, where the samples are a dataset's.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def evaluate_batch(
     if len(maps) != count:
         raise BadInput(f"There are {len(maps)} attributions for {count} samples.")
     target = np.asarray(target, np.int64)
-    clean = CleanMaps.of(model, maps)
+    clean, meant = CleanMaps.of(model, maps), model.raw_values(values)
     with model.operations.on_device():
         reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
         rankings = _rankings(model, x, clean, metrics, reasons)
@@ -91,13 +95,12 @@ def evaluate_batch(
             for metric in metrics
             if metric.id not in reasons
         }
-        fills = _fills(model, x, needs, reasons, seed)
+        fills = _fills(model, x, needs, reasons, seed, meant)
         left = [metric for metric in metrics if metric.id not in reasons]
         wanted = [set[Perturbation]().union(*(needs[metric.id][row] for metric in left)) for row in range(count)]
         seen = _Viewer(model, x, target, clean, rankings, fills).seen(wanted, logits)
-        scoring = Scoring(
-            model, x, np.asarray(maps, np.float32), target, seed, masks, explainer, facts, seen, known_logits=logits
-        )
+        whole = np.asarray(maps, np.float32)
+        scoring = Scoring(model, x, whole, target, seed, masks, explainer, facts, seen, logits, meant)
         scores = {metric.id: np.full(count, np.nan) for metric in metrics}
         for metric in left:
             try:
@@ -170,6 +173,7 @@ def _fills(
     needs: Mapping[str, Sequence[set[Perturbation]]],
     reasons: dict[str, str],
     seed: int,
+    values: RawValues,
 ) -> dict[str, Tensor]:
     """Return what stands in for each fill that some metric needs; note the metrics whose fill cannot be given."""
     users: dict[str, list[str]] = {}
@@ -180,7 +184,11 @@ def _fills(
     fills: dict[str, Tensor] = {}
     for fill, names in users.items():
         try:
-            fills[fill] = imputation_noise(model, fill, seed) if is_imputed(fill) else fill_of(model, x, fill, seed)
+            fills[fill] = (
+                imputation_noise(model, fill, seed, values)
+                if is_imputed(fill)
+                else fill_of(model, x, fill, seed, values)
+            )
         except NotApplicable as error:
             reasons.update(dict.fromkeys(names, str(error)))
     return fills
@@ -189,10 +197,6 @@ def _fills(
 def _kept(operations: TensorOperations, ranks: Tensor, first: Tensor, last: Tensor, outside: Tensor) -> Tensor:
     """Return whether ranks are from ``first`` to below ``last``, or the opposite where ``outside`` holds."""
     return ((ranks >= first) & (ranks < last)) != outside
-
-
-def _blackened(operations: TensorOperations, rows: Tensor, *band: Tensor) -> Tensor:
-    return rows * operations.to_float(_kept(operations, *band))
 
 
 def _filled(operations: TensorOperations, rows: Tensor, fill: Tensor, *band: Tensor) -> Tensor:
@@ -266,8 +270,6 @@ class _Viewer:
                 mask = model.with_channel_axis(chunk.of_samples(self._mask(prefix)))
                 return model.operations.blend(mask, rows, self._fill(fill.removeprefix(prefix), chunk))
         band = (chunk.of_samples(self._ranks(unit)), *(chunk.of_pairs(values) for values in bands))
-        if fill == "black":
-            return model.operations.compiled(_blackened, rows, *band)
         if is_imputed(fill):
             kept = model.without_channel_axis(model.operations.compiled(_kept, *band))
             if model.channel_axis == -1:
@@ -294,7 +296,7 @@ class _Viewer:
 
     def _read(self, logits: np.ndarray, rows: np.ndarray, items: Sequence[Perturbation]) -> list[Seen]:
         """Return what a chunk's logits (m, classes) say of perturbations of the samples ``rows``."""
-        scores = TargetScores.of(logits, self._target[rows])
+        scores = TargetScores.of(logits, self._target[rows], self._model.link)
         kept = [
             math.nan if item.is_soft else self._ranking(item.unit).relevance(int(row), item)
             for row, item in zip(rows, items, strict=True)

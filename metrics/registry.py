@@ -53,6 +53,8 @@ class MetricEntry(Selectable):
     """The smallest and largest possible value; None where there is no bound."""
     unit: str = ""
     """What values are counted in (``%``), or empty."""
+    in_mean_rank: bool = True
+    """Whether a leaderboard's mean rank counts it; not where it tells too little apart to be ranked by."""
 
     @property
     def cost(self) -> str:
@@ -148,6 +150,7 @@ def register_metric(
     reference: Reference | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
+    in_mean_rank: bool = True,
 ) -> Decorator:
     """Register the decorated dataclass as a metric, or a function that makes one.
 
@@ -161,7 +164,7 @@ def register_metric(
     ... @dataclass(frozen=True)
     ... class HalfGone(CurveMeasure):
     ...     "The drop of the probability when the top half is filled."
-    ...     fill: Annotated[str, Doc("what the top half shows", choices=FILLS)] = "black"
+    ...     fill: Annotated[str, Doc("what the top half shows", choices=FILLS)] = "neutral"
     """
 
     def register(factory: Factory) -> Factory:
@@ -175,6 +178,7 @@ def register_metric(
                 unit=unit,
                 presets=dict(presets or {}),
                 version=version,
+                in_mean_rank=in_mean_rank,
                 **METRICS.described(factory),
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.base import RawValues
 from ..errors import NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
@@ -47,6 +48,8 @@ class Scoring:
     """For each sample, what the network said of every perturbed input that was asked for."""
     known_logits: np.ndarray | None
     """(n, classes) of ``x`` where they are known already."""
+    values: RawValues
+    """What raw values mean: their domain, and which stands for nothing being there."""
 
     @property
     def count(self) -> int:
@@ -127,5 +130,5 @@ class Scoring:
 
     def scores_of(self, kind: ScoreKind) -> np.ndarray:
         """Return the target's score for the samples as they are, float64 (n,)."""
-        found = TargetScores.of(self.logits, self.target)
+        found = TargetScores.of(self.logits, self.target, self.model.link)
         return np.asarray(getattr(found, kind))

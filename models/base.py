@@ -15,15 +15,20 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from ..errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
+from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable, UnknownName, suggestion
 from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
 from .engine import Engine
 from .graph.graph import Extraction, Network
 from .interface import Interface, ModelOptions
-from .queries import Layer, PassCount, Query
+from .outputs import TOLERANCES, Ending, OutputReading, read
+from .probes.domain import check_domain
+from .queries import Answer, Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
+
+_FAR = 100.0
+"""So many widths of the domain beyond it lie inputs that tell a bounded output from a logit."""
 
 
 class Model(Interface):
@@ -50,7 +55,8 @@ class Model(Interface):
         Raises
         ------
         BadInput
-            For a wrong layout or shape, an empty batch, or NaN and infinite values, with where they are.
+            For a wrong layout or shape, an empty batch, NaN and infinite values, with where they are; and for values
+            outside of the domain, or whole numbers in its place, where the domain is stated or the inputs are pictures.
         """
         shape = tuple(int(size) for size in np.shape(x))
         if not self._fixed_shape and len(shape) > 1 and shape[1:] != self._shape:
@@ -67,7 +73,50 @@ class Model(Interface):
                 f"The input has {int((~finite).sum())} NaN or infinite values, in sample(s) {_some(rows)}. "
                 "Remove or repair them first."
             )
+        if self.conventions.domain is not None or self.is_picture:
+            check_domain(self, getattr(x, "dtype", np.asarray(x).dtype), tensor)
         return tensor
+
+    def run(
+        self,
+        query: Query,
+        x: Tensor,
+        target: Tensor | None,
+        layout: str | None = None,
+        replacement: Tensor | None = None,
+    ) -> Answer:
+        """Answer a query for one chunk; see `Interface.run`.
+
+        Raises
+        ------
+        NotApplicable
+            If what is asked has no meaning for the network: a rule without ReLUs, a gradient where nothing is
+            differentiable.
+        NetworkFailed
+            For whatever else the network or its framework raises, but for a lack of memory.
+        """
+        if query.rule is not None and (reason := self.why_no_rule()) is not None:
+            raise NotApplicable(f"The {query.rule} backward pass has no meaning: {reason}.")
+        try:
+            return self._answer(query, x, target, layout, replacement)
+        except Exception as error:
+            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
+                raise
+            raise self.failure(query, x, error) from error
+
+    def failure(self, query: Query, x: Tensor, error: BaseException) -> NetworkFailed:
+        """Return what to raise where the network raised an error of its own or its framework's."""
+        shape = tuple(int(size) for size in x.shape[1:])
+        return NetworkFailed(
+            f"{self.name} ({self.framework}) failed on inputs of shape {shape} when it was asked for "
+            f"{query.in_words()}: {type(error).__name__}: {str(error).strip() or 'no message'}"
+        )
+
+    @abstractmethod
+    def _answer(
+        self, query: Query, x: Tensor, target: Tensor | None, layout: str | None, replacement: Tensor | None
+    ) -> Answer:
+        """Answer a query, whatever the framework raises."""
 
     def targets(self, target: Any, count: int) -> np.ndarray:
         """Return ``target`` (one class or one per sample) as int64 (count,); BadInput when out of range."""
@@ -88,38 +137,67 @@ class Model(Interface):
         return classes
 
     def probe(self, num_classes: int | None = None) -> None:
-        """Send two inputs through the network and learn what comes out.
+        """Send two inputs through the network and learn what comes out; the first time, also what that is.
 
         Raises
         ------
         BadInput
             If the network does not take inputs of its shape, or its output is not (n, classes), or there are not
-            ``num_classes`` of them.
+            ``num_classes`` of them, or they are not what is stated of them.
         """
-        noise = np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32)
+        first = self.reading.told == "not yet"
+        noise = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
+        ending: Ending | None = None
         try:
-            logits = self.to_numpy(self.run(Query(), self.from_numpy(noise), None).logits)
+            self.settle(self.from_numpy(noise))
+            if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):
+                self.reading = OutputReading(left_out=ending.name)
+            scores = self._scores_for(noise)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
                 raise
             raise BadInput(
                 f"{self.name} ({self.framework}) failed on inputs of shape {self.input_shape}: {error}"
             ) from error
-        if logits.ndim != 2 or len(logits) != 2:
+        if scores.ndim != 2 or len(scores) != 2:
             raise BadInput(
-                f"{self.name} returns an output of shape {logits.shape} for 2 inputs; heatmark needs logits of shape "
-                "(n, classes). Wrap a network that ends in its class scores."
+                f"{self.name} returns an output of shape {scores.shape} for 2 inputs; heatmark needs class scores of "
+                f"shape (n, classes). {_to_rows_of_scores(scores.shape)}"
             )
-        if num_classes is not None and logits.shape[1] != num_classes:
-            raise BadInput(f"{self.name} has {logits.shape[1]} outputs, but num_classes={num_classes} was given.")
-        self._classes = int(logits.shape[1])
-        if self._classes > 1 and (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
-            self._from_probabilities = True
-            warnings.warn(
-                f"The output of {self.name} looks like probabilities, and the softmax cannot be taken off: their "
-                "logarithm is used as logits. Give a network that returns logits for gradients of the true logits.",
-                stacklevel=3,
-            )
+        if num_classes is not None and scores.shape[1] != num_classes:
+            raise BadInput(f"{self.name} has {scores.shape[1]} outputs, but num_classes={num_classes} was given.")
+        self._classes = int(scores.shape[1])
+        if first:
+            self._read_outputs(ending, scores)
+
+    def _read_outputs(self, ending: Ending | None, near: np.ndarray) -> None:
+        """Take note of what the outputs are, given those for inputs of the domain."""
+        tolerance = TOLERANCES[self.computes_in_half]
+        reading = read(self.name, self.conventions.output, ending, near, self._far_outputs, tolerance)
+        if reading.undone != self.reading.undone:
+            self.forget()  # graphs that were traced return the outputs as they come
+        self.reading = reading
+        if reading.warning:
+            warnings.warn(reading.warning, stacklevel=4)
+
+    def _far_outputs(self) -> np.ndarray:
+        """Return the finite outputs for inputs far apart: the ends of the domain, and noise far beyond them."""
+        low, high = self.domain
+        ends = [np.full(self.input_shape, end, np.float32) for end in (low, high)]
+        noise = np.random.default_rng(1).standard_normal((2, *self.input_shape), dtype=np.float32)
+        found = [np.zeros((0, self.num_classes), np.float32)]
+        for x in (np.stack(ends), (low + high) / 2 + np.float32(_FAR * self.extent) * noise):
+            try:
+                found.append(self._scores_for(x))
+            except Exception as error:  # a network may refuse what lies outside of its domain in whatever way it likes
+                if self.is_out_of_memory(error):
+                    raise
+        outputs = np.concatenate(found)
+        finite: np.ndarray = outputs[np.isfinite(outputs).all(axis=1)]
+        return finite
+
+    def _scores_for(self, x: np.ndarray) -> np.ndarray:
+        return self.to_numpy(self.run(Query(), self.from_numpy(x), None).logits)
 
     def _adopt(self, shape: tuple[int, ...]) -> None:
         """Take the shape of an input as the model's own, and forget what held for another shape."""
@@ -283,6 +361,15 @@ class Model(Interface):
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
+
+
+def _to_rows_of_scores(shape: tuple[int, ...]) -> str:
+    """Return what to do with an output of another shape than (n, classes)."""
+    if len(shape) == 1:
+        return "Where it is one score per input: hm.wrap(net, outputs=lambda o: o[:, None])."
+    if len(shape) == 3:
+        return "Where one position tells the class: hm.wrap(net, outputs=lambda o: o[:, 0])."
+    return "Wrap a network that ends in its class scores, or make them: hm.wrap(net, outputs=lambda o: ...)."
 
 
 def _ends(names: Sequence[str], most: int = 20) -> str:

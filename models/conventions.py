@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..datasets.samples import Neutral
+
 OutputKind = Literal["logits", "probabilities", "binary", "multi-label"]
 
 
@@ -22,7 +24,9 @@ class Conventions:
     """Takes the tensor (n, classes) out of what the network returns."""
     domain: tuple[float, float] | None = None
     """The lowest and the highest raw value; None for [0, 1]."""
-    neutral: float | tuple[float, ...] | None = None
-    """The raw value, for all channels or for each, that stands for nothing being there."""
+    neutral: Neutral | None = None
+    """The raw value, for all channels or for each, that stands for nothing being there; ``mean``: that is each sample's
+    own mean; None to go by the data, or by a rule (`Interface.raw_values`).
+    """
     channel_axis: int | None = None
     """The channel axis of a batch, 1 or -1; None for the framework's usual one."""

@@ -206,7 +206,7 @@ class Engine:
         """Return the score of every pair's variant for its sample's target, shape (pairs,)."""
         operations = self.model.operations
         parts = (
-            (target_score(operations, answer.logits, chunk.of_samples(target), score),)
+            (target_score(operations, answer.logits, chunk.of_samples(target), score, self.model.link),)
             for chunk, answer in self.stream(Query(replaced=replaced), x, None, pairs, make)
         )
         (scores,) = operations.collect(parts, len(pairs))

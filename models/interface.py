@@ -13,12 +13,14 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
-from ..datasets.base import Sizing
+from ..datasets.base import RawValues, Sizing
+from ..datasets.samples import UNIT, Neutral
 from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
 from .normalization import Normalization
-from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query
+from .outputs import Ending, Link, OutputReading
+from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query, Rectifiers
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -60,6 +62,8 @@ class Interface(ABC):
         What identifies the weights where that is known; None where they have to be hashed.
     conventions
         What its user states about its inputs and outputs.
+    reading
+        What its outputs are, and how that was told.
     """
 
     framework: Framework
@@ -83,7 +87,7 @@ class Interface(ABC):
         self.known_weights_id = options["weights_id"]
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
-        self._from_probabilities = False
+        self.reading = OutputReading()
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -130,11 +134,63 @@ class Interface(ABC):
         return self._shape
 
     @property
+    def domain(self) -> tuple[float, float]:
+        """The lowest and the highest raw value: as stated, else 0 and 1."""
+        return self.conventions.domain or (0.0, 1.0)
+
+    @property
+    def extent(self) -> float:
+        """The width of the domain, which noise and the like are a share of."""
+        low, high = self.domain
+        return high - low
+
+    def from_unit(self, values: Any) -> Any:
+        """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+
+    def to_unit(self, values: Any) -> Any:
+        """Return raw values in [0, 1]: the inverse of `from_unit`."""
+        low, high = self.domain
+        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether an input has two or more spatial axes."""
+        return len(self.input_shape) > 2
+
+    @property
+    def link(self) -> Link:
+        """How its classes share the probability."""
+        return self.reading.link
+
+    @property
     def zero(self) -> np.ndarray | None:
         """The raw value (scalar or per channel) that the preprocessing maps to zero; None where that is unknown."""
         if isinstance(self.preprocess, Normalization):
             return np.asarray(self.preprocess.zero, np.float32)
         return np.zeros(1, np.float32) if self.preprocess is None else None
+
+    def raw_values(self, data: RawValues | None = None) -> RawValues:
+        """Return what this model's raw values mean, with nothing left open.
+
+        What the model states counts first, then what the data says, then a rule: the domain is [0, 1]; the neutral
+        value is each sample's own mean for pictures and for series without negative values, the middle of the domain
+        for signed series, and zero (or the end of the domain that is nearest to it) for flat vectors.
+
+        Parameters
+        ----------
+        data
+            What the dataset says (`Dataset.raw_values`), where one is known.
+        """
+        stated, data = self.conventions, data or RawValues()
+        low, high = domain = stated.domain or data.domain or UNIT
+        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        if neutral is None:
+            axes = 0 if self.channel_axis is None else len(self.spatial_axes)
+            signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"
+            neutral = {0: min(max(0.0, low), high), 1: signed_series}.get(axes, "mean")
+        return RawValues(domain, neutral)
 
     @property
     def channel_axis(self) -> int | None:
@@ -225,6 +281,19 @@ class Interface(ABC):
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits (m, classes), float32, of raw inputs, by a plain call of the network as it stands."""
 
+    @abstractmethod
+    def find_ending(self) -> Ending | None:
+        """Return the network's final layer where that makes probabilities of logits and can be left out, else None."""
+
+    @property
+    @abstractmethod
+    def computes_in_half(self) -> bool:
+        """Whether some of the network computes in float16 or bfloat16."""
+
+    @abstractmethod
+    def settle(self, x: Tensor) -> None:
+        """Find out, with some inputs, in which form the network takes them; a framework may know only one."""
+
     def prepared(self, x: Tensor) -> Tensor:
         """Return what the network itself gets for raw inputs."""
         if isinstance(self.preprocess, Normalization):
@@ -247,9 +316,25 @@ class Interface(ABC):
         """Return the layers in the order in which their outputs are last computed."""
         return self.once("layers", self._find_layers)
 
+    def rectifiers(self) -> Rectifiers:
+        """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
+        return self.once("rectifiers", self._find_rectifiers)
+
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU or ReLU6."""
-        return self.once("rectifiers", self._find_rectifiers)
+        return self.rectifiers().caught + self.rectifiers().missed > 0
+
+    def why_no_rule(self) -> str | None:
+        """Return why a backward rule for ReLUs would not be what it says, or None where it is."""
+        if not self.has_rectifiers():
+            return f"{self.name} has no ReLU"
+        found = self.rectifiers()
+        if not found.missed:
+            return None
+        return (
+            f"of the {found.caught + found.missed} ReLUs of {self.name}, {found.missed} are out of the rule's reach: "
+            f"{found.where}"
+        )
 
     def attentions(self) -> tuple[AttentionLayer, ...]:
         """Return the places where tokens attend to tokens, in the order in which they are computed."""
@@ -263,7 +348,7 @@ class Interface(ABC):
     def _find_layers(self) -> tuple[Layer, ...]: ...
 
     @abstractmethod
-    def _find_rectifiers(self) -> bool: ...
+    def _find_rectifiers(self) -> Rectifiers: ...
 
     @abstractmethod
     def _find_attentions(self) -> tuple[AttentionLayer, ...]: ...

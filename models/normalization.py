@@ -38,6 +38,11 @@ class Normalization:
         """The raw value that becomes 0, per channel: the mean."""
         return self.mean
 
+    def in_units(self, zero: float, width: float) -> Normalization:
+        """Return what does to v what this does to (v - zero) / width."""
+        means = tuple(zero + width * mean for mean in self.mean)
+        return Normalization(means, tuple(width * std for std in self.std), self.flip_channels)
+
     def apply(
         self,
         x: Any,

@@ -36,6 +36,10 @@ class Query:
     """The layers whose outputs are wanted."""
     layer_gradients: bool = False
     """Whether the score's gradients at those layers, and at the attentions, are wanted."""
+    dead_layers: bool = False
+    """Whether layers that the score does not depend on are answered with zeros; else they are refused by name, for a
+    zero that means "not connected" is no gradient.
+    """
     rule: BackwardRule | None = None
     """How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only positive
     gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
@@ -55,6 +59,24 @@ class Query:
     def backward(self) -> bool:
         """Whether the query needs a backward pass."""
         return self.input_gradient or self.layer_gradients
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the query asks for more than what goes in and what comes out."""
+        return bool(self.layers or self.rule or self.output or self.replaced or self.attention or self.shortcut)
+
+    def in_words(self) -> str:
+        """Return what is asked, for messages."""
+        wanted = ["the gradient at the input"] if self.input_gradient else []
+        if self.layers:
+            what = "output and gradient" if self.layer_gradients else "output"
+            wanted.append(f"the {what} of {', '.join(map(repr, self.layers))}")
+        if self.attention:
+            wanted.append("attention probabilities")
+        if self.replaced:
+            wanted.append(f"the output after replacing that of {self.replaced!r}")
+        words = " and ".join(wanted or ["its output"])
+        return f"{words}, by the {self.rule} rule" if self.rule else words
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,18 @@ class Layer:
     """The class of the module or layer."""
     shape: tuple[int, ...]
     """One sample's output shape in the native layout, without the batch axis."""
+
+
+@dataclass(frozen=True)
+class Rectifiers:
+    """The ReLUs and ReLU6 that a network computes, as a backward rule sees them."""
+
+    caught: int
+    """Those whose backward pass the rule governs."""
+    missed: int = 0
+    """Those out of its reach."""
+    where: str = ""
+    """What those are inside of, and the remedy."""
 
 
 @dataclass(frozen=True)

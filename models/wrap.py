@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..datasets.base import Sizing
+from ..datasets.base import RawValues, Sizing
+from ..datasets.samples import Neutral
 from ..errors import BadInput
 from .base import Model
 from .conventions import Conventions, OutputKind
@@ -26,7 +27,7 @@ def wrap(
     output: OutputKind | None = None,
     outputs: Callable[[Any], Any] | None = None,
     domain: tuple[float, float] | None = None,
-    neutral: float | tuple[float, ...] | None = None,
+    neutral: Neutral | None = None,
     channel_axis: int | None = None,
     name: str | None = None,
     class_names: Sequence[str] | None = None,
@@ -72,6 +73,7 @@ def wrap(
         return net
     if precision not in ("float32", "bf16"):
         raise BadInput(f"Unknown precision {precision!r}: choose float32 or bf16.")
+    RawValues(domain, neutral)  # refuses what makes no sense
     framework = framework_of(net)
     options: ModelOptions = {
         "name": name or type(net).__name__,
@@ -121,7 +123,9 @@ def _torch_model(net: Any, device: str, options: ModelOptions) -> Model:
     import torch
 
     from .networks.on_torch import TorchModel
+    from .probes.reach_on_torch import inner_network
 
+    net = inner_network(net)
     home = next((tensor.device for tensor in [*net.parameters(), *net.buffers()]), torch.device("cpu"))
     place = home if device == "auto" else torch.device(resolved_device("torch", device))
     if place != home:

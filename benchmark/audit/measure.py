@@ -11,14 +11,15 @@ import numpy as np
 
 from ...datasets.registry import load_dataset
 from ...errors import BadInput, Interrupted
-from ...metrics.registry import Metric
+from ...metrics.registry import Metric, metric_from
 from ..running.jobs import check_engine, described, do, executor_of, facts_of, known_outcome, origins_outside
 from ..running.progress import view_of
+from ..running.stopping import stopped_by_signals
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.messages import Described, NamedModel
-from .plan import ORACLE, AuditPlan
+from .plan import CONTROL, LOCALISATION, ORACLE, AuditPlan
 from .store import AuditStore
 from .units import WAYS, AuditedMethod, UnitJob, UnitSpec, UnitValues, Way, metric_key
 
@@ -40,6 +41,10 @@ class TaskValues:
     """By way: float64 (metrics, entries, samples); NaN where undefined, and for entries not scored in that way."""
     not_applicable: Mapping[str, str]
     """Metric id or entry id to the reason."""
+    found_truth: Mapping[str, float]
+    """Control id to how well its map finds the truth: the area under the ROC curve, mean over samples; empty where no
+    truth is known.
+    """
 
     def places(self, *roles: str) -> list[int]:
         """Return the positions of the entries with these roles."""
@@ -74,7 +79,7 @@ def measure_audit(
     StorageError
         If the folder cannot be written.
     Interrupted
-        If stopped by Ctrl-C; what is finished is kept.
+        If stopped by Ctrl-C or a signal; what is finished is kept.
     BadInput
         If nothing could be measured.
     HeatmarkError
@@ -97,7 +102,10 @@ def measure_audit(
         [task.dataset for task in plan.tasks],
     )
     try:
-        with executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor:
+        with (
+            stopped_by_signals(),
+            executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor,
+        ):
             answers = described(list(dict.fromkeys(models.values())), executor)
             cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}
             jobs = []
@@ -105,22 +113,17 @@ def measure_audit(
                 if isinstance(known, Failed):
                     store.keep(spec, known)
                 elif known is None:
-                    samples = _samples(plan, spec.dataset)
-                    jobs.append(UnitJob(spec, plan.device, samples, _missing(plan, spec, store)))
+                    jobs.append(UnitJob(spec, plan.device, plan.rule, _missing(plan, spec, store)))
             do(executor.execute(jobs), view_of([job.spec for job in jobs], shown=progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
     return _measured(plan, store, cells, errors)
 
 
-def _samples(plan: AuditPlan, dataset: str) -> int:
-    return min(plan.limit, len(load_dataset(dataset)))
-
-
 def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) -> list[tuple[UnitSpec, Outcome | None]]:
     """Return the cells of one task, in the order of the plan's methods, with their `known_outcome`."""
-    dataset, model = load_dataset(task.dataset), facts_of(answer, plan.device)
-    revision = dataset.revision_of(range(_samples(plan, task.dataset)))
+    dataset, model = plan.rule.of(load_dataset(task.dataset), task.model), facts_of(answer, plan.device)
+    revision = dataset.revision_of(range(len(dataset)))
     found: list[tuple[UnitSpec, Outcome | None]] = []
     for entry in plan.entries:
         spec = UnitSpec(
@@ -144,8 +147,10 @@ def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) ->
 
 def _missing(plan: AuditPlan, spec: UnitSpec, store: AuditStore) -> tuple[str, ...]:
     """Return the metrics that a unit has no values of."""
-    known = store.read(spec)
-    return tuple(metric.id for metric in plan.metrics if known is None or not known.has(metric_key(metric)))
+    known, asked = store.read(spec), list(plan.metrics)
+    if spec.role == CONTROL and all(metric.id != LOCALISATION for metric in asked):
+        asked.append(metric_from(LOCALISATION))
+    return tuple(metric.id for metric in asked if known is None or not known.has(metric_key(metric)))
 
 
 def _measured(
@@ -197,6 +202,12 @@ def _gathered(
         for row, (_, key) in enumerate(present):
             for number, way in enumerate(entry.ways if key in unit.values else ()):
                 values[way][row, place] = unit.values[key][number]
+    localisation = metric_key(metric_from(LOCALISATION))
+    found_truth = {
+        entry.method.id: float(np.nanmean(unit.values[localisation][0]))
+        for entry, unit in found
+        if entry.role == CONTROL and localisation in unit.values and np.isfinite(unit.values[localisation][0]).any()
+    }
     return TaskValues(
         task,
         float(found[0][1].right.mean()) if found else float("nan"),
@@ -205,4 +216,5 @@ def _gathered(
         samples,
         values,
         refused,
+        found_truth,
     )

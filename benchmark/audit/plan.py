@@ -17,6 +17,7 @@ from ..setting.plugins import load_plugins
 from ..store.cell import Task
 from ..suite import Names, names_of
 from ..work.named_models import check_name
+from ..work.samples import SampleRule
 from .units import AuditedMethod, Role
 
 DATA = "shapes,patches,series"
@@ -24,6 +25,12 @@ METHODS_AUDITED = (
     "saliency,input_x_gradient,integrated_gradients[steps=10],guided_backprop,grad_cam,smoothgrad[samples=5]"
 )
 """Methods of different kinds and quality, none of them dear: metrics that explain again do so many times."""
+
+LIMIT = 64
+"""Samples of each data set."""
+
+LOCALISATION = "localisation_auc"
+"""What tells whether a control finds the truth by itself: measured of every control, whatever is audited."""
 
 METHOD: Role = "method"
 ORACLE: Role = "oracle"
@@ -49,6 +56,11 @@ class AuditPlan:
     plugins: tuple[str, ...] = ()
     """Modules or files that are imported first."""
 
+    @property
+    def rule(self) -> SampleRule:
+        """Which samples of each dataset are taken."""
+        return SampleRule(self.limit)
+
 
 def audit_plan(
     metrics: Names | None = None,
@@ -56,7 +68,7 @@ def audit_plan(
     models: Names | None = None,
     methods: Names = METHODS_AUDITED,
     framework: str | None = None,
-    limit: int = 32,
+    limit: int = LIMIT,
     seed: int = 0,
     device: str = "auto",
     plugins: Names = (),
@@ -76,7 +88,7 @@ def audit_plan(
     framework
         By default the first that is installed.
     limit
-        Samples of each dataset, at least 8: fewer say nothing.
+        Samples of each dataset, spread over its classes, at least 8: fewer say nothing.
     seed
         Of maps, noise and metrics.
     device

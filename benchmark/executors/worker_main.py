@@ -71,7 +71,10 @@ def make_ready(
 
     ``on_cpu`` hides GPUs, on which TensorFlow would work and take memory all the same.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    # Ctrl-C and a closed terminal reach the whole group; the parent decides what ends.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
     _be_killed_first()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -36,7 +36,7 @@ def settle_input_shape(model: Model, sample: Sample, framing: Framing) -> None:
     reasons = []
     for shape in shapes:
         try:
-            model.inputs(np.zeros((1, *shape), np.float32))
+            model.inputs(np.full((1, *shape), model.domain[0], np.float32))
             return
         except NotApplicable:
             raise

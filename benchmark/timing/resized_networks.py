@@ -95,6 +95,9 @@ def _of_another_size(
     model = load_model(name, framework, device=device, precision=precision)
     shape = (model.input_shape[0], *(size or side for side in model.input_shape[1:]))
     try:
-        return wrap(model.net, model.preprocess, shape, device=device, precision=precision, name=name)
+        return wrap(
+            model.net, model.preprocess, shape, device=device, precision=precision, name=name,
+            **vars(model.conventions),
+        )  # fmt: skip
     except BadInput as error:
         raise NotApplicable(f"{name} takes no inputs of {size} positions a side: {error}") from error

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...datasets.base import Batch, Dataset
+from ...datasets.base import Batch, Dataset, RawValues
 from ...errors import BadInput, NotApplicable, error_in_words
 from ...methods.explain import explain_batch
 from ...methods.registry import Method
@@ -105,6 +105,8 @@ class TargetedBatch:
     """(n, classes) for ``x``, or None where they are not known yet."""
     masks: np.ndarray | None = None
     """Boolean ground truth (n, *spatial), where there is any."""
+    values: RawValues | None = None
+    """What the dataset says of its raw values, where the samples are one's."""
 
     def parts(self, size: int) -> Iterator[TargetedBatch]:
         """Yield the samples in batches of at most ``size``."""
@@ -123,7 +125,7 @@ class TargetedBatch:
 
         def explain(model: Model, x: Tensor, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
             truth = None if self.masks is None else self.masks[rows]
-            return explain_batch(model, method, x, target, seed, ground_truth=truth)
+            return explain_batch(model, method, x, target, seed, ground_truth=truth, values=self.values)
 
         return explain
 
@@ -135,7 +137,7 @@ class TargetedBatch:
         NotApplicable
             If the method has no meaning for the model or the data.
         """
-        return explain_batch(self.model, method, self.x, self.target, seed, ground_truth=self.masks)
+        return explain_batch(self.model, method, self.x, self.target, seed, ground_truth=self.masks, values=self.values)
 
     def scores(self, maps: np.ndarray, metrics: Sequence[Metric], seed: int, explainer: Explainer) -> Evaluation:
         """Score maps (n, *spatial) that ``explainer`` made, with all metrics together."""
@@ -149,6 +151,7 @@ class TargetedBatch:
             self.logits,
             masks=self.masks,
             explainer=explainer,
+            values=self.values,
         )
 
     def scores_apart(self, maps: np.ndarray, metrics: Sequence[Metric], seed: int, explainer: Explainer) -> ScoredApart:
@@ -200,4 +203,4 @@ def targeted_batches(
         logits = model.outputs(batch.x) if logits_of is None else logits_of(batch)
         labels = known_labels(batch.y, logits.shape[1], fit)
         chosen = chosen_targets(logits, labels, target, batch.ids)
-        yield batch, labels, TargetedBatch(model, batch.x, chosen, logits, batch.masks)
+        yield batch, labels, TargetedBatch(model, batch.x, chosen, logits, batch.masks, dataset.raw_values)

@@ -46,6 +46,8 @@ class Generator:
     """Draws one sample of a class."""
     counts: Mapping[Split, int]
     """The usual number of samples of each split."""
+    neutral: float
+    """The raw value that stands for nothing being there: the middle of the background."""
     options: Mapping[str, str | int | float] = field(default_factory=dict)
     """The dataset's further options that change what is drawn; part of the revision."""
 
@@ -73,6 +75,7 @@ class GeneratedDataset(Dataset):
         self.license = LICENSE
         self.class_names = tuple(generator.class_names)
         self.generator = generator
+        self.neutral = generator.neutral
         self.split: Split = "train" if split == "train" else "test"
         self.seed = seed
         self._asked = samples

@@ -79,6 +79,7 @@ class Mosaic(Dataset):
         self.license = source.license
         self.class_names = source.class_names
         self.folder = source.folder
+        self.neutral = source.neutral
         if len(self._members) < 4:
             raise BadInput(
                 f"A mosaic takes pictures of four classes, but {source.name} has labelled pictures of "

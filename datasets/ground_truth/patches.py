@@ -56,6 +56,7 @@ def load_patches(
         class_names=CLASS_NAMES,
         draw=draw,
         counts={"test": 600, "train": 3000},
+        neutral=sum(BACKGROUND) / 2,
         options={"correlation": correlation},
     )
     return generated(generator, split, seed, samples, correlation=correlation)

@@ -13,7 +13,7 @@ from .generated import LICENSE, Generator, Samples, Seed, Split, WhichSplit, gen
 
 LENGTH = 128
 SHORTEST, LONGEST = 24, 32
-NOISE = 0.05
+MIDDLE, NOISE = 0.5, 0.05
 
 #: The motifs over t in [0, 1), between -1 and 1.
 MOTIFS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -46,7 +46,7 @@ def draw_series(random: Random, label: int, split: Split) -> tuple[np.ndarray, n
     """Draw one series, float32 (128, 1), and its mask (128,)."""
     rough = random.uniform(-1, 1, LENGTH + 4)
     smooth = np.convolve(rough, np.ones(5) / 5, mode="valid")
-    values = 0.5 + NOISE * (2 * smooth + random.uniform(-1, 1, LENGTH))
+    values = MIDDLE + NOISE * (2 * smooth + random.uniform(-1, 1, LENGTH))
     length = int(random.randint(SHORTEST, LONGEST + 1))
     start = int(random.randint(0, LENGTH - length + 1))
     height = random.uniform(0.15, 0.3)
@@ -63,4 +63,5 @@ GENERATOR = Generator(
     class_names=tuple(MOTIFS),
     draw=draw_series,
     counts={"test": 600, "train": 3000},
+    neutral=MIDDLE,
 )

@@ -31,7 +31,7 @@ class ImageFile:
 
 
 class ImageFiles(Dataset):
-    """Picture files with labels.
+    """Picture files with labels: photographs, so no one colour stands for nothing being there (docs/datasets.md).
 
     The revision is a digest over the class names and every file's id, label and content. The content counts by the
     published checksum where there is one, else by the size and the SHA-256 of the first 64 KiB; it is worked out
@@ -46,6 +46,8 @@ class ImageFiles(Dataset):
     skipped
         Files that were left out already.
     """
+
+    neutral = "mean"
 
     def __init__(
         self,
@@ -101,6 +103,10 @@ class ImageFiles(Dataset):
     def label(self, index: int) -> int:
         """Return one picture's class id, without reading its file."""
         return self.files[index].label
+
+    def sample_id(self, index: int) -> str:
+        """Return one picture's id, without reading its file."""
+        return self.files[index].id
 
 
 def _fingerprint(file: ImageFile) -> list[str | int]:

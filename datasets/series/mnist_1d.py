@@ -41,9 +41,11 @@ ARGUMENTS = {
     "seed": 42,
 }
 # The generator gives mean 0 and standard deviation 1 with values from -5.48 to 4.53.
-SHIFT, SCALE = 6.0, 12.0
+DOMAIN = (-6.0, 6.0)
+# Signed values whose mean over all samples is zero: a series that says nothing stays there.
+NEUTRAL = 0.0
 # Rounding hides the last bits, which may differ between processors and versions of SciPy.
-DECIMALS = 6
+GRID = 1.2e-5
 NAMES = ("x", "y", "x_test", "y_test")
 
 
@@ -59,8 +61,9 @@ NAMES = ("x", "y", "x_test", "y_test")
 def load_mnist1d(*, split: Annotated[str, Doc("which part", choices=("test", "train"))] = "test") -> Dataset:
     """Return a split of MNIST-1D (1,000 test, 4,000 train), 40 x 1.
 
-    The generator's standardised values v become (v + 6) / 12, which lie in [0, 1]; its zero is 0.5. The arrays are
-    made once and kept in the cache; Python's and NumPy's global random states stay as they were.
+    Values are the generator's own, standardised over the whole set and rounded to multiples of 0.000012; they lie
+    within [-6, 6], and zero is their mean. The arrays are made once and kept in the cache; Python's and
+    NumPy's global random states stay as they were.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def load_mnist1d(*, split: Annotated[str, Doc("which part", choices=("test", "tr
         with written_whole(path) as part, part.open("wb") as file:
             np.savez(file, **stored)
     parts = {"train": (arrays["x"], arrays["y"]), "test": (arrays["x_test"], arrays["y_test"])}
-    return dataset_of_parts("mnist1d", parts, split, DIGIT_NAMES, folder=path.parent)
+    return dataset_of_parts("mnist1d", parts, split, DIGIT_NAMES, folder=path.parent, domain=DOMAIN, neutral=NEUTRAL)
 
 
 def _key() -> str:
@@ -86,7 +89,7 @@ def _key() -> str:
         version = metadata.version("mnist1d")
     except metadata.PackageNotFoundError as error:
         raise missing("mnist1d", "mnist1d") from error
-    return digest({"version": version, "arguments": ARGUMENTS, "shift": SHIFT, "scale": SCALE, "decimals": DECIMALS})
+    return digest({"version": version, "arguments": ARGUMENTS, "grid": GRID})
 
 
 def _cached(path: Path) -> dict[str, np.ndarray] | None:
@@ -105,7 +108,7 @@ def _cached(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def _generated() -> dict[str, np.ndarray]:
-    """Run the generator and rescale its values to [0, 1]."""
+    """Run the generator."""
     try:
         package = importlib.import_module("mnist1d.data")
         views = importlib.import_module("mnist1d.utils")
@@ -119,7 +122,7 @@ def _generated() -> dict[str, np.ndarray]:
     for name in NAMES:
         values = np.asarray(made[name])
         if name.startswith("x"):
-            arrays[name] = np.round((values + SHIFT) / SCALE, DECIMALS).astype(np.float32)[..., np.newaxis]
+            arrays[name] = (np.round(values / GRID) * GRID).astype(np.float32)[..., np.newaxis]
         else:
             arrays[name] = values.astype(np.int64)
     return arrays

@@ -52,7 +52,7 @@ def load_cifar10(
     """
     folder = cache_folder("datasets", "cifar10")
     archive = fetch(url_of(url, FILE_NAME), FILE_NAME, SHA256, folder, progress)
-    return dataset_of_parts("cifar10", read_archive(archive), split, CLASS_NAMES, folder=folder)
+    return dataset_of_parts("cifar10", read_archive(archive), split, CLASS_NAMES, folder=folder, neutral="mean")
 
 
 def read_archive(path: Path) -> dict[str, Arrays]:

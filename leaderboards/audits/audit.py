@@ -12,6 +12,10 @@ REACTIVE, RESILIENT, REPEATABLE = 0.75, 0.75, 0.7
 leaves, that a little noise costs at most a quarter; of another seed and of other samples, the usual bar of
 reliability (Nunnally 1978)."""
 
+FINDS_TRUTH = 0.75
+"""A control whose map tells the truth's positions from the others this well (area under the ROC curve: half-way between
+chance and always) is a second oracle, and the oracle is not compared with it."""
+
 QUESTIONS = ("oracle", "reacts", "resilient", "order kept", "retest", "halves")
 
 PASSED, PARTLY, FAILED = "✓", "~", "!"
@@ -39,7 +43,7 @@ class OracleComparison:
     difference: float
     low: float
     high: float
-    """How much better the oracle scores on average, in the metric's unit, with the 95 % bootstrap interval."""
+    """How much better the oracle scores on average, in the metric's unit, with its 95 % interval."""
     wins: float
     """The share of samples on which it scores better, ties counting half."""
     samples: int
@@ -106,9 +110,9 @@ class TaskAudit:
         )
 
     def _truth(self, about_truth: bool) -> Check:
-        odd = [f"{one.control} ({one.outcome})" for one in self.oracle if one.outcome in ("not told apart", "lost")]
+        odd = [f"{_OUTCOMES[one.outcome]} {one.control}" for one in self.oracle if one.outcome in _OUTCOMES]
         passed = not odd if about_truth and self.beaten[1] else None
-        return Check("oracle", passed, f"not {', '.join(odd)}" if odd else "all")
+        return Check("oracle", passed, ", ".join(odd) if odd else "all")
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,19 @@ class MetricAudit:
         return tuple(found)
 
     @property
+    def causes(self) -> tuple[str, ...]:
+        """Why it has not the mark of one that passed everything: a few words for each question, with the data."""
+        found = []
+        for name in QUESTIONS:
+            failed = {dataset: check for dataset, check in self._of(name).items() if check.passed is False}
+            if failed:
+                where = "; ".join(
+                    f"{data}: {check.words}" if name == "oracle" else data for data, check in failed.items()
+                )
+                found.append(f"{_CAUSES[name]} ({where})")
+        return tuple(found)
+
+    @property
     def complaints(self) -> tuple[str, ...]:
         """What it did not pass, in words."""
         found = []
@@ -222,6 +239,10 @@ class AuditedTask:
     """How many samples, and how often the network predicts the explained class."""
     weights: str = ""
     """What identifies the model's weights; empty in audits from before this was kept."""
+    second_oracles: tuple[tuple[str, float], ...] = ()
+    """The controls that the oracle was not compared with, since they find the truth by themselves, and how well: the
+    area under the ROC curve of their maps as detectors of the mask.
+    """
 
 
 @dataclass(frozen=True)
@@ -255,6 +276,17 @@ class MetricsAudit:
         """The metrics family by family."""
         return tuple(one for members in self.of_family.values() for one in members)
 
+
+_OUTCOMES: Mapping[str, str] = {"not told apart": "not told apart from", "lost": "worse than"}
+
+_CAUSES = {
+    "oracle": "the truth's own map is no better than a control",
+    "reacts": "noise scores as well as maps",
+    "resilient": "a little noise moves it",
+    "order kept": "a little noise changes the order",
+    "retest": "hangs on its seed",
+    "halves": "hangs on the samples",
+}
 
 _COMPLAINTS = {
     "oracle": "the ground truth does not beat every control",

@@ -10,13 +10,13 @@ import numpy as np
 
 from ...benchmark.audit.measure import Measured, TaskValues, measure_audit
 from ...benchmark.audit.noise import DISRUPTIVE, SMALL
-from ...benchmark.audit.plan import CONTROL, DATA, METHODS_AUDITED, ORACLE, audit_plan
+from ...benchmark.audit.plan import CONTROL, DATA, LIMIT, METHODS_AUDITED, ORACLE, audit_plan
 from ...benchmark.audit.units import Way, metric_key, same
 from ...benchmark.setting.environment import versions
 from ...benchmark.suite import Names
 from ...metrics.registry import Metric
 from . import questions as ask
-from .audit import AuditedTask, Concordance, MetricAudit, MetricsAudit, TaskAudit
+from .audit import FINDS_TRUTH, AuditedTask, Concordance, MetricAudit, MetricsAudit, TaskAudit
 from .json_file import write_audit
 
 ALL = "all"
@@ -31,7 +31,7 @@ def audit_metrics(
     models: Names | None = None,
     methods: Names = METHODS_AUDITED,
     framework: str | None = None,
-    limit: int = 32,
+    limit: int = LIMIT,
     seed: int = 0,
     device: str = "auto",
     out: str | Path = "results/audit",
@@ -87,7 +87,10 @@ def audit_of(measured: Measured) -> MetricsAudit:
     return MetricsAudit(
         settings,
         tuple(
-            AuditedTask(t.task.shown_model, t.task.dataset, len(t.samples), t.accuracy, t.task.weights) for t in tasks
+            AuditedTask(
+                t.task.shown_model, t.task.dataset, len(t.samples), t.accuracy, t.task.weights, _second_oracles(t)
+            )
+            for t in tasks
         ),
         tuple(_audited(metric, tasks, plan.seed) for metric in present),
         (*plan.skipped, *lost.items()),
@@ -114,9 +117,11 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
     values: Mapping[Way, np.ndarray] = {way: sign * found[row] for way, found in task.values.items()}
     disturbed = task.places("method", ORACLE)
     plain, small, gone, again = (values[way][disturbed] for way in ("plain", "small", "disruptive", "retest"))
-    every, controls = values["plain"], task.places(CONTROL)
+    second = dict(_second_oracles(task))
+    every = values["plain"]
+    controls = [place for place in task.places(CONTROL) if task.entries[place].method.id not in second]
     names = [task.entries[place].method.id for place in controls]
-    leads = [ask.comparisons(every[place], every[controls], names, seed) for place in task.places(ORACLE)]
+    leads = [ask.comparisons(every[place], every[controls], names) for place in task.places(ORACLE)]
     return TaskAudit(
         task.task.shown_model,
         task.task.dataset,
@@ -130,6 +135,11 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
         int(every.size),
         int((~np.isfinite(every)).sum()),
     )
+
+
+def _second_oracles(task: TaskValues) -> tuple[tuple[str, float], ...]:
+    """Return the controls that find the truth by themselves, with how well: to beat them would prove nothing."""
+    return tuple((name, area) for name, area in task.found_truth.items() if area >= FINDS_TRUTH)
 
 
 def _concordances(task: TaskValues) -> list[Concordance]:

@@ -63,9 +63,9 @@ def audit_notes(audits: Sequence[MetricAudit | None]) -> list[str]:
     ]
     failing = [one for one in known if one.mark != PASSED]
     if failing:
-        named = [f"{one.metric} ({'; '.join(one.weak)})" for one in failing[:NOTED]]
-        more = f", and {len(failing) - NOTED} more" if len(failing) > NOTED else ""
-        lines.append(f"not passed: {', '.join(named)}{more}")
+        lines += [f"{one.mark} {one.metric}: {'; '.join(one.causes)}" for one in failing[:NOTED]]
+        if len(failing) > NOTED:
+            lines.append(f"and {len(failing) - NOTED} more that did not pass everything: see the report")
     unknown = sum(one is None for one in audits)
     if unknown:
         lines.append(f"without a mark: {unknown} of {len(audits)} metrics were not audited at this protocol")

@@ -21,7 +21,19 @@ from ..writing.text_tables import (
     section,
     terminal_table,
 )
-from .audit import FAILED, PARTLY, PASSED, REACTIVE, REPEATABLE, RESILIENT, VERDICTS, Grade, MetricAudit, MetricsAudit
+from .audit import (
+    FAILED,
+    FINDS_TRUTH,
+    PARTLY,
+    PASSED,
+    REACTIVE,
+    REPEATABLE,
+    RESILIENT,
+    VERDICTS,
+    Grade,
+    MetricAudit,
+    MetricsAudit,
+)
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
@@ -36,7 +48,8 @@ NOTES = (
     "Numbers are means over the data sets; a question is passed on each by itself. "
     f"{PASSED} every question on all data, {PARTLY} on some data, {FAILED} on none.",
     "oracle: how many controls the ground truth's own map beats, the 95 % interval of the difference above zero "
-    "(over all data sets); in parentheses where the metric is about something else, and it need not.",
+    "(over all data sets); in parentheses where the metric is about something else, and it need not. Controls that "
+    f"find the truth by themselves (area under the ROC curve at least {FINDS_TRUTH:g}) are left out.",
     f"reacts: how often a map scores better than noise in its place (0.5: as often as not); at least {REACTIVE:g}.",
     "resilient: 1 minus what a little noise (5 %) changes over what losing the map changes; order kept: Kendall's tau "
     f"between the maps' order with that noise and without; each at least {RESILIENT:g}.",
@@ -56,6 +69,7 @@ def audit_frame(audit: MetricsAudit) -> pd.DataFrame:
                 "verdict": VERDICTS[one.mark],
                 "model": task.model,
                 "dataset": task.dataset,
+                "why": "; ".join(one.causes),
                 "not_passed": ", ".join(check.name for check in task.checks(one.about_truth) if check.passed is False),
                 "controls_beaten": task.beaten[0],
                 "controls_compared": task.beaten[1],
@@ -115,11 +129,15 @@ COLUMNS: tuple[Column[MetricAudit], ...] = (
 )
 
 
+WHY: Column[MetricAudit] = Column("why", lambda one: "; ".join(one.causes), left=True)
+"""The cause of a mark, in words."""
+
+
 def audit_markdown(audit: MetricsAudit) -> str:
     """Return the audit as Markdown."""
     blocks = ["# Can these metrics be trusted?", escaped(where_text(audit))]
     for family, members in audit.of_family.items():
-        blocks += [f"## {escaped(family)}", markdown_table(COLUMNS, members)]
+        blocks += [f"## {escaped(family)}", markdown_table((*COLUMNS, WHY), members)]
     failing = [one for one in audit.by_family if one.mark in (PARTLY, FAILED)]
     complaints = [f"- **{escaped(one.metric)}**: {escaped('; '.join(one.complaints))}" for one in failing]
     blocks += [bullets(NOTES), *section("## What was not passed", "\n".join(complaints))]
@@ -137,6 +155,9 @@ def print_audit(audit: MetricsAudit, console: Console | None = None) -> None:
     wide = [replace(column, width=WIDTHS.get(column.head, len(column.head))) for column in COLUMNS]
     for family, members in audit.of_family.items():
         console.print(terminal_table([replace(wide[0], head=family), *wide[1:]], members, gap=0))
+        for one in members:
+            if one.causes:
+                console.print(Text(f"{one.mark} {one.metric}: {'; '.join(one.causes)}", style=MARK_STYLES[one.mark]))
         console.print()
     for note in NOTES:
         console.print(Text(note, style="dim"))
@@ -153,10 +174,14 @@ def where_text(audit: MetricsAudit) -> str:
         f"{task.model} on {task.dataset} ({task.samples} samples, {percent(task.accuracy)} right)"
         for task in audit.tasks
     )
+    second = "; ".join(
+        f"{name} on {task.dataset} ({area:.2f})" for task in audit.tasks for name, area in task.second_oracles
+    )
+    left_out = f" Not compared with the oracle, since they find the truth by themselves: {second}." if second else ""
     return (
         f"Audited with heatmark {settings['versions'].get('heatmark', '?')} in {settings['framework']}, "
         f"{str(settings['created'])[:10]}, on {tasks}; maps of {', '.join(settings['methods'])}; controls "
-        f"{', '.join(settings['controls'])}."
+        f"{', '.join(settings['controls'])}.{left_out}"
     )
 
 

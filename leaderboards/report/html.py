@@ -16,7 +16,7 @@ from ...errors import HeatmarkError
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
-from ..audits.tables import where_text
+from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.results import framework_text
@@ -26,7 +26,7 @@ from ..writing.ink import svg_uri
 from .costs import cost_section
 from .heatmaps import galleries
 from .plots import curves_figures, ranks_figures
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -46,7 +46,7 @@ def html_report(standings: Standings) -> str:
     environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
         agreement_text=agreement_text,
-        audit_columns=AUDIT_COLUMNS,
+        audit_columns=(*AUDIT_COLUMNS, WHY),
         audit_notes=AUDIT_NOTES,
         cost_columns=(TIME, RELATIVE, PASSES, SCORING),
         format=formatting,
@@ -54,6 +54,7 @@ def html_report(standings: Standings) -> str:
         isfinite=math.isfinite,
         parameters_text=parameters_text,
         place_text=place_text,
+        tie_text=tie_text,
         runtime_columns=COLUMNS,
         runtime_note=NOTE,
     )
@@ -66,7 +67,7 @@ def html_report(standings: Standings) -> str:
         facts=_facts(standings),
         ranks=_figures(standings, ranks_figures),
         costs=cost_section(standings),
-        curves=_figures(standings, lambda tables: curves_figures(tables, standings)),
+        curves=_figures(standings, curves_figures),
         galleries=galleries(standings),
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
@@ -160,7 +161,7 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
         ("threads", each("threads")),
         ("run", f"{first} to {last}" if first else ""),
         ("versions", ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in sorted(versions.items()))),
-        ("intervals", f"95 %, {standings.resamples} paired bootstrap resamples of the samples, seed {standings.seed}"),
+        ("mean ranks' intervals", f"{standings.resamples} paired bootstrap resamples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
 

@@ -203,7 +203,7 @@ def _cost(cells: list[Cell], rows: pd.DataFrame) -> MethodCost:
     relative = np.concatenate([cell.table["explain_seconds"] / one for cell, one in zip(cells, bare, strict=True)])
     passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
     return MethodCost(
-        # Medians, because the first batch of a worker also pays for compiling graphs and finding chunk sizes.
+        # Medians, because something else may run on the machine now and then.
         float(rows["explain_seconds"].median()),
         float(np.median(relative)),
         sum(_number(one.get("forward")) for one in passes) / images,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor, TensorOperations
 from ...models.engine import Chunk, Pairs
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import Query
 from ...parameters import Doc
 from ...registry import Reference
@@ -17,6 +18,10 @@ from ..registry import register_method
 from ..request import Request
 from .cams import LayerName, positive_map
 
+Hidden = Annotated[
+    str | float | np.ndarray,
+    Doc("what shows where a mask is zero", source="paper: zero, the mask times the input", choices=BASELINES),
+]
 _cam = partial(register_method, family="cam", signed=False, pooling="none")
 
 
@@ -26,20 +31,21 @@ _cam = partial(register_method, family="cam", signed=False, pooling="none")
     cost="1 forward pass, and 1 for each channel of the layer",
     reference=Reference("Wang et al.", 2019, "Score-CAM", "1910.01279"),
 )
-def score_cam(request: Request, *, layer: LayerName = None) -> Tensor:
+def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = NEUTRAL) -> Tensor:
     """A layer's maps, weighted by the softmax of the logits that the input masked by each of them gives (algorithm 1).
 
-    Masks are the enlarged maps scaled to [0, 1]; a constant map masks everything. What is masked turns black. The
-    black input's logit, which the paper subtracts, is the same for all channels, so the softmax does not see it.
+    Masks are the enlarged maps scaled to [0, 1]; a constant map masks everything. What is masked fades to the baseline.
+    The baseline's logit, which the paper subtracts, is the same for all channels, so the softmax does not see it.
     """
     operations = request.operations
     activations = request.activations(layer)
     channels = int(activations.shape[1])
     masks = request.unit_range(activations)
+    fill = request.baseline(baseline)
 
     def masked(x: Tensor, chunk: Chunk) -> Tensor:
         here = operations.take_class(chunk.of_samples(masks), operations.from_numpy(chunk.variants))
-        return request.masked(request.upsampled(here), x)
+        return request.masked(request.upsampled(here), x, chunk.background(fill))
 
     scores = operations.transpose(request.scores(masked, channels, "logit"), (1, 0))
     weights = operations.exp(scores - operations.log_sum_exp(scores, axis=1)[:, None])
@@ -91,6 +97,7 @@ def opti_cam(
     layer: LayerName = None,
     steps: Annotated[int, Doc("steps of Adam", source="Zhang et al. 2023: 100", low=1)] = 100,
     rate: Annotated[float, Doc("learning rate", source="Zhang et al. 2023: 0.1", low=0)] = 0.1,
+    baseline: Hidden = NEUTRAL,
 ) -> Tensor:
     """The combination of a layer's maps whose mask, scaled to [0, 1], leaves the largest logit (equation 9).
 
@@ -100,7 +107,8 @@ def opti_cam(
     activations = model.to_numpy(request.activations(layer)).astype(np.float64)
     flat = activations.reshape(*activations.shape[:2], -1)
     enlarge = _enlarging_matrix(request, activations.shape[2:])
-    x = request.channels_first_array().astype(np.float64)
+    fill = model.to_numpy(model.channels_first(request.baseline(baseline) + 0.0 * request.x)).astype(np.float64)
+    x = request.channels_first_array().astype(np.float64) - fill
     parameters = np.zeros(flat.shape[:2])
     first, second = np.zeros_like(parameters), np.zeros_like(parameters)
     best_score = np.full(request.count, -np.inf)
@@ -111,7 +119,7 @@ def opti_cam(
         weights /= weights.sum(axis=1, keepdims=True)
         small = np.einsum("nk,nkp->np", weights, flat)
         mask, slope = _unit_range_with_slope(small @ enlarge.T)
-        shown = x * mask.reshape(request.count, 1, *model.spatial_shape)
+        shown = fill + x * mask.reshape(request.count, 1, *model.spatial_shape)
         here = model.native(model.from_numpy(shown.astype(np.float32)))
         logits, gradients = [], []
         for _, answer in model.engine.stream(query, here, request.target, Pairs.grid(request.count, 1)):

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Pairs
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import Layer, Query, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -51,7 +51,7 @@ def sise(
     ] = 1.5,
     baseline: Annotated[
         str | float | np.ndarray, Doc("what shows where a mask is zero", source="paper: zero", choices=BASELINES)
-    ] = "black",
+    ] = NEUTRAL,
     score: Annotated[ScoreKind, Doc("what masked samples are scored by", source="paper: confidence")] = "probability",
 ) -> Tensor:
     """Score-weighted feature maps of the last layer of every block, fused from the first block to the last.

@@ -74,7 +74,8 @@ def _require_piecewise_linear(request: Request) -> None:
 def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
     """Yield the gradients at the input and at every bias, chunk by chunk."""
     names = tuple(bias.name for bias in request.model.biases())
-    query = Query(input_gradient=True, layers=names, layer_gradients=True)
+    # A bias that nothing reads adds nothing: zero is its share.
+    query = Query(input_gradient=True, layers=names, layer_gradients=True, dead_layers=True)
     pairs = Pairs.grid(request.count, 1)
     for chunk, answer in request.model.engine.stream(query, request.x, request.target, pairs):
         yield chunk.rows, answer

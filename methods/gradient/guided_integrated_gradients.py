@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -38,7 +38,7 @@ def guided_ig(
     ] = 0.02,
     baseline: Annotated[
         str | float | np.ndarray, Doc("where the path begins", source="black image", choices=BASELINES)
-    ] = "black",
+    ] = NEUTRAL,
 ) -> Tensor:
     """The gradient integrated along a path near the straight one that avoids steep directions (algorithm 1).
 

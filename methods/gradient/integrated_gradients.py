@@ -8,7 +8,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Maker
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -50,7 +50,7 @@ def integrated_gradients(
             f"where the path begins: {', '.join(BASELINES)}, several as black+white, a number or an array",
             source="Sundararajan et al. 2017: black image",
         ),
-    ] = "black",
+    ] = NEUTRAL,
     rule: Annotated[
         str, Doc("quadrature; the midpoints have no end-point bias", source="heatmark", choices=RULES)
     ] = "midpoint",

@@ -13,7 +13,7 @@ from ...datasets.registry import load_dataset
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor, TensorOperations
 from ...models.engine import Maker, Pairs
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import Layer, Query, ScoreFunction, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -71,7 +71,7 @@ class UnitScore:
     reference=_LEINO,
 )
 def internal_influence(
-    request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = "black"
+    request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = NEUTRAL
 ) -> Tensor:
     """A layer's activations times their mean influence along the path from a baseline, summed over its maps."""
     name = request.layer(layer).name
@@ -86,7 +86,7 @@ def internal_influence(
     reference=Reference("Dhamdhere, Sundararajan, Yan", 2018, "How Important Is a Neuron?", "1805.12233"),
 )
 def conductance(
-    request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = "black"
+    request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = NEUTRAL
 ) -> Tensor:
     """What flows through a layer on the path from a baseline: influence times the change of its activations, summed.
 
@@ -130,7 +130,7 @@ def influence_directed(
     distribution: Distribution = "instance",
     data: Data = None,
     steps: Points = 10,
-    baseline: Baseline = "black",
+    baseline: Baseline = NEUTRAL,
     noise: Annotated[float, Doc("standard deviation of the Gaussian", source="heatmark", low=0)] = 0.1,
     multiply: Annotated[bool, Doc("times the input", source="the assignment that it came to us from")] = True,
 ) -> Tensor:
@@ -157,7 +157,7 @@ def expert_channel(
     quantity: str | ScoreFunction,
     distribution: str,
     steps: int,
-    baseline: str | float | np.ndarray = "black",
+    baseline: str | float | np.ndarray = NEUTRAL,
     noise: float = 0.1,
     data: str | Dataset | None = None,
 ) -> np.ndarray:
@@ -205,7 +205,7 @@ def _expert_of_class(
     for target in np.unique(targets):
         total: Any = 0.0
         for x in samples_of_class(request.model, dataset, int(target), most):
-            batch = Request(request.model, x, np.full(int(x.shape[0]), target), request.seed)
+            batch = Request(request.model, x, np.full(int(x.shape[0]), target), request.seed, values=request.values)
             influence = _mean_influence(batch, layer, lambda x, chunk: x, 1, score)
             total = total + _of_channels(batch, influence).sum(axis=0, dtype=np.float64)
         expert[targets == target] = total.argmax()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, over_domain
 from ...models.inputs.blur import gaussian_matrix
 from ...parameters import Doc
 from ...registry import Reference
@@ -47,7 +47,7 @@ def expected_gradients(
         drawn = request.bank.uniform("expected_gradients_noise", (model.channels, *model.spatial_shape))
 
         def start(chunk: Chunk) -> Tensor:
-            return model.from_numpy(model.native_array(drawn[chunk.variants]))
+            return model.from_numpy(model.native_array(over_domain(drawn[chunk.variants], model, request.values)))
     else:
         fixed = request.baseline(baseline)
 

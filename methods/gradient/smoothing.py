@@ -58,7 +58,14 @@ def smooth(request: Request, *, samples: Samples = 10, noise: Noise = 0.15) -> T
     maker, total = _noisy(request, noise), 0.0
     for number in range(samples):
         noisy = maker(request.x, request.all_as_variant(number))
-        inner = Request(request.model, noisy, request.target_array, request.seed, ground_truth=request.ground_truth)
+        inner = Request(
+            request.model,
+            noisy,
+            request.target_array,
+            request.seed,
+            ground_truth=request.ground_truth,
+            values=request.values,
+        )
         total = total + pooled_map(request.model, request.inner, request.inner.entry.function(
             inner, **request.inner.parameters
         ))  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
@@ -86,7 +86,7 @@ def _only_modules(request: Request, what: str) -> None:
         )
 
 
-def _start(request: Request, *, baseline: Baseline = "black") -> dict[str, Any]:
+def _start(request: Request, *, baseline: Baseline = NEUTRAL) -> dict[str, Any]:
     """Return one baseline for all samples or one for each; Captum takes no other number of them."""
     start = request.baseline(baseline).expand(-1, *request.model.input_shape)
     return {"baselines": start.contiguous()}
@@ -96,7 +96,7 @@ def _path(
     request: Request,
     *,
     steps: Annotated[int, Doc("gradients along the path", source="Captum", low=1)] = 50,
-    baseline: Baseline = "black",
+    baseline: Baseline = NEUTRAL,
     rule: Annotated[
         str,
         Doc(
@@ -115,7 +115,7 @@ def _random_points(
     *,
     samples: Annotated[int, Doc("random points on the path", source="heatmark; Captum: 5", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation added to the input", source="Captum: 0", low=0)] = 0.0,
-    baseline: Baseline = "black",
+    baseline: Baseline = NEUTRAL,
 ) -> dict[str, Any]:
     return {**_start(request, baseline=baseline), "n_samples": samples, "stdevs": noise}
 
@@ -137,7 +137,7 @@ def _noisy_copies(
 
 
 def _windows(
-    request: Request, *, window: Window = None, stride: Stride = None, baseline: Baseline = "black"
+    request: Request, *, window: Window = None, stride: Stride = None, baseline: Baseline = NEUTRAL
 ) -> dict[str, Any]:
     spatial = request.model.spatial_shape
     window, stride = window_and_stride(spatial, window, stride)

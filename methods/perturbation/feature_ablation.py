@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import NEUTRAL
 from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -28,7 +29,7 @@ def feature_ablation(
     *,
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
-    baseline: Fill = "black",
+    baseline: Fill = NEUTRAL,
     score: Annotated[ScoreKind, Doc("what drops", source="as occlusion")] = "probability",
     spread: Spread = True,
 ) -> Tensor:

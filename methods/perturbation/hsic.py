@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import NEUTRAL
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -27,7 +28,7 @@ def hsic(
     *,
     masks: Annotated[int, Doc("random masks", source="Xplique: 500", low=2)] = 500,
     cells: Cells = 8,
-    baseline: Fill = "black",
+    baseline: Fill = NEUTRAL,
     score: Score = "probability",
 ) -> Tensor:
     """The Hilbert-Schmidt independence criterion between each cell's visibility and the score.

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -61,7 +61,7 @@ def occlusion(
     stride: Stride = None,
     baseline: Annotated[
         str | float | np.ndarray, Doc("what covers the window", source="Captum: zero", choices=BASELINES)
-    ] = "black",
+    ] = NEUTRAL,
     score: Annotated[ScoreKind, Doc("what drops", source="Zeiler and Fergus 2013, figure 7")] = "probability",
 ) -> Tensor:
     """The mean drop of the score over the windows that cover a position."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.random_bank import RandomBank
 from ...parameters import Doc
 from ...registry import Reference
@@ -75,7 +75,7 @@ def rise(
     probability: Annotated[float, Doc("of a cell to be kept", source="Petsiuk et al. 2018", low=0.001, high=1)] = 0.5,
     baseline: Annotated[
         str | float | np.ndarray, Doc("what shows where the mask is zero", source="heatmark", choices=BASELINES)
-    ] = "black",
+    ] = NEUTRAL,
 ) -> Tensor:
     """The mean of random smooth masks, weighted by the target's probability for the masked input."""
     operations = request.operations

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import NEUTRAL
 from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -34,7 +35,7 @@ def kernel_shap(
     ] = None,
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
-    baseline: Fill = "black",
+    baseline: Fill = NEUTRAL,
     score: Score = "logit",
     spread: Spread = True,
 ) -> Tensor:
@@ -78,7 +79,7 @@ def shapley_sampling(
     ] = 25,
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
-    baseline: Fill = "black",
+    baseline: Fill = NEUTRAL,
     score: Score = "logit",
     spread: Spread = True,
 ) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import NEUTRAL
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -30,7 +31,7 @@ def sobol(
         int, Doc("random masks in each of two designs, a power of two", source="Xplique: 32", low=2)
     ] = 32,
     cells: Cells = 8,
-    baseline: Fill = "black",
+    baseline: Fill = NEUTRAL,
     score: Score = "probability",
 ) -> Tensor:
     """The total-order Sobol index of each cell when cells fade independently and uniformly (Jansen's estimator).

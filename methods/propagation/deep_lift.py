@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.graph.graph import Maximum, Network, Nonlinearity
-from ...models.inputs.baselines import BASELINES
+from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...parameters import Doc
 from ...registry import Reference
 from ..registry import register_method
@@ -68,7 +68,7 @@ def deep_lift(
             f"what the differences are from: {', '.join(BASELINES)}, several as black+white, a number or an array",
             source="Shrikumar et al. 2017: black for MNIST",
         ),
-    ] = "black",
+    ] = NEUTRAL,
 ) -> Tensor:
     """The contribution of each input's difference from a baseline to that of the target's logit (Rescale rule).
 

@@ -16,6 +16,9 @@ from .passes import Step, at_target, evaluated, linear_map, propagated, run
 class ExcitationWork:
     """The probability that each input element wins; see `excitation_backprop`."""
 
+    lowest: float = 0.0
+    """The lowest raw value, which does not respond."""
+
     def __call__(self, network: Network, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Return the winning probabilities (m, *input_shape)."""
         x, target = tensors
@@ -31,7 +34,8 @@ class ExcitationWork:
             if not isinstance(node, Linear | Mixing):
                 return step.back(probability)
             responses = [
-                _response(network, x, source, value) for source, value in zip(node.inputs, step.inputs, strict=True)
+                _response(network, x, source, value, self.lowest)
+                for source, value in zip(node.inputs, step.inputs, strict=True)
             ]
             function = node.function
             if isinstance(node, Linear):
@@ -60,15 +64,15 @@ def excitation_backprop(request: Request) -> Tensor:
 
     The walk starts at the target's logit with probability one and moves from a unit to its inputs in proportion to
     response times positive weight; biases and negative weights take no part, maxima go to the winner. Responses below
-    zero count as zero, and so does black: raw inputs are at least zero, though normalised ones are not. The map sums
-    to one, less what reaches units that no input excites.
+    zero count as zero, and so does black: raw inputs are at least that, though normalised ones may be below zero. The
+    map sums to one, less what reaches units that no input excites.
     """
-    (probability,) = run(request, ExcitationWork(), name="excitation")
+    (probability,) = run(request, ExcitationWork(request.domain[0]), name="excitation")
     return probability
 
 
-def _response(network: Network, raw: Tensor, source: int, value: Tensor) -> Tensor:
+def _response(network: Network, raw: Tensor, source: int, value: Tensor, lowest: float) -> Tensor:
     """Return a unit's response, at least zero: of the input's own units, how far they are above black."""
     if source in network.graph.from_input:
-        value = value - network.at_input(source, 0.0 * raw)
+        value = value - network.at_input(source, 0.0 * raw + lowest)
     return network.operations.maximum(value, 0.0)

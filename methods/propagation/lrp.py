@@ -90,7 +90,7 @@ def lrp(
     epsilon rule the map sums to the logit less what the biases absorbed; alpha-beta and z-box conserve the same way as
     long as a unit has contributions of both signs.
     """
-    relevance, _ = relevance_and_absorbed(request, Rules(convolutions, first, epsilon, alpha, gamma))
+    relevance, _ = relevance_and_absorbed(request, Rules(convolutions, first, epsilon, alpha, gamma, request.domain))
     return relevance
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...datasets.samples import UNIT
 from ...models.arrays.operations import Tensor, TensorOperations
 from ...models.graph.graph import Diagonal, Linear, Mixing, Network, Nonlinearity
 from .passes import Step, linear_map
@@ -33,6 +34,8 @@ class Rules:
     alpha: float = 2.0
     gamma: float = 0.25
     """The rules' parameters; beta is alpha - 1."""
+    domain: tuple[float, float] = UNIT
+    """The lowest and the highest raw value, which the z-box rule goes by."""
 
     def shared(self, network: Network, raw: Tensor, step: Step, relevance: Tensor) -> tuple[Tensor, ...]:
         """Return the relevance of each of a node's inputs; ``raw`` is the network's input (m, *input_shape)."""
@@ -45,7 +48,7 @@ class Rules:
         if not isinstance(node, Linear):
             return step.back(relevance)
         if node.convolution and self.first == "z_box" and node.inputs[0] in network.graph.from_input:
-            return (z_box(network, raw, step, relevance),)
+            return (z_box(network, raw, step, relevance, self.domain),)
         rule = self.convolutions if node.convolution else "epsilon"
         if rule == "epsilon":
             (part,) = step.back(relevance / stabilized(operations, step.output, self.epsilon))
@@ -133,15 +136,15 @@ class Contributions:
         return -self._operations.maximum(-values, 0.0)
 
 
-def z_box(network: Network, raw: Tensor, step: Step, relevance: Tensor) -> Tensor:
-    """Return the relevance of a first layer's inputs by the z-box rule, for raw inputs from 0 to 1.
+def z_box(network: Network, raw: Tensor, step: Step, relevance: Tensor, domain: tuple[float, float] = UNIT) -> Tensor:
+    """Return the relevance of a first layer's inputs by the z-box rule, for raw inputs in a domain.
 
-    The bounds of what the layer reads are what the normalisation and padding before it make of 0 and 1. The bias
-    cancels.
+    The bounds of what the layer reads are what the normalisation and padding before it make of the domain's ends. The
+    bias cancels.
     """
     operations, weight, value = network.operations, step.weights[0], step.inputs[0]
     assert weight is not None
-    black, white = (network.at_input(step.node.inputs[0], 0.0 * raw + end) for end in (0.0, 1.0))
+    black, white = (network.at_input(step.node.inputs[0], 0.0 * raw + end) for end in domain)
     low, high = -operations.maximum(-black, -white), operations.maximum(black, white)
     terms = [
         (value, 1.0, weight),

@@ -12,7 +12,7 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure, Want
 from ..perturbing.correlations import pearson
-from ..perturbing.fills import CANVASES, fill_of
+from ..perturbing.fills import ABSENCE, CANVASES, fill_of
 from ..perturbing.perturbation import ORIGINAL, SCALED, SOFT, MapFacts, Perturbation, fading
 from ..perturbing.ranking import CleanMaps
 from ..registry import register_metric
@@ -43,7 +43,7 @@ class DropCoherencyComplexity(Measure):
         Literal["soft", "scaled"],
         Doc("the map's positive part, or the whole map, scaled to [0, 1]", source="as average_drop"),
     ] = "soft"
-    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = "black"
+    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = ABSENCE
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -58,7 +58,8 @@ class DropCoherencyComplexity(Measure):
         model = scoring.model
         masks = CleanMaps.of(model, scoring.maps).mask(self._prefix)
         soft = model.with_channel_axis(model.from_numpy(masks))
-        faded = model.operations.blend(soft, scoring.x, fill_of(model, scoring.x, self.fill, scoring.seed))
+        fill = fill_of(model, scoring.x, self.fill, scoring.seed, scoring.values)
+        faded = model.operations.blend(soft, scoring.x, fill)
         others = CleanMaps.of(model, scoring.explained(faded)).mask(self._prefix)
         values = []
         for reading, mask, other in zip(scoring.readings(self.unit), masks, others, strict=True):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ..measure import CurveMeasure
+from ..perturbing.fills import ABSENCE
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import (
     ORIGINAL,
@@ -37,7 +38,7 @@ class PerturbationArea(CurveMeasure):
     """``delete``: ranked units are filled; ``insert``: they appear on the filled canvas."""
     levels: Levels
     """How many units at each step."""
-    fill: str = "black"
+    fill: str = ABSENCE
     """What they are filled with, or the canvas."""
     unit: str = POSITION
     """What is ranked: see `metrics/perturbing/units.py`."""
@@ -86,7 +87,7 @@ class OrderGap(CurveMeasure):
     """The gap between deleting the least relevant units first and deleting the most relevant ones first."""
 
     levels: Levels
-    fill: str = "black"
+    fill: str = ABSENCE
     unit: str = POSITION
     score: MetricScore = "probability"
     """As for `PerturbationArea`."""

@@ -11,7 +11,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import CANVASES
+from ..perturbing.fills import ABSENCE, CANVASES
 from ..perturbing.perturbation import ORIGINAL, SCALED, SOFT, MapFacts, Perturbation, Reading, fading, keeping
 from ..perturbing.rounding import rounding_of
 from ..registry import register_metric
@@ -56,8 +56,9 @@ class MaskedScore(CurveMeasure):
     ] = "soft"
     share: Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)] = 0.5
     fill: Annotated[
-        str, Doc("what the masked positions show", source="raw pixels times the mask", choices=CANVASES)
-    ] = "black"
+        str,
+        Doc("what the masked positions show", source="raw pixels times the mask: black", choices=CANVASES),
+    ] = ABSENCE
     score: Annotated[DroppingScore, Doc("what drops", source="Chattopadhyay et al. 2017: probability")] = "probability"
 
     @property
@@ -94,10 +95,13 @@ class AverageDrop(MaskedScore):
     change: Change = "drop"
 
 
-@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2)
+@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2, in_mean_rank=False)
 @dataclass(frozen=True)
 class AverageIncrease(MaskedScore):
-    """The share of samples whose probability rises when only what the map highlights is shown."""
+    """The share of samples whose probability rises when only what the map highlights is shown.
+
+    A rise is rare, so most methods share a share of zero: leaderboards show it, and do not rank by it.
+    """
 
     change: Change = "increase"
 

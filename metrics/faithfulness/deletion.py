@@ -8,7 +8,7 @@ from typing import Annotated
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import MetricScore
 from ..registry import register_metric
@@ -39,7 +39,9 @@ class Deletion(PerturbationArea):
 
     action: Action = "delete"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[str, Doc("what the deleted positions show", source="torch-cam, Xplique", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what the deleted positions show", source="torch-cam, Xplique: black", choices=FILLS)] = (
+        ABSENCE
+    )
     score: Score = "probability"
 
 
@@ -50,5 +52,5 @@ class Insertion(PerturbationArea):
 
     action: Action = "insert"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[str, Doc("the canvas", source="Petsiuk et al. 2018: a blurred picture", choices=FILLS)] = "blur"
+    fill: Annotated[str, Doc("the canvas", source="Petsiuk et al. 2018: a blurred picture", choices=FILLS)] = ABSENCE
     score: Score = "probability"

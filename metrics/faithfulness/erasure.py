@@ -8,7 +8,7 @@ from typing import Annotated
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import POSITION, MetricScore
 from ..perturbing.units import UNITS
@@ -34,7 +34,7 @@ class Comprehensiveness(PerturbationArea):
 
     action: Action = "delete"
     levels: Levels = _LEVELS
-    fill: Annotated[str, Doc("what stands for what is taken away", source="as deletion", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands for what is taken away", source="as deletion", choices=FILLS)] = ABSENCE
     unit: Annotated[str, Doc("what is ranked", source="as deletion", choices=UNITS)] = POSITION
     score: Annotated[MetricScore, Doc("what drops", source="DeYoung et al. 2020: probability")] = "probability"
     aggregate: Aggregate = "mean"

@@ -11,12 +11,13 @@ import numpy as np
 
 from ...models.arrays.operations import Tensor
 from ...models.engine import Chunk, Maker
+from ...models.inputs.baselines import width_of
 from ...models.queries import ScoreKind
 from ...models.random_bank import LazyRows
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure
-from ..perturbing.fills import CANVASES
+from ..perturbing.fills import ABSENCE, CANVASES
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation
 from ..perturbing.ranking import CleanMaps
 from ..registry import register_metric
@@ -36,7 +37,7 @@ Kind = Literal["square", "subset", "gaussian"]
         "1901.09392",
     ),
     presets={
-        "shap": {"perturbation": "subset"},
+        "shap": {"perturbation": "subset", "fill": "black"},
         "gaussian": {"perturbation": "gaussian"},
         "captum": {"perturbation": "gaussian", "noise": 0.003, "samples": 10, "scaled": False},
     },
@@ -66,10 +67,11 @@ class Infidelity(Measure):
         float, Doc("side of a square, of the shortest side", source="Yeh et al.'s code: 10 of 28", low=0, high=1)
     ] = 0.36
     noise: Annotated[
-        float, Doc("standard deviation for gaussian, raw domain", source="Yeh et al. 2019: 0.2", low=0)
+        float,
+        Doc("deviation for gaussian, a share of the domain's width", source="Yeh et al. 2019: 0.2", low=0),
     ] = 0.2
     scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True
-    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = "black"
+    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = ABSENCE
     score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
@@ -97,10 +99,11 @@ class Infidelity(Measure):
     def _parts(self, scoring: Scoring) -> LazyRows:
         """Return the numbered perturbations (*spatial): the number taken off, or whether the position is removed."""
         spatial = scoring.model.spatial_shape
+        size = self.noise * width_of(scoring.model, scoring.values)
 
         def draw(generator: np.random.Generator, _: int) -> np.ndarray:
             if self.perturbation == "gaussian":
-                return generator.standard_normal(spatial, dtype=np.float32) * np.float32(self.noise)
+                return generator.standard_normal(spatial, dtype=np.float32) * np.float32(size)
             if self.perturbation == "subset":
                 return generator.random(spatial, dtype=np.float32) < 0.5
             return random_square(generator, spatial, max(1, round(self.largest * min(spatial))))

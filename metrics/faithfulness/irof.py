@@ -10,7 +10,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, removing
 from ..perturbing.units import UNITS
@@ -26,7 +26,7 @@ _ONE_BY_ONE = Levels(step=1)
     higher_is_better=True,
     range=(None, None),
     reference=Reference("Rieger, Hansen", 2020, "IROF: a low resource evaluation metric", "2003.08747"),
-    presets={"quantus": {"undivided": True}},
+    presets={"quantus": {"undivided": True, "fill": "mean"}},
 )
 @dataclass(frozen=True)
 class RemovalOfFeatures(CurveMeasure):
@@ -40,7 +40,7 @@ class RemovalOfFeatures(CurveMeasure):
 
     fill: Annotated[
         str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
-    ] = "mean"
+    ] = ABSENCE
     unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100"
     score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability"
     undivided: Annotated[bool, Doc("the form of Quantus: not divided by the number of regions", source="")] = False

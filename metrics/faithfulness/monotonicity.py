@@ -11,7 +11,7 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
 from ..perturbing.correlations import spearman
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading, removing
 from ..perturbing.rounding import changes, rounding_of
@@ -76,7 +76,7 @@ class RisingLevels(Levels):
     higher_is_better=True,
     range=(0.0, 1.0),
     reference=Reference("Arya et al.", 2019, "One Explanation Does Not Fit All", "1909.03012"),
-    presets={"arya2019": {"step": 1}},
+    presets={"arya2019": {"step": 1, "fill": "black"}},
     version=2,
 )
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class CurveMonotonicity(CurveMeasure):
     """
 
     levels: RisingLevels = RisingLevels()
-    fill: Annotated[str, Doc("what stands where nothing is yet", source="as deletion", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands where nothing is yet", source="as deletion", choices=FILLS)] = ABSENCE
     unit: Annotated[str, Doc("what is ranked and added at once", source="as deletion", choices=UNITS)] = POSITION
     score: Annotated[MetricScore, Doc("what should not fall", source="Arya et al. 2019: probability")] = "probability"
 

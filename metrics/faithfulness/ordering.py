@@ -11,7 +11,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Extent, Levels
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
@@ -23,7 +23,8 @@ _ordering = partial(
     range=(0.0, None),
     reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
 )
-_REFERENCE_CODE = {"step": 500, "extent": "positive"}
+_REFERENCE_CODE = {"step": 500, "extent": "positive", "fill": "zero"}
+"""Zeros are what the network itself gets: the raw value that the normalisation maps to zero."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class OrderingArea(CurveMeasure):
     action: Action
     """``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay)."""
     levels: OrderedLevels = OrderedLevels()
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     undivided: bool = False
     """Whether the blank's logit is left in."""
     score: Literal["logit"] = "logit"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from ...parameters import Doc
 from ...registry import Reference
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.levels import Levels
 from ..perturbing.perturbation import POSITION, MetricScore
 from ..perturbing.units import UNITS
@@ -44,7 +44,7 @@ class Flipping:
 
     levels: FlippedLevels = FlippedLevels()
     fill: Annotated[str, Doc("what replaces a unit", source="as deletion; Samek et al. 2017: noise", choices=FILLS)] = (
-        "black"
+        ABSENCE
     )
     unit: Annotated[
         str, Doc("what is ranked and replaced at once", source="Samek et al. 2017: 9 px", choices=UNITS)

@@ -11,7 +11,7 @@ import numpy as np
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping, removing
 from ..registry import register_metric
 from .area import Action
@@ -22,7 +22,8 @@ _proportionality = partial(
     higher_is_better=False,
     range=(0.0, None),
     reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
-    presets={"wang2020": {"reference_code": True}},
+    presets={"wang2020": {"reference_code": True, "fill": "zero"}},
+    version=2,
 )
 _GRID = 201
 _TINY = 1e-16
@@ -39,11 +40,11 @@ class ProportionalityGap(CurveMeasure):
     difference. Undefined (NaN) where nothing is positive or f(x) <= b.
 
     ``reference_code`` follows zifanw/interpretation instead: fixed steps from the top (500 positions) and from the
-    bottom (100), all below the number of positive positions; the blank's logit is not subtracted, and only the first
-    curve is clipped at it. For removal each curve is divided by its first value and then by
-    min(1, b / max(its last value, b)); for adding, the first curve is divided by the smaller of f(x) and its last
-    value, the second by the smaller of f(x) and the last value of the first as divided. The area is taken up to where
-    both curves reach.
+    bottom (100), all below the number of positive positions; the blank's logit is not subtracted. For removal the
+    first curve is clipped at it, and each curve is divided by its first value and then by
+    min(1, b / max(its last value, b)); for adding nothing is clipped, and the first curve is divided by the smaller of
+    f(x) and its last value, the second by the smaller of f(x) and the last value of the first as divided. The area is
+    taken up to where both curves reach.
     """
 
     action: Action
@@ -51,7 +52,7 @@ class ProportionalityGap(CurveMeasure):
     steps: Annotated[
         int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
     ] = 28
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
     reference_code: Annotated[
         bool, Doc("normalise and step as the reference code does", source="the clean definition")
     ] = False
@@ -106,7 +107,6 @@ class ProportionalityGap(CurveMeasure):
             if self.action == "delete":
                 sides = [side / side[0] for side in (np.maximum(first, blank), second)]
                 return [side / min(1.0, blank / (max(side[-1], blank) + _TINY)) for side in sides]
-            first = np.maximum(first, blank)
             first = first / min(whole, first[-1])
             return [first, second / min(whole, first[-1])]
 

@@ -127,7 +127,7 @@ def responses(
 def removing_from(scoring: Scoring, masks: LazyRows, fill: str) -> Maker:
     """Return what fills the masked positions of a chunk's samples; the chunk's variants number the masks."""
     model = scoring.model
-    filling = fill_of(model, scoring.x, fill, scoring.seed)
+    filling = fill_of(model, scoring.x, fill, scoring.seed, scoring.values)
 
     def make(rows: Tensor, chunk: Chunk) -> Tensor:
         gone = model.with_channel_axis(model.from_numpy(masks[chunk.variants]))

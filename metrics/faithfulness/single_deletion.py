@@ -12,7 +12,7 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
 from ..perturbing.correlations import spearman
-from ..perturbing.fills import FILLS
+from ..perturbing.fills import ABSENCE, FILLS
 from ..perturbing.perturbation import ORIGINAL, MapFacts, MetricScore, Perturbation, Reading, removing
 from ..perturbing.rounding import changes
 from ..perturbing.units import UNITS
@@ -38,7 +38,7 @@ class SingleDeletion(CurveMeasure):
     Undefined (NaN) where either side is constant.
     """
 
-    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = "black"
+    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = ABSENCE
     unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4"
     score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit"
 

@@ -14,7 +14,7 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure
 from ..perturbing.correlations import pearson, spearman
-from ..perturbing.fills import CANVASES
+from ..perturbing.fills import ABSENCE, CANVASES
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation
 from ..perturbing.units import checked_unit
 from ..registry import register_metric
@@ -25,7 +25,7 @@ _correlation = partial(register_metric, family="faithfulness", higher_is_better=
 _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
-Fill = Annotated[str, Doc("what replaces a subset", source="a baseline of zero", choices=CANVASES)]
+Fill = Annotated[str, Doc("what replaces a subset", source="the papers: a baseline of zero", choices=CANVASES)]
 Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
 
 
@@ -71,7 +71,7 @@ class SensitivityN(SubsetCorrelation):
     largest: Annotated[
         float, Doc("size, as a share of the positions", source="Ancona et al. 2018: about 80 %", low=0, high=1)
     ] = 0.8
-    fill: Fill = "black"
+    fill: Fill = ABSENCE
     score: Score = "logit"
 
     def __post_init__(self) -> None:
@@ -108,7 +108,7 @@ class SensitivityN(SubsetCorrelation):
 @_correlation(
     "faithfulness_correlation",
     reference=_BHATT,
-    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit"}},
+    presets={"quantus": {"size": 224, "subsets": 100, "score": "logit", "fill": "black"}},
 )
 @dataclass(frozen=True)
 class FaithfulnessCorrelation(SubsetCorrelation):
@@ -119,7 +119,7 @@ class FaithfulnessCorrelation(SubsetCorrelation):
 
     size: Annotated[int, Doc("positions in a subset, at most half of all", source="Quantus: 224", low=1)] = 224
     subsets: Annotated[int, Doc("random subsets", source="Quantus: 100", low=2)] = 100
-    fill: Fill = "black"
+    fill: Fill = ABSENCE
     score: Score = "logit"
 
     def values(self, scoring: Scoring) -> np.ndarray:
@@ -130,7 +130,7 @@ class FaithfulnessCorrelation(SubsetCorrelation):
         return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(pearson)
 
 
-@_correlation("mu_fidelity", reference=_BHATT, presets={"xplique": {"exact": False}})
+@_correlation("mu_fidelity", reference=_BHATT, presets={"xplique": {"exact": False, "fill": "black"}})
 @dataclass(frozen=True)
 class MuFidelity(SubsetCorrelation):
     """The rank correlation of summed attributions with the drop when random cells of a grid go.
@@ -144,7 +144,7 @@ class MuFidelity(SubsetCorrelation):
         bool, Doc("all subsets have one size; else each region is in with that probability", source="Bhatt et al.")
     ] = True
     subsets: Annotated[int, Doc("random subsets", source="Xplique: 200", low=2)] = 200
-    fill: Fill = "black"
+    fill: Fill = ABSENCE
     score: Score = "logit"
 
     def __post_init__(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...datasets.base import RawValues
 from ...errors import BadInput, NotApplicable, suggestion
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
-from ...models.inputs.baselines import BASELINES, baseline_of, noise_picture
+from ...models.inputs.baselines import BASELINES, NEUTRAL, baseline_of, noise_picture, per_channel, width_of
 from ...models.inputs.blur import correlate, gaussian_blur
 from ...models.random_bank import RandomBank
 
@@ -20,11 +21,14 @@ CANVASES = (*BASELINES, "noise:NUMBER", "zero", "rise_blur", "blur:SIGMA")
 FILLS = (*CANVASES, IMPUTED, "linear:NOISE")
 """The names of all fills; ``NOISE`` stands for a number."""
 
+ABSENCE = NEUTRAL
+"""The default fill of every metric that takes something away: docs/metrics.md argues for it."""
+
 _NOISE = 0.01
 """The standard deviation of the noise that ROAD adds to what it imputes (Rong et al. 2022, their code)."""
 
 
-def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
+def fill_of(model: Model, x: Tensor, fill: str, seed: int, values: RawValues | None = None) -> Tensor:
     """Return the fill for each sample, in a shape that broadcasts against ``x``.
 
     Parameters
@@ -32,15 +36,17 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
     model
         The model, for its layout and preprocessing.
     x
-        (n, *input_shape), raw domain [0, 1].
+        (n, *input_shape), raw values.
     fill
-        A baseline's name (``black``, ``white``, ``mean``, ``blur``, ``noise``); ``noise:NUMBER``, another picture of
-        noise (``noise`` is number 0); ``blur:SIGMA``, a Gaussian blur of so many positions; ``zero``, the raw value
-        that the model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``, the
-        blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
+        A baseline's name (``neutral``, ``black``, ``white``, ``mean``, ``blur``, ``noise``); ``noise:NUMBER``, another
+        picture of noise (``noise`` is number 0); ``blur:SIGMA``, a Gaussian blur of so many positions; ``zero``, the
+        raw value that the model's normalisation maps to zero (the mean colour of its training set); or ``rise_blur``,
+        the blurred picture of RISE's evaluation code (11 x 11 kernel, zeros beyond the border after normalisation).
         ``linear`` depends on what is kept: see `imputation_noise`.
     seed
         Of the noise.
+    values
+        What raw values mean: see `baseline_of`.
 
     Raises
     ------
@@ -50,10 +56,10 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
         If the fill needs a normalisation that the model does not state.
     """
     if fill in BASELINES:
-        return baseline_of(model, x, fill, RandomBank(seed))
+        return baseline_of(model, x, fill, RandomBank(seed), values)
     name, _, number = fill.partition(":")
     if name == "noise":
-        return noise_picture(model, RandomBank(seed), int(float(number)))
+        return noise_picture(model, RandomBank(seed), int(float(number)), values=values)
     if name == "blur":
         return gaussian_blur(model, x, float(number)) if float(number) > 0 else x
     if fill not in CANVASES:
@@ -63,7 +69,7 @@ def fill_of(model: Model, x: Tensor, fill: str, seed: int) -> Tensor:
             f"The fill {fill!r} needs to know what {model.name} maps to zero: wrap the network with "
             "preprocess=Normalization(mean, std), or use another fill."
         )
-    zero = _native_constant(model, model.zero)
+    zero = per_channel(model, model.zero)
     if fill == "zero":
         return zero
     # Blurring after normalisation with zeros outside is blurring the raw difference from the raw zero.
@@ -75,14 +81,16 @@ def is_imputed(fill: str) -> bool:
     return fill.partition(":")[0] == IMPUTED
 
 
-def imputation_noise(model: Model, fill: str, seed: int) -> Tensor:
+def imputation_noise(model: Model, fill: str, seed: int, values: RawValues | None = None) -> Tensor:
     """Return the noise that is added to imputed positions, (1, *input_shape), the same for all samples.
 
-    ``linear`` has the standard deviation 0.01 in the raw domain, ``linear:NOISE`` another.
+    ``linear`` has the standard deviation 0.01, ``linear:NOISE`` another, as a share of the domain's width.
     """
     number = fill.partition(":")[2]
     drawn = RandomBank(seed).normal("imputation", (model.channels, *model.spatial_shape))[np.zeros(1, np.int64)]
-    return model.from_numpy(model.native_array(drawn)) * (float(number) if number else _NOISE)
+    return model.from_numpy(model.native_array(drawn)) * (
+        (float(number) if number else _NOISE) * width_of(model, values)
+    )
 
 
 def rise_kernel(axes: int) -> np.ndarray:
@@ -95,11 +103,3 @@ def rise_kernel(axes: int) -> np.ndarray:
     delta = np.zeros((11,) * axes)
     delta[(5,) * axes] = 1.0
     return np.asarray(gaussian_filter(delta, 5.0), np.float32)
-
-
-def _native_constant(model: Model, values: np.ndarray) -> Tensor:
-    """Return per-channel values (or one for all) as a tensor that broadcasts against a native batch."""
-    shape = [1] * (len(model.input_shape) + 1)
-    if model.channel_axis is not None and values.size > 1:
-        shape[model.channel_axis] = values.size
-    return model.from_numpy(np.asarray(values, np.float32).reshape(shape))

@@ -15,7 +15,7 @@ from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, CurveMeasure, Measure, Want
-from ..perturbing.fills import CANVASES, fill_of
+from ..perturbing.fills import ABSENCE, CANVASES, fill_of
 from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, keeping
 from ..registry import register_metric
 from ..scoring import Scoring
@@ -36,7 +36,7 @@ class Completeness(CurveMeasure):
     NaN where the map is not finite, or where the difference is zero and the gap is relative.
     """
 
-    fill: Annotated[str, Doc("the baseline", source="Sundararajan et al. 2017: black", choices=CANVASES)] = "black"
+    fill: Annotated[str, Doc("the baseline", source="as integrated_gradients", choices=CANVASES)] = ABSENCE
     score: Annotated[ScoreKind, Doc("what f is", source="heatmark")] = "logit"
     relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True
 
@@ -93,7 +93,7 @@ class NonSensitivity(Measure):
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""
         model, maps = scoring.model, scoring.flat_maps
-        fill = fill_of(model, scoring.x, self.fill, scoring.seed)
+        fill = fill_of(model, scoring.x, self.fill, scoring.seed, scoring.values)
         total = maps.shape[1]
         chosen = np.sort(scoring.bank.generator("non-sensitivity").permutation(total)[: self.positions])
 

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import width_of
 from ...models.random_bank import LazyRows
 from ...parameters import Doc
 from ..measure import Cost
+from ..perturbing.target_scores import TargetScores
 from ..scoring import Scoring
 
 #: ``uniform``: between minus and plus the radius; ``normal``: the radius is the standard deviation; ``positive``:
@@ -59,7 +61,9 @@ class Neighbourhood:
     after another, so that memory stays that of a batch. Inputs are not clipped.
     """
 
-    radius: Annotated[float, Doc("size of the noise, in raw units", source="Captum: 0.02", low=0)] = 0.02
+    radius: Annotated[float, Doc("size of the noise, a share of the domain's width", source="Captum: 0.02", low=0)] = (
+        0.02
+    )
     samples: Annotated[int, Doc("neighbours", source="Captum: 10", low=1)] = 10
     noise: Annotated[
         Noise, Doc("uniform in the radius, normal of that deviation, or uniform and positive", source="Captum: uniform")
@@ -68,9 +72,9 @@ class Neighbourhood:
     def neighbours(self, scoring: Scoring) -> Iterator[Tensor]:
         """Yield one neighbour of every sample after another, (n, *input_shape)."""
         model = scoring.model
-        draws = self._draws(scoring)
+        draws, radius = self._draws(scoring), self.radius * width_of(model, scoring.values)
         for number in range(self.samples):
-            drawn = self.radius * draws[np.array([number])]
+            drawn = radius * draws[np.array([number])]
             yield scoring.x + model.from_numpy(model.native_array(drawn.astype(np.float32)))
 
     def work(self, *, outputs: bool) -> dict[Hashable, Cost]:
@@ -140,8 +144,15 @@ class Neighbourhood:
         for neighbour in self.neighbours(scoring):
             after = model.to_numpy(model.engine.outputs(neighbour)).astype(np.float64)
             distance.append(np.linalg.norm(before - after, axis=1))
-            flipped.append(before.argmax(axis=1) != after.argmax(axis=1))
+            flipped.append(_predicted(before, scoring) != _predicted(after, scoring))
         return OutputChanges(np.stack(distance), np.stack(flipped))
+
+
+def _predicted(logits: np.ndarray, scoring: Scoring) -> np.ndarray:
+    """Return the predicted class of each row; where each class has a probability of its own, whether the target is."""
+    if scoring.model.link == "softmax":
+        return np.asarray(logits.argmax(axis=1))
+    return TargetScores.of(logits, scoring.target, "logistic").top
 
 
 def _rows(scoring: Scoring, x: Tensor) -> np.ndarray:

@@ -42,6 +42,9 @@ class TensorFlowOperations(TensorOperations):
     def to_float(self, tensor: Tensor) -> Tensor:
         return tf.cast(tensor, tf.float32)
 
+    def log(self, tensor: Tensor) -> Tensor:
+        return tf.math.log(tensor)
+
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
         return tf.maximum(first, second)
 

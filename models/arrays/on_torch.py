@@ -37,6 +37,9 @@ class TorchOperations(TensorOperations):
     def to_float(self, tensor: Tensor) -> Tensor:
         return xp.astype(tensor, xp.float32, copy=False)
 
+    def log(self, tensor: Tensor) -> Tensor:
+        return torch.log(tensor)
+
     def maximum(self, first: Tensor, second: Tensor | float) -> Tensor:
         return torch.clamp(first, min=second)
 

@@ -58,6 +58,10 @@ class TensorOperations(ABC):
         """Return e to the power of each element."""
         return self.library.exp(tensor)
 
+    @abstractmethod
+    def log(self, tensor: Tensor) -> Tensor:
+        """Return natural logarithms."""
+
     def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
         """Return ``yes`` where the condition holds and ``no`` elsewhere; scalars broadcast."""
         return self.library.where(condition, yes, no)

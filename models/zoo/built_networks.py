@@ -7,6 +7,7 @@ import numpy as np
 from ...datasets.base import Sizing
 from ..architecture.nodes import Architecture, Shape
 from ..catalogue import LoadedNetwork
+from ..conventions import Conventions
 from ..normalization import Normalization
 from ..training.kept import RestoredNetwork
 
@@ -25,6 +26,7 @@ def built(
     sizing: Sizing,
     class_names: tuple[str, ...] | None = None,
     weights_id: str | None = None,
+    conventions: Conventions | None = None,
 ) -> LoadedNetwork:
     """Return an architecture with its weights in the framework asked for."""
     if framework == "torch":
@@ -39,11 +41,14 @@ def built(
         sizing,
         class_names,
         weights_id,
+        conventions or Conventions(),
     )
 
 
-def built_small_network(restored: RestoredNetwork, framework: str) -> LoadedNetwork:
-    """Return a trained network in the framework asked for."""
+def built_small_network(
+    restored: RestoredNetwork, framework: str, conventions: Conventions | None = None
+) -> LoadedNetwork:
+    """Return a trained network in the framework asked for; by default with what its file states of its inputs."""
     return built(
         restored.architecture,
         restored.weights,
@@ -52,4 +57,5 @@ def built_small_network(restored: RestoredNetwork, framework: str) -> LoadedNetw
         sizing=Sizing(),
         class_names=restored.class_names,
         weights_id=restored.digest,
+        conventions=conventions or restored.conventions,
     )

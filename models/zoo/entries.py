@@ -7,21 +7,23 @@ from itertools import starmap
 from ...datasets.base import Sizing
 from ...registry import Reference
 from ..catalogue import MODELS, LoadedNetwork, ModelEntry, ModelRequest
+from ..conventions import Conventions
 from .built_networks import built, built_small_network
 from .efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
 from .library_weights import library_weights_id
 from .shipped import ShippedRecord, shipped_network, shipped_records
 
 _PHOTOGRAPHS = ("imagenet-samples", "imagenet-sample-1000", "imagenet-1k", "mosaic")
-# Stated here so that listing the models opens no dataset.
-_SHAPES = {
-    "digits": (8, 8, 1),
-    "mnist": (28, 28, 1),
-    "mnist1d": (40, 1),
-    "shapes": (64, 64, 3),
-    "patches": (64, 64, 3),
-    "series": (128, 1),
+# Stated here so that listing the models opens no dataset: an input's shape, and what raw values mean.
+_DATA = {
+    "digits": ((8, 8, 1), Conventions(neutral=0.0)),
+    "mnist": ((28, 28, 1), Conventions(neutral=0.0)),
+    "mnist1d": ((40, 1), Conventions(domain=(-6.0, 6.0), neutral=0.0)),
+    "shapes": ((64, 64, 3), Conventions(neutral=0.225)),
+    "patches": ((64, 64, 3), Conventions(neutral=0.45)),
+    "series": ((128, 1), Conventions(neutral=0.5)),
 }
+_PHOTOGRAPH = Conventions(neutral="mean")
 
 
 def _efficientnet(name: str) -> ModelEntry:
@@ -38,6 +40,7 @@ def _efficientnet(name: str) -> ModelEntry:
             sizing=Sizing(crop=0.875),
             class_names=imagenet_names(),
             weights_id=variant.sha256,
+            conventions=_PHOTOGRAPH,
         )
 
     return ModelEntry(
@@ -58,15 +61,16 @@ def _efficientnet(name: str) -> ModelEntry:
 
 
 def _small(name: str, record: ShippedRecord) -> ModelEntry:
+    shape, conventions = _DATA[record.dataset]
     made = f"{record.recipe.epochs} epochs in {record.framework}, seed {record.recipe.seed}"
     return ModelEntry(
         name=name,
         family="small",
         summary=f"{record.network} on {record.dataset}: {record.test_accuracy:.1%} right, loss {record.test_loss:.3f}",
-        build=lambda request: built_small_network(shipped_network(name), request.framework),
+        build=lambda request: built_small_network(shipped_network(name), request.framework, conventions),
         identify=lambda rest: record.weights_sha256,
         datasets=(record.dataset,),
-        input_shape=_SHAPES[record.dataset],
+        input_shape=shape,
         license="Apache-2.0",
         weights=f"shipped; {made}",
         digest=record.weights_sha256,

@@ -53,6 +53,10 @@ class ShippedRecord:
     """On how many test samples which share of answers was right, and the mean cross-entropy (nats)."""
     logits: tuple[float, ...]
     """Of the first test sample, as the framework it was trained with gave them."""
+    units: tuple[float, float] = (0.0, 1.0)
+    """(zero, width): it was trained on (v - zero) / width for raw values v; the revision is of what it
+    was trained on.
+    """
 
 
 ZOO: Mapping[str, ZooNetwork] = {
@@ -86,7 +90,9 @@ def shipped_network(name: str) -> RestoredNetwork:
         raise StorageError(f"Cannot read the shipped weights {path}: {error}. {_REMEDY}") from error
     if not known:
         raise StorageError(f"The shipped weights {path} are damaged or of another version. {_REMEDY}")
-    return restore(path, name)
+    restored = restore(path, name)
+    zero, width = shipped_records()[name].units
+    return replace(restored, normalization=restored.normalization.in_units(zero, width))
 
 
 def shipped_path(name: str) -> Path:
@@ -104,7 +110,9 @@ def shipped_records(folder: Path = WEIGHTS) -> dict[str, ShippedRecord]:
 
 
 def _record(values: Mapping[str, Any]) -> ShippedRecord:
-    return ShippedRecord(**{**values, "recipe": TrainingRecipe(**values["recipe"]), "logits": tuple(values["logits"])})
+    known = {"recipe": TrainingRecipe(**values["recipe"]), "logits": tuple(values["logits"])}
+    zero, width = values.get("units", (0.0, 1.0))
+    return ShippedRecord(**{**values, **known, "units": (float(zero), float(width))})
 
 
 _REMEDY = "Install heatmark again."
