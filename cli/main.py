@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import HeatmarkError, Interrupted, NotApplicable
+from ..errors import HeatmarkError, Interrupted, NotApplicable, Untrusted
 from . import options
 from .audit import audits
 from .check import check_command
@@ -41,7 +41,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except HeatmarkError as error:
             typer.echo(f"heatmark: {error}", err=True)
-            raise typer.Exit(FAILED if isinstance(error, NotApplicable) else BAD_INPUT) from None
+            raise typer.Exit(FAILED if isinstance(error, NotApplicable | Untrusted) else BAD_INPUT) from None
 
 
 app = typer.Typer(

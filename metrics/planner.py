@@ -138,7 +138,7 @@ def reasons_against(model: Model, x: Tensor, metrics: Sequence[Metric]) -> dict[
             for metric in metrics
             if metric.id not in reasons
         }
-        _fills(model, x, needs, reasons, seed=0)
+        _fills(model, x, needs, reasons, 0, model.raw_values())
     return reasons
 
 

@@ -8,18 +8,17 @@ from contextlib import suppress
 from ...datasets.base import Dataset
 from ...datasets.registry import load_dataset
 from ...errors import BadInput, MissingExtra
-from ...models.arrays.operations import Tensor
 from ...models.base import Model
 from ...models.checking.inputs import two_inputs
 from ...models.devices import require_framework
 from ...models.queries import Precision
 from ...models.zoo.loading import find_model, load_model
 from ...models.zoo.user_models import model_from_text
-from ..setting.input_shapes import settle_input_shape
 from ..setting.plugins import load_plugins
 from ..work.messages import NamedModel
 from ..work.named_models import check_name, is_own, loaded_model
-from .examination import RANDOM_INPUTS, ROWS, Examination, Notice, examine
+from .examination import RANDOM_INPUTS, Examination, Notice, examine
+from .inputs import samples
 from .sources import what_was_read
 
 
@@ -70,18 +69,6 @@ def check_named(
     else:
         x, inputs = samples(model, dataset)
     return examine(model, x, inputs, [what_was_read(name, model)], on_question)
-
-
-def samples(model: Model, dataset: Dataset) -> tuple[Tensor, str]:
-    """Return samples to examine a model with and what they are; apart, since folders are sorted by class.
-
-    A network that does not say which inputs it takes gets those of the data.
-    """
-    if not model.knows_shape:
-        settle_input_shape(model, dataset.first_readable(), dataset.framing)
-    apart = list(dict.fromkeys((0, len(dataset) // ROWS)))
-    batch = next(dataset.batches(ROWS, model, apart))
-    return batch.x, f"{len(batch)} sample{'' if len(batch) == 1 else 's'} of {dataset.title}"
 
 
 def _loaded(name: str, framework: str | None, device: str, precision: Precision) -> Model:

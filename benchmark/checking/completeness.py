@@ -180,7 +180,9 @@ def _parts(model: Model, x: Tensor, target: np.ndarray) -> tuple[float, float]:
     if model.zero is None:
         raise NotApplicable("the input that the preprocessing maps to zero is not known")
     biases = model.biases()
-    query = Query(input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True)
+    query = Query(
+        input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
+    )
     answer = model.run(query, x, model.from_numpy(target))
 
     def channels_last(tensor: Tensor) -> np.ndarray:

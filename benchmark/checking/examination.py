@@ -18,10 +18,8 @@ from ...models.checking.finding import Finding, Verdict
 from ...models.checking.inputs import two_inputs
 from ...models.queries import PassCount
 from ...models.wrap import require_model
+from .inputs import ROWS
 from .questions import QUESTIONS
-
-ROWS = 2
-"""So many inputs are asked about, whatever is given."""
 
 RANDOM_INPUTS = "two random inputs that are far apart"
 GIVEN_INPUTS = "the first of the inputs given"
