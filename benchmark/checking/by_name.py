@@ -17,7 +17,8 @@ from ...models.zoo.user_models import model_from_text
 from ..setting.plugins import load_plugins
 from ..work.messages import NamedModel
 from ..work.named_models import check_name, is_own, loaded_model
-from .examination import RANDOM_INPUTS, Examination, Notice, examine
+from .examination import Examination
+from .examine import RANDOM_INPUTS, Notice, examine
 from .inputs import samples
 from .sources import what_was_read
 

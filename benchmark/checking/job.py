@@ -11,7 +11,8 @@ from ..store.cell import CellSpec, Task
 from ..work.messages import NamedModel, Report
 from ..work.samples import SampleRule
 from ..work.worker import Worker, check_planned
-from .examination import Examination, examine
+from .examination import Examination
+from .examine import examine
 from .inputs import samples
 from .sources import what_was_read
 

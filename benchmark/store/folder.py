@@ -285,6 +285,15 @@ class RunStore(KeyedStore[CellSpec]):
             with written_whole(path) as temporary:
                 Image.fromarray(picture).save(temporary, format="PNG")
 
+    def examinations(self) -> list[dict[str, Any]]:
+        """Return what `write_examination` kept, ``spec`` and ``answers`` each, of this run's plan and earlier ones."""
+        found = (read_json(path) for path in sorted((self.path / "networks").glob("*.json")))
+        return [
+            record
+            for record in found
+            if isinstance(record, dict) and isinstance(record.get("spec"), dict) and "answers" in record
+        ]
+
     def _examination_path(self, key: str) -> Path:
         return self.path / "networks" / f"{key}.json"
 
