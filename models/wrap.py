@@ -10,6 +10,7 @@ from ..datasets.base import RawValues, Sizing
 from ..datasets.samples import Neutral
 from ..errors import BadInput
 from .base import Model
+from .checking.doubts import warn_of_doubts
 from .conventions import Conventions, OutputKind
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
@@ -68,6 +69,13 @@ def wrap(
     ------
     BadInput
         If it is no network of either framework, or its output is not (n, classes).
+
+    Warns
+    -----
+    UserWarning
+        Of what a few passes of two random inputs show to be doubtful, such as answers that depend on chance or on the
+        rest of the batch; of a PyTorch network without a stated input shape, when it is given its first input.
+        `heatmark.check` asks more.
     """
     if isinstance(net, Model):
         return net
@@ -86,8 +94,10 @@ def wrap(
         "conventions": Conventions(output, outputs, domain, neutral, channel_axis),
     }
     model = _torch_model(net, device, options) if framework == "torch" else _keras_model(net, device, options)
+    model.when_known = warn_of_doubts
     if model.knows_shape:
         model.probe(num_classes)
+        warn_of_doubts(model)
     return model
 
 

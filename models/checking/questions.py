@@ -8,7 +8,7 @@ from .place import PLACE, place
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
-    Question(PLACE, place, cheap=True),
+    Question(PLACE, place),
     Question(INPUT_GRADIENT, input_gradient),
     Question(LAYER_GRADIENT, layer_gradient),
     Question(ATTENTION, attention),
