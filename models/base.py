@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -20,16 +21,15 @@ from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
 from .engine import Engine
-from .graph.graph import Extraction, Network
+from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
-from .outputs import TOLERANCES, Ending, OutputReading, read
+from .outputs import TOLERANCES, OutputReading, read
+from .probes.class_names import class_numbers
+from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
 from .probes.feature_maps import feature_maps, layer_named
 from .queries import Answer, Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
-
-_FAR = 100.0
-"""So many widths of the domain beyond it lie inputs that tell a bounded output from a logit."""
 
 
 class Model(Interface):
@@ -38,6 +38,7 @@ class Model(Interface):
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=device, **options)
         self._fixed_shape = self._shape is not None
+        self.when_known: Callable[[Model], None] | None = None  # called once an input has shown the input shape
         self._classes: int | None = None
 
     # Inputs and targets
@@ -49,6 +50,17 @@ class Model(Interface):
             self.probe()
         assert self._classes is not None
         return self._classes
+
+    @property
+    def read_as(self) -> dict[str, Any]:
+        """What its numbers depend on besides its weights and code; empty where nothing is stated or told otherwise."""
+        given = {name: value for name, value in vars(self.conventions).items() if value is not None}
+        if self.conventions.outputs is not None:
+            given["outputs"] = getattr(self.conventions.outputs, "__qualname__", "")
+        if not self._fixed_shape:  # told by the first input, which decides on no identity
+            return {**given, "outputs_are": "told by the first input"}
+        told = {**self.reading.identity, **({"takes": self.takes_bytes} if self.takes_bytes else {})}
+        return {**given, **told}
 
     def inputs(self, x: Any) -> Tensor:
         """Return ``x`` (array or tensor, native layout) as a checked float32 batch on the device, never aliased.
@@ -120,8 +132,18 @@ class Model(Interface):
         """Answer a query, whatever the framework raises."""
 
     def targets(self, target: Any, count: int) -> np.ndarray:
-        """Return ``target`` (one class or one per sample) as int64 (count,); BadInput when out of range."""
+        """Return ``target`` (one class or one per sample, by number or name) as int64 (count,).
+
+        Raises
+        ------
+        BadInput
+            For what is no class number or out of range, and for names where none are known.
+        UnknownName
+            For a name that no class has, with near ones.
+        """
         classes = np.asarray(self.plain(target))
+        if classes.dtype.kind == "U":
+            classes = class_numbers(self.class_names, classes, self.name)
         whole = classes.dtype.kind in "iu" or (classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes)))
         if not whole:
             raise BadInput(f"The target must be whole class numbers, got {classes.dtype} values.")
@@ -147,59 +169,29 @@ class Model(Interface):
             ``num_classes`` of them, or they are not what is stated of them.
         """
         self.conventions.require_axes(self.input_shape)
-        first = self.reading.told == "not yet"
-        noise = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
-        ending: Ending | None = None
+        first, ending = self.reading.told == "not yet", None
+        start = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
         try:
-            self.settle(self.from_numpy(noise))
+            self.settle(self.from_numpy(start))
             if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):
                 self.reading = OutputReading(left_out=ending.name)
-            scores = self._scores_for(noise)
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            scores = near_scores(self)
+        except Exception as error:
             if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
                 raise
-            raise BadInput(
-                f"{self.name} ({self.framework}) failed on inputs of shape {self.input_shape}: {error}"
-            ) from error
-        if scores.ndim != 2 or len(scores) != 2:
-            raise BadInput(
-                f"{self.name} returns an output of shape {scores.shape} for 2 inputs; heatmark needs class scores of "
-                f"shape (n, classes). {_to_rows_of_scores(scores.shape)}"
-            )
-        if num_classes is not None and scores.shape[1] != num_classes:
-            raise BadInput(f"{self.name} has {scores.shape[1]} outputs, but num_classes={num_classes} was given.")
-        self._classes = int(scores.shape[1])
+            raise self.failure(Query(), self.from_numpy(start), error) from error
+        self._classes = classes = int(scores.shape[1])
+        if num_classes is not None and classes != num_classes:
+            raise BadInput(f"{self.name} has {classes} outputs, but num_classes={num_classes} was given.")
         if first:
-            self._read_outputs(ending, scores)
-
-    def _read_outputs(self, ending: Ending | None, near: np.ndarray) -> None:
-        """Take note of what the outputs are, given those for inputs of the domain."""
-        tolerance = TOLERANCES[self.computes_in_half]
-        reading = read(self.name, self.conventions.output, ending, near, self._far_outputs, tolerance)
-        if reading.undone != self.reading.undone:
-            self.forget()  # graphs that were traced return the outputs as they come
-        self.reading = reading
-        if reading.warning:
-            warnings.warn(reading.warning, stacklevel=4)
-
-    def _far_outputs(self) -> np.ndarray:
-        """Return the finite outputs for inputs far apart: the ends of the domain, and noise far beyond them."""
-        low, high = self.domain
-        ends = [np.full(self.input_shape, end, np.float32) for end in (low, high)]
-        noise = np.random.default_rng(1).standard_normal((2, *self.input_shape), dtype=np.float32)
-        found = [np.zeros((0, self.num_classes), np.float32)]
-        for x in (np.stack(ends), (low + high) / 2 + np.float32(_FAR * self.extent) * noise):
-            try:
-                found.append(self._scores_for(x))
-            except Exception as error:  # a network may refuse what lies outside of its domain in whatever way it likes
-                if self.is_out_of_memory(error):
-                    raise
-        outputs = np.concatenate(found)
-        finite: np.ndarray = outputs[np.isfinite(outputs).all(axis=1)]
-        return finite
-
-    def _scores_for(self, x: np.ndarray) -> np.ndarray:
-        return self.to_numpy(self.run(Query(), self.from_numpy(x), None).logits)
+            tolerance = TOLERANCES[self.computes_in_half]
+            stated, far = self.conventions.output, partial(far_scores, self, classes)
+            reading = read(self.name, stated, ending, scores, far, tolerance)
+            if reading.undone != "nothing":
+                self.forget()  # graphs that were traced return the outputs as they come
+            self.reading = reading
+            if reading.warning:
+                warnings.warn(reading.warning, stacklevel=3)
 
     def _adopt(self, shape: tuple[int, ...]) -> None:
         """Take the shape of an input as the model's own, and forget what held for another shape."""
@@ -211,6 +203,8 @@ class Model(Interface):
             self._shape = before
             raise
         self.forget()
+        if self.when_known is not None:
+            self.when_known(self)
 
     def _shape_message(self, shape: tuple[int, ...]) -> str:
         wanted = f"(n, {', '.join(map(str, self.input_shape))})"
@@ -245,9 +239,11 @@ class Model(Interface):
 
     def _extracted(self) -> Extraction:
         try:
-            return Extraction(self.network())
+            network = self.network()
+            require_same(network, self)
         except NotApplicable as error:
             return Extraction(reason=str(error))
+        return Extraction(network)
 
     @abstractmethod
     def network(self) -> Network:
@@ -364,10 +360,11 @@ class Model(Interface):
             If no layer has spatial positions.
         """
         if name is not None:
-            return layer_named(self.layers(), name, self.name)
+            return layer_named(self.layers(), name, self.name, self.unreached)
         maps = self.feature_maps()
         if not maps:
-            raise BadInput(f"{self.name} has no layer with spatial positions.")
+            why = f": {self.unreached}" if self.unreached else ""
+            raise BadInput(f"{self.name} has no layer with spatial positions{why}.")
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:
@@ -382,15 +379,6 @@ class Model(Interface):
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
-
-
-def _to_rows_of_scores(shape: tuple[int, ...]) -> str:
-    """Return what to do with an output of another shape than (n, classes)."""
-    if len(shape) == 1:
-        return "Where it is one score per input: hm.wrap(net, outputs=lambda o: o[:, None])."
-    if len(shape) == 3:
-        return "Where one position tells the class: hm.wrap(net, outputs=lambda o: o[:, 0])."
-    return "Wrap a network that ends in its class scores, or make them: hm.wrap(net, outputs=lambda o: ...)."
 
 
 def _some(values: np.ndarray, most: int = 5) -> str:

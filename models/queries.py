@@ -142,6 +142,22 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """One operation that a network computes."""
+
+    name: str
+    """The framework's own name for it, such as ``relu`` or ``FusedBatchNormV3``."""
+    place: str
+    """The layer or scope that it is computed in; ``""`` for the network itself."""
+    random: bool
+    """Whether it draws random numbers."""
+    by_batch: bool
+    """Whether it normalises by what stands in the batch."""
+    bounded: bool = False
+    """Whether it is a ReLU with an upper bound."""
+
+
+@dataclass(frozen=True)
 class Rectifiers:
     """The ReLUs and ReLU6 that a network computes, as a backward rule sees them."""
 
@@ -151,6 +167,11 @@ class Rectifiers:
     """Those out of its reach."""
     where: str = ""
     """What those are inside of, and the remedy."""
+
+    @property
+    def there(self) -> int:
+        """All of them."""
+        return self.caught + self.missed
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,16 @@ class TensorFlowOperations(TensorOperations):
         context: AbstractContextManager[Any] = tf.device(self.device)
         return context
 
+    def copied(self, tensor: Tensor) -> Tensor:
+        return tf.raw_ops.DeepCopy(x=tensor)
+
+    def equal(self, first: Tensor, second: Tensor) -> bool:
+        return first.shape == second.shape and bool(tf.reduce_all(first == second))
+
+    def same_chances(self) -> AbstractContextManager[Any]:
+        """See `TensorOperations.same_chances`; what draws in TensorFlow keeps its own state."""
+        return nullcontext()
+
     def release_memory(self) -> None:
         """See `TensorOperations.release_memory`."""
 

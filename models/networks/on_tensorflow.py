@@ -28,15 +28,17 @@ from ..probes.keras_layers import (
     ending_function,
     final_layer,
     named_layers,
+    plain_variables,
     replaced_call,
     watched,
     watched_activation,
     without_layer,
 )
-from ..probes.reach_on_tensorflow import inner_functions_inlined, require_reached
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
 from ..probes.returned import class_scores, require_real
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..probes.state_now_on_tensorflow import state_now
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
 _BEFORE = "@before_activation"
@@ -230,9 +232,12 @@ class TensorFlowModel(Model):
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """See `Interface.stated_shape`: nothing where the network is not built yet, or written as a class."""
         try:
-            return tuple(self.net.input_shape[1:])
-        except (AttributeError, TypeError):
+            return tuple(self.net.inputs[0].shape[1:])
+        except (AttributeError, TypeError, IndexError):
             return None
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        return operations_of(self._function(Query()).graph)
 
     def _find_rectifiers(self) -> Rectifiers:
         there = rectifiers_of(self._function(Query()))
@@ -341,6 +346,21 @@ class TensorFlowModel(Model):
         for variable in self.net.weights:
             value = np.asarray(variable)
             yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
+        for name, other in plain_variables(self.net):
+            value = other.numpy()
+            yield f"{name}{value.dtype}{value.shape}", value.tobytes()
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
+        return [
+            name
+            for name, layer in named_layers(self.net).items()
+            if isinstance(layer, keras.layers.Lambda)
+            or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
+        ]
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:

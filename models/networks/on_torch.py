@@ -11,12 +11,12 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 
-from ...errors import HeatmarkError
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_torch import torch_parameter_layers
-from ..gradients import refuse_unconnected
+from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
 from ..normalization import Normalization
@@ -26,10 +26,13 @@ from ..probes.attention_on_torch import attention_layers, captured_attention
 from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
 from ..probes.channel_axes_on_torch import ChannelAxes
 from ..probes.ending_on_torch import final_layer, without_layer
-from ..probes.reach_on_torch import reachable_modules
+from ..probes.operations_on_torch import operations_of
+from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
 from ..probes.returned import class_scores, require_real
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..probes.state_now_on_torch import state_now
+from ..probes.state_on_torch import hidden_tensors, state_bytes
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 from .way_in_on_torch import WayIn, way_in
 
@@ -76,9 +79,9 @@ class TorchModel(Model):
         return len(self.input_shape) == 3 and self.channel_axis == 1
 
     @property
-    def way_in(self) -> WayIn:
-        """In which memory formats and floating type the network takes inputs; found by `probe`."""
-        return self._way
+    def left_out(self) -> str:
+        """See `Interface.left_out`."""
+        return self._way.left_out
 
     def settle(self, x: torch.Tensor) -> None:
         """See `Interface.settle`: memory format and floating type."""
@@ -247,6 +250,15 @@ class TorchModel(Model):
                 found.append(LayerBias(name, called[name], self.plain(module.bias.float())))
         return tuple(found)
 
+    @property
+    def unreached(self) -> str:
+        """See `Interface.unreached`: what TorchScript compiled."""
+        return self.once("unreached", lambda: why_out_of_reach(self.net))
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        with at_rest(self.net), torch.no_grad():
+            return operations_of(self.net, lambda: self.logits(self.blank()))
+
     def _find_rectifiers(self) -> Rectifiers:
         with at_rest(self.net), torch.enable_grad():
             return rectifiers(self.net, lambda: self.logits(self.blank().requires_grad_()))
@@ -312,11 +324,14 @@ class TorchModel(Model):
         )
 
     def _weights(self) -> Iterator[tuple[str, bytes]]:
-        for name, value in sorted(self.net.state_dict().items()):
-            if isinstance(value, torch.Tensor):
-                raw = value.detach().cpu().contiguous()
-                values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
-                yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
+        return state_bytes(self.net)
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: tensors that are plain attributes of modules."""
+        return hidden_tensors(self.net)
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
@@ -341,6 +356,8 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+            if query.layer_gradients and not output.is_floating_point():
+                raise NotApplicable(f"The layer {name!r} gives {output.dtype}, which has no gradient. {OTHERWISE}")
             if query.layer_gradients and name in query.layers and not output.requires_grad:
                 # A copy of what was computed in inference mode may have a gradient.
                 output = (output.clone() if output.is_inference() else output.detach()).requires_grad_()
