@@ -130,10 +130,9 @@ def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     parts = [summed(model.channels_first(answer.input_gradient) * _centred(model, x))]
     for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
-        has_positions = len(gradient.shape) == len(x.shape) and model.channel_axis is not None
-        first = model.channels_first(gradient) if has_positions else gradient
-        values = _shaped(model, bias.values, first) if has_positions else model.from_numpy(bias.values[None])
-        parts.append(summed(first * values))
+        shape = [1] * len(gradient.shape)
+        shape[-1 if len(shape) == 2 else model.channel_axis_of(bias.layer)] = -1
+        parts.append(summed(gradient * model.from_numpy(bias.values.reshape(shape))))
     logit = model.to_numpy(answer.logits).astype(np.float64)[np.arange(2), target]
     return np.sum(parts, axis=0), logit, np.abs(logit) + np.abs(parts).sum(axis=0) + 1e-12
 

@@ -1,12 +1,14 @@
 """Which layer the methods of feature maps read, how it is laid out, and whether the head sees that and nothing else.
 
-What the head sees is asked of the network itself: two inputs that it tells apart are sent through it, the second with
-the default layer's output replaced by that for the first. If everything that the head gets passes through that layer,
-the logits are those of the first input. What the logits keep of the second went round the layer, as it does round a
+What the head sees is asked of the network itself: two inputs that it tells apart are sent through it, each with the
+default layer's output replaced by that for the other. If everything that the head gets passes through that layer, the
+logits are those of the other input. What the logits keep of the input itself went round the layer, as it does round a
 branch without its shortcut, and no map of the layer shows it.
 """
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ..base import Model
 from ..queries import Layer, Query
 from .finding import Finding
 from .inputs import two_inputs
+from .question import Question
 
 LAYER = "default layer"
 HEAD = "the head sees the default layer alone"
@@ -63,7 +66,11 @@ def seen_by_the_head(model: Model, x: Tensor) -> Finding:
     apart = _distance(*logits)
     if apart == 0:
         raise NotApplicable("Both inputs have the same logits.")
-    stays = _distance(_with_replaced(model, layer, pair[1:2], maps[:1]), logits[0]) / apart
+    if _distance(_logits(model, Query(), pair), logits) > ROUNDING * apart:
+        raise NotApplicable("Its answers do not repeat.")
+    # The inputs change places and the layer's outputs do not, so that nothing changes for what looks at the batch.
+    swapped = _logits(model, Query(replaced=layer.name), model.operations.flip(pair, 0), maps)
+    stays = _distance(swapped, logits) / apart
     if stays > ROUNDING:
         return Finding(
             HEAD,
@@ -86,13 +93,9 @@ def behind_activation(model: Model, x: Tensor) -> Finding:
     layer = _layer(model)
     pair, maps, logits = _watched(model, layer, x)
     negative = float(np.mean(model.to_numpy(maps) < 0))
-    rectified = model.operations.maximum(maps, 0.0)
-    lost = max(
-        _distance(_with_replaced(model, layer, pair[row : row + 1], rectified[row : row + 1]), logits[row])
-        for row in range(2)
-    )
+    rectified = _logits(model, Query(replaced=layer.name), pair, model.operations.maximum(maps, 0.0))
     size = float(np.abs(logits).max())
-    if negative and size and lost <= ROUNDING * size:
+    if negative and size and _distance(rectified, logits) <= ROUNDING * size:
         return Finding(
             ACTIVATION,
             "doubtful",
@@ -104,6 +107,23 @@ def behind_activation(model: Model, x: Tensor) -> Finding:
     return Finding(ACTIVATION, "holds", f"{layer.name}: {words}.")
 
 
+def warn_of_ways_round(model: Model) -> None:
+    """Warn, once for a model, where part of what the head sees goes round the default layer.
+
+    The passes that this takes are not counted as the user's.
+    """
+
+    def warn() -> bool:
+        before = model.passes
+        finding = Question(HEAD, seen_by_the_head).answer(model, model.from_numpy(two_inputs(model)))
+        model.add_passes(before - model.passes)
+        if finding.verdict == "doubtful":
+            warnings.warn(f"{model.name}: {finding.sentence}", UserWarning, stacklevel=2)
+        return True
+
+    model.once("ways round the default layer", warn)
+
+
 def _watched(model: Model, layer: Layer, x: Tensor) -> tuple[Tensor, Tensor, np.ndarray]:
     """Return two inputs, the layer's outputs for them, and their logits."""
     pair = x[:2] if int(x.shape[0]) > 1 else model.from_numpy(two_inputs(model))
@@ -111,10 +131,10 @@ def _watched(model: Model, layer: Layer, x: Tensor) -> tuple[Tensor, Tensor, np.
     return pair, answer.activations[0], np.asarray(model.to_numpy(answer.logits), np.float64)
 
 
-def _with_replaced(model: Model, layer: Layer, x: Tensor, output: Tensor) -> np.ndarray:
-    """Return the logits of one input where the layer gives something else."""
-    answer = model.run(Query(replaced=layer.name), x, None, replacement=output)
-    return np.asarray(model.to_numpy(answer.logits), np.float64)[0]
+def _logits(model: Model, query: Query, x: Tensor, output: Tensor | None = None) -> np.ndarray:
+    """Return the logits of some inputs, where the replaced layer gives ``output``."""
+    answer = model.run(query, x, None, replacement=output)
+    return np.asarray(model.to_numpy(answer.logits), np.float64)
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import networks
 import numpy as np
 import pytest
 
+import heatmark as hm
 from heatmark.errors import NotApplicable
 from heatmark.models.checking.layers import behind_activation, default_layer, seen_by_the_head
+from heatmark.models.queries import PassCount
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
@@ -105,3 +109,30 @@ def test_a_sum_in_a_keras_block_without_layers_is_told():
     model = wrap(Block(), input_shape=(12, 12, 3))
     x = model.inputs(np.ascontiguousarray(np.moveaxis(X, 1, -1)))
     assert seen_by_the_head(model, x).verdict == "doubtful"
+
+
+def test_methods_warn_once_of_what_goes_round_the_default_layer():
+    torch.manual_seed(0)
+    model = wrap(Net("sum").eval(), input_shape=(3, 12, 12))
+    before = model.passes
+    with pytest.warns(UserWarning, match="goes round the layer"):
+        hm.explain(model, X, "grad_cam", 0)
+    assert model.passes - before == PassCount(2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hm.explain(model, X, "grad_cam", 1)
+        hm.explain(wrap(Net("sum").eval(), input_shape=(3, 12, 12)), X, "grad_cam", 0, layer="one")
+
+
+def test_answers_that_do_not_repeat_say_nothing_of_ways():
+    class Dropped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net("layer")
+
+        def forward(self, x):
+            return nn.functional.dropout(self.net(x), 0.5, True)
+
+    model = wrap(Dropped().eval(), input_shape=(3, 12, 12))
+    with pytest.raises(NotApplicable, match="do not repeat"):
+        seen_by_the_head(model, model.inputs(X))
