@@ -45,9 +45,9 @@ def check_domain(model: Interface, dtype: Any, x: Tensor) -> None:
             f"{given}, but the domain that was stated for {model.name} is {low:g} to {high:g}. Scale the input, or "
             "state another domain: hm.wrap(net, domain=(low, high))."
         )
-    remedy = "Turn them into floats"
-    if least >= 0 and most > 1:
-        remedy = f"Divide by {255 if most <= 255 else f'{most:g}'}"
+    remedy = "Turn them into floats" if whole else "Scale them"
+    if least >= 0 and 2 < most <= 255:
+        remedy = "Divide by 255"
     elif least < 0:
         remedy = "If they are normalised, give raw values, and hm.wrap(net, preprocess=hm.Normalization(mean, std))"
     raise BadInput(
