@@ -9,24 +9,25 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self, Unpack
 
 import numpy as np
 
-from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable, UnknownName, suggestion
+from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable
 from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
 from .engine import Engine
-from .graph.graph import Extraction, Network
+from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
 from .outputs import TOLERANCES, OutputReading, read
 from .probes.class_names import class_numbers
 from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
+from .probes.feature_maps import feature_maps, layer_named
 from .queries import Answer, Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
 
@@ -37,6 +38,7 @@ class Model(Interface):
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=device, **options)
         self._fixed_shape = self._shape is not None
+        self.when_known: Callable[[Model], None] | None = None  # called once an input has shown the input shape
         self._classes: int | None = None
 
     # Inputs and targets
@@ -166,6 +168,7 @@ class Model(Interface):
             If the network does not take inputs of its shape, or its output is not (n, classes), or there are not
             ``num_classes`` of them, or they are not what is stated of them.
         """
+        self.conventions.require_axes(self.input_shape)
         first, ending = self.reading.told == "not yet", None
         start = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
         try:
@@ -200,6 +203,8 @@ class Model(Interface):
             self._shape = before
             raise
         self.forget()
+        if self.when_known is not None:
+            self.when_known(self)
 
     def _shape_message(self, shape: tuple[int, ...]) -> str:
         wanted = f"(n, {', '.join(map(str, self.input_shape))})"
@@ -207,10 +212,12 @@ class Model(Interface):
         one = shape[1:] if len(shape) == len(self.input_shape) + 1 else shape
         if len(shape) == len(self.input_shape) and shape == self.input_shape:
             return f"{message} Add the batch axis: x[None]."
-        moved = one[-1:] + one[:-1] if self.framework == "torch" else one[1:] + one[:1]
+        first = self.channel_axis == 1
+        moved = one[-1:] + one[:-1] if first else one[1:] + one[:1]
         if len(one) == len(self.input_shape) and moved == self.input_shape and one != self.input_shape:
-            layout = "channels first" if self.framework == "torch" else "channels last"
-            return f"{message} Its channels stand on the wrong side: {self.framework} models take {layout}."
+            layout = "channels first" if first else "channels last"
+            who = f"{self.framework} models take" if self.conventions.channel_axis is None else "this model takes"
+            return f"{message} Its channels stand on the wrong side: {who} {layout}."
         return message
 
     # What it owns
@@ -232,9 +239,11 @@ class Model(Interface):
 
     def _extracted(self) -> Extraction:
         try:
-            return Extraction(self.network())
+            network = self.network()
+            require_same(network, self)
         except NotApplicable as error:
             return Extraction(reason=str(error))
+        return Extraction(network)
 
     @abstractmethod
     def network(self) -> Network:
@@ -294,17 +303,49 @@ class Model(Interface):
     # Layers
 
     def channels_first(self, tensor: Tensor) -> Tensor:
-        """Return a native batch (inputs or a layer's output with a channel axis) as (n, channels, *spatial).
+        """Return a batch in the layout of the inputs as (n, channels, *spatial)."""
+        return tensor[:, None] if self.channel_axis is None else self._moved(tensor, self.channel_axis)
+
+    def maps_of(self, layer: Layer, tensor: Tensor) -> Tensor:
+        """Return a layer's outputs, or anything of their shape, as (n, channels, *spatial).
 
         Tokens (n, tokens, channels) are brought to the grid of their patches, without class token and registers.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told where the layer's channels stand.
         """
-        rank = len(tensor.shape)
-        grid = self.tokens.grid_of_output(tuple(tensor.shape[1:]))
+        grid = self.tokens.grid_of_output(layer)
         if grid is not None:
             return maps_of_tokens(self.operations, tensor, grid)
-        if self.channel_axis == -1:
-            return self.operations.transpose(tensor, (0, rank - 1, *range(1, rank - 1)))
-        return tensor[:, None] if self.channel_axis is None else tensor
+        return self._moved(tensor, self.channel_axis_of(layer))
+
+    def channel_axis_of(self, layer: Layer) -> int:
+        """Return the axis of a batch of a layer's outputs that holds channels, counted from 0.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told.
+        """
+        if self.tokens.grid_of_output(layer) is not None:
+            return 2
+        if layer.channel_axis is None:
+            raise NotApplicable(
+                f"Where the channels of the layer {layer.name!r} of {self.name} stand cannot be told: its outputs of "
+                f"shape {layer.shape} fit more than one reading, and what makes them cannot be followed. Name another "
+                "layer, as in grad_cam[layer=NAME]."
+            )
+        return layer.channel_axis % (len(layer.shape) + 1)
+
+    def _moved(self, tensor: Tensor, channel_axis: int) -> Tensor:
+        """Return a batch with its channels on axis 1."""
+        rank = len(tensor.shape)
+        place = channel_axis % rank
+        if place == 1:
+            return tensor
+        return self.operations.transpose(tensor, (0, place, *(axis for axis in range(1, rank) if axis != place)))
 
     def layer(self, name: str | None = None) -> Layer:
         """Return the named layer, or the default: the last one whose output still has positions and is no pooling.
@@ -318,47 +359,26 @@ class Model(Interface):
         BadInput
             If no layer has spatial positions.
         """
-        layers = self.layers()
         if name is not None:
-            for layer in layers:
-                if layer.name == name:
-                    return layer
-            names = [layer.name for layer in layers]
-            raise UnknownName(f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.")
+            return layer_named(self.layers(), name, self.name, self.unreached)
         maps = self.feature_maps()
         if not maps:
-            raise BadInput(f"{self.name} has no layer with spatial positions.")
+            why = f": {self.unreached}" if self.unreached else ""
+            raise BadInput(f"{self.name} has no layer with spatial positions{why}.")
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:
-        """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
+        """Return the layers whose outputs have positions and are no copies, in order; see `probes/feature_maps.py`.
 
         Of a transformer's layers of tokens it is the one that `TokenLayout.default_layer` tells.
         """
+        if self.channel_axis is None:
+            return ()
         tokens = self.tokens
-        return tuple(
-            layer
-            for layer in self.layers()
-            if layer == tokens.default_layer or (self._is_feature_map(layer) and not tokens.is_inside(layer))
-        )
-
-    def _is_feature_map(self, layer: Layer) -> bool:
-        """Return whether a layer's output is a map of features rather than a pooled, flattened or padded copy."""
-        if len(layer.shape) != len(self.input_shape) or self.channel_axis is None:
-            return False
-        spatial = layer.shape[1:] if self.channel_axis == 1 else layer.shape[:-1]
-        passing = ("Pool", "Flatten", "Dropout", "Pad", "Identity", "Input", "Permute")
-        return max(spatial) > 1 and not any(word in layer.kind for word in passing)
+        return feature_maps(self.layers(), len(self.input_shape), tokens.default_layer, tokens.is_inside)
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
-
-
-def _ends(names: Sequence[str], most: int = 20) -> str:
-    """Return all names as text, or the last few, which are those that methods look at."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{len(names)} layers, the last of them: {', '.join(names[-most:])}"
 
 
 def _some(values: np.ndarray, most: int = 5) -> str:

@@ -37,7 +37,7 @@ class Conventions:
     own mean; None to go by the data, or by a rule (`Interface.raw_values`).
     """
     channel_axis: int | None = None
-    """The channel axis of a batch, 1 or -1; None for the framework's usual one."""
+    """The channel axis of a batch, 1 or -1 (the last); None for the framework's usual one."""
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output not in OUTPUT_KINDS:
@@ -47,3 +47,16 @@ class Conventions:
             )
         if self.outputs is not None and not callable(self.outputs):
             raise BadInput("outputs is a function from what the network returns to the tensor of class scores.")
+        if self.channel_axis not in (None, 1, -1):
+            raise BadInput(
+                f"channel_axis is {self.channel_axis!r}: give 1 where a batch is (n, channels, *positions), -1 where "
+                "it is (n, *positions, channels)."
+            )
+
+    def require_axes(self, input_shape: tuple[int, ...]) -> None:
+        """Raise BadInput where a channel axis is stated for inputs that have no channels."""
+        if self.channel_axis is not None and len(input_shape) == 1:
+            raise BadInput(
+                f"channel_axis={self.channel_axis} was given, but one input is a flat vector of shape {input_shape}, "
+                "which has no channels. Leave channel_axis out."
+            )

@@ -11,7 +11,7 @@ import pytest
 from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.errors import BadInput, NotApplicable, OutOfMemory, UnknownName
+from heatmark.errors import BadInput, NetworkFailed, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.engine import Engine, Pairs
 from heatmark.models.queries import Query
 from heatmark.models.wrap import wrap
@@ -139,7 +139,7 @@ def test_the_torch_network_comes_back_unchanged_also_after_an_exception():
     target = subject.from_numpy(np.array([0, 1]))
     for query in (*QUERIES.values(), Query(layers=("2",), layer_gradients=True)):
         subject.run(query, x, target)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(NetworkFailed, match=r"asked for the output and gradient of '2'.*to have 3 channels"):
         subject.run(Query(layers=("2",), layer_gradients=True), x[:, :2], target)
     after = state()
     assert before[:3] == after[:3] and before[4] == after[4]
