@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from .attention import ATTENTION, attention
 from .derivatives import INPUT_GRADIENT, LAYER_GRADIENT, input_gradient, layer_gradient
+from .inputs_and_outputs import CLASSES, INPUTS, OUTPUTS, classes, inputs, outputs
 from .layers import ACTIVATION, HEAD, LAYER, behind_activation, default_layer, seen_by_the_head
 from .place import PLACE, place
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
     Question(PLACE, place),
+    Question(INPUTS, inputs),
+    Question(OUTPUTS, outputs),
+    Question(CLASSES, classes),
     Question(INPUT_GRADIENT, input_gradient),
     Question(LAYER, default_layer),
     Question(HEAD, seen_by_the_head),
