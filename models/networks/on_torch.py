@@ -28,8 +28,8 @@ from ..probes.operations_on_torch import operations_of
 from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
 from ..probes.returned import class_scores, require_real
-from ..probes.state_on_torch import hidden_tensors, state_bytes
 from ..probes.state_now_on_torch import state_now
+from ..probes.state_on_torch import hidden_tensors, state_bytes
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 from .way_in_on_torch import WayIn, way_in
