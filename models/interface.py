@@ -40,6 +40,11 @@ class ModelOptions(TypedDict):
     conventions: Conventions
 
 
+def _each(function: Callable[[Any], Any], neutral: Neutral) -> Neutral:
+    """Return one number, or one for each channel, after a function."""
+    return tuple(map(function, neutral)) if isinstance(neutral, tuple) else function(neutral)
+
+
 class Interface(Insides):
     """A network of either framework, as everything below `Model` knows it.
 
@@ -63,6 +68,8 @@ class Interface(Insides):
         What its user states about its inputs and outputs.
     reading
         What its outputs are, and how that was told.
+    takes_bytes
+        What shows that the network takes values of 0 to 255, so that raw values are given to it times 255; else empty.
     """
 
     framework: Framework
@@ -87,6 +94,7 @@ class Interface(Insides):
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
         self.reading = OutputReading()
+        self.takes_bytes = ""
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -140,23 +148,17 @@ class Interface(Insides):
     @property
     def domain(self) -> tuple[float, float]:
         """The lowest and the highest raw value: as stated, else 0 and 1."""
-        return self.conventions.domain or (0.0, 1.0)
-
-    @property
-    def extent(self) -> float:
-        """The width of the domain, which noise and the like are a share of."""
-        low, high = self.domain
-        return high - low
+        return self.conventions.domain or UNIT
 
     def from_unit(self, values: Any) -> Any:
         """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+        return values if (low, high) == UNIT else low + (high - low) * values
 
     def to_unit(self, values: Any) -> Any:
         """Return raw values in [0, 1]: the inverse of `from_unit`."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+        return values if (low, high) == UNIT else (values - low) / (high - low)
 
     @property
     def is_picture(self) -> bool:
@@ -189,7 +191,11 @@ class Interface(Insides):
         """
         stated, data = self.conventions, data or RawValues()
         low, high = domain = stated.domain or data.domain or UNIT
-        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        neutral = stated.neutral
+        if neutral is None and data.neutral is not None:
+            # Data in [0, 1] are given to the model in the domain that it states (`datasets.framing`).
+            scaled = data.neutral != "mean" and data.domain in (None, UNIT)
+            neutral = _each(self.from_unit, data.neutral) if scaled else data.neutral
         if neutral is None:
             axes = 0 if self.channel_axis is None else len(self.spatial_axes)
             signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"
@@ -198,10 +204,16 @@ class Interface(Insides):
 
     @property
     def channel_axis(self) -> int | None:
-        """The channel axis of a batch: 1 in PyTorch, -1 in Keras, None for flat feature vectors."""
+        """The channel axis of a batch: by default 1 in PyTorch and -1 in Keras; None for flat feature vectors."""
         if len(self.input_shape) == 1:
             return None
-        return 1 if self.framework == "torch" else -1
+        return 1 if self.channels_stand_first else -1
+
+    @property
+    def channels_stand_first(self) -> bool:
+        """Whether the channels of inputs, where they have any, stand before their positions."""
+        stated = self.conventions.channel_axis
+        return self.framework == "torch" if stated is None else stated == 1
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:

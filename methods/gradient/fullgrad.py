@@ -157,9 +157,9 @@ def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor]
             inside = model.channels_first(answer.input_gradient) * _centred(model, request.x[rows.start : rows.stop])
             total = total + operations.sum(request.unit_range(operations.abs(inside), jointly=True), axis=1)
         for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
-            if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None:
+            if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None and bias.layer.per_sample:
                 values = _shaped(model, bias.values, gradient)
-                total = total + request.upsampled(layer_map(model.channels_first(gradient), values))
+                total = total + request.upsampled(layer_map(model.maps_of(bias.layer, gradient), values))
         return total
 
     (maps,) = operations.collect(((chunk_map(rows, answer),) for rows, answer in _answers(request)), request.count)

@@ -116,7 +116,7 @@ class TorchOperations(TensorOperations):
         return total.index_add_(0, self._rows(rows), values.to(total.dtype))
 
     def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
-        mode = "bilinear" if maps.ndim == 3 else "linear"
+        mode = ("linear", "bilinear", "trilinear")[maps.ndim - 2]
         return functional.interpolate(maps[:, None], size=tuple(spatial), mode=mode, align_corners=False)[:, 0]
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:

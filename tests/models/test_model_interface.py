@@ -188,7 +188,11 @@ def test_a_final_softmax_of_keras_is_taken_off(ending):
 
 
 def test_probabilities_of_unknown_origin_are_told():
-    net = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.Softmax(dim=1))
+    class Functional(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x).softmax(dim=1)
+
+    net = Functional(5, 3)
     x = np.random.default_rng(0).random((4, 5), dtype=np.float32)
     with pytest.warns(UserWarning, match="looks like probabilities"):
         subject = wrap(net, input_shape=(5,))
