@@ -12,6 +12,7 @@ import pytest
 from tiny_runs import PLUGIN
 
 import heatmark as hm
+from heatmark.benchmark.store.cell import score_column
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, NetworkChanged
 from heatmark.methods.registry import METHODS, Method, method_from
@@ -166,7 +167,7 @@ def test_inputs_and_targets_are_the_methods_to_read_only(framework, origin):
 def logits_of(path: Path, method: str) -> list[float]:
     """The logits that a run's method was scored by, and the scores."""
     (table,) = [cell.table for cell in RunStore(path).cells() if cell.spec.method == method]
-    return [*table["target_logit"], *table["deletion[steps=4]"]]
+    return [*table["target_logit"], *table[score_column("deletion[steps=4]")]]
 
 
 @pytest.mark.parametrize("engine", ["serial", "processes"])
