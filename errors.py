@@ -25,6 +25,10 @@ class NetworkFailed(BadInput):
     """A network that raised an error of its own or its framework's when it was asked."""
 
 
+class Untrusted(HeatmarkError):
+    """A network that failed its examination, so that nothing was measured with it; the message has the remedies."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self, Unpack
@@ -38,6 +38,7 @@ class Model(Interface):
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=device, **options)
         self._fixed_shape = self._shape is not None
+        self.when_known: Callable[[Model], None] | None = None  # called once an input has shown the input shape
         self._classes: int | None = None
 
     # Inputs and targets
@@ -202,6 +203,8 @@ class Model(Interface):
             self._shape = before
             raise
         self.forget()
+        if self.when_known is not None:
+            self.when_known(self)
 
     def _shape_message(self, shape: tuple[int, ...]) -> str:
         wanted = f"(n, {', '.join(map(str, self.input_shape))})"

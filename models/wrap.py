@@ -12,6 +12,7 @@ from ..datasets.samples import Neutral
 from ..errors import BadInput
 from .base import Model
 from .catalogue import LoadedNetwork
+from .checking.doubts import warn_of_doubts
 from .conventions import Conventions, OutputKind
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
@@ -77,6 +78,13 @@ def wrap(
     BadInput
         If it is no network of either framework, or takes several inputs, or its output is not (n, classes), or not
         what is stated of it.
+
+    Warns
+    -----
+    UserWarning
+        Of what a few passes of two random inputs show to be doubtful, such as answers that depend on chance or on the
+        rest of the batch; of a PyTorch network without a stated input shape, when it is given its first input.
+        `heatmark.check` asks more.
     """
     if isinstance(net, Model):
         return net
@@ -95,8 +103,10 @@ def wrap(
         "conventions": Conventions(output, outputs, domain, neutral, channel_axis),
     }
     model = _torch_model(net, device, options) if framework == "torch" else _keras_model(net, device, options)
+    model.when_known = warn_of_doubts
     if model.knows_shape:
         model.probe(num_classes)
+        warn_of_doubts(model)
     return model
 
 

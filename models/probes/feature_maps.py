@@ -42,16 +42,13 @@ def feature_maps(
     return tuple(found)
 
 
-def layer_named(layers: Sequence[Layer], name: str, network: str, unreached: str = "") -> Layer:
-    """Return the layer of this name; UnknownName, with near names, where ``network`` has none.
-
-    ``unreached`` says what of it is out of reach.
-    """
+def layer_named(layers: Sequence[Layer], name: str, network: str, unreached: str | None) -> Layer:
+    """Return the layer of this name; UnknownName, with near names and what is out of reach, where there is none."""
     for layer in layers:
         if layer.name == name:
             return layer
     names = [layer.name for layer in layers]
-    why = f" Of the network, {unreached}." if unreached else ""
+    why = f" ({unreached}.)" if unreached else ""
     raise UnknownName(f"{network} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.{why}")
 
 
