@@ -77,13 +77,12 @@ _BENT = frozenset({
 """Operations that are no line through zero on each side of it, in both frameworks' spelling."""
 
 
-def _require_complete(request: Request) -> None:
+def require_complete(model: Model) -> None:
     """Refuse networks whose parts do not sum to the logit: something adds to it that FullGrad does not see.
 
     Asked once for a network, on two pictures of noise. Where activations are bounded or bent (ReLU6, SiLU), they add
     constants of their own, which the method leaves out as its authors' code does; that is warned of.
     """
-    model = request.model
     if model.has_attention():
         raise NotApplicable(
             f"FullGrad takes a piecewise linear network apart into gradients and biases; {model.name} computes "
@@ -118,7 +117,7 @@ def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     operations = model.operations
     noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
     x = model.from_numpy(model.from_unit(noise))
-    target = model.outputs_of(x).argmax(axis=1)
+    target = model.to_numpy(model.run(Query(), x, None).logits).argmax(axis=1)
     biases = model.biases()
     query = Query(
         input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
@@ -154,7 +153,7 @@ def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
 
 def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor], *, with_input: bool) -> Tensor:
     """Return the sum over layers with positions of their maps, at the input's size."""
-    _require_complete(request)
+    require_complete(request.model)
     model, operations = request.model, request.operations
     biases = model.biases()
 
