@@ -187,6 +187,7 @@ class _Cell:
             "skipped": [asdict(file) for file in dataset.skipped],
             "license": dataset.license,
             "class_names": self._names_that_occur(rows),
+            "classes": model.num_classes,
         }
         return CellResult(rows, provenance, self.pictures)
 

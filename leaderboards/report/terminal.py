@@ -18,6 +18,7 @@ from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
 from ..writing.text_tables import Column, console_of, in_parts, terminal_table
+from .networks import examined_networks
 from .tables import (
     COVERAGE,
     DEGENERATE,
@@ -31,6 +32,7 @@ from .tables import (
     tie_text,
     uncounted_text,
 )
+from .verdict import verdicts
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
@@ -55,6 +57,11 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
     console = console_of(console, WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
+    for verdict in verdicts(standings):
+        console.print(Text(f"{verdict.where}: {' '.join(verdict.sentences)}"))
+        for warning in verdict.warnings:
+            console.print(Text(f"Warning: {warning}", style="yellow"))
+        console.print()
     for table in standings.tables:
         across, names = _layout(table, console.width)
         for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):
@@ -77,6 +84,9 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
     for agreement in standings.agreements:
         console.print(Text(agreement_text(agreement), style="yellow" if agreement.differing else ""))
+    for network in examined_networks(standings):
+        if network.found.worst != "holds":
+            console.print(Text(f"examined: {network.summary}", style="yellow"))
     _print_notes(console, standings)
 
 

@@ -36,8 +36,7 @@ def saliency(request: Request) -> Tensor:
 @_gradient("input_x_gradient", reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"))
 def input_x_gradient(request: Request) -> Tensor:
     """The input times its gradient, summed over channels; the input counts from black."""
-    low = request.model.domain[0]
-    return (request.x if low == 0 else request.x - low) * request.gradient()
+    return request.x * request.gradient()
 
 
 @_gradient(

@@ -64,17 +64,15 @@ _RECTIFYING = ("ReLU", "Activation")
 
 @dataclass(frozen=True)
 class UnitScore:
-    """The mean over positions of one channel of a layer's native output; the "class" of each row is its channel."""
+    """The mean over positions of one channel of a layer's output; the "class" of each row is its channel."""
 
-    channels_last: bool
+    channel_axis: int
+    """The channel axis of a batch, counted from 0."""
 
     def __call__(self, operations: TensorOperations, output: Tensor, channel: Tensor) -> Tensor:
         """Return each row's unit."""
-        rank = len(output.shape)
-        if rank > 2:
-            first = 1 if self.channels_last else 2
-            output = operations.mean(output, axis=tuple(range(first, first + rank - 2)))
-        return operations.take_class(output, channel)
+        positions = tuple(axis for axis in range(1, len(output.shape)) if axis != self.channel_axis)
+        return operations.take_class(operations.mean(output, axis=positions) if positions else output, channel)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,8 @@ def internal_influence(
     request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = NEUTRAL
 ) -> Tensor:
     """A layer's activations times their mean influence along the path from a baseline, summed over its maps."""
-    influence = _mean_influence(request, request.layer(layer), _path(request, baseline, steps), steps, "logit")
+    place = request.layer(layer)
+    influence = _mean_influence(request, place, _path(request, baseline, steps), steps, "logit")
     return request.upsampled(request.operations.sum(influence * request.activations(layer), axis=1))
 
 
@@ -121,10 +120,10 @@ def conductance(
 def conductance_map(request: Request, layer: str | None, steps: int, baseline: str | float | np.ndarray) -> Tensor:
     """Return the conductance of a layer's positions, (n, *layer's spatial shape); it is complete."""
     model, operations = request.model, request.operations
-    name = request.layer(layer).name
+    place = request.layer(layer)
     middles = _path(request, baseline, steps)
     ends = _path(request, baseline, steps, offset=0.0)
-    query, plain = Query(layers=(name,), layer_gradients=True), Query(layers=(name,))
+    query, plain = Query(layers=(place.name,), layer_gradients=True), Query(layers=(place.name,))
     # Ends and middles of each step side by side, all samples of a step together: memory is that of one step.
     before, total = None, 0.0
     for number in range(steps + 1):
@@ -133,7 +132,7 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
         if before is not None:
             at_middle = Pairs(np.arange(request.count), np.full(request.count, number - 1))
             _, gradients = _collected(request, query, at_middle, middles)
-            flow = model.channels_first(gradients) * model.channels_first(here - before)
+            flow = model.maps_of(place, gradients) * model.maps_of(place, here - before)
             total = total + operations.sum(flow, axis=1)
         before = here
     return total
@@ -175,8 +174,8 @@ def influence_directed(
     place = _slice(request, layer)
     score = _quantity(request, quantity, rival)
     expert = expert_channel(request, place, score, distribution, steps, baseline, noise, data)
-    last = model.channel_axis == -1 or model.tokens.grid_of(place) is not None
-    query = Query(UnitScore(last), input_gradient=True, output=place.name)
+    axis = 1 if _is_dense(place) else model.channel_axis_of(place)
+    query = Query(UnitScore(axis), input_gradient=True, output=place.name)
     pairs = Pairs.grid(request.count, 1)
     (gradient,) = model.engine.summed_gradients(query, request.x, model.from_numpy(expert), pairs)
     _tell_of_silence(request, place, expert, gradient)
@@ -330,7 +329,7 @@ def _mean_influence(
         if total is None:
             total = operations.zeros((request.count, *(int(size) for size in gradient.shape[1:])))
         total = operations.add_at_rows(total, chunk.samples, gradient)
-    return (total if _is_dense(layer) else model.channels_first(total)) / variants
+    return (total if _is_dense(layer) else model.maps_of(layer, total)) / variants
 
 
 def _collected(request: Request, query: Query, pairs: Pairs, make: Maker) -> tuple[Tensor, Tensor | None]:

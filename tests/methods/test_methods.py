@@ -223,7 +223,7 @@ def test_occlusion_finds_the_only_pixel_that_counts():
         net[1].weight.zero_()
         net[1].weight[0, 14] = 1.0  # row 2, column 2
     subject = wrap(net, input_shape=(1, 6, 6))
-    result = hm.explain(subject, np.ones((1, 1, 6, 6)), "occlusion[window=1,score=logit]", 0)[0]
+    result = hm.explain(subject, np.ones((1, 1, 6, 6)), "occlusion[window=1,score=logit,baseline=0]", 0)[0]
     expected = np.zeros((6, 6))
     expected[2, 2] = 1
     np.testing.assert_array_equal(result, expected)
