@@ -118,6 +118,10 @@ class Registry(Generic[EntryType]):
         """Return the entry for ``name`` (see `find`)."""
         return self.find(name)[0]
 
+    def others(self) -> list[EntryType]:
+        """Return the entries so far that are not heatmark's own; unlike a look-up, it imports nothing."""
+        return [entry for entry in self._entries.values() if entry.origin != "heatmark"]
+
     def names(self) -> list[str]:
         """Return all names, sorted."""
         self._load()

@@ -15,6 +15,8 @@ from ..models.devices import installed_frameworks, require_framework
 from .running.execution import Run, carried_out
 from .running.jobs import check_engine
 from .running.plan import ResolvedSuite
+from .running.run_folder import settled, title_of, usual_folder
+from .running.stopping import stopped_by_signals
 from .setting.plugins import load_plugins, refuse_in_worker
 from .store.folder import RunStore
 from .suite import Names, Suite, load_suite
@@ -35,7 +37,11 @@ def run(
     out: str | Path | None = None,
     engine: str = "processes",
     limit: int | None = None,
+    per_class: int | None = None,
+    part: str | None = None,
     shard: str | None = None,
+    add: bool = False,
+    force: bool = False,
     plugins: Iterable[str] = (),
     progress: bool = True,
 ) -> Run:
@@ -60,13 +66,22 @@ def run(
     seed
         Replaces the suite's seeds by this one.
     out
-        The folder of results; ``results/NAME`` where None.
+        The folder of results; where None ``results/SUITE``, with other models or data ``results/MODEL-DATA``.
     engine
         ``processes`` (one worker process per framework) or ``serial`` (all in this process).
     limit
-        Only the first so many samples of each dataset.
+        Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
+    per_class
+        Only so many samples of each class.
+    part
+        ``held-out``: of the data that a network was trained on here, only what its training did not see; ``all``.
     shard
         ``"i/n"``: only the i-th of n parts of the cells, for several jobs that share one folder.
+    add
+        Where the folder holds another run: have one that holds what both name.
+    force
+        Where the folder holds another run: replace it as soon as this one has ended; finished cells are kept. Also go
+        on where a network fails its examination (see `heatmark.check`).
     plugins
         Modules or ``.py`` files that register methods, metrics, models or datasets.
     progress
@@ -75,13 +90,15 @@ def run(
     Raises
     ------
     UnknownName, BadInput
-        For names and values that cannot be used, before anything runs.
+        For names and values that cannot be used, and a folder that holds another run, before anything runs.
     MissingExtra
         If a framework that was asked for, or a package that carries data, is not installed.
     StorageError
         If the folder cannot be used.
+    Untrusted
+        If a network fails its examination, with what is wrong and the remedy, before any cell runs.
     Interrupted
-        At Ctrl-C; the message says how to resume.
+        At Ctrl-C, SIGTERM or SIGHUP; the message says how to resume.
     """
     began = monotonic()
     refuse_in_worker()
@@ -99,14 +116,19 @@ def run(
         "out": out,
         "engine": engine if engine != "processes" else None,
         "limit": limit,
+        "per-class": per_class,
+        "part": part,
         "shard": shard,
+        "add": add,
+        "force": force,
         "plugin": plugins,
     }
     check_engine(engine)
-    part = _shard(shard)
+    _shard(shard)  # a mistake is told before anything is looked up
     load_plugins(plugins)
+    original = suite if isinstance(suite, Suite) else load_suite(suite)
     chosen, notes = _available(
-        (suite if isinstance(suite, Suite) else load_suite(suite)).changed(
+        original.changed(
             models=models,
             data=data,
             methods=methods,
@@ -116,13 +138,29 @@ def run(
             precision=precision,
             target=target,
             limit=limit,
+            per_class=per_class,
+            part=part,
         ),
         asked=frameworks is not None,
     )
-    resolved = ResolvedSuite.of(chosen, device)  # a misspelt name leaves no folder behind
-    store = RunStore.prepared(Path(out) if out is not None else Path("results") / chosen.name)
-    with _resumable(store, None if isinstance(suite, Suite) else _command(str(suite), options)):
-        return carried_out(resolved, store, engine, plugins, part, progress, notes, began)
+    ResolvedSuite.of(chosen, device)  # a misspelt name leaves no folder behind
+    store = RunStore.prepared(Path(out) if out is not None else usual_folder(chosen, original))
+    chosen, another = settled(store, chosen, asked=frameworks is not None, add=add, force=force)
+    command = None if isinstance(suite, Suite) else _command(str(suite), options)
+    with _resumable(store, command), stopped_by_signals():
+        return carried_out(
+            ResolvedSuite.of(chosen, device),
+            store,
+            engine,
+            plugins,
+            shard=_shard(shard),
+            progress=progress,
+            title=title_of(chosen, original),
+            notes=notes,
+            another=another,
+            force=force,
+            began=began,
+        )
 
 
 def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:
@@ -156,7 +194,10 @@ def _command(suite: str, options: Mapping[str, Any]) -> str:
     """Return the command that does the rest of a run with these options."""
     words = ["heatmark", "run", suite]
     for name, value in options.items():
-        if value is None:
+        if value is None or value is False:
+            continue
+        if value is True:
+            words.append(f"--{name}")
             continue
         repeated = value if isinstance(value, (list, tuple)) else [value]
         for item in repeated:

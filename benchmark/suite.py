@@ -13,6 +13,7 @@ from ..errors import BadInput, StorageError, UnknownName, suggestion
 from ..models.queries import FRAMEWORKS, Precision
 from ..selection import parse_selections
 from .store.cell import Task
+from .work.samples import PARTS, Part, SampleRule
 
 PRECISIONS = ("float32", "bf16")
 TARGETS = ("predicted", "label")
@@ -47,7 +48,11 @@ class Suite:
     precision: Precision = "float32"
     """``float32`` or ``bf16``."""
     limit: int | None = None
-    """Only the first so many samples of each dataset, or None for all."""
+    """Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`), or None for all."""
+    per_class: int | None = None
+    """Only so many samples of each class, or None for all."""
+    part: Part = "held-out"
+    """Of the data that a network was trained on here: only what training did not see (``held-out``), or ``all``."""
     batch_size: int = 8
     """Samples that are explained and scored together; no score depends on it."""
     cell_samples: int = 200
@@ -63,12 +68,19 @@ class Suite:
             _check_choice("framework", framework, FRAMEWORKS)
         _check_choice("target", self.target, TARGETS)
         _check_choice("precision", self.precision, PRECISIONS)
-        for item, low in (("limit", 1), ("batch_size", 1), ("cell_samples", 1), ("gallery", 0)):
-            value = getattr(self, item)
-            if not (item == "limit" and value is None):
-                _check_whole(item, value, low)
+        _check_choice("part", self.part, PARTS)
+        for item, low in (("batch_size", 1), ("cell_samples", 1), ("gallery", 0)):
+            _check_whole(item, getattr(self, item), low)
+        for item in ("limit", "per_class"):
+            if getattr(self, item) is not None:
+                _check_whole(item, getattr(self, item), 1)
         for seed in self.seeds:
             _check_whole("seed", seed, 0)
+
+    @property
+    def rule(self) -> SampleRule:
+        """Which samples of each dataset are taken."""
+        return SampleRule(self.limit, self.per_class, self.part)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -98,6 +110,8 @@ class Suite:
         precision: str | None = None,
         target: str | None = None,
         limit: int | None = None,
+        per_class: int | None = None,
+        part: str | None = None,
     ) -> Suite:
         """Return the suite with some parts replaced; None leaves a part as it is.
 
@@ -118,6 +132,8 @@ class Suite:
             precision=self.precision if precision is None else cast(Precision, precision),
             target=self.target if target is None else cast(Literal["predicted", "label"], target),
             limit=self.limit if limit is None else limit,
+            per_class=self.per_class if per_class is None else per_class,
+            part=self.part if part is None else cast(Part, part),
         )
 
 

@@ -38,7 +38,15 @@ class ParameterGrid:
 
 
 def run_sweep(
-    grid: ParameterGrid, suite: Suite, out: Path, *, device: str, engine: str, plugins: Sequence[str], progress: bool
+    grid: ParameterGrid,
+    suite: Suite,
+    out: Path,
+    *,
+    device: str,
+    engine: str,
+    force: bool,
+    plugins: Sequence[str],
+    progress: bool,
 ) -> Run:
     """Run the points of a grid that the folder does not hold yet, on what a suite says; the rest is as `run` takes it.
 
@@ -47,7 +55,7 @@ def run_sweep(
     UnknownName, BadInput
         For unknown names, before anything runs.
     Interrupted
-        At Ctrl-C; finished points are kept.
+        At Ctrl-C or a signal; finished points are kept.
     """
     points = suite.changed(methods=list(grid.points.values()))
     try:
@@ -57,6 +65,7 @@ def run_sweep(
             device=device,
             engine=engine,
             out=out,
+            force=force,
             plugins=plugins,
             progress=progress,
         )

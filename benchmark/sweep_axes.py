@@ -84,6 +84,8 @@ def _values(given: str | Sequence[Value], parameter: Parameter, owner: str) -> t
     elif re.fullmatch(r"[^:|]+:[^:|]+:[^:|]+", given):
         raw = _spaced(given, int in parameter.types and float not in parameter.types, where)
     else:
+        if re.fullmatch(r"[^:|]+:[^:|]+", given):
+            raise BadInput(f"{where} is low:high:count, such as {given}:6, or a list a|b|c; got {given!r}.")
         # The selection grammar reads the alternatives, so that a value means the same here and in --methods.
         selections = parse_selections(f"{owner}[{parameter.name}={given}]")
         raw = [dict(selection.parameters)[parameter.name] for selection in selections]

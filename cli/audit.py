@@ -41,7 +41,7 @@ def audit_metrics_command(
         Names, typer.Option("--methods", help="Whose maps are scored, besides controls and the oracle.")
     ] = None,
     framework: Framework = None,
-    limit: Annotated[int, typer.Option("--limit", help="The first so many samples of each dataset.")] = 64,
+    limit: Annotated[int, typer.Option("--limit", help="So many samples of each dataset, spread over classes.")] = 64,
     seed: Annotated[int, typer.Option("--seed", help="Of maps, noise and metrics; a retest takes the next.")] = 0,
     device: Device = "auto",
     out: Annotated[

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def explain_command(
-    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE...", help="Picture files.")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="Picture files, or folders of them.")
+    ] = None,
     methods: Annotated[
         list[str], typer.Option("--methods", help="Comma-separated; all: every method but other libraries'.")
     ] = [  # noqa: B006
@@ -37,8 +39,10 @@ def explain_command(
     ] = None,
     data: Annotated[str | None, typer.Option("--data", help="The dataset of --average.")] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", help="With --average: only the first so many samples.")
+        int | None, typer.Option("--limit", help="So many samples or pictures of a folder, spread over the classes.")
     ] = None,
+    per_class: options.PerClass = None,
+    part: options.Part = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     plugin: options.MethodPlugin = None,
@@ -47,6 +51,7 @@ def explain_command(
 
     \b
     heatmark explain cat.jpg --methods "saliency,grad_cam,rise[masks=500]" --out gallery.png
+    heatmark explain pictures --per-class 2
     heatmark explain cat.jpg --methods all --view capped
     heatmark explain --average class --data digits --model small-cnn --methods saliency --out average.png
     """
@@ -58,8 +63,12 @@ def explain_command(
     load_plugins(plugin or ())
     chosen = _frameworks(frameworks)
     if average is None:
-        if data is not None or limit is not None:
-            raise BadInput("--data and --limit belong to --average class or --average all; name picture files else.")
+        if data is not None or part is not None:
+            raise BadInput("--data and --part belong to --average class or all; name picture files or folders else.")
+        if (limit or per_class) and not any(image.is_dir() for image in images or []):
+            raise BadInput(
+                "--limit and --per-class choose among a folder's pictures, or with --average among those of --data."
+            )
         drawn = explain_gallery(
             images or [],
             model,
@@ -69,6 +78,8 @@ def explain_command(
             view=view,
             cap=cap,
             target=target,
+            limit=limit,
+            per_class=per_class,
             device=device,
             seed=seed,
             progress=True,
@@ -86,14 +97,18 @@ def explain_command(
             view=view,
             cap=cap,
             limit=limit,
+            per_class=per_class,
+            part=part or "held-out",
             device=device,
             seed=seed,
             progress=True,
         )
-    for line in in_words(drawn.left_out):
+    for line in (*drawn.notes, *in_words(drawn.left_out)):
         typer.echo(line, err=True)
+    if drawn.empty:
+        typer.echo("None of the methods has a heatmap here; the picture says why.", err=True)
     say_written([drawn.path])
-    if any(item.failed for item in drawn.left_out):
+    if drawn.empty or any(item.failed for item in drawn.left_out):
         raise typer.Exit(FAILED)
 
 
@@ -107,10 +122,13 @@ def sweep_command(
     model: options.Model = "efficientnet-lite0",
     data: Annotated[str, typer.Option("--data", help="A dataset.")] = "imagenet-samples",
     limit: options.Limit = None,
+    per_class: options.PerClass = None,
+    part: options.Part = None,
     framework: options.Framework = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of results; results/sweep-METHOD by default.")
+        Path | None, typer.Option("--out", help="The folder of results; results/sweep-METHOD-PARAMETERS by default.")
     ] = None,
+    force: options.Force = False,
     pictures: Annotated[int, typer.Option("--pictures", help="Draw the maps of so many samples.")] = 1,
     view: Annotated[str, typer.Option("--view", help="overlay, map, capped, points or mask.")] = "overlay",
     cap: options.Cap = None,
@@ -138,7 +156,10 @@ def sweep_command(
         data=data,
         framework=framework or _frameworks(None)[0],
         limit=limit,
+        per_class=per_class,
+        part=part,
         out=out,
+        force=force,
         device=device,
         precision=precision,
         seed=seed,

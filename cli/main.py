@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import HeatmarkError, Interrupted
+from ..errors import HeatmarkError, Interrupted, NotApplicable, Untrusted
 from . import options
 from .audit import audits
+from .check import check_command
 from .draw import explain_command, sweep_command
+from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
-    from ..models.training.recipe import Epoch
+    from ..leaderboards.board import Board
 
 NAMED_FILES = 8
 """So many files that could not be used are named; the report lists all."""
@@ -38,7 +41,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except HeatmarkError as error:
             typer.echo(f"heatmark: {error}", err=True)
-            raise typer.Exit(BAD_INPUT) from None
+            raise typer.Exit(FAILED if isinstance(error, NotApplicable | Untrusted) else BAD_INPUT) from None
 
 
 app = typer.Typer(
@@ -47,12 +50,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
-    epilog="Exit status: 0 all went well, 1 some cells of a run failed, 2 bad input, 130 stopped by Ctrl-C.",
+    epilog="Exit status: 0 all went well, 1 something failed or nothing applies, 2 bad input, 130 stopped by Ctrl-C or "
+    "a signal.",
 )
 app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
+app.command("check")(check_command)
+app.command("train")(train_command)
+app.command("predict")(predict_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
@@ -91,9 +98,16 @@ def run_command(
     precision: options.Precision = None,
     target: Annotated[str | None, typer.Option("--target", help="The class to explain: predicted or label.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of noise and masks.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The folder of results; results/SUITE by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The folder of results; results/SUITE, or results/MODEL-DATA for other ones."),
+    ] = None,
+    add: options.Add = False,
+    force: options.Force = False,
     engine: options.Engine = "processes",
     limit: options.Limit = None,
+    per_class: options.PerClass = None,
+    part: options.Part = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
     plugin: options.Plugin = None,
 ) -> None:
@@ -121,15 +135,25 @@ def run_command(
         out=out,
         engine=engine,
         limit=limit,
+        per_class=per_class,
+        part=part,
         shard=shard,
+        add=add,
+        force=force,
         plugins=plugin or (),
     )
+    shown = _written_board(result.path, None) if result.finished and shard is None else None
     _report_left_out(result)
     _report_failures(result)
     typer.echo(result.summary)
-    if result.finished and shard is None:
-        _show_board(result.path, None)
+    if shown is not None:
+        _show(*shown)
     if result.failures:
+        raise typer.Exit(FAILED)
+    if result.expected == result.not_applicable:
+        for item in dict.fromkeys(f"{item.method}: {item.reason}" for item in result.store.not_applicable()):
+            typer.echo(f"not applicable: {item}", err=True)
+        typer.echo("None of the methods applies here, so there is nothing to rank.", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -186,48 +210,17 @@ def prepare_command(dataset: Annotated[str, typer.Argument(help="A dataset, such
     typer.echo(f"{report.name}: {report.samples} samples{place}{skipped}, revision {report.revision[:12]}")
 
 
-@app.command("train")
-def train_command(
-    network: Annotated[str, typer.Argument(help="small-cnn, vgg7, pooled-cnn, cnn-1d or vit-tiny.")],
-    data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
-    framework: options.Framework = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the data; more by default where there are few samples.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The seed of weights and batches.")] = 0,
-    name: Annotated[str | None, typer.Option("--name", help="What to keep it under.")] = None,
-    size: Annotated[int | None, typer.Option("--size", help="The side that pictures are brought to.")] = None,
-) -> None:
-    """Train a small network and keep it under a name that --models takes.
-
-    \b
-    heatmark train small-cnn --data digits
-    heatmark train vgg7 --data image-folder:pollen --name pollen
-    """
-    from ..models.training.kept import train
-
-    trained = train(
-        network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch
-    )
-    typer.echo(f"Kept as {trained.name!r} ({trained.digest[:8]}): heatmark run --models {trained.name} --data {data}")
-
-
 def main() -> None:
     """Run the command line."""
     from ..benchmark.executors.log_lines import show_notices
     from ..benchmark.executors.malloc import keep_freed_memory
+    from ..datasets.progress import standard_error
 
+    sys.stderr = standard_error()  # whoever stops reading notes and progress does not stop the work
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keep_freed_memory()
     show_notices()
     app(prog_name="heatmark")
-
-
-def _print_epoch(epoch: Epoch, epochs: int) -> None:
-    typer.echo(
-        f"epoch {epoch.epoch}/{epochs}: training accuracy {epoch.train_accuracy:.1%}, loss {epoch.train_loss:.3f}; "
-        f"test accuracy {epoch.test_accuracy:.1%}, loss {epoch.test_loss:.3f}"
-    )
 
 
 def _report_left_out(result: Run) -> None:
@@ -250,9 +243,17 @@ def _report_failures(result: Run) -> None:
 
 
 def _show_board(run: Path, out: Path | None, audit: Path | None = None) -> None:
+    _show(*_written_board(run, out, audit))
+
+
+def _written_board(run: Path, out: Path | None, audit: Path | None = None) -> tuple[Board, list[Path]]:
+    """Write a leaderboard before anything is printed: what cannot be printed must not cost the files."""
     from ..leaderboards.board import leaderboard
 
     board = leaderboard(run, audit=audit)
-    written = board.write(out)
+    return board, board.write(out)
+
+
+def _show(board: Board, written: list[Path]) -> None:
     board.show()
     say_written(written)

@@ -26,7 +26,19 @@ Framework = Annotated[str | None, typer.Option("--framework", help="torch or ten
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")]
 Engine = Annotated[str, typer.Option("--engine", help="processes or serial.")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Only the first so many samples.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
+PerClass = Annotated[int | None, typer.Option("--per-class", help="Only so many samples of each class.")]
+Part = Annotated[
+    str | None,
+    typer.Option("--part", help="held-out (default): of the data a network was trained on here, only the rest; all."),
+]
+Add = Annotated[bool, typer.Option("--add", help="Where the folder holds another run: join the two.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Replace another run that the folder holds; use a network that fails its examination."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")]
 Cap = Annotated[
     float | None, typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from ..errors import UnknownName, suggestion
 from ..registry import Entry, Reference
 from . import options
 
@@ -37,8 +38,11 @@ class Singular(StrEnum):
     PLAN = "plan"
 
 
+Kind = TypeVar("Kind", Plural, Singular)
+
+
 def list_command(
-    kind: Annotated[Plural, typer.Argument(help="What to list.")],
+    kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(Plural)}.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is known.")] = False,
 ) -> None:
     """List what heatmark knows.
@@ -47,6 +51,7 @@ def list_command(
     heatmark list methods
     heatmark list datasets --json
     """
+    kind = _kind(kind, Plural, "list")
     if kind is Plural.SUITES:
         from ..benchmark.suite import list_suites
 
@@ -66,7 +71,7 @@ def list_command(
 
 
 def show_command(
-    kind: Annotated[Singular, typer.Argument(help="What it is.")],
+    kind: Annotated[str, typer.Argument(help=f"What it is: {', '.join(Singular)}.")],
     name: Annotated[str, typer.Argument(help="Its name, such as deletion[rise]; for a plan, metrics by commas.")],
     as_json: options.AsJson = False,
 ) -> None:
@@ -79,6 +84,7 @@ def show_command(
     heatmark show metric deletion[rise]
     heatmark show plan "deletion,insertion,n_ord,s_ord,road_combined"
     """
+    kind = _kind(kind, Singular, "show")
     if kind is Singular.PLAN:
         _show_plan(name, as_json)
         return
@@ -103,6 +109,18 @@ def show_command(
         _print_table(
             ["parameter", *columns[1:]], [[_in_words(parameter[key]) for key in columns] for parameter in parameters]
         )
+
+
+def _kind(text: str, kinds: type[Kind], command: str) -> Kind:
+    """Return which kind of thing is meant; UnknownName with the nearest ones, what is said in the other number too."""
+    known = [str(kind) for kind in kinds]
+    if text not in known:
+        near = suggestion(text, known)
+        raise UnknownName(
+            f"There is nothing to {command} called {text!r}.{near} Write heatmark {command} with one of: "
+            f"{', '.join(known)}."
+        )
+    return kinds(text)
 
 
 def _show_plan(metrics: str, as_json: bool) -> None:
@@ -149,8 +167,12 @@ def status_command(
 def doctor_command(
     as_json: options.AsJson = False,
 ) -> None:
-    """Show versions and devices, and what is missing."""
-    from ..benchmark.setting.environment import diagnose
+    """Show versions and devices, what is missing, and what cannot be imported or does not fit together.
+
+    \b
+    heatmark doctor
+    """
+    from ..benchmark.setting.diagnosis import diagnose
 
     report = diagnose()
     if as_json:
@@ -160,13 +182,17 @@ def doctor_command(
     machine = {**report.machine, "memory": f"{report.machine['memory_bytes'] / 2**30:.1f} GiB"}
     rows += [[key, str(value)] for key, value in machine.items() if key != "memory_bytes"]
     for framework in report.frameworks:
-        rows.append([f"{framework.name} runs on", framework.problem or ", ".join(framework.devices)])
+        rows.append([f"{framework.name} runs on", ", ".join(framework.devices) or framework.problem])
     rows.append(["cache", report.cache])
     _print_table(None, rows)
     for extra, names in report.missing.items():
         typer.echo(f"Missing: {', '.join(names)}. Install with: pip install 'heatmark[{extra}]'")
-    if not report.missing:
-        typer.echo("Nothing is missing.")
+    for name, problem in report.broken.items():
+        typer.echo(f"{name}: {problem}")
+    for misfit in report.misfits:
+        typer.echo(f"Does not fit: {misfit}")
+    if not report.missing and not report.broken and not report.misfits:
+        typer.echo("Nothing is missing, everything can be imported, and all versions fit together.")
 
 
 def entry_facts(entry: Any) -> dict[str, Any]:

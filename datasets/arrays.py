@@ -127,6 +127,10 @@ class ArrayDataset(Dataset):
         """Return one sample's class id."""
         return int(self.y[index])
 
+    def sample_id(self, index: int) -> str:
+        """Return one sample's id."""
+        return self.ids[index]
+
     def part(self, split: str) -> ArrayDataset:
         """Return a split as a dataset with positions for ids and without masks; see `Dataset.part`."""
         splits = {**self._splits, self.split: (self.x, self.y)}

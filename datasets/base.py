@@ -6,6 +6,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .samples import (
     Sizing,
     Skipped,
     UnreadableSample,
+    valid_text,
 )
 from .streaming import batch_of, grouped, prefetched, rows
 
@@ -80,6 +82,10 @@ class Dataset(ABC):
     def label(self, index: int) -> int:
         """Return one sample's class id, -1 where it is unknown; override it where no sample need be read for it."""
         return self.sample(index).label
+
+    def sample_id(self, index: int) -> str:
+        """Return one sample's id; override it where no sample need be read for it."""
+        return self.sample(index).id
 
     def part(self, split: str) -> Dataset:
         """Return a split (``train`` or ``test``) of the data that this dataset belongs to, for training.
@@ -183,7 +189,7 @@ class Dataset(ABC):
 
     def note_skipped(self, path: str, reason: str) -> None:
         """Record a file that is left out, once."""
-        self._record().setdefault(path, Skipped(path, reason))
+        self._record().setdefault(path, Skipped(valid_text(path), valid_text(reason)))
 
     def describe(self) -> str:
         """Return one line: name, samples, classes, revision, files left out."""
@@ -250,7 +256,11 @@ class Subset(Dataset):
         self.folder = parent.folder
         self.domain = parent.domain
         self.neutral = parent.neutral
-        self.revision = parent.revision_of(indices)
+
+    @cached_property
+    def revision(self) -> str:  # type: ignore[override]  # worked out late: it may read a part of every file
+        """What the parent gives for these samples."""
+        return self.parent.revision_of(self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -262,6 +272,10 @@ class Subset(Dataset):
     def label(self, index: int) -> int:
         """Return a class id of the parent."""
         return self.parent.label(self.indices[index])
+
+    def sample_id(self, index: int) -> str:
+        """Return an id of the parent."""
+        return self.parent.sample_id(self.indices[index])
 
     def revision_of(self, indices: Sequence[int]) -> str:
         """Return what the parent gives for the same samples."""

@@ -5,14 +5,56 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+class Unbroken:
+    """A text stream whose output is dropped where it cannot be written: a closed pipe is no reason to end work.
+
+    Parameters
+    ----------
+    stream
+        Where output goes while that is possible; None where there is no such place at all.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or not."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):  # a closed file raises the latter
+                return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits, or not."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person is watching."""
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except ValueError:
+            return False
+
+
+def standard_error() -> TextIO:
+    """Return what progress is written to."""
+    return cast(TextIO, Unbroken(sys.stderr))
 
 
 class Progress:
@@ -42,13 +84,13 @@ class Progress:
         self._start = self._last_line = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self._lines = shown and not sys.stderr.isatty()
+        self._lines = shown and not standard_error().isatty()
         if shown and not self._lines:
             self._bar = _bar(unit)
             self._task = self._bar.add_task(label, total=total or None)
             self._bar.start()
         elif self._lines:
-            print(f"{label} ...", file=sys.stderr, flush=True)
+            print(f"{label} ...", file=standard_error(), flush=True)
 
     def update(self, units: int) -> None:
         """Count finished units."""
@@ -58,7 +100,7 @@ class Progress:
                 self._bar.update(self._task, completed=self.done, total=self.total or None)
             elif self._lines and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()
-                print(self._line(), file=sys.stderr, flush=True)
+                print(self._line(), file=standard_error(), flush=True)
 
     def working_on(self, what: str) -> None:
         """Say what is being done now, beside the label."""
@@ -68,7 +110,7 @@ class Progress:
                 self._bar.update(self._task, description=f"{self.label}: {what}")
             elif self._lines and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()
-                print(self._line(), file=sys.stderr, flush=True)
+                print(self._line(), file=standard_error(), flush=True)
 
     def reset(self) -> None:
         """Start the count again; pooch does so before it fills the bar at the end of a file."""
@@ -82,7 +124,7 @@ class Progress:
                 self._bar.stop()
                 self._bar = None
             elif self._lines and self.done:
-                print(self._line(), file=sys.stderr, flush=True)
+                print(self._line(), file=standard_error(), flush=True)
             self._lines = False
 
     def __enter__(self) -> Progress:
@@ -130,5 +172,9 @@ def _bar(unit: str) -> RichProgress:
     if unit == "bytes":
         counts = (DownloadColumn(), TransferSpeedColumn())
     return RichProgress(
-        TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn(), console=Console(stderr=True)
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *counts,
+        TimeRemainingColumn(),
+        console=Console(file=standard_error()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -44,6 +45,14 @@ class RawValues:
             raise BadInput(f"The neutral value is a number, one for each channel, or 'mean'; got {self.neutral!r}.")
         if not ((values >= low) & (values <= high)).all():
             raise BadInput(f"The neutral value {self.neutral} is outside the domain from {low:g} to {high:g}.")
+
+
+def valid_text(name: str) -> str:
+    """Return the name of a file or folder as text that can be printed and kept, also where its bytes are no UTF-8.
+
+    Such bytes are spelt out: ``caf\\xe9``.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class MetricEntry(Selectable):
     """The smallest and largest possible value; None where there is no bound."""
     unit: str = ""
     """What values are counted in (``%``), or empty."""
+    in_mean_rank: bool = True
+    """Whether a leaderboard's mean rank counts it; not where it tells too little apart to be ranked by."""
 
     @property
     def cost(self) -> str:
@@ -148,6 +150,7 @@ def register_metric(
     reference: Reference | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
+    in_mean_rank: bool = True,
 ) -> Decorator:
     """Register the decorated dataclass as a metric, or a function that makes one.
 
@@ -175,6 +178,7 @@ def register_metric(
                 unit=unit,
                 presets=dict(presets or {}),
                 version=version,
+                in_mean_rank=in_mean_rank,
                 **METRICS.described(factory),
             )
         )

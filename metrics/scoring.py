@@ -130,5 +130,5 @@ class Scoring:
 
     def scores_of(self, kind: ScoreKind) -> np.ndarray:
         """Return the target's score for the samples as they are, float64 (n,)."""
-        found = TargetScores.of(self.logits, self.target)
+        found = TargetScores.of(self.logits, self.target, self.model.link)
         return np.asarray(getattr(found, kind))

@@ -36,6 +36,10 @@ class Query:
     """The layers whose outputs are wanted."""
     layer_gradients: bool = False
     """Whether the score's gradients at those layers, and at the attentions, are wanted."""
+    dead_layers: bool = False
+    """Whether layers that the score does not depend on are answered with zeros; else they are refused by name, for a
+    zero that means "not connected" is no gradient.
+    """
     rule: BackwardRule | None = None
     """How the backward pass treats ReLUs: None (the true gradient), ``guided`` (Springenberg et al. 2015: only positive
     gradients through active units) or ``deconvnet`` (Zeiler and Fergus 2014: only positive gradients).
@@ -55,6 +59,24 @@ class Query:
     def backward(self) -> bool:
         """Whether the query needs a backward pass."""
         return self.input_gradient or self.layer_gradients
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the query asks for more than what goes in and what comes out."""
+        return bool(self.layers or self.rule or self.output or self.replaced or self.attention or self.shortcut)
+
+    def in_words(self) -> str:
+        """Return what is asked, for messages."""
+        wanted = ["the gradient at the input"] if self.input_gradient else []
+        if self.layers:
+            what = "output and gradient" if self.layer_gradients else "output"
+            wanted.append(f"the {what} of {', '.join(map(repr, self.layers))}")
+        if self.attention:
+            wanted.append("attention probabilities")
+        if self.replaced:
+            wanted.append(f"the output after replacing that of {self.replaced!r}")
+        words = " and ".join(wanted or ["its output"])
+        return f"{words}, by the {self.rule} rule" if self.rule else words
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,58 @@ class Layer:
     kind: str
     """The class of the module or layer."""
     shape: tuple[int, ...]
-    """One sample's output shape in the native layout, without the batch axis."""
+    """One sample's output shape as the layer gives it, without the batch axis."""
+    channel_axis: int | None = None
+    """The axis of a batch of its outputs that holds channels, -1 for the last; None where that cannot be told."""
+    axis_told_by: str = ""
+    """How the channel axis is known, in words."""
+    per_sample: bool = True
+    """Whether the first axis of its output is that of the samples."""
+    holds_layers: bool = False
+    """Whether other layers are inside."""
+    repeats: bool = False
+    """Whether it gives what the layer called before gave, value by value."""
+
+    @property
+    def spatial(self) -> tuple[int, ...] | None:
+        """The sizes of its other axes, its positions; None where the channel axis cannot be told."""
+        if self.channel_axis is None:
+            return None
+        place = len(self.shape) - 1 if self.channel_axis == -1 else self.channel_axis - 1
+        return (*self.shape[:place], *self.shape[place + 1 :])
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One operation that a network computes."""
+
+    name: str
+    """The framework's own name for it, such as ``relu`` or ``FusedBatchNormV3``."""
+    place: str
+    """The layer or scope that it is computed in; ``""`` for the network itself."""
+    random: bool
+    """Whether it draws random numbers."""
+    by_batch: bool
+    """Whether it normalises by what stands in the batch."""
+    bounded: bool = False
+    """Whether it is a ReLU with an upper bound."""
+
+
+@dataclass(frozen=True)
+class Rectifiers:
+    """The ReLUs and ReLU6 that a network computes, as a backward rule sees them."""
+
+    caught: int
+    """Those whose backward pass the rule governs."""
+    missed: int = 0
+    """Those out of its reach."""
+    where: str = ""
+    """What those are inside of, and the remedy."""
+
+    @property
+    def there(self) -> int:
+        """All of them."""
+        return self.caught + self.missed
 
 
 @dataclass(frozen=True)
@@ -120,5 +193,7 @@ class LayerBias:
 
     name: str
     """What `Query.layers` takes: the layer, before its activation where the two are one."""
+    layer: Layer
+    """The layer."""
     values: np.ndarray
     """(channels,): a convolution's or dense layer's bias; shift - scale mean / deviation of a batch normalisation."""

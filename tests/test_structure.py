@@ -28,6 +28,7 @@ LEADERBOARDS = (
     "audits",
     "standings",
     "galleries",
+    "networks",
     "costs",
     "records",
     "report",

@@ -14,6 +14,7 @@ from ...errors import BadInput, Interrupted
 from ...metrics.registry import Metric, metric_from
 from ..running.jobs import check_engine, described, do, executor_of, facts_of, known_outcome, origins_outside
 from ..running.progress import view_of
+from ..running.stopping import stopped_by_signals
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
@@ -78,7 +79,7 @@ def measure_audit(
     StorageError
         If the folder cannot be written.
     Interrupted
-        If stopped by Ctrl-C; what is finished is kept.
+        If stopped by Ctrl-C or a signal; what is finished is kept.
     BadInput
         If nothing could be measured.
     HeatmarkError
@@ -101,7 +102,10 @@ def measure_audit(
         [task.dataset for task in plan.tasks],
     )
     try:
-        with executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor:
+        with (
+            stopped_by_signals(),
+            executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor,
+        ):
             answers = described(list(dict.fromkeys(models.values())), executor)
             cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}
             jobs = []
@@ -109,22 +113,17 @@ def measure_audit(
                 if isinstance(known, Failed):
                     store.keep(spec, known)
                 elif known is None:
-                    samples = _samples(plan, spec.dataset)
-                    jobs.append(UnitJob(spec, plan.device, samples, _missing(plan, spec, store)))
+                    jobs.append(UnitJob(spec, plan.device, plan.rule, _missing(plan, spec, store)))
             do(executor.execute(jobs), view_of([job.spec for job in jobs], shown=progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
     return _measured(plan, store, cells, errors)
 
 
-def _samples(plan: AuditPlan, dataset: str) -> int:
-    return min(plan.limit, len(load_dataset(dataset)))
-
-
 def _cells(plan: AuditPlan, task: Task, answer: Described, store: AuditStore) -> list[tuple[UnitSpec, Outcome | None]]:
     """Return the cells of one task, in the order of the plan's methods, with their `known_outcome`."""
-    dataset, model = load_dataset(task.dataset), facts_of(answer, plan.device)
-    revision = dataset.revision_of(range(_samples(plan, task.dataset)))
+    dataset, model = plan.rule.of(load_dataset(task.dataset), task.model), facts_of(answer, plan.device)
+    revision = dataset.revision_of(range(len(dataset)))
     found: list[tuple[UnitSpec, Outcome | None]] = []
     for entry in plan.entries:
         spec = UnitSpec(

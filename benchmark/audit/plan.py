@@ -17,6 +17,7 @@ from ..setting.plugins import load_plugins
 from ..store.cell import Task
 from ..suite import Names, names_of
 from ..work.named_models import check_name
+from ..work.samples import SampleRule
 from .units import AuditedMethod, Role
 
 DATA = "shapes,patches,series"
@@ -55,6 +56,11 @@ class AuditPlan:
     plugins: tuple[str, ...] = ()
     """Modules or files that are imported first."""
 
+    @property
+    def rule(self) -> SampleRule:
+        """Which samples of each dataset are taken."""
+        return SampleRule(self.limit)
+
 
 def audit_plan(
     metrics: Names | None = None,
@@ -82,7 +88,7 @@ def audit_plan(
     framework
         By default the first that is installed.
     limit
-        Samples of each dataset, at least 8: fewer say nothing.
+        Samples of each dataset, spread over its classes, at least 8: fewer say nothing.
     seed
         Of maps, noise and metrics.
     device

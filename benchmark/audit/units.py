@@ -14,6 +14,7 @@ from ...metrics.registry import Metric, metric_from
 from ..store.cell import KeyedSpec
 from ..work.batches import TargetedBatch, refuse_meaningless, targeted_batches
 from ..work.messages import NamedModel, Report
+from ..work.samples import SampleRule
 from ..work.worker import Worker, check_planned
 from .noise import DISRUPTIVE, SMALL, blended, noise_for, with_noise
 
@@ -102,8 +103,8 @@ class UnitJob:
     """What the values depend on."""
     device: str
     """As `load_model` takes it."""
-    samples: int
-    """The first so many of the dataset."""
+    rule: SampleRule
+    """Which samples of the dataset are taken."""
     metrics: tuple[str, ...]
     """What to score with. One that raises is left out of what follows, and its error kept."""
 
@@ -124,10 +125,11 @@ class UnitJob:
         BadInput
             If the model, the dataset or the method is not what the unit was planned with.
         """
-        spec, samples = self.spec, range(self.samples)
+        spec = self.spec
         method, metrics = method_from(spec.method), [metric_from(name) for name in self.metrics]
         check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
-        task = worker.task(self.named_model, spec.model_weights, spec.dataset)
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        samples = range(len(task.dataset))
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision_of(samples), spec.dataset_revision)
         refuse_meaningless(method, task.model)
         unit = _Unit(AuditedMethod(method, spec.role), metrics, spec.seed)

@@ -37,6 +37,8 @@ class Done:
 
     answer: Outcome
     seconds: float
+    spoiled: bool = False
+    """Whether what ran changed what is not its own, so that the process is not fit for more."""
 
 
 def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
@@ -61,7 +63,7 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             report = _Throttled(connection)
             answer = worker.run(message, report)
             report.flush()
-        connection.send(Done(answer, perf_counter() - began))
+        connection.send(Done(answer, perf_counter() - began, worker.spoiled))
 
 
 def make_ready(
@@ -71,7 +73,10 @@ def make_ready(
 
     ``on_cpu`` hides GPUs, on which TensorFlow would work and take memory all the same.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    # Ctrl-C and a closed terminal reach the whole group; the parent decides what ends.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="heatmark-parent", daemon=True).start()
     _be_killed_first()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

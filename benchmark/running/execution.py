@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ...errors import HeatmarkError
 from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from ..store.cell import CellSpec
 from ..store.folder import Failure, RunStore
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
-from ..suite import Suite, load_suite
 from ..work.cell import CellJob
 from ..work.messages import Described, DescribedModel, NamedModel
+from .examining import examined
 from .jobs import described, do, executor_of, origins_outside
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
@@ -73,15 +72,21 @@ def carried_out(
     store: RunStore,
     engine: str,
     plugins: tuple[str, ...],
-    part: tuple[int, int] | None,
+    *,
+    shard: tuple[int, int] | None,
     progress: bool,
+    title: str,
     notes: tuple[str, ...],
+    another: bool,
+    force: bool,
     began: float,
 ) -> Run:
-    """Describe the models, plan, do what is left of one part of the cells (all where None), and return the run.
+    """Describe the models, plan, do what is left of one shard of the cells (all where None), and return the run.
 
-    ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``notes`` become the run's, and its time is
-    counted from ``began`` (`time.monotonic`).
+    ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``title`` and ``notes`` become the run's, and its
+    time is counted from ``began`` (`time.monotonic`). Where the folder holds ``another`` run, what it says of that is
+    replaced only at the end, so that a run that is stopped takes nothing away. A network that fails its examination
+    stops the run unless ``force``.
     """
     suite, left_out = resolved.suite, dict[str, str]()
 
@@ -96,16 +101,20 @@ def carried_out(
         notes = (*notes, *_notes(resolved, answers))
         cells = planned_cells(resolved, answers, store)
         specs = [spec for spec, _ in cells]
-        store.begin(_record(resolved), specs)
+        if not another:
+            store.begin(_record(resolved, title), specs)
         # Counted over all cells, so that shards never overlap whatever is done already.
-        mine = cells if part is None else cells[part[0] - 1 :: part[1]]
+        mine = cells if shard is None else cells[shard[0] - 1 :: shard[1]]
         for spec, known in mine:
             if isinstance(known, Failed):
                 store.keep(spec, known)
         left = [spec for spec, known in mine if known is None]
-        jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery) for spec in left]
+        examined(left, resolved, store, executor, force=force, shown=progress, side_by_side=engine == "processes")
+        jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery, suite.rule) for spec in left]
         view = view_of(left, side_by_side=engine == "processes", shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
+    if another:
+        store.begin(_record(resolved, title), specs)
     return Run(
         path=store.path,
         store=store,
@@ -134,26 +143,18 @@ def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
         for model, framework in open_shapes
         if task.model == model and resolved.datasets[task.dataset].framing == "whole"
     }
-    return (*sorted(absent), *sorted(assumed))
+    rule, datasets = resolved.suite.rule, resolved.datasets
+    parts = {rule.note(datasets[task.dataset], task.model) for task in resolved.suite.tasks} - {""}
+    return (*sorted(absent), *sorted(assumed), *sorted(parts))
 
 
-def _record(resolved: ResolvedSuite) -> dict[str, Any]:
+def _record(resolved: ResolvedSuite, title: str) -> dict[str, Any]:
     """Return what ``run.json`` says."""
     return {
         "suite": resolved.suite.plain(),
-        "name": _title(resolved.suite),
+        "name": title,
         "seeds": list(resolved.suite.seeds),
         "device": resolved.device,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": versions()["heatmark"],
     }
-
-
-def _title(suite: Suite) -> str:
-    """Return what a leaderboard is headed with: a packaged suite that was changed by options is not that suite."""
-    try:
-        packaged = load_suite(suite.name)
-    except HeatmarkError:
-        return suite.name
-    same = replace(suite, frameworks=packaged.frameworks) == packaged
-    return suite.name if same else f"{suite.name}, changed by options"

@@ -66,6 +66,14 @@ class ResolvedSuite:
         """
         return {name: load_dataset(name) for name in self.suite.datasets}
 
+    @cached_property
+    def samples(self) -> Mapping[tuple[str, str], Dataset]:
+        """The samples by model and dataset that the suite's rule takes."""
+        rule = self.suite.rule
+        return {
+            (task.model, task.dataset): rule.of(self.datasets[task.dataset], task.model) for task in self.suite.tasks
+        }
+
     @property
     def named_models(self) -> list[NamedModel]:
         """Every model in every framework."""
@@ -90,8 +98,8 @@ def _specs(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
     methods = [(method.id, method.identity()) for method in resolved.methods]
     metric_identities = tuple(metric.identity() for metric in resolved.metrics)
     for task, seed in product(suite.tasks, suite.seeds):
-        dataset = resolved.datasets[task.dataset]
-        count = min(len(dataset), suite.limit or len(dataset))
+        dataset = resolved.samples[task.model, task.dataset]
+        count = len(dataset)
         for first, (method, identity) in product(range(0, count, suite.cell_samples), methods):
             for framework in suite.frameworks:
                 answer = answers[NamedModel(task.model, framework, resolved.device, suite.precision)]

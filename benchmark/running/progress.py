@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from ...datasets.progress import standard_error
 from ..store.outcomes import Failed, Finished, Outcome
 from ..work.messages import Advanced, Ended, Event, Piece, Started
 
@@ -178,7 +179,7 @@ def view_of(
     pace = Pace(pieces, side_by_side)
     if not shown:
         return View(pace)
-    console = console or Console(stderr=True)
+    console = console or Console(file=standard_error())
     for note in notes:
         say(console, note)
     return View(pace, console if pieces else None, noun)

@@ -6,14 +6,17 @@ import importlib
 import importlib.util
 import multiprocessing
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...models.zoo.torchvision_operators import torchvision_importable
+from ...registry import Entry
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
-    """Import each plugin: a module's import path, or the path of a ``.py`` file.
+    """Import each plugin: a module's import path, or the path of a ``.py`` file; warn of one that registers nothing.
 
     Raises
     ------
@@ -23,10 +26,30 @@ def load_plugins(plugins: Iterable[str]) -> None:
         If importing it fails.
     """
     for plugin in plugins:
-        if plugin.endswith(".py"):
-            _import_file(Path(plugin))
-        else:
-            _import_module(plugin)
+        before = {id(entry) for entry in _registered()}
+        with torchvision_importable():
+            if plugin.endswith(".py"):
+                _import_file(Path(plugin))
+            else:
+                _import_module(plugin)
+        name = plugin_module(plugin)
+        own = [entry for entry in _registered() if f"{entry.origin}.".startswith(f"{name}.") or id(entry) not in before]
+        if not own and multiprocessing.parent_process() is None:
+            warnings.warn(
+                f"The plugin {plugin} registers no method, metric, model or dataset, so nothing of it can be named. "
+                'Put a decorator such as @hm.register_method("name", family="own", signed=True) above the function.',
+                stacklevel=2,
+            )
+
+
+def _registered() -> list[Entry]:
+    """Return what users' own modules have registered so far."""
+    from ...datasets.registry import DATASETS
+    from ...methods.registry import METHODS
+    from ...metrics.registry import METRICS
+    from ...models.catalogue import MODELS
+
+    return [*METHODS.others(), *METRICS.others(), *MODELS.others(), *DATASETS.others()]
 
 
 def plugin_module(plugin: str) -> str:

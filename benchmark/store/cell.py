@@ -136,7 +136,8 @@ def rows_schema(metrics: Sequence[str]) -> pa.Schema:
     """Return the Arrow schema of a cell's rows, one row per sample.
 
     ``band_*`` columns hold the fields of `metrics.perturbing.perturbation.Bands`: every perturbed image that was
-    evaluated, and the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch.
+    evaluated, and the facts of the map for every unit that was ranked. Seconds are the sample's share of its batch;
+    those of explaining hold no one-time work (`work.settled_time`).
     """
     columns: list[tuple[str, pa.DataType]] = [
         ("sample", pa.string()),

@@ -18,6 +18,7 @@ from ...selection import parse_selections
 from ..executors.processes import WorkerProcess
 from ..running.jobs import do
 from ..running.progress import view_of
+from ..running.stopping import stopped_by_signals
 from ..setting.environment import gpu_possible
 from ..setting.plugins import load_plugins, refuse_in_worker
 from ..store.folder import RunStore
@@ -181,7 +182,8 @@ def measure_runtime(
     file = RuntimeFile(Path(out), settings)
     view = view_of(wanted, shown=progress, noun="rows")
     try:
-        do(measured_rows(wanted, settings, choice.optional), view, file.keep)
+        with stopped_by_signals():
+            do(measured_rows(wanted, settings, choice.optional), view, file.keep)
     except KeyboardInterrupt as error:
         kept = len(file.record.measurements)
         raise Interrupted(f"Stopped. {kept} measured row(s) are kept in {file.path}.") from error

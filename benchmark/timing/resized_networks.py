@@ -14,10 +14,10 @@ from ...models.base import Model
 from ...models.devices import resolved_device
 from ...models.normalization import Normalization
 from ...models.queries import Framework, Precision
-from ...models.wrap import wrap
+from ...models.wrap import wrap, wrapped
 from ...models.zoo.built_networks import built
 from ...models.zoo.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
-from ...models.zoo.loading import find_model, load_model, wrapped
+from ...models.zoo.loading import find_model, load_model
 from ...models.zoo.shipped import ZOO
 
 CLASSES = 10
@@ -95,6 +95,9 @@ def _of_another_size(
     model = load_model(name, framework, device=device, precision=precision)
     shape = (model.input_shape[0], *(size or side for side in model.input_shape[1:]))
     try:
-        return wrap(model.net, model.preprocess, shape, device=device, precision=precision, name=name)
+        return wrap(
+            model.net, model.preprocess, shape, device=device, precision=precision, name=name,
+            **vars(model.conventions),
+        )  # fmt: skip
     except BadInput as error:
         raise NotApplicable(f"{name} takes no inputs of {size} positions a side: {error}") from error

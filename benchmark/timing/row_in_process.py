@@ -190,7 +190,8 @@ def sample_inputs(name: str, model: Model, count: int = SAMPLES) -> np.ndarray:
     except HeatmarkError:
         if not model.knows_shape:
             raise
-        return np.random.default_rng(0).random((count, *model.input_shape), dtype=np.float32)
+        noise = np.random.default_rng(0).random((count, *model.input_shape), dtype=np.float32)
+        return np.asarray(model.from_unit(noise))
 
 
 def _work(model: Model, case: RuntimeCase, x: Tensor) -> Callable[[], Any]:

@@ -13,8 +13,9 @@ from ...datasets.progress import Progress
 from ...datasets.registry import load_dataset
 from ...methods.registry import Method
 from ...models.base import Model
-from .batches import targeted_batches
+from .batches import labels_fit, targeted_batches
 from .explaining import ChosenMethods, LeftOut, channels_last, maps_of, model_named
+from .samples import EVERYTHING, SampleRule
 
 Average = Literal["class", "all"]
 CLASSES = 24
@@ -75,6 +76,8 @@ class Averages:
     """How many maps were left out because they held values that are not finite."""
     left_out: tuple[LeftOut, ...]
     """The methods without a mean, and why."""
+    misfit: str = ""
+    """In what way the dataset's classes are not the model's; nothing where they are, or where it has none."""
 
 
 @dataclass
@@ -91,7 +94,6 @@ def mean_maps(
     dataset: Dataset,
     by: Average = "class",
     *,
-    limit: int | None = None,
     classes: int = CLASSES,
     seed: int = 0,
     lenient: bool = False,
@@ -107,8 +109,6 @@ def mean_maps(
     by
         ``class``: a mean per class beside that of the whole dataset, which alone ``all`` gives. A sample's class is
         its label; where the dataset has no classes, the predicted one.
-    limit
-        Only the first so many samples.
     classes
         So many classes, in the order in which they are met, have a mean of their own; the others count in the whole.
     lenient
@@ -126,8 +126,7 @@ def mean_maps(
     sums: dict[int, _Sums] = {WHOLE: _Sums()}
     met: set[int] = set()
     left_out: dict[str, LeftOut] = {}
-    positions = range(min(limit or len(dataset), len(dataset)))
-    for batch, _, asked in targeted_batches(model, dataset, positions, "predicted"):
+    for batch, _, asked in targeted_batches(model, dataset, range(len(dataset)), "predicted"):
         # The dataset's own classes, which need not be the model's.
         numbers = (batch.y if by_label else asked.target).tolist()
         met.update(number for number in numbers if number >= 0)
@@ -151,6 +150,7 @@ def mean_maps(
         len(met - set(sums)) if by == "class" else 0,
         sum(mean.not_finite for mean in sums[WHOLE].maps.values()),
         tuple(left_out.values()),
+        _misfit(model, dataset),
     )
 
 
@@ -161,14 +161,14 @@ def average_maps(
     frameworks: Sequence[str],
     by: Average,
     *,
-    limit: int | None = None,
+    rule: SampleRule = EVERYTHING,
     device: str = "auto",
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Averages]:
     """Return the `mean_maps` of a dataset by framework; of ``all`` methods those that fail are left out."""
-    dataset = load_dataset(data)
-    total = min(limit or len(dataset), len(dataset)) * len(chosen.methods) * len(frameworks)
+    dataset = rule.of(load_dataset(data), model)
+    total = len(dataset) * len(chosen.methods) * len(frameworks)
     found: dict[str, Averages] = {}
     with Progress(f"Averaging over {data}", total, "heatmaps", shown=progress) as bar:
         for framework in frameworks:
@@ -177,12 +177,20 @@ def average_maps(
                 chosen.methods,
                 dataset,
                 by,
-                limit=limit,
                 seed=seed,
                 lenient=chosen.every,
                 bar=bar,
             )
     return found
+
+
+def _misfit(model: Model, dataset: Dataset) -> str:
+    if not dataset.class_names or labels_fit(dataset, model):
+        return ""
+    return (
+        f"{dataset.title} has {len(dataset.class_names)} classes and {model.name} {model.num_classes}: the classes "
+        "that are explained are the network's own, and say nothing of the dataset's."
+    )
 
 
 def _places(sums: dict[int, _Sums], number: int, most: int) -> list[int]:

@@ -101,8 +101,8 @@ def maps_of(asked: TargetedBatch, method: Method, seed: int, *, lenient: bool) -
 
 
 def channels_last(model: Model, x: Tensor) -> np.ndarray:
-    """Return native inputs as (n, *spatial, channels), or (n, features)."""
-    array = np.asarray(model.to_numpy(x))
+    """Return native inputs as (n, *spatial, channels), or (n, features), their domain scaled to [0, 1]."""
+    array = np.asarray(model.to_unit(model.to_numpy(x)))
     return array if model.channel_axis is None else np.moveaxis(array, model.channel_axis, -1)
 
 

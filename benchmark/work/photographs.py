@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ...datasets.choosing import Choice
 from ...datasets.decoding import decoded
 from ...datasets.framing import framed, target_of
+from ...datasets.photographs.image_files import ImageFiles
 from ...datasets.progress import Progress
-from ...datasets.samples import Sample
-from ...errors import StorageError
+from ...datasets.registry import load_dataset
+from ...datasets.samples import Sample, UnreadableSample
+from ...errors import BadInput, StorageError
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
 from ..setting.input_shapes import settle_input_shape
 from .batches import TargetedBatch
 from .explaining import ChosenMethods, LeftOut, channels_last, in_one_line, maps_of, model_named
+
+MOST_OF_A_FOLDER = 24
+"""So many pictures of a folder are explained where nobody says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +39,57 @@ class ExplainedPhotographs:
     """One name per class, or None."""
     maps: Mapping[tuple[str, str], np.ndarray | LeftOut]
     """By (method, framework): (n, height, width), or why there are none."""
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """The picture files that are meant by names of files and folders."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    """What was left out of folders, and why."""
+
+
+def picture_files(images: Iterable[Path], limit: int | None = None, per_class: int | None = None) -> PictureFiles:
+    """Return the files that are meant: files as they are, and of a folder and the folders in it the pictures.
+
+    Parameters
+    ----------
+    limit, per_class
+        Of a folder, so many pictures, spread over its folders (`datasets.choosing.Choice`); `MOST_OF_A_FOLDER` where
+        neither is given.
+
+    Raises
+    ------
+    BadInput
+        If a folder holds no picture that can be read.
+    """
+    files: list[Path] = []
+    notes: list[str] = []
+    usual = MOST_OF_A_FOLDER if limit is None and per_class is None else None
+    for image in images:
+        if not image.is_dir():
+            files.append(image)
+            continue
+        dataset = load_dataset("image-folder", path=image)
+        assert isinstance(dataset, ImageFiles)
+        positions = Choice(limit or usual, per_class).positions(dataset)
+        if usual is not None and len(positions) < len(dataset):
+            notes.append(
+                f"{image}: {len(positions)} of {len(dataset)} pictures are explained, spread over its folders. "
+                "For more give --limit."
+            )
+        readable = []
+        for position in positions:
+            try:
+                dataset.sample(position)
+                readable.append(dataset.files[position].path)
+            except UnreadableSample as error:
+                notes.append(f"left out {error.path}: {error.reason}")
+        if not readable:
+            raise BadInput(f"No picture in {image} can be read. {notes[-1]}")
+        files += readable
+    return PictureFiles(tuple(files), tuple(notes))
 
 
 def explain_photographs(

@@ -26,7 +26,7 @@ def thumbnails(model: Model, x: object) -> list[np.ndarray]:
     """Return raw inputs as pictures, uint8 (height, width) or (height, width, 3); an empty list for other data."""
     if len(model.spatial_shape) != 2:
         return []
-    array = np.moveaxis(model.to_numpy(x), model.channel_axis or -1, -1)
+    array = np.moveaxis(model.to_unit(model.to_numpy(x)), model.channel_axis or -1, -1)
     if array.shape[-1] not in (1, 3):
         return []
     pixels = (array.clip(0, 1) * 255).round().astype(np.uint8)

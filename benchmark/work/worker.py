@@ -11,15 +11,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...datasets.base import Batch, Dataset
+from ...datasets.choosing import Choice
 from ...datasets.registry import load_dataset
 from ...errors import BadInput
 from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import device_name
+from ...models.unharmed import REMEDY, changes, fingerprint, same_chances
 from ..setting.input_shapes import settle_input_shape
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome, outcome_of
 from .messages import DescribedModel, NamedModel, Piece, Report
 from .named_models import identity, loaded_model
+from .samples import SampleRule
 
 
 @dataclass
@@ -36,6 +39,14 @@ class LoadedTask:
     def __post_init__(self) -> None:
         self._samples = range(0)
         self._logits: dict[int, np.ndarray] = {}
+        self._galleries: dict[int, frozenset[int]] = {}
+
+    def gallery(self, size: int) -> frozenset[int]:
+        """Return the positions of so many samples, spread over the classes, whose heatmaps are kept."""
+        if size not in self._galleries:
+            positions = Choice(size).positions(self.dataset) if size else ()
+            self._galleries[size] = frozenset(positions)
+        return self._galleries[size]
 
     @contextmanager
     def telling(self, report: Report) -> Iterator[None]:
@@ -79,13 +90,19 @@ class Worker:
     ----------
     threads
         The number of threads that the process was bound to, or None where it was left as it is.
+
+    Attributes
+    ----------
+    spoiled
+        Whether a job changed a network or its framework's settings: later ones must not be done here.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
+        self.spoiled = False
         self._model: tuple[NamedModel, Model] | None = None
         self._shape_open = False
-        self._task: tuple[NamedModel, str, LoadedTask] | None = None
+        self._task: tuple[NamedModel, str, SampleRule, LoadedTask] | None = None
         self._unusable: dict[NamedModel, Failed | NotMeant] = {}
 
     def run(self, job: Job, report: Report) -> Outcome:
@@ -94,7 +111,16 @@ class Worker:
         if not isinstance(loaded, Model):
             return loaded
         with without_tensor_float_32(loaded.framework):  # float32 means float32, whoever's process this is
-            return outcome_of(job.result, self, report)
+            before = fingerprint(loaded)
+            with same_chances(loaded):
+                outcome = outcome_of(job.result, self, report)
+            if not (changed := changes(before, fingerprint(loaded))):
+                return outcome
+        self.spoiled = True
+        told = f"It changed what is not its own: {changed}. {REMEDY}"
+        if isinstance(outcome, Failed):
+            told = outcome.error if changed in outcome.error else f"{outcome.error} {told}"
+        return Failed(f"{told} Nothing of it is kept, and the worker starts anew.", known=True)
 
     def described(self, named: NamedModel) -> DescribedModel:
         """Return what identifies a model that `run` has loaded."""
@@ -103,24 +129,24 @@ class Worker:
         device_class = device_name(model.framework, model.device)
         return DescribedModel(identity(model, named.model), device_class, not self._shape_open)
 
-    def task(self, named: NamedModel, weights: str, dataset: str) -> LoadedTask:
-        """Return a model with a dataset that it is asked about.
+    def task(self, named: NamedModel, weights: str, dataset: str, rule: SampleRule) -> LoadedTask:
+        """Return a model with the samples of a dataset that it is asked about.
 
         Raises
         ------
         BadInput
             If the model's weights are other than those that work was planned with.
         """
-        if self._task is not None and self._task[:2] == (named, dataset):
-            return self._task[2]
+        if self._task is not None and self._task[:3] == (named, dataset, rule):
+            return self._task[3]
         model = self._loaded(named)
         assert isinstance(model, Model)  # `run` has seen to that
         if identity(model, named.model) != weights:
             raise BadInput(f"The weights of {named.model} changed while the run was going on. Start the run again.")
-        loaded = LoadedTask(model, load_dataset(dataset))
+        loaded = LoadedTask(model, rule.of(load_dataset(dataset), named.model))
         if self._shape_open:
             settle_input_shape(model, loaded.dataset.first_readable(), loaded.dataset.framing)
-        self._task = (named, dataset, loaded)
+        self._task = (named, dataset, rule, loaded)
         return loaded
 
     def _loaded(self, named: NamedModel) -> Model | Failed | NotMeant:

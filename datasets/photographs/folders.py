@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..decoding import SUFFIXES
-from ..samples import Skipped
+from ..samples import Skipped, valid_text
 
 # Files that operating systems strew about; hidden files (a leading dot) are ignored as well.
 IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -84,7 +84,7 @@ def find_pictures(folder: Path) -> Found:
 
 def file_id(relative: Path) -> str:
     """Return a relative path as a sample id, also where its name is not valid text."""
-    return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
+    return valid_text(relative.as_posix())
 
 
 def no_pictures(folder: Path, found: Found) -> BadInput:

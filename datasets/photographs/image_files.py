@@ -104,6 +104,10 @@ class ImageFiles(Dataset):
         """Return one picture's class id, without reading its file."""
         return self.files[index].label
 
+    def sample_id(self, index: int) -> str:
+        """Return one picture's id, without reading its file."""
+        return self.files[index].id
+
 
 def _fingerprint(file: ImageFile) -> list[str | int]:
     """Return what the revision knows of a file."""

@@ -9,6 +9,7 @@ from ...errors import BadInput
 from ...parameters import Doc
 from ..base import Dataset
 from ..registry import register_dataset, spelt
+from ..samples import valid_text
 from .folders import existing_folder, file_id, find_pictures, no_pictures, subfolders
 from .image_files import ImageFile, ImageFiles
 from .imagenet_classes import class_of_synset, imagenet_names
@@ -58,7 +59,7 @@ def load_image_folder(
     if classes == "auto" and names and all(name in synsets for name in names):
         numbers, class_names = synsets, list(imagenet_names())
     else:
-        numbers, class_names = {name: number for number, name in enumerate(names)}, names
+        numbers, class_names = {name: number for number, name in enumerate(names)}, [valid_text(name) for name in names]
     files = [
         ImageFile(file_id(picture), folder / picture, numbers[picture.parts[0]] if len(picture.parts) > 1 else -1)
         for picture in found.pictures
@@ -68,7 +69,7 @@ def load_image_folder(
         files,
         class_names=class_names,
         license=LICENSE,
-        title=folder.resolve().name or str(folder),
+        title=valid_text(folder.resolve().name or str(folder)),
         folder=folder,
         skipped=found.skipped,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,8 @@ def load_imagenet_1k(*, path: Annotated[Path | str | None, Doc("the validation f
 
     Two layouts are known. *Class folders* are named by synset (``n01440764``) or class id (``0`` to ``999``).
     *Flat*: ``val.txt`` has a file name and a class id per line, and ``synset_words.txt``, where it is there, a synset
-    and its words per line, whose line number is that class id. Pictures that ``val.txt`` lacks and files that it lists
+    and its words per line, whose line number is that class id; the photographs lie beside it or in one folder beside
+    it. Pictures that ``val.txt`` lacks and files that it lists
     but that are not there are left out and recorded in ``skipped``.
 
     Raises
@@ -85,6 +87,10 @@ def _listed(folder: Path, found: Found) -> tuple[list[ImageFile], list[Skipped]]
     translated = _class_ids(folder / "synset_words.txt")
     list_file = folder / "val.txt"
     there = {picture.as_posix() for picture in found.pictures}
+    below: dict[str, list[str]] = defaultdict(list)
+    for picture in found.pictures:
+        if len(picture.parts) > 1:
+            below[Path(*picture.parts[1:]).as_posix()].append(picture.as_posix())
     lists = {str(list_file), str(folder / "synset_words.txt")}
     skipped = [item for item in found.skipped if item.path not in lists]
     files: dict[str, ImageFile] = {}
@@ -100,13 +106,24 @@ def _listed(folder: Path, found: Found) -> tuple[list[ImageFile], list[Skipped]]
         name = Path(words[0]).as_posix()
         if name in files:
             raise BadInput(f"{list_file}, line {number}: {name} is listed twice.")
-        if name not in there:
+        places = [name] if name in there else below.get(name, [])
+        if len(places) > 1:
+            raise BadInput(
+                f"{list_file}, line {number}: {name} lies in {len(places)} folders beside it, such as {places[0]} and "
+                f"{places[1]}. Give the one with the validation photographs: write its name before the files in "
+                "val.txt, or move the others away."
+            )
+        if not places:
             skipped.append(Skipped(str(folder / name), "listed in val.txt but not there"))
             continue
-        files[name] = ImageFile(file_id(Path(name)), folder / name, translated[int(words[1])])
+        files[name] = ImageFile(file_id(Path(name)), folder / places[0], translated[int(words[1])])
     if not files:
-        raise BadInput(f"None of the files that {list_file} lists is in {folder}. Put the photographs beside val.txt.")
-    skipped += [Skipped(str(folder / name), "not listed in val.txt") for name in sorted(there - files.keys())]
+        raise BadInput(
+            f"None of the files that {list_file} lists is in {folder} or in a folder in it. Put the photographs beside "
+            "val.txt, or into one folder beside it."
+        )
+    unlisted = there - {file.path.relative_to(folder).as_posix() for file in files.values()}
+    skipped += [Skipped(str(folder / name), "not listed in val.txt") for name in sorted(unlisted)]
     return list(files.values()), skipped
 
 

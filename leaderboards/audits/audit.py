@@ -43,7 +43,7 @@ class OracleComparison:
     difference: float
     low: float
     high: float
-    """How much better the oracle scores on average, in the metric's unit, with the 95 % bootstrap interval."""
+    """How much better the oracle scores on average, in the metric's unit, with its 95 % interval."""
     wins: float
     """The share of samples on which it scores better, ties counting half."""
     samples: int

@@ -121,7 +121,7 @@ def _on_task(metric: Metric, task: TaskValues, seed: int) -> TaskAudit:
     every = values["plain"]
     controls = [place for place in task.places(CONTROL) if task.entries[place].method.id not in second]
     names = [task.entries[place].method.id for place in controls]
-    leads = [ask.comparisons(every[place], every[controls], names, seed) for place in task.places(ORACLE)]
+    leads = [ask.comparisons(every[place], every[controls], names) for place in task.places(ORACLE)]
     return TaskAudit(
         task.task.shown_model,
         task.task.dataset,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..statistics.bootstrap import bootstrap_means, interval
+from ..statistics.means import mean_intervals
 from ..statistics.ranks import ranks, rounded, spearman
 from .audit import OracleComparison
 
@@ -22,14 +22,11 @@ FEWEST = 3
 """An order of fewer things than this says nothing."""
 
 
-def comparisons(
-    oracle: np.ndarray, controls: np.ndarray, names: Sequence[str], seed: int = 0
-) -> tuple[OracleComparison, ...]:
+def comparisons(oracle: np.ndarray, controls: np.ndarray, names: Sequence[str]) -> tuple[OracleComparison, ...]:
     """Compare the oracle's map (samples,) with those of several controls (controls, samples), paired over samples."""
     differences = _differences(np.broadcast_to(oracle, controls.shape), controls)
     known = np.isfinite(differences)
-    means, draws = bootstrap_means(differences, known, seed=seed)
-    low, high = interval(draws)
+    means, low, high = mean_intervals(differences, known)
     return tuple(
         OracleComparison(
             name,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...benchmark.running.stopping import stopped_by_signals
 from ...benchmark.setting.environment import usable_cores
 from ...benchmark.setting.plugins import load_plugins
 from ...benchmark.suite import Names
@@ -192,10 +193,11 @@ def checked_devices(
     found: list[Parity] = []
     written: list[Path] = []
     try:
-        for outputs in check_setups(checks, settings, choice.optional, progress=progress):
-            found += parities(outputs)
-            table, text = csv_text(parity_frame(found)), parity_markdown(found, notes)
-            written = write_files(out, {"runtime-devices.csv": table, "runtime-devices.md": text})
+        with stopped_by_signals():
+            for outputs in check_setups(checks, settings, choice.optional, progress=progress):
+                found += parities(outputs)
+                table, text = csv_text(parity_frame(found)), parity_markdown(found, notes)
+                written = write_files(out, {"runtime-devices.csv": table, "runtime-devices.md": text})
     except KeyboardInterrupt as error:
         raise Interrupted(f"Stopped. Models that were compared whole are in {out}.") from error
     return tuple(found), notes, written

@@ -25,6 +25,10 @@ class Drawn:
 
     path: Path
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else the user should know, such as pictures that are not in it."""
+    empty: bool = False
+    """Whether none of the methods that were named has a heatmap; the file says why."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,14 @@ class GalleryPlan:
                     "" if len(self.frameworks) == 1 else f"\n{FRAMEWORK_NAMES.get(framework, framework)}"
                 )
                 columns[name] = [column.reason] * len(pictures) if isinstance(column, LeftOut) else list(column)
-                signed[name] = method.entry.signed
+                signed[name] = method.signed
         if not columns:
             reasons = "; ".join(in_words(left_out)) or "no method was named"
             raise NotApplicable(f"There is no heatmap to draw: {reasons}.")
         write_figure(
             draw_gallery(pictures, columns, signed, titles, view=self.views, cap=self.cap, note=note), self.path
         )
-        return Drawn(self.path, left_out)
+        return Drawn(self.path, left_out, empty=all(isinstance(column, LeftOut) for column in maps.values()))
 
 
 def in_words(left_out: Iterable[LeftOut]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ...benchmark.work.averages import Average, Averages, MeanMaps, average_maps
 from ...benchmark.work.explaining import LeftOut
+from ...benchmark.work.samples import PARTS, Part, SampleRule
 from ...errors import BadInput, suggestion
 from ...models.zoo.loading import shown_name, trained_digest
 from ..writing.numbers import counted, shortened
@@ -29,6 +31,8 @@ def average_gallery(
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
     limit: int | None = None,
+    per_class: int | None = None,
+    part: str = "held-out",
     device: str = "auto",
     seed: int = 0,
     progress: bool = False,
@@ -41,8 +45,8 @@ def average_gallery(
         A dataset's name.
     by
         ``class`` or ``all``.
-    limit
-        Only the first so many samples.
+    limit, per_class, part
+        Which samples, as `benchmark.run.run` takes them.
     model, methods, out, frameworks, view, cap, device, seed, progress
         As `of_photographs.explain_gallery` takes them.
 
@@ -57,8 +61,8 @@ def average_gallery(
     """
     if by not in WAYS:
         raise BadInput(f"--average is class or all; got {by!r}.{suggestion(by, WAYS)}")
-    if limit is not None and limit < 1:
-        raise BadInput(f"limit is a number of at least 1; got {limit}.")
+    if part not in PARTS:
+        raise BadInput(f"part is one of {', '.join(PARTS)}; got {part!r}.{suggestion(part, PARTS)}")
     plan = GalleryPlan.of(out, methods, frameworks, view, cap)
     found = average_maps(
         data,
@@ -66,7 +70,7 @@ def average_gallery(
         plan.chosen,
         plan.frameworks,
         cast(Average, by),
-        limit=limit,
+        rule=SampleRule(limit, per_class, cast(Part, part)),
         device=device,
         seed=seed,
         progress=progress,
@@ -80,7 +84,8 @@ def average_gallery(
     pictures = [np.clip(group.picture, 0.0, 1.0) for group in first.groups]
     titles = [f"{shortened(group.name)}\n{counted(group.samples, 'sample')}" for group in first.groups]
     not_finite = sum(averages.not_finite for averages in found.values())
-    return plan.write(pictures, titles, maps, _note(model, data, first, not_finite))
+    drawn = plan.write(pictures, titles, maps, _note(model, data, first, not_finite))
+    return replace(drawn, notes=(first.misfit,) if first.misfit else ())
 
 
 def _column(groups: Sequence[MeanMaps], averages: Averages, method: str) -> list[np.ndarray | str] | LeftOut:
@@ -104,6 +109,8 @@ def _note(model: str, data: str, averages: Averages, not_finite: int) -> str:
     )
     if len(averages.groups) > 1:
         words += f" Classes are {'labels' if averages.by_label else 'predictions'}."
+    if averages.misfit:
+        words += f" {averages.misfit}"
     if averages.further_classes:
         words += f" {averages.further_classes} further classes count in the whole only."
     if not_finite:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs
+from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs, picture_files
 from ...errors import BadInput
 from ..writing.numbers import shortened
 from .gallery import Drawn, GalleryPlan
@@ -23,6 +24,8 @@ def explain_gallery(
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
     target: int | None = None,
+    limit: int | None = None,
+    per_class: int | None = None,
     device: str = "auto",
     seed: int = 0,
     progress: bool = False,
@@ -32,7 +35,7 @@ def explain_gallery(
     Parameters
     ----------
     images
-        Picture files. Each is framed as the model frames photographs as taken.
+        Picture files, and folders of them. Each is framed as the model frames photographs as taken.
     model
         A registered model, or ``package.module:build``, ``file.py:build`` or ``file:net.keras``.
     methods
@@ -49,6 +52,8 @@ def explain_gallery(
         The percentile at which scales end; see `views.seen`.
     target
         The class to explain; by default each photograph's predicted class.
+    limit, per_class
+        Of a folder, so many pictures; see `benchmark.work.photographs.picture_files`.
     device
         As `load_model` takes it.
     seed
@@ -69,13 +74,16 @@ def explain_gallery(
         For an unknown model or method, a framework that is not installed, a file that cannot be read or written.
     """
     plan = GalleryPlan.of(out, methods, frameworks, view, cap)
-    files = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
-    if not files:
-        raise BadInput("No image to explain. Give at least one picture file.")
+    named = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
+    if not named:
+        raise BadInput("No image to explain. Give at least one picture file, or a folder of pictures.")
+    chosen = picture_files(named, limit, per_class)
+    files = chosen.files
     found = explain_photographs(
         files, model, plan.chosen, plan.frameworks, target=target, device=device, seed=seed, progress=progress
     )
-    return plan.write(list(found.pictures), [_title(file, found, row) for row, file in enumerate(files)], found.maps)
+    titles = [_title(file, found, row) for row, file in enumerate(files)]
+    return replace(plan.write(list(found.pictures), titles, found.maps), notes=chosen.notes)
 
 
 def _title(file: Path, found: ExplainedPhotographs, row: int) -> str:

@@ -25,8 +25,10 @@ from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
 from .heatmaps import galleries
+from .networks import examined_networks
 from .plots import curves_figures, ranks_figures
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -54,6 +56,7 @@ def html_report(standings: Standings) -> str:
         isfinite=math.isfinite,
         parameters_text=parameters_text,
         place_text=place_text,
+        tie_text=tie_text,
         runtime_columns=COLUMNS,
         runtime_note=NOTE,
     )
@@ -62,12 +65,14 @@ def html_report(standings: Standings) -> str:
         standings=standings,
         style=style,
         suite=suite_name(standings),
+        verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=_facts(standings),
         ranks=_figures(standings, ranks_figures),
         costs=cost_section(standings),
-        curves=_figures(standings, lambda tables: curves_figures(tables, standings)),
+        curves=_figures(standings, curves_figures),
         galleries=galleries(standings),
+        networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),
@@ -96,14 +101,15 @@ def breakable(name: str) -> str:
 
 def reproduction(standings: Standings) -> str:
     """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    name, suite = suite_name(standings), standings.run.get("suite")
+    suite = standings.run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{Path(name).stem}"])
+    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -117,7 +123,10 @@ def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
         "--frameworks": suite.get("frameworks") or [],
         "--seed": suite.get("seeds") or [],
         "--precision": [suite.get("precision")],
+        "--target": [suite.get("target")],
         "--limit": [suite.get("limit")],
+        "--per-class": [suite.get("per_class")],
+        "--part": [suite.get("part")],
     }
     return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
 
@@ -160,7 +169,7 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
         ("threads", each("threads")),
         ("run", f"{first} to {last}" if first else ""),
         ("versions", ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in sorted(versions.items()))),
-        ("intervals", f"95 %, {standings.resamples} paired bootstrap resamples of the samples, seed {standings.seed}"),
+        ("mean ranks' intervals", f"{standings.resamples} paired bootstrap resamples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
 

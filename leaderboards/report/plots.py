@@ -11,24 +11,21 @@ from matplotlib.lines import Line2D
 
 from ..standings.curves import MeanCurve, mean_curves
 from ..standings.registered import MethodFacts, MetricFacts
-from ..standings.standings import Row, Standings, Table
+from ..standings.standings import Row, Table
 from ..standings.styles import Style, method_styles
 from ..writing.ink import FRAMEWORK_COLOURS, gridded, legend, name_rows, plain, sheet, title
 from ..writing.text_tables import in_parts
 
 FRAMEWORK_MARKERS = ("o", "s", "^", "D")
 PANELS_ACROSS = 4
-CURVE_RESAMPLES = 500
 
 
-def curves_figures(tables: Sequence[Table], standings: Standings) -> list[Figure]:
+def curves_figures(tables: Sequence[Table]) -> list[Figure]:
     """Return the mean curves of one task, given its tables in every framework.
 
     Metrics are columns, at most four to a figure, and frameworks are rows.
     """
-    curves = {
-        table.setting.framework_name: mean_curves(table.results, CURVE_RESAMPLES, standings.seed) for table in tables
-    }
+    curves = {table.setting.framework_name: mean_curves(table.results) for table in tables}
     curves = {name: found for name, found in curves.items() if found}
     metrics = {metric.id: metric for table in tables for metric in table.metrics}
     methods = list({row.method.id: row.method for table in tables for row in table.rows}.values())
@@ -90,7 +87,9 @@ def ranks_figures(tables: Sequence[Table]) -> list[Figure]:
         entries[table.setting.framework_name] = Line2D([], [], color=colour, marker=marker, markersize=5)
     name_rows(axes, [known[name][0].method.label for name in names])
     axes.set_ylim(-0.7, len(names) - 0.3)
-    axes.set_xlabel("mean rank over metrics (1 = best), 95 % interval; filled: not separable from the best", fontsize=8)
+    axes.set_xlabel(
+        "mean rank on this board (1 = best), 95 % interval; filled: not separable from the best", fontsize=8
+    )
     gridded(axes.xaxis)
     _plain(axes)
     legend(axes, entries, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4)
@@ -105,7 +104,7 @@ def _draw_curve(panel: Axes, curve: MeanCurve, style: Style, number: int) -> Non
 def _draw_rank(axes: Axes, row: Row, height: float, colour: str, marker: str) -> None:
     if math.isfinite(row.mean_rank_low) and math.isfinite(row.mean_rank_high):
         axes.plot([row.mean_rank_low, row.mean_rank_high], [height, height], color=colour, linewidth=1.3)
-    face = colour if row.group == "a" else "white"
+    face = colour if row.leads else "white"
     axes.plot([row.mean_rank], [height], marker, color=colour, markerfacecolor=face, markersize=5)
 
 

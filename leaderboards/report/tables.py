@@ -13,14 +13,18 @@ from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
+from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
+from .networks import examined_networks
+from .verdict import verdicts
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
-    "Mean rank: the mean over metrics of a method's ranks (1 = best). Intervals: 95 % percentiles of a paired "
-    "bootstrap over samples. Methods that share a letter in the column “tie” cannot be told apart from the best "
-    "of their group (Friedman test, then Wilcoxon signed-rank tests with Holm's correction, level 0.05)."
+    "Mean rank: the mean over metrics of a method's ranks (1 = best). Intervals: 95 %, of a mean over samples "
+    "(Student's t; Wilson's where each sample hits or misses). “tie”: the places from which a method cannot be told "
+    "apart, its own among them (Friedman test, then Wilcoxon signed-rank tests of all pairs with Holm's correction, "
+    "level 0.05)."
 )
 
 
@@ -42,7 +46,7 @@ def tidy_frame(standings: Standings) -> pd.DataFrame:
                         "low": value.low,
                         "high": value.high,
                         "rank": value.rank,
-                        "metric_tie_group": value.group,
+                        **_tied(value.tied, "metric_"),
                         "metric_samples": value.samples,
                     }
                 )
@@ -68,19 +72,31 @@ def wide_frame(standings: Standings) -> pd.DataFrame:
 
 def board_markdown(standings: Standings) -> str:
     """Return the tables as Markdown."""
-    blocks = [f"# Leaderboard: {escaped(suite_name(standings))}", RANK_NOTE, CONTROL_NOTE]
+    blocks = [f"# Leaderboard: {escaped(suite_name(standings))}"]
+    for verdict in verdicts(standings):
+        blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
+        blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
+    blocks += [RANK_NOTE, CONTROL_NOTE]
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
-        blocks.append(escaped(model_text(table)))
+        blocks += [escaped(text) for text in (uncounted_text(table), model_text(table)) if text]
     blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
         blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]
+    networks = bullets(network.summary for network in examined_networks(standings))
     failures = bullets(f"{failure.spec.label}: {failure.error}" for failure in standings.failures)
     reasons = bullets(
         f"{item.method} ({item.task}, {framework_text(item.framework)}): {item.reason}"
         for item in standings.not_applicable
     )
-    return markdown_text([*blocks, *section("## Failures", failures), *section("## Not applicable", reasons)])
+    return markdown_text(
+        [
+            *blocks,
+            *section("## Networks examined", networks),
+            *section("## Failures", failures),
+            *section("## Not applicable", reasons),
+        ]
+    )
 
 
 def _passes(row: Row) -> str:
@@ -90,6 +106,17 @@ def _passes(row: Row) -> str:
 def place_text(row: Row) -> str:
     """Return a row's place, or a dash."""
     return MISSING if row.place is None else str(row.place)
+
+
+def tie_text(row: Row) -> str:
+    """Return the places from which a row cannot be told apart, or nothing where there are no others."""
+    return "" if row.tied is None or row.tied.alone else str(row.tied)
+
+
+def uncounted_text(table: Table) -> str:
+    """Return which metrics the mean rank leaves out, or nothing."""
+    left = [metric.id for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
+    return f"Not counted in the mean rank: {', '.join(left)}." if left else ""
 
 
 TIME: Column[Row] = Column("time", lambda row: seconds(row.cost.seconds), lambda row: row.cost.seconds)
@@ -107,7 +134,7 @@ def _columns(table: Table) -> list[Column[Row]]:
         Column("#", place_text),
         Column("method", lambda row: row.method.label),
         Column("mean rank", lambda row: decimals(row.mean_rank)),
-        Column("tie", lambda row: row.group),
+        Column("tie", tie_text),
         *(
             Column(f"{metric.id} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
             for place, metric in enumerate(table.metrics)
@@ -189,8 +216,13 @@ def _standing(row: Row) -> dict[str, Any]:
         "mean_rank": row.mean_rank,
         "mean_rank_low": row.mean_rank_low,
         "mean_rank_high": row.mean_rank_high,
-        "tie_group": row.group,
+        **_tied(row.tied),
     }
+
+
+def _tied(places: Places | None, prefix: str = "") -> dict[str, Any]:
+    first, last = (pd.NA, pd.NA) if places is None else places
+    return {f"{prefix}tied_from": first, f"{prefix}tied_to": last}
 
 
 def _method(row: Row) -> dict[str, Any]:

@@ -18,7 +18,21 @@ from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
 from ..writing.text_tables import Column, console_of, in_parts, terminal_table
-from .tables import COVERAGE, DEGENERATE, PASSES, RELATIVE, TIME, agreement_text, model_text, place_text, suite_name
+from .networks import examined_networks
+from .tables import (
+    COVERAGE,
+    DEGENERATE,
+    PASSES,
+    RELATIVE,
+    TIME,
+    agreement_text,
+    model_text,
+    place_text,
+    suite_name,
+    tie_text,
+    uncounted_text,
+)
+from .verdict import verdicts
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
@@ -43,6 +57,11 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
     console = console_of(console, WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
+    for verdict in verdicts(standings):
+        console.print(Text(f"{verdict.where}: {' '.join(verdict.sentences)}"))
+        for warning in verdict.warnings:
+            console.print(Text(f"Warning: {warning}", style="yellow"))
+        console.print()
     for table in standings.tables:
         across, names = _layout(table, console.width)
         for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):
@@ -52,25 +71,30 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         console.print()
         console.print(Text("cost per image, and coverage", style="italic"))
         console.print(terminal_table([*_named(names), *COSTS], table.rows, _style, gap=0))
+        if left_out := uncounted_text(table):
+            console.print(Text(left_out))
         console.print(Text(model_text(table)))
         console.print()
     if any(method.control for method in standings.methods):
         console.print(Text("† control: floor or ceiling of the table, not a contender", style="dim"))
-    console.print(Text("± half of the 95 % interval; tie: same letter = not separable from the group's best", "dim"))
+    console.print(Text("± half of the 95 % interval; tie: the places from which a method is not separable", "dim"))
     for note in audit_notes([metric.audit for metric in standings.metrics]):
         console.print(Text(note, style="dim"))
     if _undefined(standings):
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
     for agreement in standings.agreements:
         console.print(Text(agreement_text(agreement), style="yellow" if agreement.differing else ""))
+    for network in examined_networks(standings):
+        if network.found.worst != "holds":
+            console.print(Text(f"examined: {network.summary}", style="yellow"))
     _print_notes(console, standings)
 
 
 def _layout(table: Table, width: int) -> tuple[int, int]:
     """Return how many metrics stand beside one another, and the width of the column of names."""
     longest = max((len(row.method.label) for row in table.rows), default=0)
-    # Place, mean rank and tie take 13 columns with their gaps. Rich drops columns that do not fit.
-    room = width - 14
+    # Place, mean rank and tie take 15 columns with their gaps. Rich drops columns that do not fit.
+    room = width - 16
     across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // (VALUE_WIDTH + 1)))
     names = min(longest, LONGEST_NAME, max(room - across * (VALUE_WIDTH + 1), SHORTEST_NAME))
     return across, max(names, len("method"))
@@ -79,7 +103,7 @@ def _layout(table: Table, width: int) -> tuple[int, int]:
 def _scores(table: Table, places: Sequence[int], names: int, continued: bool) -> RichTable:
     ranks: tuple[Column[Row], ...] = (
         Column("mean\nrank", lambda row: decimals(row.mean_rank), width=5),
-        Column("tie", lambda row: row.group, left=True, width=3),
+        Column("tie", tie_text, left=True, width=5),
     )
     scores = [
         Column(_heading(table.metrics[place]), partial(_value, place), width=VALUE_WIDTH, style=partial(_weight, place))
@@ -101,7 +125,7 @@ def _value(place: int, row: Row) -> str:
 
 
 def _weight(place: int, row: Row) -> str:
-    return "bold" if row.values[place].group == "a" else ""
+    return "bold" if row.values[place].best else ""
 
 
 def _heading(metric: MetricFacts) -> str:

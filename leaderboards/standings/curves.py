@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import HeatmarkError
-from ..statistics.bootstrap import bootstrap_means, interval
+from ..statistics.means import mean_intervals
 from .results import MethodRun, Results
 
 POINTS = 101
@@ -32,20 +32,20 @@ class MeanCurve:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    """The mean score at ``x``, with its 95 % bootstrap interval over samples."""
+    """The mean score at ``x``, with its 95 % interval over samples."""
 
 
-def mean_curves(results: Results, resamples: int, seed: int) -> dict[str, dict[str, MeanCurve]]:
+def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
     """Return the mean curve per metric and method, for the metrics that read a curve."""
     found: dict[str, dict[str, MeanCurve]] = {}
     for metric in results.metrics:
-        curves = {method.method: _mean_curve(method, metric, resamples, seed) for method in results.methods}
+        curves = {method.method: _mean_curve(method, metric) for method in results.methods}
         if any(curve is not None for curve in curves.values()):
             found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
     return found
 
 
-def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int) -> MeanCurve | None:
+def _mean_curve(method: MethodRun, metric: str) -> MeanCurve | None:
     grid = np.linspace(0.0, 1.0, POINTS)
     columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
     if not len(method.rows):
@@ -61,8 +61,7 @@ def _mean_curve(method: MethodRun, metric: str, resamples: int, seed: int) -> Me
             values[:, number] = np.interp(grid, x, y)
     if not np.isfinite(values).any():
         return None
-    mean, draws = bootstrap_means(values, np.isfinite(values), resamples, seed)
-    return MeanCurve(grid, mean, *interval(draws))
+    return MeanCurve(grid, *mean_intervals(values, np.isfinite(values)))
 
 
 def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:

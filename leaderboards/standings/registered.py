@@ -10,6 +10,7 @@ from ...errors import HeatmarkError
 from ...registry import Entry
 from ...selection import parse_selection
 from ..audits.audit import MetricAudit
+from ..statistics.means import UNBOUNDED, Bounds
 
 CONTROL = "control"
 
@@ -55,7 +56,16 @@ class MetricFacts:
     summary: str = ""
     reference: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    range: Bounds = UNBOUNDED
+    """Under this protocol."""
+    in_mean_rank: bool = True
+    """Whether the mean rank may count it."""
     audit: MetricAudit | None = None
+
+    @property
+    def worst(self) -> float | None:
+        """The worst possible value, or None where there is none."""
+        return self.range[0 if self.higher_is_better else 1]
 
     @property
     def mark(self) -> str:
@@ -83,25 +93,33 @@ def method_facts(text: str, identity: Mapping[str, Any]) -> MethodFacts:
     identity
         What its cells recorded: name, version and all parameters.
     """
-    from ...methods.registry import METHODS
+    from ...methods.registry import METHODS, method_from
 
     parameters = flat_parameters(identity)
     try:
         entry = METHODS.get(_name(text, identity))
     except HeatmarkError:
         return MethodFacts(text, parameters=parameters)
-    return MethodFacts(text, entry.family, bool(entry.signed), entry.summary, _reference(entry), parameters)
+    try:
+        signed = method_from(text).signed
+    except HeatmarkError:  # a parameter, or an inner method, that is no longer there
+        signed = None
+    return MethodFacts(text, entry.family, signed, entry.summary, _reference(entry), parameters)
 
 
 def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:
     """Return what is known about a metric of a run (see `method_facts`)."""
-    from ...metrics.registry import METRICS
+    from ...metrics.registry import METRICS, metric_from
 
     protocol = flat_parameters(identity)
     try:
         entry = METRICS.get(_name(text, identity))
     except HeatmarkError:
         return MetricFacts(text, protocol=protocol)
+    try:
+        bounds = metric_from(text).range
+    except HeatmarkError:  # a parameter that is no longer there
+        bounds = UNBOUNDED
     return MetricFacts(
         text,
         entry.family,
@@ -110,6 +128,8 @@ def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:
         entry.summary,
         _reference(entry),
         protocol,
+        bounds,
+        entry.in_mean_rank,
     )
 
 

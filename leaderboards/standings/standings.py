@@ -16,6 +16,7 @@ from ...identity import digest
 from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.ranking import RankStatistics, ranking
+from ..statistics.significance import Places
 from .agreement import Agreement, agreements_of
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting, gather, open_store
@@ -28,12 +29,14 @@ class MetricResult:
     mean: float
     low: float
     high: float
-    """The mean over ``samples`` samples with its 95 % paired bootstrap interval."""
+    """The mean over ``samples`` samples with its 95 % interval."""
     rank: float
     """NaN where the method is not ranked."""
     samples: int
-    group: str
-    """Its tie group on this metric; methods in group ``a`` cannot be told apart from the best."""
+    tied: Places | None
+    """The places on this metric from which it cannot be told apart, its own among them; None where it has none."""
+    best: bool
+    """Whether it cannot be told apart from the best, and is not the metric's worst possible value."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,21 @@ class Row:
     mean_rank: float
     mean_rank_low: float
     mean_rank_high: float
-    """The mean over metrics of its ranks, with interval; NaN where it is not placed."""
+    """The mean over metrics of its ranks, with its interval on this board; NaN where it is not placed."""
     place: int | None
     """None where it is not placed; ``why_unplaced`` then says why."""
-    group: str
-    """The letter of its tie group."""
+    tied: Places | None
+    """The places from which it cannot be told apart, its own among them; None where it is not placed."""
     coverage: Coverage
     cost: MethodCost
     degenerate: int
     """How many of its maps were constant or not finite."""
     why_unplaced: str
+
+    @property
+    def leads(self) -> bool:
+        """Whether it cannot be told apart from the best."""
+        return self.tied is not None and self.tied.lead
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class Standings:
     """What has no result, with the reason."""
     resamples: int = RESAMPLES
     seed: int = 0
-    """The bootstrap behind every interval."""
+    """The bootstrap behind the mean ranks' intervals."""
     audits: KnownAudits = field(default_factory=lambda: KnownAudits(()))
     """What is known of the metrics."""
 
@@ -172,19 +180,36 @@ class Standings:
 
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
-    """Return the metrics that have no meaning in a setting, as the tables list methods that have none."""
-    return [
-        Inapplicable(results.setting.task, f"the metric {metric}", results.setting.framework, reason)
-        for results in settings
-        for metric, reason in results.refused.items()
-    ]
+    """Return the metrics that have no meaning in a setting, or for some methods there, as methods that have none."""
+    found = []
+    for results in settings:
+        task, framework = results.setting.task, results.setting.framework
+        refused = dict.fromkeys(results.refused.items(), "")
+        for method in results.methods:
+            for item in method.refused.items():
+                if item[0] in results.metrics:
+                    refused[item] = f"{refused[item]}, {method.method}" if item in refused else f" of {method.method}"
+        found += [
+            Inapplicable(task, f"the metric {metric}{of}", framework, reason)
+            for (metric, reason), of in refused.items()
+        ]
+    return found
 
 
 def _table(
     results: Results, methods: Sequence[MethodFacts], metrics: Sequence[MetricFacts], options: tuple[int, int]
 ) -> Table:
-    complete = np.array([method.coverage.complete for method in results.methods], dtype=bool)
-    ranked = ranking(results.scores, [metric.higher_is_better for metric in metrics], complete, *options)
+    # Where a metric has no meaning for some method's maps, mean ranks are over what all methods can be ranked by.
+    partly = {metric for method in results.methods for metric in method.refused}
+    complete = [method.coverage.complete and not _all_degenerate(method) for method in results.methods]
+    ranked = ranking(
+        results.scores,
+        [metric.higher_is_better for metric in metrics],
+        np.array(complete, dtype=bool),
+        *options,
+        bounds=[metric.range for metric in metrics],
+        counting=[metric.in_mean_rank and metric.id not in partly for metric in metrics],
+    )
     rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
     return Table(
@@ -201,19 +226,8 @@ def _table(
 def _row(
     number: int, method: MethodFacts, run: MethodRun, metrics: Sequence[MetricFacts], found: RankStatistics
 ) -> Row:
-    values = tuple(
-        MetricResult(
-            float(found.mean[m, number]),
-            float(found.low[m, number]),
-            float(found.high[m, number]),
-            float(found.rank[m, number]),
-            int(found.samples[m, number]),
-            found.metric_group[m][number],
-        )
-        for m in range(len(metrics))
-    )
+    values = tuple(_result(found, m, number, metric) for m, metric in enumerate(metrics))
     place = found.place[number]
-    degenerate = int((run.rows["degenerate"].fillna("") != "").sum()) if len(run.rows) else 0
     unranked = [
         metrics[m].id for m in range(len(metrics)) if found.counted[m] and not math.isfinite(found.rank[m, number])
     ]
@@ -224,18 +238,43 @@ def _row(
         float(found.mean_rank_low[number]),
         float(found.mean_rank_high[number]),
         int(place) if math.isfinite(place) else None,
-        found.group[number],
+        found.tied[number],
         run.coverage,
         run.cost,
-        degenerate,
-        _why_unplaced(run.coverage, unranked) if not math.isfinite(place) else "",
+        _degenerate(run),
+        _why_unplaced(run, unranked) if not math.isfinite(place) else "",
     )
 
 
-def _why_unplaced(coverage: Coverage, unranked: Sequence[str]) -> str:
+def _result(found: RankStatistics, m: int, number: int, metric: MetricFacts) -> MetricResult:
+    mean, tied = float(found.mean[m, number]), found.metric_tied[m][number]
+    return MetricResult(
+        mean,
+        float(found.low[m, number]),
+        float(found.high[m, number]),
+        float(found.rank[m, number]),
+        int(found.samples[m, number]),
+        tied,
+        tied is not None and tied.lead and mean != metric.worst,
+    )
+
+
+def _degenerate(run: MethodRun) -> int:
+    """Return how many of a method's maps are constant or not finite."""
+    return int((run.rows["degenerate"].fillna("") != "").sum()) if len(run.rows) else 0
+
+
+def _all_degenerate(run: MethodRun) -> bool:
+    return 0 < len(run.rows) == _degenerate(run)
+
+
+def _why_unplaced(run: MethodRun, unranked: Sequence[str]) -> str:
+    coverage = run.coverage
     if not coverage.complete:
         failed = f" ({coverage.failed} failed)" if coverage.failed else ""
         return f"{coverage.cells} of {coverage.expected_cells} cells{failed}"
+    if _all_degenerate(run):
+        return "all its maps are constant or not finite"
     return f"too few defined scores on {', '.join(unranked)}" if unranked else "no metric could be ranked"
 
 

@@ -1,4 +1,4 @@
-"""Paired bootstrap intervals: one resample of the samples serves all methods and metrics."""
+"""The paired bootstrap: one resample of the samples serves all methods and metrics."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ CONFIDENCE = 0.95
 _BLOCK_NUMBERS = 1 << 22
 
 
-def bootstrap_means(
-    values: np.ndarray, mask: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of every row and its means under resampled samples, one resample for all rows.
+def bootstrap_means(values: np.ndarray, mask: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Return the means of every row under resampled samples, one resample for all rows.
 
     Parameters
     ----------
@@ -23,23 +21,18 @@ def bootstrap_means(
 
     Returns
     -------
-    means
-        (rows,), NaN where a row has no value.
-    draws
+    ndarray
         (resamples, rows), NaN where a resample met none of the row's values.
     """
     kept = np.where(mask, values, np.nan)
-    counts = mask.sum(axis=1)
-    # Sums are taken about a typical value, so that a constant row has its constant as mean and interval exactly.
+    # Sums are taken about a typical value, so that every mean of a constant row is its constant exactly.
     centre = np.array([np.median(row[used]) if used.any() else np.nan for row, used in zip(kept, mask, strict=True)])
-    offsets = np.where(mask, values - centre[:, None], 0.0)
+    offsets, weights = np.where(mask, values - centre[:, None], 0.0), mask.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = centre + offsets.sum(axis=1) / counts
-        weights = mask.astype(np.float64)
         blocks = [
             centre + (times @ offsets.T) / (times @ weights.T) for times in _resamples(values.shape[1], resamples, seed)
         ]
-    return means, np.concatenate(blocks) if blocks else np.empty((0, len(values)))
+    return np.concatenate(blocks) if blocks else np.empty((0, len(values)))
 
 
 def interval(draws: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:

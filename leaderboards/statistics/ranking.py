@@ -1,4 +1,4 @@
-"""Ranks, paired bootstrap intervals and tie groups from per-sample scores.
+"""Ranks, means with intervals, and ties from per-sample scores.
 
 Raw values of different metrics are never averaged: only ranks are. All comparisons are paired: two methods meet on the
 samples on which both have a score, and one resample of the samples serves all methods and metrics.
@@ -16,8 +16,9 @@ import numpy as np
 from scipy import stats
 
 from .bootstrap import RESAMPLES, bootstrap_means, interval
+from .means import UNBOUNDED, Bounds, mean_intervals
 from .ranks import ranks, rounded
-from .significance import friedman_p, tie_groups
+from .significance import Places, friedman_p, tied_places
 
 DEFINED_SHARE = 0.9
 """A method is ranked on a metric only if it has a score on this share of the samples on which any method has one."""
@@ -30,8 +31,8 @@ class RankStatistics:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    """(metrics, methods): the mean over samples and its percentile interval. A ranked method's are over the common
-    samples, another method's over its own.
+    """(metrics, methods): the mean over samples and its interval (see `mean_intervals`). A ranked method's are over the
+    common samples, another method's over its own.
     """
     rank: np.ndarray
     """(metrics, methods): NaN where a method is not ranked."""
@@ -42,15 +43,16 @@ class RankStatistics:
     mean_rank: np.ndarray
     mean_rank_low: np.ndarray
     mean_rank_high: np.ndarray
-    """(methods,): the mean over the counted metrics of the ranks (Borda), with its percentile interval; NaN for a
-    method without a rank on each of them.
+    """(methods,): the mean over the counted metrics of the ranks (Borda), NaN for a method without a rank on each of
+    them; and the percentiles of a paired bootstrap over samples. These say how the mean rank on this very board moves
+    with the samples: with other methods beside it a method has other ranks.
     """
     place: np.ndarray
     """(methods,): 1 for the best mean rank; equal mean ranks share a place; NaN where the mean rank is."""
-    group: tuple[str, ...]
-    """(methods,): a letter per tie group (see `tie_groups`), empty where the place is NaN."""
-    metric_group: tuple[tuple[str, ...], ...]
-    """(metrics, methods): the same for every single metric."""
+    tied: tuple[Places | None, ...]
+    """(methods,): the places from which it cannot be told apart (see `tied_places`), None where the place is NaN."""
+    metric_tied: tuple[tuple[Places | None, ...], ...]
+    """(metrics, methods): the same for every single metric, by its ranks."""
     friedman: float
     """The p value of the Friedman test over the placed methods, NaN where it could not be made."""
 
@@ -88,6 +90,9 @@ def ranking(
     complete: np.ndarray,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    *,
+    bounds: Sequence[Bounds] | None = None,
+    counting: Sequence[bool] | None = None,
 ) -> RankStatistics:
     """Compute everything that a leaderboard of one task and framework shows.
 
@@ -99,6 +104,12 @@ def ranking(
         One per metric; None (unknown) leaves the metric unranked.
     complete
         Boolean (methods,): the method has all its cells; others get means but no ranks.
+    resamples, seed
+        Of the bootstrap behind the mean ranks' intervals.
+    bounds
+        The metrics' ranges, where they are known.
+    counting
+        One per metric: whether it may enter the mean rank; all may where None.
     """
     metrics, methods, samples = scores.shape
     mask = np.isfinite(scores)
@@ -107,39 +118,36 @@ def ranking(
         ranked[m], common = comparable(scores[m], complete & (higher is not None))
         mask[m, ranked[m]] = common
     flat = (metrics * methods, samples)
-    means, draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
-    low, high = interval(draws)
-    mean, shape = means.reshape(metrics, methods), (metrics, methods)
+    shape = (metrics, methods)
+    mean, low, high = np.full((3, *shape), np.nan)
+    for m, ends in enumerate(bounds or [UNBOUNDED] * metrics):
+        mean[m], low[m], high[m] = mean_intervals(scores[m], mask[m], ends)
     rank = _ranks_of(mean, ranked, higher_is_better)
     counted = ranked.sum(axis=1) * 2 >= max(1, int(complete.sum()))
-    counted &= ranked.any(axis=1)
+    counted &= ranked.any(axis=1) & np.array([True] * metrics if counting is None else counting, bool)
     placed = counted.any() & ranked[counted].all(axis=0) & complete
     mean_rank, mean_rank_low, mean_rank_high, place = np.full((4, methods), np.nan)
-    group: tuple[str, ...] = ("",) * methods
+    tied: tuple[Places | None, ...] = (None,) * methods
     friedman = float("nan")
     if placed.any():
         mean_rank[placed] = rank[counted][:, placed].mean(axis=0)
+        draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
         drawn = _ranks_of(draws.reshape(-1, *shape), ranked, higher_is_better)[:, counted][:, :, placed].mean(axis=1)
         mean_rank_low[placed], mean_rank_high[placed] = interval(drawn)
         place[placed] = stats.rankdata(rounded(mean_rank[placed]), method="min")
         per_sample = sample_ranks(scores, mask, counted, placed, higher_is_better)
         friedman = friedman_p(per_sample)
-        letters = tie_groups(per_sample, np.argsort(place[placed], kind="stable").tolist())
-        group = _spread(letters, placed)
-    metric_group = tuple(
+        tied = _spread(tied_places(per_sample, place[placed]), placed)
+    metric_tied = tuple(
         _spread(
-            tie_groups(
-                scores[m][np.ix_(ranked[m], mask[m][ranked[m]].all(axis=0))],
-                np.argsort(rank[m, ranked[m]], kind="stable").tolist(),
-            ),
-            ranked[m],
+            tied_places(scores[m][np.ix_(ranked[m], mask[m][ranked[m]].all(axis=0))], rank[m, ranked[m]]), ranked[m]
         )
         for m in range(metrics)
     )
     return RankStatistics(
         mean,
-        low.reshape(shape),
-        high.reshape(shape),
+        low,
+        high,
         rank,
         mask.sum(axis=2),
         counted,
@@ -147,8 +155,8 @@ def ranking(
         mean_rank_low,
         mean_rank_high,
         place,
-        group,
-        metric_group,
+        tied,
+        metric_tied,
         friedman,
     )
 
@@ -183,7 +191,7 @@ def _ranks_of(means: np.ndarray, ranked: np.ndarray, higher_is_better: Sequence[
     return found
 
 
-def _spread(letters: Sequence[str], where: np.ndarray) -> tuple[str, ...]:
-    """Return one letter per method, empty for the methods that were not tested."""
-    remaining = iter(letters)
-    return tuple(next(remaining) if tested else "" for tested in where)
+def _spread(found: Sequence[Places], where: np.ndarray) -> tuple[Places | None, ...]:
+    """Return one entry per method, None for the methods that were not tested."""
+    remaining = iter(found)
+    return tuple(next(remaining) if tested else None for tested in where)

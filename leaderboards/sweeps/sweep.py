@@ -1,7 +1,7 @@
 """Sweeps: one method over a grid of one or two of its parameters, scored by one metric.
 
 A sweep is a run (`benchmark.run`) whose methods are the points of the grid: finished points are kept, an interrupted
-sweep goes on where it was, and intervals and tie groups are those of every leaderboard.
+sweep goes on where it was, and intervals and ties are those of every leaderboard.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ...errors import HeatmarkError, NotApplicable
 from ...selection import Value, parse_selection
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
+from ..statistics.significance import Places
 from ..writing.numbers import interval_text, number
 
 
@@ -40,9 +41,9 @@ class Point:
         return math.nan if self.row is None else self.row.values[0].mean
 
     @property
-    def group(self) -> str:
-        """The letter of its tie group; empty where it is not ranked."""
-        return "" if self.row is None else self.row.values[0].group
+    def tied(self) -> Places | None:
+        """The places from which it cannot be told apart, its own among them; None where it is not ranked."""
+        return None if self.row is None else self.row.values[0].tied
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,11 @@ class Sweep:
     @property
     def tied(self) -> list[Point]:
         """The points that cannot be told apart from the best, in order."""
-        return [point for point in self.ordered[1:] if point.group == "a"]
+        return [point for point in self.ordered[1:] if point.tied is not None and point.tied.lead]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per point: its parameters, the metric's mean with interval, rank, tie group, and cost."""
+        """One row per point: its parameters, the metric's mean with interval, rank, ties, and cost."""
         return pd.DataFrame([_record(self, point) for point in self.points])
 
     def words(self, point: Point) -> str:
@@ -114,7 +115,7 @@ class Sweep:
             return text.strip()
         second = self.ordered[1]
         runner_up = f"the runner-up, {self.words(second)} ({number(second.mean)})"
-        if second.group != "a":
+        if second not in self.tied:
             return f"{text}It is separable from {runner_up}."
         more = len(self.tied) - 1
         further = f", nor from {more} further setting{'' if more == 1 else 's'}" if more else ""
@@ -135,6 +136,9 @@ def sweep(
     precision: str | None = None,
     seed: int = 0,
     engine: str = "processes",
+    per_class: int | None = None,
+    part: str | None = None,
+    force: bool = False,
     plugins: Iterable[str] = (),
     progress: bool = True,
 ) -> Sweep:
@@ -151,11 +155,11 @@ def sweep(
         A selection.
     framework
         ``torch`` or ``tensorflow``.
-    limit
-        Only the first so many samples.
     out
-        The folder of results; ``results/sweep-METHOD`` where None.
-    model, data, device, precision, seed, engine, plugins, progress
+        The folder of results; ``results/sweep-METHOD-PARAMETERS`` where None.
+    force
+        Where the folder holds another sweep or run: replace it once this one has ended; points of both are kept.
+    model, data, device, precision, seed, engine, limit, per_class, part, plugins, progress
         As `benchmark.run.run` takes them.
 
     Raises
@@ -181,9 +185,14 @@ def sweep(
         seeds=(seed,),
         precision=precision,
         limit=limit,
+        per_class=per_class,
+        part=part,
     )
-    folder = Path(out) if out is not None else Path("results") / f"sweep-{parse_selection(method).name}"
-    result = run_sweep(grid, suite, folder, device=device, engine=engine, plugins=plugins, progress=progress)
+    usual = "-".join(["sweep", parse_selection(method).name, *(axis.name for axis in grid.axes)])
+    folder = Path(out) if out is not None else Path("results") / usual
+    result = run_sweep(
+        grid, suite, folder, device=device, engine=engine, force=force, plugins=plugins, progress=progress
+    )
     return _swept(grid, Standings.of_run(result), folder)
 
 
@@ -213,7 +222,8 @@ def _record(found: Sweep, point: Point) -> dict[str, Any]:
         "high": value.high,
         "scored_images": value.samples,
         "rank": value.rank,
-        "tie_group": value.group,
+        "tied_from": pd.NA if value.tied is None else value.tied.first,
+        "tied_to": pd.NA if value.tied is None else value.tied.last,
         "best": point is found.best,
         "seconds_per_image": cost.seconds,
         "forward_passes": cost.forward,

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.outputs import Link
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
@@ -103,7 +104,7 @@ def _noise(
     samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
 ) -> dict[str, Any]:
-    return {"nb_samples": samples, "noise": noise}
+    return {"nb_samples": samples, "noise": noise * request.model.extent}
 
 
 def _windows(
@@ -126,15 +127,16 @@ def _masks(
         "nb_samples": masks,
         "grid_size": cells,
         "preservation_probability": probability,
-        "operator": _probability,
+        "operator": partial(_probability, request.model.link),
     }
 
 
-def _probability(model: Any, inputs: Any, targets: Any) -> Any:
+def _probability(link: Link, model: Any, inputs: Any, targets: Any) -> Any:
     """Return the probability of each row's target; ``targets`` are one-hot."""
     import tensorflow as tf
 
-    return tf.reduce_sum(tf.nn.softmax(model(inputs)) * targets, axis=-1)
+    shares = tf.nn.softmax if link == "softmax" else tf.nn.sigmoid
+    return tf.reduce_sum(shares(model(inputs)) * targets, axis=-1)
 
 
 def _same_noise(request: Request, options: dict[str, Any]) -> AbstractContextManager[None]:

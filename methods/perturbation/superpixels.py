@@ -72,7 +72,7 @@ def regions_of(request: Request, kind: str, segments: int) -> Regions:
         columns = min(max(1, round(segments / rows)), spatial[1])
         labels = np.broadcast_to(grid_labels(spatial, (rows, columns)), (request.count, *spatial))
     else:
-        pictures = np.moveaxis(request.channels_first_array(), 1, -1)
+        pictures = np.moveaxis(request.model.to_unit(request.channels_first_array()), 1, -1)
         labels = np.stack([superpixel_labels(picture, segments) for picture in pictures])
     return Regions(labels, labels.reshape(request.count, -1).max(axis=1) + 1)
 

@@ -66,6 +66,12 @@ class MaskedScore(CurveMeasure):
         """See `Measure.bounded`."""
         return self.change != "drop" or self.score == "probability"
 
+    def why_not(self, signed: bool | None) -> str:
+        """See `Measure.why_not`."""
+        if self.mask == "positive" and signed is False:
+            return "mask=positive hides what is not above zero, of which unsigned maps have next to nothing"
+        return ""
+
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
         return [ORIGINAL, self._masked(facts)]
@@ -95,10 +101,13 @@ class AverageDrop(MaskedScore):
     change: Change = "drop"
 
 
-@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2)
+@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2, in_mean_rank=False)
 @dataclass(frozen=True)
 class AverageIncrease(MaskedScore):
-    """The share of samples whose probability rises when only what the map highlights is shown."""
+    """The share of samples whose probability rises when only what the map highlights is shown.
+
+    A rise is rare, so most methods share a share of zero: leaderboards show it, and do not rank by it.
+    """
 
     change: Change = "increase"
 

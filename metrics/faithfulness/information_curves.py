@@ -17,8 +17,8 @@ from ...models.base import Model
 from ...parameters import Doc
 from ...registry import Reference
 from ..measure import Cost, Measure
-from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation
 from ..perturbing.ranking import CleanMaps
+from ..perturbing.target_scores import TargetScores
 from ..registry import register_metric
 from ..scoring import Scoring
 
@@ -31,6 +31,7 @@ _information = partial(
     range=(0.0, 1.0),
     reference=Reference("Kapishnikov, Bolukbasi, Viégas, Terry", 2019, "XRAI", "1906.02825"),
     presets={"pair": {"magnitude": True, "least": 0.8}},
+    version=2,
 )
 
 
@@ -39,8 +40,8 @@ class Revealed(NamedTuple):
 
     information: np.ndarray
     """Bytes (levels + 2,): of the blurred picture, of each level, of the picture itself."""
-    logits: np.ndarray
-    """(levels + 1, classes): of the blurred picture and of each level."""
+    scores: TargetScores
+    """What the network said of the same."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class InformationCurve(Measure):
     are interpolated linearly between them (over Delaunay triangles). At each level the highest-ranked share of the
     positions is known too. The axis is information: the length of the picture as lossless WebP, scaled to 0 for the
     blurred and to 1 for the whole picture, and clipped. The score is scaled in the same way, clipped, and never falls
-    from level to level. Pictures have 8 bits per channel.
+    from level to level. Pictures, the whole one too, have 8 bits per channel.
 
     Undefined (NaN) where the whole picture scores below ``least``, or the blurred one scores or holds no less than the
     whole: these depend on the sample alone, never on the map.
@@ -69,13 +70,9 @@ class InformationCurve(Measure):
         float, Doc("samples that score less have no value", source="PAIR: 0.8, in its notebook 0.5", low=0, high=1)
     ] = 0.5
 
-    def needs(self, facts: MapFacts) -> list[Perturbation]:
-        """See `Measure.needs`."""
-        return [ORIGINAL]
-
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`; AIC and SIC of the same protocol share their passes."""
-        return {self._shared_key: Cost(forward=len(self.shares) + 1)}
+        return {self._shared_key: Cost(forward=len(self.shares) + 2)}
 
     @property
     def _shared_key(self) -> Hashable:
@@ -86,10 +83,7 @@ class InformationCurve(Measure):
         key = self._shared_key
         if key not in scoring.shared:
             scoring.shared[key] = self._revealed(scoring)
-        readings = zip(scoring.shared[key], scoring.readings(POSITION), scoring.target, strict=True)
-        return np.array(
-            [self._area(seen, reading.score(ORIGINAL, self.score), int(target)) for seen, reading, target in readings]
-        )
+        return np.array([self._area(seen) for seen in scoring.shared[key]], np.float64)
 
     def _revealed(self, scoring: Scoring) -> list[Revealed]:
         """Return what is seen of each sample; one sample's pictures are held at a time."""
@@ -109,23 +103,20 @@ class InformationCurve(Measure):
                 masks = [start, *(revealed(start, order, share) for share in self.shares)]
                 pictures = [*pool.map(partial(interpolated, picture), masks), picture]
                 information = np.array(list(pool.map(webp_length, pictures)), np.float64)
-                inputs = np.moveaxis(np.stack(pictures[:-1]), -1, 1).astype(np.float32) / 255
-                outputs = model.engine.outputs(model.from_numpy(model.native_array(inputs)))
-                seen.append(Revealed(information, model.to_numpy(outputs).astype(np.float64)))
+                inputs = model.from_unit(np.moveaxis(np.stack(pictures), -1, 1).astype(np.float32) / 255)
+                logits = model.to_numpy(model.engine.outputs(model.from_numpy(model.native_array(inputs))))
+                target = np.full(len(pictures), scoring.target[row])
+                seen.append(Revealed(information, TargetScores.of(logits, target, model.link)))
         return seen
 
-    def _area(self, seen: Revealed, whole: float, target: int) -> float:
-        """Return one sample's area; ``whole`` is the score of the picture itself."""
-        chosen, top = seen.logits[:, target], seen.logits.max(axis=1)
-        if self.score == "accuracy":
-            scores = (chosen >= top).astype(np.float64)
-        else:
-            scores = np.exp(chosen - top) / np.exp(seen.logits - top[:, None]).sum(axis=1)
-        blurred, least, most = scores[0], seen.information[0], seen.information[-1]
+    def _area(self, seen: Revealed) -> float:
+        """Return one sample's area."""
+        scores = seen.scores.probability if self.score == "probability" else seen.scores.top.astype(np.float64)
+        blurred, whole, least, most = scores[0], scores[-1], seen.information[0], seen.information[-1]
         if whole < self.least or blurred >= whole or least >= most:
             return float("nan")
         information = np.clip((seen.information[1:-1] - least) / (most - least), 0, 1)
-        score = np.maximum.accumulate(np.clip((scores[1:] - blurred) / (whole - blurred), 0, 1))
+        score = np.maximum.accumulate(np.clip((scores[1:-1] - blurred) / (whole - blurred), 0, 1))
         order = np.argsort(information, kind="stable")
         across, up = np.r_[0, information[order], 1], np.r_[0, score[order], 1]
         return float(np.trapezoid(up, across))
@@ -152,7 +143,8 @@ def revealed(known: np.ndarray, order: np.ndarray, share: float) -> np.ndarray:
 
 def as_picture(model: Model, sample: np.ndarray) -> np.ndarray:
     """Return one sample (1, channels, height, width), raw domain, as uint8 (height, width, channels)."""
-    picture: np.ndarray = np.rint(np.clip(np.moveaxis(sample[0], 0, -1), 0, 1) * 255).astype(np.uint8)
+    unit = np.clip(np.moveaxis(model.to_unit(sample[0]), 0, -1), 0, 1)
+    picture: np.ndarray = np.rint(unit * 255).astype(np.uint8)
     return picture
 
 

@@ -24,6 +24,7 @@ _ordering = partial(
     reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
 )
 _REFERENCE_CODE = {"step": 500, "extent": "positive", "fill": "zero"}
+"""Zeros are what the network itself gets: the raw value that the normalisation maps to zero."""
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,11 @@ class ProportionalityGap(CurveMeasure):
     difference. Undefined (NaN) where nothing is positive or f(x) <= b.
 
     ``reference_code`` follows zifanw/interpretation instead: fixed steps from the top (500 positions) and from the
-    bottom (100), all below the number of positive positions; the blank's logit is not subtracted, and only the first
-    curve is clipped at it. For removal each curve is divided by its first value and then by
-    min(1, b / max(its last value, b)); for adding, the first curve is divided by the smaller of f(x) and its last
-    value, the second by the smaller of f(x) and the last value of the first as divided. The area is taken up to where
-    both curves reach.
+    bottom (100), all below the number of positive positions; the blank's logit is not subtracted. For removal the
+    first curve is clipped at it, and each curve is divided by its first value and then by
+    min(1, b / max(its last value, b)); for adding nothing is clipped, and the first curve is divided by the smaller of
+    f(x) and its last value, the second by the smaller of f(x) and the last value of the first as divided. The area is
+    taken up to where both curves reach.
     """
 
     action: Action
@@ -106,7 +106,6 @@ class ProportionalityGap(CurveMeasure):
             if self.action == "delete":
                 sides = [side / side[0] for side in (np.maximum(first, blank), second)]
                 return [side / min(1.0, blank / (max(side[-1], blank) + _TINY)) for side in sides]
-            first = np.maximum(first, blank)
             first = first / min(whole, first[-1])
             return [first, second / min(whole, first[-1])]
 
@@ -155,7 +154,7 @@ class NecessityProportionality(ProportionalityGap):
     action: Action = "delete"
 
 
-@_proportionality("tps")
+@_proportionality("tps", version=2)
 @dataclass(frozen=True)
 class SufficiencyProportionality(ProportionalityGap):
     """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?"""

@@ -95,7 +95,7 @@ def _superpixels(model: Model, x: Tensor, count: int) -> np.ndarray:
     if positions <= count or len(spatial) == 1:
         labels = np.arange(positions) * min(count, positions) // positions
         return np.broadcast_to(labels.reshape(spatial), (samples, *spatial))
-    pictures = np.moveaxis(model.to_numpy(model.channels_first(x)), 1, -1)
+    pictures = np.moveaxis(model.to_unit(model.to_numpy(model.channels_first(x))), 1, -1)
     return np.stack([superpixel_labels(picture, count) for picture in pictures])
 
 

@@ -13,6 +13,7 @@ from ...models.inputs.baselines import width_of
 from ...models.random_bank import LazyRows
 from ...parameters import Doc
 from ..measure import Cost
+from ..perturbing.target_scores import TargetScores
 from ..scoring import Scoring
 
 #: ``uniform``: between minus and plus the radius; ``normal``: the radius is the standard deviation; ``positive``:
@@ -143,8 +144,15 @@ class Neighbourhood:
         for neighbour in self.neighbours(scoring):
             after = model.to_numpy(model.engine.outputs(neighbour)).astype(np.float64)
             distance.append(np.linalg.norm(before - after, axis=1))
-            flipped.append(before.argmax(axis=1) != after.argmax(axis=1))
+            flipped.append(_predicted(before, scoring) != _predicted(after, scoring))
         return OutputChanges(np.stack(distance), np.stack(flipped))
+
+
+def _predicted(logits: np.ndarray, scoring: Scoring) -> np.ndarray:
+    """Return the predicted class of each row; where each class has a probability of its own, whether the target is."""
+    if scoring.model.link == "softmax":
+        return np.asarray(logits.argmax(axis=1))
+    return TargetScores.of(logits, scoring.target, "logistic").top
 
 
 def _rows(scoring: Scoring, x: Tensor) -> np.ndarray:

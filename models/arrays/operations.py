@@ -58,6 +58,10 @@ class TensorOperations(ABC):
         """Return e to the power of each element."""
         return self.library.exp(tensor)
 
+    @abstractmethod
+    def log(self, tensor: Tensor) -> Tensor:
+        """Return natural logarithms."""
+
     def where(self, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
         """Return ``yes`` where the condition holds and ``no`` elsewhere; scalars broadcast."""
         return self.library.where(condition, yes, no)
@@ -127,6 +131,18 @@ class TensorOperations(ABC):
     @abstractmethod
     def on_device(self) -> AbstractContextManager[Any]:
         """Return a context in which everything is computed on this namespace's device, also where another is faster."""
+
+    @abstractmethod
+    def copied(self, tensor: Tensor) -> Tensor:
+        """Return a copy that shares no memory."""
+
+    @abstractmethod
+    def equal(self, first: Tensor, second: Tensor) -> bool:
+        """Return whether two tensors have the same shape and values."""
+
+    @abstractmethod
+    def same_chances(self) -> AbstractContextManager[Any]:
+        """Return a context after which the framework's random states are what they were."""
 
     @abstractmethod
     def release_memory(self) -> None:

@@ -53,13 +53,13 @@ class NodeMaker:
     ----------
     builder
         Where nodes go.
-    softmax
-        The layer whose softmax is left out, because it ends the network; or None.
+    ending
+        The layer whose softmax or sigmoid is left out, because it ends the network; or None.
     """
 
-    def __init__(self, builder: GraphBuilder, softmax: Any) -> None:
+    def __init__(self, builder: GraphBuilder, ending: Any) -> None:
         self._builder = builder
-        self._softmax = softmax
+        self._ending = ending
 
     def add(self, operation: Any, read: tuple[int, ...], node: Any, prefix: str = "") -> int:
         """Add what an operation computes and return its position; NotApplicable names it where it is not supported.
@@ -79,7 +79,7 @@ class NodeMaker:
         is_layer = isinstance(operation, keras.layers.Layer)
         if not is_built_in(operation):
             raise unsupported(name, type(operation).__name__, "with a call of its own")
-        if kind in _IDENTITIES or (kind == "Softmax" and operation is self._softmax):
+        if kind in _IDENTITIES or (kind == "Softmax" and operation is self._ending):
             return read[0]
         if isinstance(operation, (*_CONVOLUTIONS, *_DEPTHWISE, *_SEPARABLE, keras.layers.Dense)):
             return self._activated(operation, name, self._weighted(operation, name, read))
@@ -111,7 +111,7 @@ class NodeMaker:
         """Add a layer's fused activation after its node."""
         function = layer.activation
         kind = getattr(function, "__name__", type(function).__name__)
-        if function is None or kind == "linear" or (kind == "softmax" and layer is self._softmax):
+        if function is None or kind == "linear" or layer is self._ending:
             return place
         if kind not in _FUNCTIONS:
             raise unsupported(name, f"{type(layer).__name__} with the activation {kind}")

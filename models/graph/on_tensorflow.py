@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ...errors import NotApplicable
 from ..interface import Interface
-from ..probes.keras_layers import final_softmax
+from ..probes.keras_layers import named_layers
 from .graph import Back, Graph, GraphBuilder, Network, Work
 from .nodes_on_tensorflow import NodeMaker, is_built_in
 
@@ -24,8 +24,10 @@ def tensorflow_network(net: keras.Model, model: Interface) -> TensorFlowNetwork:
         If the model's connections are not known (a subclassed model), or it has a layer or operation that is not
         supported; the message names it.
     """
-    builder = GraphBuilder(model)
-    maker = NodeMaker(builder, final_softmax(net))
+    if model.reading.undone != "nothing" or model.conventions.outputs is not None:
+        raise NotApplicable("its logits are made of its outputs, by an operation that its graph does not have")
+    builder, left_out = GraphBuilder(model), model.reading.left_out
+    maker = NodeMaker(builder, None if left_out is None else named_layers(net)[left_out])
     output = _added(net, builder.prepared, maker)
     return TensorFlowNetwork(builder.finished(output), model)
 

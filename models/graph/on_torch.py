@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from ...errors import NotApplicable
+from ...errors import BadInput, NotApplicable
 from ..interface import Interface
+from ..outputs import OutputReading
 from ..probes.at_rest import at_rest
+from ..probes.returned import class_scores
 from .graph import Back, Graph, GraphBuilder, Network, Work
 from .nodes_on_torch import NodeMaker
 from .tracing_on_torch import traced
@@ -31,13 +33,13 @@ def torch_network(net: nn.Module, model: Interface) -> TorchNetwork:
     noise = np.random.default_rng(0).random((_ROWS, *model.input_shape), dtype=np.float32)
     with at_rest(net), torch.no_grad():
         try:
-            operations = traced(net, model.from_numpy(noise))
+            operations = traced(net, model.prepared(model.from_numpy(noise)))
         except Exception as error:  # a forward pass of one's own may raise anything when it is traced
             if model.is_out_of_memory(error):
                 raise
             reason = str(error).partition("\n")[0]
             raise NotApplicable(f"its forward pass cannot be traced ({type(error).__name__}: {reason})") from error
-        graph = _graph(net, operations, builder)
+        graph = _graph(net, operations, builder, model)
     return TorchNetwork(graph, model.operations)
 
 
@@ -63,13 +65,16 @@ class TorchNetwork(Network):
             return work(self, *tensors)
 
 
-def _graph(net: nn.Module, operations: fx.Graph, builder: GraphBuilder) -> Graph:
+def _graph(net: nn.Module, operations: fx.Graph, builder: GraphBuilder, model: Interface) -> Graph:
     """Return the supported graph of what was traced; NotApplicable names what is not supported."""
     (end,) = operations.find_nodes(op="output")
-    last = end.args[0]
-    if not isinstance(last, fx.Node):
-        raise NotApplicable("its output is not one tensor that depends on the input")
-    last = _before_softmax(net, last)
+    if model.conventions.outputs is not None:
+        raise NotApplicable("its class scores are taken out of its outputs by a function")
+    try:
+        last: fx.Node = class_scores(end.args[0], lambda part: isinstance(part, fx.Node), model.name)
+    except BadInput as error:
+        raise NotApplicable("its output is not one tensor that depends on the input") from error
+    last = _before_ending(net, last, model.reading)
     start = operations.find_nodes(op="placeholder")[0]
     # Of the traced nodes, only those between the input and the logits count.
     needed: set[fx.Node] = set()
@@ -89,9 +94,16 @@ def _graph(net: nn.Module, operations: fx.Graph, builder: GraphBuilder) -> Graph
     return builder.finished(places[last])
 
 
-def _before_softmax(net: nn.Module, node: fx.Node) -> fx.Node:
-    """Return the node before a final softmax, where there is one."""
+def _before_ending(net: nn.Module, node: fx.Node, reading: OutputReading) -> fx.Node:
+    """Return the node that gives the logits: what stands before a final softmax or sigmoid, where there is one."""
     name = getattr(node.target, "__name__", str(node.target))
     if node.op == "call_module":
         name = type(net.get_submodule(str(node.target))).__name__
-    return node.all_input_nodes[0] if name.lower() in ("softmax", "logsoftmax", "log_softmax") else node
+    kind = name.lower().replace("_", "")
+    by_itself = ("sigmoid", "logsigmoid") if reading.link == "logistic" else ()
+    ending = kind in ("softmax", "logsoftmax", *by_itself)
+    if reading.told == "stated" and reading.kind == "logits":
+        return node
+    if reading.undone != "nothing" and not ending:
+        raise NotApplicable("its logits are made of its outputs, by an operation that its graph does not have")
+    return node.all_input_nodes[0] if ending else node

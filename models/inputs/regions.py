@@ -26,7 +26,7 @@ def superpixel_labels(picture: np.ndarray, segments: int) -> np.ndarray:
     Parameters
     ----------
     picture
-        (height, width, channels), raw domain.
+        (height, width, channels), in [0, 1].
     segments
         About how many.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -11,24 +12,33 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...errors import BadInput, NotApplicable
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_tensorflow import keras_parameter_layers
+from ..gradients import refuse_unconnected
 from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
+from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
+from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
-    final_softmax,
+    ending_function,
+    final_layer,
     named_layers,
+    plain_variables,
     replaced_call,
     watched,
     watched_activation,
-    without_softmax,
+    without_layer,
 )
-from ..probes.rectifiers_on_tensorflow import has_rectifier, rectifier_rule
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
+from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
+from ..probes.returned import class_scores, require_real
+from ..probes.state_now_on_tensorflow import state_now
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
 _BEFORE = "@before_activation"
@@ -49,7 +59,8 @@ class TensorFlowModel(Model):
 
     Each kind of query is traced once into a ``tf.function`` whose batch axis is open: on a processor it ran as fast
     as one traced for a fixed chunk, and needs neither padding nor a second trace for the last chunk. Layers are
-    watched, and a final softmax is left out, only while a graph is traced; the Keras model is as before afterwards.
+    watched, and a final softmax or sigmoid is left out, only while a graph is traced; the Keras model is as before
+    afterwards.
     """
 
     framework = "tensorflow"
@@ -70,16 +81,17 @@ class TensorFlowModel(Model):
     def plain(self, value: Any) -> Any:
         return value.numpy() if isinstance(value, tf.Tensor | tf.Variable) else value
 
-    def run(
+    def settle(self, x: tf.Tensor) -> None:
+        """See `Interface.settle`: Keras brings inputs to the type that it computes in."""
+
+    def _answer(
         self,
         query: Query,
         x: tf.Tensor,
         target: tf.Tensor | None,
-        layout: str | None = None,
-        replacement: tf.Tensor | None = None,
+        layout: str | None,
+        replacement: tf.Tensor | None,
     ) -> Answer:
-        if query.rule is not None and not self.has_rectifiers():
-            raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
         function = self._function(query)
         with tf.device(self.device):
             target = tf.zeros((x.shape[0],), tf.int64) if target is None else target
@@ -88,7 +100,26 @@ class TensorFlowModel(Model):
 
     def _function(self, query: Query) -> Any:
         """Return the graph function of a query, traced when it is first asked."""
-        return self.once(query, lambda: self._traced(self._asking(query), *self._signature(query)))
+
+        def traced() -> Any:
+            return self._traced(self._asking(query), *self._signature(query))
+
+        def found() -> Any:
+            if not query.looks_inside:
+                return traced()
+            try:
+                with inner_functions_inlined():
+                    return traced()
+            except HeatmarkError:
+                raise
+            except Exception:
+                # Control flow that only AutoGraph makes a graph of. What is not inside it is within reach all the same;
+                # but what is done to a layer inside it would stay in the function that the user's network keeps.
+                if query.rule or query.replaced or query.shortcut:
+                    raise
+                return traced()
+
+        return self.once(query, found)
 
     def _signature(self, query: Query) -> tuple[tf.TensorSpec, ...]:
         replacement = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
@@ -110,20 +141,29 @@ class TensorFlowModel(Model):
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
                     layer = named_layers(self._running)[query.replaced]
-                    stack.enter_context(replaced_call(layer, lambda call: lambda *rest, **options: replacement))
+                    given = tf.cast(replacement, layer.compute_dtype)
+                    stack.enter_context(replaced_call(layer, partial(_replaced, given)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
+            require_reached(self.name, {name: kept.get(name) for name in names})
             activations = tuple(kept[name] for name in query.layers)
             gradient, inside = None, []
             if query.backward:
                 scored = logits if query.output is None else tf.cast(kept[query.output], tf.float32)
-                score = tf.reduce_sum(target_score(self.operations, scored, target, query.score))
+                score = tf.reduce_sum(target_score(self.operations, scored, target, query.score, self.link))
                 inside = [*activations, *attentions] if query.layer_gradients else []
                 wanted = ([x] if query.input_gradient else []) + inside
+                before = len(score.graph.get_operations())
                 # tf.gradients, not a tape: it honours overridden gradients and stops at the tensors wanted.
-                found = tf.gradients(score, wanted, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-                inside = [tf.cast(item, tf.float32) for item in found]
+                found = tf.gradients(score, wanted)
+                refuse_unconnected(self.name, query, found)
+                if query.rule and query.input_gradient:
+                    self.once(("reached", query.rule), lambda: reached(x, score, before))
+                inside = [
+                    tf.zeros_like(tensor, tf.float32) if item is None else tf.cast(item, tf.float32)
+                    for tensor, item in zip(wanted, found, strict=True)
+                ]
                 gradient = inside.pop(0) if query.input_gradient else None
             activations = tuple(tf.cast(item, tf.float32) for item in activations)
             attended = tuple(with_heads(tf.cast(item, tf.float32)) for item in attentions)
@@ -133,14 +173,32 @@ class TensorFlowModel(Model):
         return ask
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
-        with without_softmax(final_softmax(self._running)):
-            output = self._running(self.prepared(x), training=False)
-        if not isinstance(output, tf.Tensor):
-            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
-        logits = tf.cast(output, tf.float32)
-        if self._from_probabilities:
-            return tf.math.log(tf.maximum(logits, np.finfo(np.float32).tiny))
-        return logits
+        with without_layer(named_layers(self._running), self.reading.left_out):
+            scores = self._scores(x)
+        return self.reading.logits(self.operations, tf.cast(scores, tf.float32))
+
+    def _scores(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the network's class scores as they come."""
+        output = self._running(self.prepared(x), training=False)
+        scores = class_scores(output, tf.is_tensor, self.name, self.conventions.outputs)
+        require_real(scores.dtype.name, self.name)
+        return scores
+
+    def find_ending(self) -> Ending | None:
+        found: list[Ending | None] = []
+
+        def trace(x: tf.Tensor) -> tf.Tensor:
+            found.append(final_layer(named_layers(self._running), lambda: self._scores(x)))
+            return x
+
+        if any(ending_function(layer) is not None for layer in named_layers(self._running).values()):
+            self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        return found[-1] if found else None
+
+    @property
+    def computes_in_half(self) -> bool:
+        layers = (self._running, *named_layers(self._running).values())
+        return not {layer.compute_dtype for layer in layers}.isdisjoint({"float16", "bfloat16"})
 
     @contextmanager
     def _captured(self, names: tuple[str, ...]) -> Iterator[dict[str, tf.Tensor]]:
@@ -155,28 +213,46 @@ class TensorFlowModel(Model):
             yield kept
 
     def biases(self) -> tuple[LayerBias, ...]:
-        found = []
+        found, called = [], {layer.name: layer for layer in self.layers()}
         for name, layer in named_layers(self._running).items():
+            if name not in called:
+                continue
             if isinstance(layer, keras.layers.BatchNormalization):
                 scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
                 scale = scale * np.asarray(layer.gamma) if layer.scale else scale
                 shift = np.asarray(layer.beta) if layer.center else 0.0
-                found.append(LayerBias(name, shift - scale * np.asarray(layer.moving_mean)))
+                found.append(LayerBias(name, called[name], shift - scale * np.asarray(layer.moving_mean)))
             elif getattr(layer, "use_bias", False) and hasattr(layer, "activation") and layer.bias.shape.rank == 1:
                 linear = layer.activation in (None, keras.activations.linear)
-                found.append(LayerBias(name if linear else name + _BEFORE, np.asarray(layer.bias)))
+                at = name if linear else name + _BEFORE
+                found.append(LayerBias(at, called[name], np.asarray(layer.bias)))
         return tuple(found)
 
     @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """See `Interface.stated_shape`: nothing where the network is not built yet, or written as a class."""
         try:
-            return tuple(self.net.input_shape[1:])
-        except (AttributeError, TypeError):
+            return tuple(self.net.inputs[0].shape[1:])
+        except (AttributeError, TypeError, IndexError):
             return None
 
-    def _find_rectifiers(self) -> bool:
-        return has_rectifier(self._function(Query()))
+    def _find_computed(self) -> tuple[Computed, ...]:
+        return operations_of(self._function(Query()).graph)
+
+    def _find_rectifiers(self) -> Rectifiers:
+        there = rectifiers_of(self._function(Query()))
+        query = Query(input_gradient=True, rule="guided")
+        try:
+            if there:
+                self._function(query)
+        except NotApplicable:
+            return Rectifiers(there)  # no gradient comes as far, which every query says by itself
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            where = f"a tf.function in it cannot be made a part of its graph ({type(error).__name__}: {reason})"
+            return Rectifiers(0, there, where)
+        found: Rectifiers = self._found["reached", query.rule] if there else Rectifiers(0)
+        return found
 
     def _find_attentions(self) -> tuple[AttentionLayer, ...]:
         found: list[AttentionLayer] = []
@@ -185,28 +261,69 @@ class TensorFlowModel(Model):
             found.extend(attention_layers(lambda: self.logits(x), named_layers(self._running)))
             return x
 
-        self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        self._inspected(trace)
         return tuple(found)
 
     def _find_layers(self) -> tuple[Layer, ...]:
-        found: dict[str, Layer] = {}
+        found: dict[str, tuple[Layer, tf.Tensor]] = {}
+        stated: dict[Any, int] = {}
+        before: tf.Tensor | None = None
+        layers, rows = named_layers(self._running), 2  # two, which shows what has no axis of samples
 
-        def note(name: str, kind: str) -> Callable[[Any], None]:
+        def note(name: str, layer: keras.layers.Layer) -> Callable[[Any], None]:
             def keep(output: Any) -> None:
+                nonlocal before
                 found.pop(name, None)  # a layer that is called again moves to its last place
-                if isinstance(output, tf.Tensor):
-                    found[name] = Layer(name, kind, tuple(output.shape[1:]))
+                if not isinstance(output, tf.Tensor):
+                    before = None
+                    return
+                axis = stated_axis(layer, output.shape.rank)
+                if axis is not None:
+                    stated.setdefault(output.ref(), axis)
+                seen = Layer(
+                    name,
+                    type(layer).__name__,
+                    tuple(output.shape[1:]),
+                    per_sample=output.shape.rank > 0 and output.shape[0] in (rows, None),
+                    holds_layers=any(inner.startswith(f"{name}/") for inner in layers),
+                    repeats=before is None or output is before,
+                )
+                found[name], before = (seen, output), output
 
             return keep
 
         def trace(x: tf.Tensor) -> tf.Tensor:
             with ExitStack() as stack:
-                for name, layer in named_layers(self._running).items():
-                    stack.enter_context(watched(layer, note(name, type(layer).__name__)))
+                for name, layer in layers.items():
+                    stack.enter_context(watched(layer, note(name, layer)))
                 return self.logits(x)
 
-        self._traced(trace, tf.TensorSpec((1, *self.input_shape), tf.float32))
-        return tuple(found.values())
+        graph = self._inspected(trace, rows)
+        x = graph.inputs[0]
+        axes = channel_axes(graph, x, None if self.channel_axis is None else self.channel_axis % x.shape.rank, stated)
+
+        def with_axis(layer: Layer, output: tf.Tensor) -> Layer:
+            axis = of_batch(axes.get(output.ref()), output.shape.rank)
+            return replace(layer, channel_axis=axis, axis_told_by="" if axis is None else BY_OPERATIONS)
+
+        return told_by_shape([with_axis(*item) for item in found.values()], self.spatial_shape)
+
+    def _inspected(self, trace: Callable[[tf.Tensor], Any], rows: int = 1) -> Any:
+        """Trace a function of raw inputs for what it notes, through inner functions where that is possible.
+
+        Returns
+        -------
+        FuncGraph
+            What was traced.
+        """
+        signature = tf.TensorSpec((rows, *self.input_shape), tf.float32)
+        try:
+            with inner_functions_inlined():
+                return self._traced(trace, signature).graph
+        except HeatmarkError:
+            raise
+        except Exception:
+            return self._traced(trace, signature).graph
 
     def network(self) -> TensorFlowNetwork:
         return tensorflow_network(self.net, self)
@@ -229,6 +346,31 @@ class TensorFlowModel(Model):
         for variable in self.net.weights:
             value = np.asarray(variable)
             yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
+        for name, other in plain_variables(self.net):
+            value = other.numpy()
+            yield f"{name}{value.dtype}{value.shape}", value.tobytes()
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
+        return [
+            name
+            for name, layer in named_layers(self.net).items()
+            if isinstance(layer, keras.layers.Lambda)
+            or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
+        ]
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
+
+
+def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        output = call(*arguments, **options)
+        return replacement if output.shape[1:] == replacement.shape[1:] else output
+
+    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

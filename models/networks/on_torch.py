@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 import torch
 
-from ...errors import BadInput, NotApplicable
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_torch import torch_parameter_layers
+from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
+from ..normalization import Normalization
+from ..outputs import Ending
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
-from ..probes.rectifiers_on_torch import RectifierRule, has_rectifier
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query
+from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..probes.channel_axes_on_torch import ChannelAxes
+from ..probes.ending_on_torch import final_layer, without_layer
+from ..probes.operations_on_torch import operations_of
+from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
+from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
+from ..probes.returned import class_scores, require_real
+from ..probes.state_now_on_torch import state_now
+from ..probes.state_on_torch import hidden_tensors, state_bytes
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
+from .way_in_on_torch import WayIn, way_in
 
-_LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
+_LAYOUTS = ("channels_last", "contiguous")
+
+_LINEAR = (torch.nn.modules.conv._ConvNd, torch.nn.Linear)
 _OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -50,11 +66,43 @@ class TorchModel(Model):
         self.net = net
         self.operations = TorchOperations(device)
         self._torch_device = device
+        self._way = WayIn(_LAYOUTS)
 
     @property
     def layouts(self) -> tuple[str, ...]:
-        """The memory formats to choose from."""
-        return ("channels_last", "contiguous") if len(self.input_shape) == 3 else ("contiguous",)
+        """The memory formats to choose from: those that the network takes."""
+        return self._way.layouts if self._is_picture else ("contiguous",)
+
+    @property
+    def _is_picture(self) -> bool:
+        """Whether inputs are what the channels-last memory format is for."""
+        return len(self.input_shape) == 3 and self.channel_axis == 1
+
+    @property
+    def left_out(self) -> str:
+        """See `Interface.left_out`."""
+        return self._way.left_out
+
+    def settle(self, x: torch.Tensor) -> None:
+        """See `Interface.settle`: memory format and floating type."""
+
+        def ask(layout: str, dtype: torch.dtype | None) -> torch.Tensor:
+            self._way = WayIn((layout,), dtype)
+            with at_rest(self.net), torch.inference_mode(), self._autocast():
+                output: torch.Tensor = self.logits(_laid_out(x.clone(), layout))
+                return output
+
+        known = [tensor.dtype for tensor in self.net.parameters() if tensor.is_floating_point()]
+        before = self._way
+        try:
+            layouts = _LAYOUTS if self._is_picture else ("contiguous",)
+            dtypes = [dtype for dtype in dict.fromkeys(known) if dtype != torch.float32]
+            self._way = way_in(ask, layouts, dtypes)
+        except Exception as error:
+            self._way = before
+            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
+                raise
+            raise self.failure(Query(), x, error) from error
 
     def as_tensor(self, x: Any) -> torch.Tensor:
         if isinstance(x, torch.Tensor):
@@ -65,18 +113,34 @@ class TorchModel(Model):
     def plain(self, value: Any) -> Any:
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
-    def run(
+    def _answer(
         self,
         query: Query,
         x: torch.Tensor,
         target: torch.Tensor | None,
-        layout: str | None = None,
-        replacement: torch.Tensor | None = None,
+        layout: str | None,
+        replacement: torch.Tensor | None,
     ) -> Answer:
-        if query.rule is not None and not self.has_rectifiers():
-            raise NotApplicable(f"{self.name} has no ReLU, so the {query.rule} backward pass is the plain gradient.")
-        if (layout or self.layouts[0]) == "channels_last":
-            x = x.contiguous(memory_format=torch.channels_last)
+        """See `Model._answer`; a memory format in which a query fails, but not in another, is not used again."""
+        layout = layout if layout in self.layouts else self.layouts[0]
+        try:
+            return self._answer_in(layout, query, x, target, replacement)
+        except Exception as error:
+            if layout == "contiguous" or isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
+                raise
+            answer = self._answer_in("contiguous", query, x, target, replacement)
+            self._way = replace(self._way, layouts=("contiguous",), left_out=f"{query.in_words()} failed in {layout}")
+            return answer
+
+    def _answer_in(
+        self,
+        layout: str,
+        query: Query,
+        x: torch.Tensor,
+        target: torch.Tensor | None,
+        replacement: torch.Tensor | None,
+    ) -> Answer:
+        x = _laid_out(x, layout)
         with at_rest(self.net), ExitStack() as stack:
             stack.enter_context(torch.enable_grad() if query.backward else torch.inference_mode())
             if query.input_gradient:
@@ -84,7 +148,7 @@ class TorchModel(Model):
             if query.replaced is not None:
                 assert replacement is not None
                 layer = self.net.get_submodule(query.replaced)
-                stack.enter_context(layer.register_forward_hook(lambda *ignored: replacement.clone()))
+                stack.enter_context(layer.register_forward_hook(partial(_replaced, replacement)))
             kept = stack.enter_context(_captured(self.net, query))
             attentions = stack.enter_context(captured_attention(self.net, query))
             with self._autocast(), RectifierRule(query.rule) if query.rule else nullcontext():
@@ -109,12 +173,15 @@ class TorchModel(Model):
         assert target is not None
         activations = tuple(kept[name] for name in query.layers)
         scored = logits if query.output is None else kept[query.output].float()
-        score = target_score(self.operations, scored, target, query.score).sum()
+        score = target_score(self.operations, scored, target, query.score, self.link).sum()
         inside = [*activations, *attentions] if query.layer_gradients else []
         wanted = ([x] if query.input_gradient else []) + inside
+        differentiable = score.requires_grad  # not where no_grad or detach stands on every way to it
+        found = torch.autograd.grad(score, wanted, allow_unused=True) if differentiable else (None,) * len(wanted)
+        refuse_unconnected(self.name, query, found)
         gradients = [
             torch.zeros_like(tensor, dtype=torch.float32) if gradient is None else gradient.float()
-            for tensor, gradient in zip(wanted, torch.autograd.grad(score, wanted, allow_unused=True), strict=True)
+            for tensor, gradient in zip(wanted, found, strict=True)
         ]
         return Answer(
             logits.detach(),
@@ -125,12 +192,34 @@ class TorchModel(Model):
             tuple(gradients[len(activations) :]),
         )
 
+    def prepared(self, x: torch.Tensor) -> torch.Tensor:
+        """See `Interface.prepared`; of the floating type that the network takes, and its own to overwrite."""
+        # A normalisation makes a new tensor; other preprocessing, or the network itself, may change what it is given.
+        x = super().prepared(x if isinstance(self.preprocess, Normalization) else x.clone())
+        return x if self._way.dtype is None or not x.is_floating_point() else x.to(self._way.dtype)
+
     def logits(self, x: torch.Tensor) -> torch.Tensor:
+        with without_layer(self.net, self.reading.left_out):
+            scores = self._scores(x)
+        logits: torch.Tensor = self.reading.logits(self.operations, scores.float())
+        return logits
+
+    def _scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the network's class scores as they come."""
         output = self.net(self.prepared(x))
-        if not isinstance(output, torch.Tensor):
-            raise BadInput(f"{self.name} returns {type(output).__name__}; heatmark needs one tensor of logits.")
-        logits = output.float()
-        return logits.clamp_min(torch.finfo(torch.float32).tiny).log() if self._from_probabilities else logits
+        scores: torch.Tensor = class_scores(output, torch.is_tensor, self.name, self.conventions.outputs)
+        require_real(str(scores.dtype), self.name)
+        return scores
+
+    def find_ending(self) -> Ending | None:
+        blank = self.blank()
+        with at_rest(self.net), torch.inference_mode(), self._autocast():
+            return final_layer(self.net, lambda: self._scores(blank))
+
+    @property
+    def computes_in_half(self) -> bool:
+        kinds = {value.dtype for value in (*self.net.parameters(), *self.net.buffers())}
+        return self.precision == "bf16" or not kinds.isdisjoint({torch.float16, torch.bfloat16})
 
     def constant(self, array: np.ndarray) -> torch.Tensor:
         """See `Interface.constant`; kept, because a copy to a GPU for every chunk would stall it."""
@@ -146,7 +235,7 @@ class TorchModel(Model):
         return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def biases(self) -> tuple[LayerBias, ...]:
-        found, called = [], {layer.name for layer in self.layers()}
+        found, called = [], {layer.name: layer for layer in self.layers()}
         for name, module in self.net.named_modules():
             if name not in called:
                 continue
@@ -156,42 +245,67 @@ class TorchModel(Model):
                 shift = torch.zeros_like(scale)
                 if module.affine:
                     scale, shift = scale * module.weight, module.bias
-                found.append(LayerBias(name, self.plain(shift - scale * module.running_mean)))
+                found.append(LayerBias(name, called[name], self.plain((shift - scale * module.running_mean).float())))
             elif isinstance(module, _LINEAR) and module.bias is not None:
-                found.append(LayerBias(name, self.plain(module.bias)))
+                found.append(LayerBias(name, called[name], self.plain(module.bias.float())))
         return tuple(found)
 
-    def _find_rectifiers(self) -> bool:
-        with at_rest(self.net):
-            return has_rectifier(self.net, self.blank())
+    @property
+    def unreached(self) -> str:
+        """See `Interface.unreached`: what TorchScript compiled."""
+        return self.once("unreached", lambda: why_out_of_reach(self.net))
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        with at_rest(self.net), torch.no_grad():
+            return operations_of(self.net, lambda: self.logits(self.blank()))
+
+    def _find_rectifiers(self) -> Rectifiers:
+        with at_rest(self.net), torch.enable_grad():
+            return rectifiers(self.net, lambda: self.logits(self.blank().requires_grad_()))
 
     def _find_attentions(self) -> tuple[AttentionLayer, ...]:
         with at_rest(self.net):
             return attention_layers(self.net, lambda: self.logits(self.blank()))
 
     def _find_layers(self) -> tuple[Layer, ...]:
+        # Noise, at which sums differ from their parts, and two rows of it, which show what has no axis of samples.
+        noise = np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32)
+        x = self.from_numpy(self.from_unit(noise))
+        axes = ChannelAxes(x, None if self.channel_axis is None else self.channel_axis % x.ndim)
         found: dict[str, Layer] = {}
+        before: torch.Tensor | None = None  # a copy of the last output: some networks add to it in place
 
-        def note(name: str) -> Callable[..., None]:
+        def note(name: str, holds_layers: bool) -> Callable[..., None]:
             def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
+                nonlocal before
                 found.pop(name, None)  # a module that is called again moves to its last place
-                if isinstance(output, torch.Tensor):
-                    found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))
+                if not isinstance(output, torch.Tensor):
+                    before = None
+                    return
+                axis = of_batch(axes.axis_of(output), output.ndim)
+                found[name] = Layer(
+                    name,
+                    type(module).__name__,
+                    tuple(output.shape[1:]),
+                    axis,
+                    "" if axis is None else BY_OPERATIONS,
+                    per_sample=output.shape[:1] == x.shape[:1],
+                    holds_layers=holds_layers,
+                    repeats=before is None or (before.shape == output.shape and torch.equal(before, output)),
+                )
+                before = output.clone()
 
             return hook
 
         with ExitStack() as stack:
-            for name, module in self.net.named_modules():
+            for name, module in reachable_modules(self.net):
                 if name:
-                    stack.enter_context(module.register_forward_hook(note(name)))
+                    stack.enter_context(module.register_forward_hook(note(name, any(True for _ in module.children()))))
             stack.enter_context(at_rest(self.net))
             stack.enter_context(torch.inference_mode())
-            self.logits(self.blank())
-        return tuple(found.values())
-
-    def _is_feature_map(self, layer: Layer) -> bool:
-        """Only leaves: a container's output is that of the last module inside it, which has the plainer kind."""
-        return super()._is_feature_map(layer) and not any(self.net.get_submodule(layer.name).children())
+            stack.enter_context(axes)
+            self.logits(x)
+        return told_by_shape(tuple(found.values()), self.spatial_shape)
 
     def network(self) -> TorchNetwork:
         return torch_network(self.net, self)
@@ -210,11 +324,24 @@ class TorchModel(Model):
         )
 
     def _weights(self) -> Iterator[tuple[str, bytes]]:
-        for name, value in sorted(self.net.state_dict().items()):
-            if isinstance(value, torch.Tensor):
-                raw = value.detach().cpu().contiguous()
-                values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
-                yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
+        return state_bytes(self.net)
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: tensors that are plain attributes of modules."""
+        return hidden_tensors(self.net)
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
+
+
+def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+    """Return what replaces a module's output; earlier calls of it that give other shapes are left alone."""
+    return replacement.to(output.dtype, copy=True) if output.shape[1:] == replacement.shape[1:] else output
+
+
+def _laid_out(x: torch.Tensor, layout: str) -> torch.Tensor:
+    """Return inputs in a memory format."""
+    return x.contiguous(memory_format=torch.channels_last) if layout == "channels_last" else x
 
 
 @contextmanager
@@ -229,8 +356,11 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+            if query.layer_gradients and not output.is_floating_point():
+                raise NotApplicable(f"The layer {name!r} gives {output.dtype}, which has no gradient. {OTHERWISE}")
             if query.layer_gradients and name in query.layers and not output.requires_grad:
-                output = output.detach().requires_grad_()
+                # A copy of what was computed in inference mode may have a gradient.
+                output = (output.clone() if output.is_inference() else output.detach()).requires_grad_()
             kept[name] = output
             return output.clone()
 

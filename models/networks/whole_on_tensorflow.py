@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ...errors import NotApplicable
 from ..base import Model
-from ..probes.keras_layers import final_softmax, named_layers, without_softmax
+from ..probes.keras_layers import named_layers, without_layer
 from ..queries import PassCount
 
 
@@ -82,11 +82,14 @@ def ending_in_logits(model: Model) -> Iterator[keras.Model]:
     Raises
     ------
     NotApplicable
-        If the model is no graph of layers, so that no layer's output can be asked for.
+        If the model is no graph of layers, so that no layer's output can be asked for, or its logits are made of its
+        outputs.
     """
     if not isinstance(model.net, keras.Sequential) and not getattr(model.net, "inputs", None):
         raise NotApplicable(f"{model.name} is neither a functional nor a Sequential Keras model")
-    with without_softmax(final_softmax(model.net)), tf.device(model.device):
+    if model.reading.undone != "nothing" or model.conventions.outputs is not None:
+        raise NotApplicable(f"{model.name} does not return its logits itself: they are made of its outputs")
+    with without_layer(named_layers(model.net), model.reading.left_out), tf.device(model.device):
         yield model.net
 
 

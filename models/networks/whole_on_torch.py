@@ -54,7 +54,7 @@ def rectifiers_out_of_sight(model: Model) -> int:
         for module in model.net.modules():
             if isinstance(module, torch.nn.ReLU):
                 stack.enter_context(module.register_forward_hook(lambda *ignored: calls.append(None)))
-        return rectifier_calls(model.net, model.prepared(model.blank())) - len(calls)
+        return rectifier_calls(lambda: model.logits(model.blank())) - len(calls)
 
 
 @contextmanager

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from ..outputs import Ending, EndingFunction
+
+_ENDINGS: dict[Any, EndingFunction] = {
+    keras.activations.softmax: "softmax",
+    keras.activations.log_softmax: "log_softmax",
+    keras.activations.sigmoid: "sigmoid",
+    keras.activations.log_sigmoid: "log_sigmoid",
+}
+# Layers whose call ends in their activation; others may use theirs inside, as recurrent ones do.
+_ACTIVATED = tuple(kind.call for kind in (keras.layers.Activation, keras.layers.Dense, keras.layers.EinsumDense))
 
 
 def named_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
@@ -22,6 +34,15 @@ def named_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
 
     visit(net, "")
     return found
+
+
+def plain_variables(net: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
+    """Yield the variables of TensorFlow's own that layers hold, which Keras does not count among their weights."""
+    known = {id(variable.value) for variable in net.variables}
+    for name, layer in {"": net, **named_layers(net)}.items():
+        for attribute, value in sorted(vars(layer).items()):
+            if isinstance(value, tf.Variable) and id(value) not in known:
+                yield f"{name}.{attribute}".lstrip("."), value
 
 
 @contextmanager
@@ -81,29 +102,43 @@ def replaced_call(
 
 
 @contextmanager
-def without_softmax(layer: keras.layers.Layer | None) -> Iterator[None]:
-    """Make a layer that ends in softmax return what stands before it."""
-    if layer is None:
+def without_layer(layers: Mapping[str, keras.layers.Layer], name: str | None) -> Iterator[None]:
+    """While active, let a layer that `ending_function` knows return what stands before its function."""
+    if name is None:
         yield
-    elif isinstance(layer, keras.layers.Softmax):
-        with replaced_call(layer, lambda call: lambda inputs, *rest, **options: inputs):
+    elif isinstance(layers[name], keras.layers.Softmax):
+        with replaced_call(layers[name], lambda call: lambda inputs, *rest, **options: inputs):
             yield
     else:
-        with replaced_activation(layer, keras.activations.linear):
+        with replaced_activation(layers[name], keras.activations.linear):
             yield
 
 
-def final_softmax(net: keras.Model) -> keras.layers.Layer | None:
-    """Return the layer whose softmax gives the model's output, or None where there is none or it cannot be told."""
-    layer: Any = net
-    while isinstance(layer, keras.Model):
-        if isinstance(layer, keras.Sequential):
-            layer = layer.layers[-1] if layer.layers else None
-        elif getattr(layer, "outputs", None):
-            history = getattr(layer.outputs[0], "_keras_history", None)
-            layer = None if history is None else history.operation
-        else:
-            return None
+def ending_function(layer: keras.layers.Layer) -> EndingFunction | None:
+    """Return what a layer ends in, over the last axis, where that makes probabilities of logits; else None."""
     if isinstance(layer, keras.layers.Softmax):
-        return layer
-    return layer if getattr(layer, "activation", None) is keras.activations.softmax else None
+        return "softmax" if layer.axis in (-1, 1) else None
+    if getattr(type(layer), "call", None) not in _ACTIVATED:
+        return None
+    return _ENDINGS.get(layer.activation)
+
+
+def final_layer(layers: Mapping[str, keras.layers.Layer], scores: Callable[[], Any]) -> Ending | None:
+    """Return the layer whose output is the network's, if `ending_function` knows it and it is called this once alone.
+
+    Parameters
+    ----------
+    layers
+        The network's, by name.
+    scores
+        Calls it and returns its class scores: the very tensor that a layer returned, where that is so.
+    """
+    known = {name: function for name, layer in layers.items() if (function := ending_function(layer)) is not None}
+    seen: dict[str, list[Any]] = {name: [] for name in known}
+    with ExitStack() as stack:
+        for name in known:
+            stack.enter_context(watched(layers[name], seen[name].append))
+        returned = scores()
+    found = (name for name, outputs in seen.items() if len(outputs) == 1 and outputs[0] is returned)
+    name = next(found, None)
+    return None if name is None else Ending(name, known[name])

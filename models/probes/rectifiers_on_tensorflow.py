@@ -1,7 +1,8 @@
 """Modified backward passes through ReLUs in TensorFlow, by overriding the gradient of the operations themselves.
 
 The override acts while a graph is traced, so layers, fused activations (``Conv2D(activation="relu")``) and plain
-``tf.nn.relu`` calls are all covered, and the Keras model is not touched.
+``tf.nn.relu`` calls are all covered, and the Keras model is not touched. Each gradient that follows a rule is noted,
+so that those out of the override's reach can be counted.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..queries import BackwardRule
-
-_RECTIFIERS = ("Relu", "Relu6")
+from ..queries import BackwardRule, Rectifiers
+from .reach_on_tensorflow import REACHED, RECTIFIERS, between, function_library, rectifiers_in
 
 
 @contextmanager
@@ -26,15 +26,35 @@ def rectifier_rule(rule: BackwardRule | None) -> Iterator[None]:
         return
     _register_gradients()
     graph = tf.compat.v1.get_default_graph()
-    with graph.gradient_override_map(dict.fromkeys(_RECTIFIERS, f"Heatmark_{rule}")):
+    with graph.gradient_override_map(dict.fromkeys(RECTIFIERS, f"Heatmark_{rule}")):
         yield
 
 
-def has_rectifier(function: Any) -> bool:
-    """Return whether a concrete function's graph, with all that it calls, has a ReLU or ReLU6."""
-    definition = function.graph.as_graph_def()
-    nodes = [*definition.node, *(node for inner in definition.library.function for node in inner.node_def)]
-    return any(node.op in _RECTIFIERS for node in nodes)
+def rectifiers_of(function: Any) -> int:
+    """Return how many ReLUs and ReLU6 a concrete function's graph has, with all that it calls."""
+    return rectifiers_in(function.graph.get_operations(), function_library(function.graph))
+
+
+def reached(x: tf.Tensor, score: tf.Tensor, before: int) -> Rectifiers:
+    """Return how many ReLUs lie between inputs and score, and how many of them a rule's gradient went through.
+
+    To be called while a graph is traced under a rule, after gradients were taken.
+
+    Parameters
+    ----------
+    x, score
+        What the gradient was taken at, and of.
+    before
+        How many operations the graph had before.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    there = rectifiers_in(between(graph, x, score, before), function_library(graph))
+    caught = len({operation.name for operation in graph.get_collection(REACHED)})
+    where = (
+        "they are computed inside a loop, a loaded function, tf.recompute_grad or another function with a gradient "
+        "of its own; call the layers directly"
+    )
+    return Rectifiers(min(caught, there), max(0, there - caught), where if there > caught else "")
 
 
 @cache
@@ -43,6 +63,7 @@ def _register_gradients() -> None:
 
     @tf.RegisterGradient("Heatmark_guided")
     def guided(operation: Any, gradient: Any) -> Any:
+        operation.graph.add_to_collection(REACHED, operation)
         active = operation.inputs[0] > 0
         if operation.type == "Relu6":
             active &= operation.inputs[0] < 6
@@ -50,4 +71,5 @@ def _register_gradients() -> None:
 
     @tf.RegisterGradient("Heatmark_deconvnet")
     def deconvnet(operation: Any, gradient: Any) -> Any:
+        operation.graph.add_to_collection(REACHED, operation)
         return tf.nn.relu(gradient)

@@ -6,6 +6,7 @@ hook is touched, and in-place, functional and shared ReLUs are all covered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ..queries import BackwardRule
+from ..queries import BackwardRule, Computed, Rectifiers
+from .operations_on_torch import operations_of
+from .reach_on_torch import scripted_parts, why_out_of_reach
 
 
 class _GuidedRectifier(torch.autograd.Function):
@@ -74,17 +77,40 @@ class RectifierRule(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def has_rectifier(net: torch.nn.Module, x: torch.Tensor) -> bool:
-    """Return whether a forward pass of ``x`` calls ReLU or ReLU6 anywhere."""
-    return rectifier_calls(net, x) > 0
+def rectifiers(net: torch.nn.Module, forward: Callable[[], Any]) -> Rectifiers:
+    """Return how many ReLUs and ReLU6 the network computes while ``forward`` calls it, and what a rule reaches.
+
+    Those that a rule reaches are called from Python. All that are computed, in TorchScript and inside PyTorch's own
+    operations too, are counted where they reach the processor; what a compiler fused there, in its code.
+    """
+    watch = _Watch()
+    with watch:
+        computed = operations_of(net, forward)
+    there = sum(_is_rectifier(item) for item in computed)
+    missed = max(0, there - watch.calls)
+    if not missed:
+        missed = sum(_in_script(module) for module in scripted_parts(net).values())
+    where = why_out_of_reach(net) or (
+        "they are computed inside an operation of PyTorch's own; write them as torch.nn.ReLU or torch.relu"
+    )
+    return Rectifiers(watch.calls, missed, where if missed else "")
 
 
-def rectifier_calls(net: torch.nn.Module, x: torch.Tensor) -> int:
-    """Return how often a forward pass of ``x`` calls ReLU or ReLU6, by modules and functions alike."""
+def rectifier_calls(forward: Callable[[], Any]) -> int:
+    """Return how often ``forward`` calls ReLU or ReLU6, by modules and functions alike."""
     watch = _Watch()
     with torch.no_grad(), watch:
-        net(x)
+        forward()
     return watch.calls
+
+
+def _is_rectifier(operation: Computed) -> bool:
+    return operation.bounded or operation.name.removesuffix("_") in ("relu", "relu6")
+
+
+def _in_script(module: Any) -> int:
+    """Return how many ReLUs stand in a compiled module's code."""
+    return len(re.findall(r"aten::relu6?_?\(", str(module.inlined_graph)))
 
 
 class _Watch(TorchFunctionMode):

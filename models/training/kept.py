@@ -25,6 +25,8 @@ from .recipe import Epoch, Progress, TrainingRecipe, fit, for_few_samples, measu
 from .training_data import TrainingData, training_data
 
 _SUFFIX = ".safetensors"
+_SEEN, _HELD_OUT, _FOLDER = "seen", "held_out", "folder"
+"""Under which the record has the ids of the samples that were trained on, the number of others, and where they lay."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 #: How each network is trained unless told otherwise.
@@ -55,6 +57,11 @@ class TrainedModel:
     """What it was trained on, and with."""
     digest: str
     """The SHA-256 of its weights."""
+    seen: int = 0
+    held_out: int = 0
+    """How many of the dataset's samples it was trained on, and how many were kept for testing, where these were drawn
+    from it; 0 where the data comes with a split of its own.
+    """
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,10 @@ def trained_weights(
         "raw_values": asdict(data.values),
         "history": [asdict(epoch) for epoch in history],
     }
+    if data.seen:
+        metadata[_SEEN] = list(data.seen)
+        metadata[_HELD_OUT] = len(data.split.test_x)
+        metadata[_FOLDER] = None if data.folder is None else str(data.folder.resolve())
     return StoredWeights(weights, metadata)
 
 
@@ -169,6 +180,33 @@ def trained_path(name: str) -> Path:
 def trained_names() -> list[str]:
     """Return the names of all networks trained with `train`, sorted."""
     return sorted(path.name.removesuffix(_SUFFIX) for path in cache_folder("trained").glob(f"[!.]*{_SUFFIX}"))
+
+
+def unseen_positions(name: str, dataset: Dataset) -> list[int] | None:
+    """Return which samples of a dataset a network trained here was not trained on.
+
+    None where nothing of the dataset was drawn for its training: for networks of the zoo and of one's own files, other
+    data, data with a split of its own, and networks trained before samples were recorded.
+    """
+    if ":" in name or name in MODELS.names() or name not in trained_names():
+        return None
+    try:
+        record = load_metadata(trained_path(name))
+    except StorageError:
+        return None
+    seen = frozenset(record.get(_SEEN) or ())
+    if not seen:
+        return None
+    same_folder = dataset.folder is not None and str(dataset.folder.resolve()) == record.get(_FOLDER)
+    if not same_folder and dataset.revision != record.get("revision"):
+        return None
+    unseen = [index for index in range(len(dataset)) if dataset.sample_id(index) not in seen]
+    if not unseen:
+        raise BadInput(
+            f"{name} was trained on all {len(dataset)} samples of {dataset.title} that are there now: none is left to "
+            "judge it by. Add pictures that it has not seen, or take all with --part all."
+        )
+    return unseen if len(unseen) < len(dataset) else None
 
 
 def read_record(path: Path, name: str) -> TrainedModel:
@@ -229,6 +267,8 @@ def _record(metadata: Mapping[str, Any], path: Path, name: str) -> TrainedModel:
             metadata["dataset"],
             metadata["framework"],
             metadata["digest"],
+            len(metadata.get(_SEEN) or ()),
+            int(metadata.get(_HELD_OUT) or 0),
         )
     except (KeyError, TypeError, IndexError) as error:
         raise StorageError(f"{path} has no training record ({error!r}). Delete it and train again.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,10 @@ class TrainingData:
     """One name per class."""
     values: RawValues
     """What the data says of its raw values."""
+    folder: Path | None = None
+    """Where the data lies, or None."""
+    seen: tuple[str, ...] = ()
+    """The ids of the training samples, where they were drawn; empty where the dataset has a split of its own."""
 
     @property
     def input_shape(self) -> Shape:
@@ -64,14 +69,18 @@ def training_data(source: str | Dataset, seed: int, size: int | None = None) -> 
     dataset = load_dataset(source)
     shape = _input_shape(dataset, size)
     parts = _own_split(dataset)
-    split = (
-        _drawn(*_labelled(dataset, shape), seed, dataset)
-        if parts is None
-        else Split(*_labelled(parts[0], shape), *_labelled(parts[1], shape))
-    )
+    seen: tuple[str, ...] = ()
+    if parts is None:
+        x, y, ids = _labelled(dataset, shape)
+        test = _drawn(y, seed, dataset)
+        split = Split(x[~test], y[~test], x[test], y[test])
+        seen = tuple(name for name, held_out in zip(ids, test, strict=True) if not held_out)
+    else:
+        split = Split(*_labelled(parts[0], shape)[:2], *_labelled(parts[1], shape)[:2])
     _report_left_out(dataset)
+    names = tuple(dataset.class_names)
     return TrainingData(
-        split, dataset.name, dataset.title, dataset.revision, tuple(dataset.class_names), dataset.raw_values
+        split, dataset.name, dataset.title, dataset.revision, names, dataset.raw_values, dataset.folder, seen
     )
 
 
@@ -95,8 +104,8 @@ def _input_shape(dataset: Dataset, size: int | None) -> Shape:
     return (*spatial, channels)
 
 
-def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labelled samples as float32 (n, *shape) and int64 (n,)."""
+def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the labelled samples as float32 (n, *shape) and int64 (n,), with their ids."""
     batch = dataset.take(len(dataset), ArrayFormat(shape))
     known = batch.y >= 0
     if np.unique(batch.y[known]).size < 2:
@@ -104,7 +113,7 @@ def _labelled(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
             f"The dataset {dataset.name} has fewer than two classes to tell apart. "
             "Sort the pictures into one folder per class."
         )
-    return batch.x[known], batch.y[known]
+    return batch.x[known], batch.y[known], [name for name, is_known in zip(batch.ids, known, strict=True) if is_known]
 
 
 def _report_left_out(dataset: Dataset) -> None:
@@ -115,8 +124,8 @@ def _report_left_out(dataset: Dataset) -> None:
         _LOGGER.warning("... and %d more files", len(dataset.skipped) - _NAMED_FILES)
 
 
-def _drawn(x: np.ndarray, y: np.ndarray, seed: int, dataset: Dataset) -> Split:
-    """Keep a fifth of every class (at least one sample) for testing."""
+def _drawn(y: np.ndarray, seed: int, dataset: Dataset) -> np.ndarray:
+    """Return which samples are kept for testing, boolean (n,): a fifth of every class, at least one."""
     generator = np.random.default_rng(seed)
     test = np.zeros(len(y), bool)
     for label in np.unique(y):
@@ -125,4 +134,4 @@ def _drawn(x: np.ndarray, y: np.ndarray, seed: int, dataset: Dataset) -> Split:
             name = dataset.class_names[label]
             raise BadInput(f"The class {name!r} of {dataset.name} has one sample; training and testing take two.")
         test[rows[: max(1, round(_TEST_SHARE * len(rows)))]] = True
-    return Split(x[~test], y[~test], x[test], y[test])
+    return test

@@ -8,11 +8,14 @@ rules for operators that nobody declared. Classification uses none of them, so d
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
-
-import torch
 
 from ...errors import MissingExtra
 
@@ -20,6 +23,9 @@ _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
+
+_SHAPE_RULES = "torchvision._meta_registrations"
+"""The module that registers shape rules; torchvision has tried to load its compiled library before it imports this."""
 
 
 def import_torchvision() -> ModuleType:
@@ -31,24 +37,45 @@ def import_torchvision() -> ModuleType:
         If torchvision is not installed.
     """
     try:
-        return _imported()
+        with torchvision_importable():
+            return importlib.import_module("torchvision")
     except ModuleNotFoundError as error:
         raise MissingExtra("torchvision is not installed. Install it with: pip install 'heatmark[torch]'") from error
 
 
-def _imported() -> ModuleType:
+@contextmanager
+def torchvision_importable() -> Iterator[None]:
+    """Let whoever imports torchvision meanwhile (a user's own file, another library) find its operators declared."""
+    finder = _DeclaringFinder()
+    sys.meta_path.insert(0, finder)
     try:
-        return importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-    _declared()
-    return importlib.import_module("torchvision")
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def compiled_operators_missing() -> bool:
+    """Return whether torchvision, once imported, lacks its compiled operators, such as those of detection."""
+    return not importlib.import_module("torchvision.extension")._has_ops()
+
+
+class _DeclaringFinder(MetaPathFinder):
+    """Finds nothing itself, but declares the missing operators when the module is looked for that needs them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return None: the finders after this one go on."""
+        if fullname == _SHAPE_RULES:
+            _declared()
+        return None
 
 
 @cache
 def _declared() -> Any:
     """Declare the missing operators; the cache keeps the library, without which they would vanish again."""
+    import torch
+
     make_library: Any = torch.library.Library  # PyTorch does not say its types
     library = make_library("torchvision", "FRAGMENT")
     for name, schema in _SCHEMAS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -204,24 +205,53 @@ def test_prepare_reports_a_dataset() -> None:
 
 
 def test_doctor_tells_versions_devices_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatmark.benchmark.setting import environment
+    from heatmark.benchmark.setting import diagnosis
 
     monkeypatch.setattr(
-        environment,
-        "_framework_report",
-        lambda name: environment.FrameworkReport(name, "1.0", ("cpu",)),
+        diagnosis, "imported_apart", lambda: {"torch": {"devices": ["cpu"]}, "keras": {"problem": "?!"}}
     )
-    monkeypatch.setitem(environment.EXTRAS, "samples", ("no-such-package",))
+    monkeypatch.setattr(diagnosis, "misfits", lambda packages: ["a 1 needs b<2, and 2 is installed"])
+    monkeypatch.setitem(diagnosis.EXTRAS, "samples", ("no-such-package",))
     text = called("doctor").stdout
     assert "torch runs on" in text and "cores" in text
     assert "Missing: no-such-package. Install with: pip install 'heatmark[samples]'" in text
+    assert "\nkeras: ?!\n" in text and "Does not fit: a 1 needs b<2, and 2 is installed\n" in text
+    assert "everything can be imported" not in text
 
 
-def test_doctor_looks_into_a_framework_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_imports_packages_in_processes_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that raises, one that ends its process, and those after them that work."""
+    from heatmark.benchmark.setting import diagnosis
+
+    (tmp_path / "raising.py").write_text("print('chatter')\nraise OSError('libfoo.so.3 is missing')\n")
+    (tmp_path / "dying.py").write_text("import os\nos._exit(7)\n")
+    (tmp_path / "fine.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setattr(diagnosis, "TOGETHER", (("raising", "dying", "absent", "fine"),))
+    monkeypatch.setattr(diagnosis, "package_version", lambda name: None if name == "absent" else "1")
+    found = diagnosis.imported_apart()
+    assert "OSError: libfoo.so.3 is missing" in found["raising"]["problem"]
+    assert "exit status 7" in found["dying"]["problem"]
+    assert found["fine"].get("problem") is None and "absent" not in found
+    assert not {"raising", "dying", "fine"} & set(sys.modules)
+
+
+def test_doctor_finds_the_devices_of_a_framework() -> None:
     pytest.importorskip("torch")
-    from heatmark.benchmark.setting.environment import _framework_report
+    from heatmark.benchmark.setting.diagnosis import import_and_tell
 
-    assert _framework_report("torch").devices[0] == "cpu"
+    assert import_and_tell("torch")["devices"][0] == "cpu"
+
+
+def test_doctor_says_which_versions_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from heatmark.benchmark.setting import diagnosis
+
+    wanted = {"one": ["two<2,>=1", "absent>=1", "three>9; extra == 'more'", "four>9; python_version < '3'"], "two": []}
+    versions = {"one": "1.0", "two": "2.5", "three": "1", "four": "1"}
+    monkeypatch.setattr(diagnosis, "_requirements", lambda name: wanted[name])
+    monkeypatch.setattr(diagnosis, "package_version", versions.get)
+    (found,) = diagnosis.misfits(["one", "two", "one"])
+    assert found == "one 1.0 needs two<2,>=1, and 2.5 is installed: pip install 'two<2,>=1'"
 
 
 def test_training_prints_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

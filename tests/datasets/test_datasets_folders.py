@@ -59,6 +59,18 @@ def test_class_names_are_the_folders_in_natural_order(tmp_path):
     assert data.title == tmp_path.name and data.skipped == () and len(set(batch.ids)) == 6
 
 
+def test_names_that_are_no_text_are_spelt_out(tmp_path):
+    latin = os.fsdecode(b"caf\xe9")
+    for folder in (latin, "tea"):
+        save(tmp_path / folder / f"{latin}.png")
+    (tmp_path / f"{latin}.txt").write_text("no picture")
+    data = folder_of(tmp_path)
+    assert data.class_names == ("caf\\xe9", "tea") and data.take(2, RGB).y.tolist() == [0, 1]
+    assert data.take(2, RGB).ids == ("caf\\xe9/caf\\xe9.png", "tea/caf\\xe9.png")
+    assert [os.path.basename(item.path) for item in data.skipped] == ["caf\\xe9.txt"]  # noqa: PTH119
+    assert folder_of(tmp_path / latin).title == "caf\\xe9"
+
+
 def test_a_flat_folder_has_no_classes(tmp_path):
     for number in (10, 9, 1):
         save(tmp_path / f"p{number}.png")

@@ -124,5 +124,5 @@ class TestInformationCurves:
             evaluate_batch(subject, inputs, maps, target, metrics, logits=known)
             return subject.passes.forward - before
 
-        assert passes("sic") == passes("aic") == passes("sic", "aic") == 3 * 14
-        assert passes("sic", "aic[magnitude=true]") == 2 * 3 * 14
+        assert passes("sic") == passes("aic") == passes("sic", "aic") == 3 * 15
+        assert passes("sic", "aic[magnitude=true]") == 2 * 3 * 15

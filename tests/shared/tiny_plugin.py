@@ -37,6 +37,9 @@ class TinyPictures(Dataset):
     def __len__(self) -> int:
         return SAMPLES
 
+    def label(self, index: int) -> int:
+        return index % 3
+
     def sample(self, index: int) -> Sample:
         array = np.random.default_rng(index).random((8, 8, 1), dtype=np.float32)
         return Sample(f"picture/{index}", array, index % 3)
@@ -65,9 +68,16 @@ def network() -> Any:
 def counted(request: Any, *, shade: Annotated[float, Doc("brightness", low=0)] = 1.0, pause: float = 0.0) -> Any:
     """The input itself; every call is counted."""
     time.sleep(pause)
-    with (_folder() / "calls").open("a", encoding="utf-8") as file:
-        file.write(f"{shade:g}\n")
+    # A batch that is explained again for its time alone does not count: the model is the same, which no two runs share.
+    seen = [request.model, shade, np.asarray(request.x).tobytes()]
+    if not any(model is seen[0] and rest == seen[1:] for model, *rest in _COUNTED):
+        _COUNTED.append(seen)
+        with (_folder() / "calls").open("a", encoding="utf-8") as file:
+            file.write(f"{shade:g}\n")
     return request.x * shade
+
+
+_COUNTED: list[list[Any]] = []
 
 
 @register_method("crashing", family="test", signed=True)

@@ -1,0 +1,200 @@
+"""Presets, with nothing set beside them, against the code that they are named after, written out a second time.
+
+The sources are those that docs/metrics.md names. Everything is computed from what the network itself gets: pictures
+after normalisation, as the public code has them; so a preset whose fill is not the network's zero does not pass.
+"""
+
+from __future__ import annotations
+
+import networks
+import numpy as np
+import pytest
+from networks import FRAMEWORKS, native, pictures
+
+import heatmark as hm
+from heatmark.metrics.perturbing.fills import rise_kernel
+from heatmark.models.architecture.nodes import initial_weights
+from heatmark.models.base import Model
+from heatmark.models.normalization import Normalization
+from heatmark.models.wrap import wrap
+
+SIDE = 56
+SIZE = SIDE * SIDE
+MEAN, DEVIATION = 0.4, 0.5
+
+
+def biased_model(framework: str, shape: tuple[int, ...]) -> Model:
+    """A small network with biases, so that the blank's logits are not zero, and with a zero that is not black."""
+    architecture, random = networks.plain(shape), np.random.default_rng(5)
+    weights = {
+        name: 2 * value if "weight" in name else random.uniform(0.1, 0.4, value.shape).astype(np.float32)
+        for name, value in initial_weights(architecture, 5).items()
+    }
+    native_shape = (3, *shape[:2]) if framework == "torch" else shape
+    network = networks.built(architecture, framework, weights)
+    return wrap(network, Normalization((MEAN,) * 3, (DEVIATION,) * 3), native_shape)
+
+
+class Subject:
+    """A network with its normalisation, two pictures, their classes, and signed maps without ties."""
+
+    def __init__(self, framework: str) -> None:
+        shape = (SIDE, SIDE, 3)
+        self.model = biased_model(framework, shape)
+        raw = pictures(6, shape, seed=3)
+        logits = self.model.outputs(native(self.model, raw))
+        # Those that are furthest above the blank, so that nothing is undefined.
+        blank = self.logits(np.zeros((1, *shape)))[0]
+        chosen = np.argsort(-(logits - blank).max(axis=1))[:2]
+        self.raw, self.target = raw[chosen], (logits - blank)[chosen].argmax(axis=1)
+        assert (logits[chosen, self.target] > np.maximum(blank[self.target], 0)).all()
+        self.images = (self.raw.astype(np.float64) - MEAN) / DEVIATION
+        noise = np.random.default_rng(1).standard_normal((2, SIDE, SIDE))
+        gradient = hm.explain(self.model, native(self.model, self.raw), "gradient", self.target)
+        evidence = gradient * self.images.sum(axis=-1)
+        # The first map names what speaks for the class first, the second what speaks against it.
+        self.maps = (np.array([1, -1])[:, None, None] * evidence / evidence.std() + 0.5 * noise).astype(np.float32)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """The logits of pictures as the network itself gets them, float64 (n, classes)."""
+        raw = (np.asarray(images) * DEVIATION + MEAN).astype(np.float32)
+        return self.model.outputs(native(self.model, raw)).astype(np.float64)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        logits = self.logits(images)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def score(self, metric: str, maps: np.ndarray | None = None) -> np.ndarray:
+        shown = self.maps if maps is None else maps
+        return hm.score(self.model, native(self.model, self.raw), shown, metric, self.target)
+
+    def __iter__(self):
+        return zip(self.images, self.maps, self.target.tolist(), strict=True)
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def subject(request):
+    return Subject(request.param)
+
+
+def ordered(heatmap: np.ndarray) -> np.ndarray:
+    return np.argsort(-heatmap.ravel(), kind="stable")
+
+
+def mixed(start: np.ndarray, finish: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return ``start`` with the pixels at ``places`` taken from ``finish``."""
+    changed = start.reshape(SIZE, 3).copy()
+    changed[places] = finish.reshape(SIZE, 3)[places]
+    return changed.reshape(start.shape)
+
+
+def wang_sides(subject: Subject, image: np.ndarray, heatmap: np.ndarray, label: int, action: str):
+    """Return shares, counts and logits in steps of 500 from the top and of 100 from the bottom, the blank's and f(x).
+
+    zifanw/interpretation, evaluation.py.
+    """
+    positive = np.maximum(heatmap.ravel().astype(np.float64), 0)
+    positive /= positive.sum()
+    count, order, blank = int((positive > 0).sum()), ordered(positive), np.zeros_like(image)
+    start, finish = (image, blank) if action == "delete" else (blank, image)
+    sides = []
+    for step, lowest in ((500, False), (100, True)):
+        numbers = np.arange(0, count, step)
+        chosen = [order[count - number : count] if lowest else order[:number] for number in numbers]
+        logits = subject.logits(np.stack([mixed(start, finish, one) for one in chosen]))[:, label]
+        sides.append((np.array([positive[one].sum() for one in chosen]), numbers, logits))
+    ends = subject.logits(np.stack([blank, image]))[:, label]
+    return sides, ends[0], ends[1]
+
+
+@pytest.mark.parametrize("metric", ["n_ord", "s_ord", "tpn", "tps"])
+def test_wang2020(subject, metric):
+    expected, below = [], []
+    for image, heatmap, label in subject:
+        sides, blank, whole = wang_sides(
+            subject, image, heatmap, label, "delete" if metric in ("n_ord", "tpn") else "insert"
+        )
+        (share, counts, high), (low_share, _, low) = sides
+        assert len(counts) >= 3 and len(low) >= 10
+        if metric == "n_ord":
+            high = np.maximum(high, blank) - blank
+            expected.append(np.trapezoid(high / high[0], counts / counts[-1]))
+            continue
+        if metric == "s_ord":
+            expected.append(np.trapezoid(np.maximum(high, blank) / (whole + 1e-16), counts / counts[-1]))
+            continue
+        if metric == "tpn":
+            high = np.maximum(high, blank)
+            high, low = high / high[0], low / low[0]
+            high, low = (one / min(1, blank / (max(one[-1], blank) + 1e-16)) for one in (high, low))
+        else:
+            below.append((high < blank).any())
+            high = high / min(whole, high[-1])
+            low = low / min(whole, high[-1])
+        grid = np.linspace(0, min(share[-1], low_share[-1]), 100001)
+        expected.append(np.trapezoid(np.abs(np.interp(grid, share, high) - np.interp(grid, low_share, low)), grid))
+    assert np.isfinite(expected).all()
+    assert metric != "tps" or any(below)  # so that a clip at the blank's logit, which the code has not here, would show
+    np.testing.assert_allclose(subject.score(f"{metric}[wang2020]"), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["deletion", "insertion"])
+def test_rise(subject, metric):
+    from scipy.ndimage import correlate
+
+    expected, step = [], SIZE // 28
+    for image, heatmap, label in subject:
+        if metric == "deletion":
+            start, finish = image, np.zeros_like(image)
+        else:
+            kernel = rise_kernel(2)[..., None].astype(np.float64)
+            start, finish = correlate(image, kernel, mode="constant"), image
+        shown = [mixed(start, finish, ordered(heatmap)[: step * number]) for number in range(29)]
+        scores = subject.probabilities(np.stack(shown))[:, label]
+        expected.append((scores.sum() - scores[0] / 2 - scores[-1] / 2) / 28)
+    np.testing.assert_allclose(subject.score(f"{metric}[rise]"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("preset", ["gradcampp", "scorecam", "torchcam"])
+def test_masked_scores(subject, preset):
+    wholes, lefts = [], []
+    for image, heatmap, label in subject:
+        wide = heatmap.astype(np.float64)
+        if preset == "torchcam":
+            mask = (wide - wide.min()) / (wide.max() - wide.min())
+        elif preset == "scorecam":
+            mask = np.zeros(SIZE)
+            mask[ordered(wide)[: SIZE // 2]] = 1
+        else:
+            mask = np.maximum(wide, 0) / wide.max()
+        mask = mask.reshape(SIDE, SIDE, 1)
+        # Grad-CAM++ multiplies the raw picture, so it fades to black; the others what the network gets.
+        faded = ((image * DEVIATION + MEAN) * mask - MEAN) / DEVIATION if preset == "gradcampp" else image * mask
+        whole, left = subject.probabilities(np.stack([image, faded]))[:, label]
+        wholes.append(whole)
+        lefts.append(left)
+    whole, left = np.array(wholes), np.array(lefts)
+    drop = 100 * np.maximum(0, whole - left) / whole
+    np.testing.assert_allclose(subject.score(f"average_drop[{preset}]"), drop, atol=1e-2)
+    np.testing.assert_array_equal(subject.score(f"average_increase[{preset}]"), 100.0 * (left > whole))
+    gain = 100 * np.maximum(0, left - whole) / (1 - whole)
+    np.testing.assert_allclose(subject.score(f"average_gain[{preset}]"), gain, atol=1e-2)
+
+
+def test_idsds(subject):
+    from scipy.stats import spearmanr
+
+    expected, cell = [], SIDE // 4
+    for image, heatmap, label in subject:
+        whole = subject.logits(image[None])[0, label]
+        sums, drops = [], []
+        for row in range(4):
+            for column in range(4):
+                place = (slice(row * cell, (row + 1) * cell), slice(column * cell, (column + 1) * cell))
+                changed = image.copy()
+                changed[place] = 0
+                sums.append(heatmap[place].sum(dtype=np.float64))
+                drops.append(whole - subject.logits(changed[None])[0, label])
+        expected.append(spearmanr(sums, drops).statistic)
+    np.testing.assert_allclose(subject.score("single_deletion[idsds]"), expected, atol=1e-9)
