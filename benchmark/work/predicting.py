@@ -11,6 +11,7 @@ from ...datasets.base import Dataset
 from ...datasets.choosing import Choice
 from ...metrics.perturbing.target_scores import TargetScores
 from ...models.base import Model
+from ...models.outputs import Link
 from .batches import UNKNOWN, known_labels, labels_fit
 from .explaining import channels_last
 
@@ -64,7 +65,7 @@ def answers(model: Model, dataset: Dataset, top: int, pictures: int, size: int) 
     for batch in dataset.batches(size, model):
         logits = np.asarray(model.outputs(batch.x), dtype=np.float64)
         labels = known_labels(batch.y, logits.shape[1], fit)
-        losses = -TargetScores.of(logits, np.maximum(labels, 0)).log_probability
+        losses = -TargetScores.of(logits, np.maximum(labels, 0), model.link).log_probability
         order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
         kept = channels_last(model, batch.x) if shown.intersection(batch.indices.tolist()) else None
         for row, name in enumerate(batch.ids):
@@ -72,14 +73,14 @@ def answers(model: Model, dataset: Dataset, top: int, pictures: int, size: int) 
                 name,
                 int(labels[row]),
                 tuple(order[row].tolist()),
-                _probabilities(logits[row], order[row].tolist()),
+                _probabilities(logits[row], order[row].tolist(), model.link),
                 float(losses[row]) if labels[row] != UNKNOWN else float("nan"),
                 kept[row] if kept is not None and int(batch.indices[row]) in shown else None,
             )
 
 
-def _probabilities(logits: np.ndarray, classes: Sequence[int]) -> tuple[float, ...]:
+def _probabilities(logits: np.ndarray, classes: Sequence[int], link: Link) -> tuple[float, ...]:
     """Return the probabilities of some classes, as metrics have them."""
     repeated = np.repeat(logits[None], len(classes), axis=0)
-    found: list[float] = TargetScores.of(repeated, np.asarray(classes)).probability.tolist()
+    found: list[float] = TargetScores.of(repeated, np.asarray(classes), link).probability.tolist()
     return tuple(found)
