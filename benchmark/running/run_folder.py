@@ -77,9 +77,10 @@ def settled(store: RunStore, suite: Suite, *, asked: bool, add: bool, force: boo
     if force:
         return suite, True
     words = "; ".join(_in_words(name, there.get(name), suite.plain()[name]) for name in differing[:NAMED])
+    join = "" if set(differing) & set(_SHARED) else ", join the two with --add"
     raise BadInput(
         f"{store.path} holds another run, {store.run.get('name') or there.get('name')}. It differs in {words}. "
-        "Choose another folder with --out, join the two with --add, or replace that run with --force."
+        f"Choose another folder with --out{join}, or replace that run with --force."
     )
 
 
