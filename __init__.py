@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .benchmark.checking.examine import check as check
     from .benchmark.evaluate import evaluate as evaluate
     from .benchmark.rescore import score_run as score_run
     from .benchmark.run import run as run
@@ -41,6 +42,7 @@ _HOMES = {
     "NotApplicable": "errors",
     "Reference": "registry",
     "audit_metrics": "leaderboards.audits.auditing",
+    "check": "benchmark.checking.examine",
     "evaluate": "benchmark.evaluate",
     "explain": "methods.explain",
     "leaderboard": "leaderboards.board",

@@ -25,8 +25,16 @@ class NetworkFailed(BadInput):
     """A network that raised an error of its own or its framework's when it was asked."""
 
 
+class Untrusted(HeatmarkError):
+    """A network that failed its examination, so that nothing was measured with it; the message has the remedies."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
+
+
+class NetworkChanged(HeatmarkError):
+    """Something that ran with a network changed it, or its framework's settings, and did not put them back."""
 
 
 class MissingExtra(HeatmarkError, ImportError):

@@ -80,7 +80,8 @@ def run(
     add
         Where the folder holds another run: have one that holds what both name.
     force
-        Where the folder holds another run: replace it as soon as this one has ended; finished cells are kept.
+        Where the folder holds another run: replace it as soon as this one has ended; finished cells are kept. Also go
+        on where a network fails its examination (see `heatmark.check`).
     plugins
         Modules or ``.py`` files that register methods, metrics, models or datasets.
     progress
@@ -94,6 +95,8 @@ def run(
         If a framework that was asked for, or a package that carries data, is not installed.
     StorageError
         If the folder cannot be used.
+    Untrusted
+        If a network fails its examination, with what is wrong and the remedy, before any cell runs.
     Interrupted
         At Ctrl-C, SIGTERM or SIGHUP; the message says how to resume.
     """
@@ -155,6 +158,7 @@ def run(
             title=title_of(chosen, original),
             notes=notes,
             another=another,
+            force=force,
             began=began,
         )
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import HeatmarkError, Interrupted, NotApplicable
+from ..errors import HeatmarkError, Interrupted, NotApplicable, Untrusted
 from . import options
 from .audit import audits
+from .check import check_command
 from .draw import explain_command, sweep_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
@@ -40,7 +41,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except HeatmarkError as error:
             typer.echo(f"heatmark: {error}", err=True)
-            raise typer.Exit(FAILED if isinstance(error, NotApplicable) else BAD_INPUT) from None
+            raise typer.Exit(FAILED if isinstance(error, NotApplicable | Untrusted) else BAD_INPUT) from None
 
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
+app.command("check")(check_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
 app.command("explain")(explain_command)

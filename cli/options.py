@@ -34,7 +34,10 @@ Part = Annotated[
 ]
 Add = Annotated[bool, typer.Option("--add", help="Where the folder holds another run: join the two.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Where the folder holds another run: replace it once this one has ended.")
+    bool,
+    typer.Option(
+        "--force", help="Replace another run that the folder holds; use a network that fails its examination."
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks.")]
 Cap = Annotated[

@@ -49,6 +49,7 @@ def evaluate_batch(
     *,
     masks: np.ndarray | None = None,
     explainer: Explainer | None = None,
+    signed: bool | None = None,
     values: RawValues | None = None,
 ) -> Evaluation:
     """Score the maps of one batch under all metrics.
@@ -73,6 +74,8 @@ def evaluate_batch(
         Boolean ground truth (n, *spatial), where the dataset has it.
     explainer
         How the maps were made, for metrics that explain other inputs or models too.
+    signed
+        Whether the method declares its maps signed; None where that is not known.
     values
         What the data says of its raw values, where the samples are a dataset's.
 
@@ -87,7 +90,7 @@ def evaluate_batch(
     target = np.asarray(target, np.int64)
     clean, meant = CleanMaps.of(model, maps), model.raw_values(values)
     with model.operations.on_device():
-        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
+        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer, signed))}
         rankings = _rankings(model, x, clean, metrics, reasons)
         facts = {unit: ranking.facts for unit, ranking in rankings.items()}
         needs = {
@@ -111,13 +114,47 @@ def evaluate_batch(
     return Evaluation(scores, bands, list(clean.degenerate), reasons)
 
 
-def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None) -> str:
-    """Return what a metric lacks, or an empty text."""
+def reasons_against(model: Model, x: Tensor, metrics: Sequence[Metric]) -> dict[str, str]:
+    """Return why metrics are not applicable to a model and inputs without masks, as far as no pass is needed to know.
+
+    Parameters
+    ----------
+    model
+        The model that would be explained.
+    x
+        (n, *input_shape) on the device, raw domain.
+    metrics
+        What would be scored; what is made of their maps here is noise.
+
+    Returns
+    -------
+    dict
+        Metric id to the reason; metrics that nothing speaks against are not among them.
+    """
+    noise = np.random.default_rng(0).random((int(x.shape[0]), *model.spatial_shape), dtype=np.float32)
+    clean = CleanMaps.of(model, noise)
+    with model.operations.on_device():
+        reasons = {metric.id: _MASKS for metric in metrics if "masks" in metric.measure.wants}
+        rankings = _rankings(model, x, clean, metrics, reasons)
+        needs = {
+            metric.id: [set(metric.measure.needs(one)) for one in rankings[metric.measure.unit].facts]
+            for metric in metrics
+            if metric.id not in reasons
+        }
+        _fills(model, x, needs, reasons, 0, model.raw_values())
+    return reasons
+
+
+_MASKS = "it needs ground-truth masks, and there are none"
+
+
+def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None, signed: bool | None) -> str:
+    """Return what a metric lacks, or why it has no meaning for such maps; or an empty text."""
     if "masks" in metric.measure.wants and masks is None:
-        return "it needs ground-truth masks, and there are none"
+        return _MASKS
     if "method" in metric.measure.wants and explainer is None:
         return "it explains other inputs too, and only maps were given, not the method that made them"
-    return ""
+    return metric.measure.why_not(signed)
 
 
 def _rankings(

@@ -16,6 +16,7 @@ from ..store.folder import Failure, RunStore
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.cell import CellJob
 from ..work.messages import Described, DescribedModel, NamedModel
+from .examining import examined
 from .jobs import described, do, executor_of, origins_outside
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
@@ -77,13 +78,15 @@ def carried_out(
     title: str,
     notes: tuple[str, ...],
     another: bool,
+    force: bool,
     began: float,
 ) -> Run:
     """Describe the models, plan, do what is left of one shard of the cells (all where None), and return the run.
 
     ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``title`` and ``notes`` become the run's, and its
     time is counted from ``began`` (`time.monotonic`). Where the folder holds ``another`` run, what it says of that is
-    replaced only at the end, so that a run that is stopped takes nothing away.
+    replaced only at the end, so that a run that is stopped takes nothing away. A network that fails its examination
+    stops the run unless ``force``.
     """
     suite, left_out = resolved.suite, dict[str, str]()
 
@@ -106,6 +109,7 @@ def carried_out(
             if isinstance(known, Failed):
                 store.keep(spec, known)
         left = [spec for spec, known in mine if known is None]
+        examined(left, resolved, store, executor, force=force, shown=progress, side_by_side=engine == "processes")
         jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery, suite.rule) for spec in left]
         view = view_of(left, side_by_side=engine == "processes", shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)

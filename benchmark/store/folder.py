@@ -6,6 +6,7 @@
     plan.json                 every cell that the last run expects
     cells/KEY.parquet         one row per sample; a cell is done when this file is there and readable
     failures/KEY.json         error and traceback of the last attempt; removed when the cell succeeds
+    networks/KEY.json         the examination of a network with a dataset in a framework, before its cells
     skipped/KEY.json          why a cell has no meaning, such as a layer method on a network without layers
     thumbnails/DATASET/MODEL/SAMPLE.png
 """
@@ -30,7 +31,7 @@ from .keyed import KeyedStore, read_json, read_table, write_json, write_table
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
-OWN_FOLDERS = ("cells", "failures", "scores", "skipped", "thumbnails")
+OWN_FOLDERS = ("cells", "failures", "networks", "scores", "skipped", "thumbnails")
 RUNTIME = "runtime"
 OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 
@@ -258,6 +259,21 @@ class RunStore(KeyedStore[CellSpec]):
         found = (read_table(path, FOOTER, made) for path in sorted((self.path / "scores").glob("*.parquet")))
         return [scores for scores in found if scores is not None]
 
+    def write_examination(self, key: str, spec: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
+        """Keep what the examination of a network found.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        write_json(self._examination_path(key), {"key": key, "spec": dict(spec), "answers": dict(answers)})
+
+    def examination(self, key: str) -> dict[str, Any] | None:
+        """Return the answers that `write_examination` kept, or None where there are none."""
+        record = read_json(self._examination_path(key))
+        return record.get("answers") if isinstance(record, dict) else None
+
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, as the model sees it; the file may be missing."""
         return self.path / "thumbnails" / slug(task.dataset) / slug(task.model) / f"{slug(sample)}.png"
@@ -268,6 +284,18 @@ class RunStore(KeyedStore[CellSpec]):
         if not path.exists():
             with written_whole(path) as temporary:
                 Image.fromarray(picture).save(temporary, format="PNG")
+
+    def examinations(self) -> list[dict[str, Any]]:
+        """Return what `write_examination` kept, ``spec`` and ``answers`` each, of this run's plan and earlier ones."""
+        found = (read_json(path) for path in sorted((self.path / "networks").glob("*.json")))
+        return [
+            record
+            for record in found
+            if isinstance(record, dict) and isinstance(record.get("spec"), dict) and "answers" in record
+        ]
+
+    def _examination_path(self, key: str) -> Path:
+        return self.path / "networks" / f"{key}.json"
 
     def _cell_path(self, key: str) -> Path:
         return self.path / "cells" / f"{key}.parquet"

@@ -133,7 +133,9 @@ class _Cell:
         self.batches += 1
         maps = self.times.measured(lambda: asked.maps(self.method, seed), self.batches, count)
         between, clock = model.passes, perf_counter()
-        evaluation = asked.scores(maps, self.metrics, seed, asked.explainer(self.method, seed))
+        evaluation = asked.scores(
+            maps, self.metrics, seed, asked.explainer(self.method, seed), signed=self.method.signed
+        )
         self.reasons.update(evaluation.reasons)
         model.synchronise()
         score_seconds = (perf_counter() - clock) / count

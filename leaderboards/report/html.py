@@ -25,6 +25,7 @@ from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
 from .heatmaps import galleries
+from .networks import examined_networks
 from .plots import curves_figures, ranks_figures
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
 from .verdict import verdicts
@@ -71,6 +72,7 @@ def html_report(standings: Standings) -> str:
         costs=cost_section(standings),
         curves=_figures(standings, curves_figures),
         galleries=galleries(standings),
+        networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),

@@ -16,6 +16,7 @@ from ..standings.standings import Row, Standings, Table
 from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
+from .networks import examined_networks
 from .verdict import verdicts
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
@@ -82,12 +83,20 @@ def board_markdown(standings: Standings) -> str:
     blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
         blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]
+    networks = bullets(network.summary for network in examined_networks(standings))
     failures = bullets(f"{failure.spec.label}: {failure.error}" for failure in standings.failures)
     reasons = bullets(
         f"{item.method} ({item.task}, {framework_text(item.framework)}): {item.reason}"
         for item in standings.not_applicable
     )
-    return markdown_text([*blocks, *section("## Failures", failures), *section("## Not applicable", reasons)])
+    return markdown_text(
+        [
+            *blocks,
+            *section("## Networks examined", networks),
+            *section("## Failures", failures),
+            *section("## Not applicable", reasons),
+        ]
+    )
 
 
 def _passes(row: Row) -> str:

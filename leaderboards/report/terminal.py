@@ -18,6 +18,7 @@ from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
 from ..writing.text_tables import Column, console_of, in_parts, terminal_table
+from .networks import examined_networks
 from .tables import (
     COVERAGE,
     DEGENERATE,
@@ -83,6 +84,9 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         console.print(Text("- the metric's definition gives no value for any of these samples", style="dim"))
     for agreement in standings.agreements:
         console.print(Text(agreement_text(agreement), style="yellow" if agreement.differing else ""))
+    for network in examined_networks(standings):
+        if network.found.worst != "holds":
+            console.print(Text(f"examined: {network.summary}", style="yellow"))
     _print_notes(console, standings)
 
 

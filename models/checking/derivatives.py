@@ -30,7 +30,6 @@ from ..arrays.operations import Tensor
 from ..base import Model
 from ..queries import Query
 from .finding import Finding
-from .inputs import domain_of
 
 INPUT_GRADIENT = "input gradient is the derivative"
 LAYER_GRADIENT = "default layer's gradient is the derivative"
@@ -52,7 +51,7 @@ JITTER = 0.05
 
 def input_gradient(model: Model, x: Tensor) -> Finding:
     """Compare the gradient of the predicted class's logit with respect to the first input."""
-    low, high = domain_of(model)
+    low, high = model.domain
     width, random = high - low, np.random.default_rng(0)
     first = np.asarray(model.to_numpy(x[:1]), np.float64)
     point = (low + high) / 2 + (1 - 2 * JITTER) * (first - (low + high) / 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..interface import Interface
@@ -12,17 +10,12 @@ CELLS = 4
 """Random values along each axis; between them inputs are smooth, as photographs and series are."""
 
 
-def domain_of(model: Interface) -> tuple[float, float]:
-    """Return the lowest and the highest raw value that a model takes."""
-    return model.conventions.domain or (0.0, 1.0)
-
-
 def two_inputs(model: Interface) -> np.ndarray:
     """Return two random inputs that are far apart, float32 (2, *input_shape) in the native layout.
 
     The first is smooth and spans the domain; the second is the first turned round, high where that is low.
     """
-    low, high = domain_of(model)
+    low, high = model.domain
     random = np.random.default_rng(0)
     cells = random.random((model.channels, *(min(CELLS, size) for size in model.spatial_shape)))
     for axis, size in enumerate(model.spatial_shape, start=1):
@@ -43,8 +36,3 @@ def _stretched(values: np.ndarray, axis: int, size: int) -> np.ndarray:
     first, second = (np.take(values, rows, axis=axis) for rows in (below, above))
     stretched: np.ndarray = first + (second - first) * shares
     return stretched
-
-
-def number(value: float) -> str:
-    """Return a number in at most three digits, as evidence shows it."""
-    return f"{value:.3g}" if math.isfinite(value) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...errors import NotApplicable, OutOfMemory, error_in_words
+from ...errors import HeatmarkError, NotApplicable, OutOfMemory, error_in_words
 from ..arrays.operations import Tensor
 from ..base import Model
 from .finding import Finding
@@ -32,10 +32,9 @@ class Question:
             return Finding(self.title, "inapplicable", str(reason))
         except OutOfMemory as error:
             return Finding(self.title, "doubtful", str(error))
-        except Exception as error:  # whatever a network raises is what its user has to know
+        except HeatmarkError as error:  # the network's own error among them
+            return Finding(self.title, "fails", str(error), "Methods that ask the same end in the same error.")
+        except Exception as error:  # what no one foresaw tells nothing of the network, and stops nothing
             return Finding(
-                self.title,
-                "fails",
-                f"asking it raised {type(error).__name__}: {error_in_words(error)}",
-                "Methods that ask the same of the network will end in the same error.",
+                self.title, "doubtful", f"it could not be answered: {error_in_words(error)}", "Report it to heatmark."
             )
