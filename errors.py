@@ -33,6 +33,10 @@ class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 
 
+class NetworkChanged(HeatmarkError):
+    """Something that ran with a network changed it, or its framework's settings, and did not put them back."""
+
+
 class MissingExtra(HeatmarkError, ImportError):
     """An optional package that is not installed; the message names the extra that installs it."""
 

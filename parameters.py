@@ -29,6 +29,8 @@ class Doc:
     """Inclusive bounds for numbers."""
     choices: tuple[str, ...] = ()
     """The allowed strings; a parameter that also takes arrays or numbers may still receive those."""
+    later: bool = False
+    """Added after results had been kept, with a default that changes no number: no part of a key at its default."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def evaluate(
     for method in chosen_methods.values():
         for first, part in zip(range(0, count, BATCH), whole.parts(BATCH), strict=True):
             maps = part.maps(method, seed)
-            found = part.scores(maps, chosen_metrics, seed, part.explainer(method, seed))
+            found = part.scores(maps, chosen_metrics, seed, part.explainer(method, seed), signed=method.signed)
             for name, reason in found.reasons.items():
                 raise NotApplicable(f"{name} is not applicable to {method.id} on {model.name}: {reason.rstrip('.')}.")
             frames += [

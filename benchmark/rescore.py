@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput
+from ..errors import BadInput, HeatmarkError
 from ..identity import digest
+from ..methods.registry import method_from
 from ..metrics.measure import CurveMeasure
 from ..metrics.perturbing.perturbation import Bands, Perturbation
 from ..metrics.registry import Metric, metrics_named
@@ -84,6 +85,8 @@ def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
     """Return the metric's value for each row of a cell."""
     measure = metric.measure
     assert isinstance(measure, CurveMeasure)
+    if measure.why_not(_signed(cell.spec.method)):
+        return [float("nan")] * len(cell.table)
     found = []
     for row in cell.table.to_dict("records"):
         bands = Bands.of_row(row)
@@ -98,6 +101,14 @@ def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
             )
         found.append(float(measure.value(reading)))
     return found
+
+
+def _signed(method: str) -> bool | None:
+    """Return whether a method's maps carry a sign, None where it is not registered here."""
+    try:
+        return method_from(method).signed
+    except HeatmarkError:
+        return None
 
 
 def _lacks(metric: Metric, path: Path, what: str) -> BadInput:

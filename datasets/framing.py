@@ -29,6 +29,8 @@ class Target:
     """True where the model's layout is (channels, *spatial)."""
     sizing: Sizing
     """The rule for pictures."""
+    domain: tuple[float, float] | None = None
+    """The lowest and the highest raw value that it takes, where it states them."""
 
     @property
     def text(self) -> str:
@@ -51,15 +53,15 @@ def target_of(model: InputFormat) -> Target:
             f"Expected a heatmark model (or an ArrayFormat), got {type(model).__name__}. Make one with "
             "heatmark.wrap(net) or heatmark.load_model(name)."
         )
-    shape = tuple(model.input_shape)
+    shape, domain = tuple(model.input_shape), getattr(getattr(model, "conventions", None), "domain", None)
     if not shape or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape):
         raise BadInput(f"The model's input shape {shape} must hold positive sizes. Give input_shape=... to wrap().")
     if len(shape) == 1:
-        return Target(shape, None, False, model.sizing)
+        return Target(shape, None, False, model.sizing, domain)
     if model.channel_axis == 1:
-        return Target(shape[1:], shape[0], True, model.sizing)
+        return Target(shape[1:], shape[0], True, model.sizing, domain)
     if model.channel_axis in (-1, len(shape)):
-        return Target(shape[:-1], shape[-1], False, model.sizing)
+        return Target(shape[:-1], shape[-1], False, model.sizing, domain)
     raise BadInput(f"The model's channel axis is {model.channel_axis} for inputs of shape {shape}; it must be 1 or -1.")
 
 
@@ -84,7 +86,8 @@ def framed(
     Returns
     -------
     array, mask
-        float32 in the domain, in the model's layout; boolean (*spatial), or None.
+        float32 in the model's domain, where it states one, else in the dataset's, in the model's layout; boolean
+        (*spatial), or None.
 
     Raises
     ------
@@ -97,7 +100,8 @@ def framed(
     if mask is not None and mask.shape != values.shape[: len(mask.shape)]:
         raise BadInput(f"Sample {sample.id!r}: its mask has shape {mask.shape} but its array {values.shape}.")
     if target.channels is None:
-        return _flat(sample, values, mask, target)
+        flat, mask = _flat(sample, values, mask, target)
+        return _in_domain(sample, flat, domain, target), mask
     if values.ndim != len(target.spatial) + 1:
         raise _mismatch(sample, target)
     if values.ndim == 3:
@@ -109,7 +113,7 @@ def framed(
         raise _mismatch(sample, target)
     if target.channels_first:
         values = np.moveaxis(values, -1, 0)
-    return np.ascontiguousarray(values, dtype=np.float32), mask
+    return np.ascontiguousarray(_in_domain(sample, values, domain, target), dtype=np.float32), mask
 
 
 def geometry(
@@ -174,6 +178,19 @@ def _values(sample: Sample, domain: tuple[float, float]) -> np.ndarray:
         )
     clipped: np.ndarray = np.clip(array, least, most, dtype=np.float32)
     return clipped
+
+
+def _in_domain(sample: Sample, values: np.ndarray, domain: tuple[float, float], target: Target) -> np.ndarray:
+    """Return values of [0, 1] in the domain that the model states; those of another domain are not guessed at."""
+    if target.domain is None or target.domain == domain:
+        return values
+    low, high = target.domain
+    if domain != UNIT:
+        raise BadInput(
+            f"Sample {sample.id!r} has values of the domain {domain[0]:g} to {domain[1]:g}, but {low:g} to {high:g} "
+            "was stated for the model. Choose a dataset and a model that fit, or state the domain of the data."
+        )
+    return (low + (high - low) * values).astype(np.float32)
 
 
 def _with_channels(sample: Sample, values: np.ndarray, target: Target) -> np.ndarray:

@@ -56,7 +56,7 @@ def violations(model: Model, x: Any, method: str | Method, target: Any = None, s
         found.append(f"type {first.dtype} instead of float32")
     if not np.isfinite(first).all():
         return [*found, "NaN or infinite values"]
-    if not chosen.entry.signed and (first < 0).any():
+    if not chosen.signed and (first < 0).any():
         found.append("negative values in a map declared unsigned")
     if not np.array_equal(samples, original):
         found.append("the input was changed")

@@ -16,6 +16,7 @@ from ..identity import array_digest, source_digest
 from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.queries import FRAMEWORKS, Framework
+from ..parameters import Parameter
 from ..registry import Reference, Registry
 from ..selection import Selection
 from .libraries import Library
@@ -23,6 +24,8 @@ from .libraries import Library
 Need = Literal["gradients", "layers", "feature_maps", "relu", "masks", "graph", "attention"]
 Pooling = Literal["sum", "max_abs", "none"]
 MethodFunction = Callable[..., Tensor]
+#: Whether maps carry a sign: always or never, or as the parameters, of which each has a value, say.
+Signed = bool | Callable[[Mapping[str, Any]], bool]
 
 _SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
@@ -37,8 +40,10 @@ class MethodEntry(Selectable):
         ``f(request, **parameters)``, returning (n, *input_shape) with channels, or (n, *spatial).
     """
 
-    signed: bool
-    """Whether negative values speak against the class; an unsigned map is at least zero everywhere."""
+    signed: Signed
+    """Whether negative values speak against the class; an unsigned map is at least zero everywhere. For a method with
+    its parameters chosen, ask `Method.signed`.
+    """
     pooling: Pooling = "sum"
     """How a map with channels becomes one without: the ``sum``, the largest absolute value (``max_abs``), or ``none``
     for methods that return spatial maps.
@@ -95,6 +100,14 @@ class Method(Chosen[MethodEntry]):
     inner: Method | None = None
     """The method that a wrapper wraps, or None."""
 
+    @property
+    def signed(self) -> bool:
+        """Whether its maps carry a sign, with these parameters; a wrapper's are what those of the inner method are."""
+        if self.inner is not None:
+            return self.inner.signed
+        declared = self.entry.signed
+        return declared(self.parameters) if callable(declared) else declared
+
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""
         if self.inner is not None:
@@ -120,10 +133,12 @@ class Method(Chosen[MethodEntry]):
 
     def identity(self) -> dict[str, Any]:
         """Return everything that the method's numbers depend on, as plain data."""
+        unchanged = {item.name for item in self.entry.parameters if item.doc.later and self._has_default(item)}
+        named = sorted((name, value) for name, value in self.parameters.items() if name not in unchanged)
         identity: dict[str, Any] = {
             "name": self.entry.name,
             "version": self.entry.version,
-            "parameters": {name: _identified(value) for name, value in sorted(self.parameters.items())},
+            "parameters": {name: _identified(value) for name, value in named},
         }
         data = None if self.entry.reads is None else self.parameters[self.entry.reads]
         if data is not None:
@@ -135,6 +150,10 @@ class Method(Chosen[MethodEntry]):
         if self.entry.origin != "heatmark":
             identity["source"] = source_digest(self.entry.function)
         return identity
+
+    def _has_default(self, parameter: Parameter) -> bool:
+        value = self.parameters[parameter.name]
+        return type(value) is type(parameter.default) and bool(value == parameter.default)
 
 
 METHODS: Registry[MethodEntry] = Registry(
@@ -173,7 +192,7 @@ def register_method(
     name: str,
     *,
     family: str,
-    signed: bool,
+    signed: Signed,
     pooling: Pooling = "sum",
     needs: Iterable[Need] = (),
     cost: str = "",

@@ -162,28 +162,38 @@ class Request:
     # Questions about a layer
 
     def layer(self, name: str | None) -> Layer:
-        """Return the named layer, or the default (the last feature map); NotApplicable where it has no positions."""
+        """Return the named layer, or the default (the last feature map).
+
+        Raises
+        ------
+        NotApplicable
+            If there is none, it has no positions, or it cannot be told where its channels stand.
+        """
+        model = self.model
         try:
-            layer = self.model.layer(name)
+            layer = model.layer(name)
         except BadInput as error:
             raise NotApplicable(str(error)) from error
-        flat = len(layer.shape) != len(self.model.input_shape) and self.model.tokens.grid_of(layer) is None
-        if flat or self.model.channel_axis is None:
-            raise NotApplicable(
-                f"The layer {layer.name!r} of {self.model.name} has no spatial positions: {layer.shape}."
-            )
+        if model.tokens.grid_of(layer) is None:
+            flat = len(layer.shape) != len(model.input_shape) or not layer.per_sample
+            if flat or model.channel_axis is None:
+                raise NotApplicable(
+                    f"The layer {layer.name!r} of {model.name} has no spatial positions: {layer.shape}."
+                )
+            model.channel_axis_of(layer)
         return layer
 
     def at_layer(self, name: str | None, score: ScoreKind | ScoreFunction = "logit") -> LayerAnswer:
         """Return a layer's outputs and the score's gradients there for all samples."""
-        query = Query(score, layers=(self.layer(name).name,), layer_gradients=True)
+        layer = self.layer(name)
+        query = Query(score, layers=(layer.name,), layer_gradients=True)
         stream = self.model.engine.stream(query, self.x, self.target, Pairs.grid(self.count, 1))
         parts = ((answer.activations[0], answer.layer_gradients[0]) for _, answer in stream)
         activations, gradients = self.operations.collect(parts, self.count)
-        return LayerAnswer(self.model.channels_first(activations), self.model.channels_first(gradients))
+        return LayerAnswer(self.model.maps_of(layer, activations), self.model.maps_of(layer, gradients))
 
     def native_activations(self, name: str | None) -> Tensor:
-        """Return a layer's outputs for all samples, in the native layout."""
+        """Return a layer's outputs for all samples, as the layer gives them."""
         query = Query(layers=(self.layer(name).name,))
         stream = self.model.engine.stream(query, self.x, None, Pairs.grid(self.count, 1))
         (activations,) = self.operations.collect(((answer.activations[0],) for _, answer in stream), self.count)
@@ -191,7 +201,7 @@ class Request:
 
     def activations(self, name: str | None) -> Tensor:
         """Return a layer's outputs for all samples, channels first."""
-        return self.model.channels_first(self.native_activations(name))
+        return self.model.maps_of(self.layer(name), self.native_activations(name))
 
     def attention_map(
         self, reduce: Callable[[Answer], Tensor], *, gradients: bool = False, shortcut: tuple[str, str] | None = None

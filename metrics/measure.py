@@ -49,6 +49,13 @@ class Measure(ABC):
         """Whether values stay in the registered range; protocols that read logits may have none."""
         return True
 
+    def why_not(self, signed: bool | None) -> str:
+        """Return why it has no meaning for maps that are declared ``signed``, or not; an empty text where it has one.
+
+        None stands for maps of which that is not known.
+        """
+        return ""
+
     def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
         """Return the perturbations of a sample whose scores the value is computed from."""
         return ()

@@ -49,6 +49,7 @@ def evaluate_batch(
     *,
     masks: np.ndarray | None = None,
     explainer: Explainer | None = None,
+    signed: bool | None = None,
     values: RawValues | None = None,
 ) -> Evaluation:
     """Score the maps of one batch under all metrics.
@@ -73,6 +74,8 @@ def evaluate_batch(
         Boolean ground truth (n, *spatial), where the dataset has it.
     explainer
         How the maps were made, for metrics that explain other inputs or models too.
+    signed
+        Whether the method declares its maps signed; None where that is not known.
     values
         What the data says of its raw values, where the samples are a dataset's.
 
@@ -87,7 +90,7 @@ def evaluate_batch(
     target = np.asarray(target, np.int64)
     clean, meant = CleanMaps.of(model, maps), model.raw_values(values)
     with model.operations.on_device():
-        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer))}
+        reasons = {metric.id: reason for metric in metrics if (reason := _missing(metric, masks, explainer, signed))}
         rankings = _rankings(model, x, clean, metrics, reasons)
         facts = {unit: ranking.facts for unit, ranking in rankings.items()}
         needs = {
@@ -145,13 +148,13 @@ def reasons_against(model: Model, x: Tensor, metrics: Sequence[Metric]) -> dict[
 _MASKS = "it needs ground-truth masks, and there are none"
 
 
-def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None) -> str:
-    """Return what a metric lacks, or an empty text."""
+def _missing(metric: Metric, masks: np.ndarray | None, explainer: Explainer | None, signed: bool | None) -> str:
+    """Return what a metric lacks, or why it has no meaning for such maps; or an empty text."""
     if "masks" in metric.measure.wants and masks is None:
         return _MASKS
     if "method" in metric.measure.wants and explainer is None:
         return "it explains other inputs too, and only maps were given, not the method that made them"
-    return ""
+    return metric.measure.why_not(signed)
 
 
 def _rankings(

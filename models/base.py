@@ -11,24 +11,25 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self, Unpack
 
 import numpy as np
 
-from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable, UnknownName, suggestion
+from ..errors import BadInput, HeatmarkError, NetworkFailed, NotApplicable
 from .arrays.operations import Tensor
 from .copies.randomised import ParameterLayer, randomised
 from .copies.shifted import shifted_preprocess
 from .engine import Engine
-from .graph.graph import Extraction, Network
+from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
-from .outputs import TOLERANCES, Ending, OutputReading, read
+from .outputs import TOLERANCES, OutputReading, read
+from .probes.class_names import class_numbers
+from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
+from .probes.feature_maps import feature_maps, layer_named
 from .queries import Answer, Layer, PassCount, Query
 from .token_grid import TokenLayout, maps_of_tokens
-
-_FAR = 100.0
-"""So many widths of the domain beyond it lie inputs that tell a bounded output from a logit."""
 
 
 class Model(Interface):
@@ -49,6 +50,17 @@ class Model(Interface):
             self.probe()
         assert self._classes is not None
         return self._classes
+
+    @property
+    def read_as(self) -> dict[str, Any]:
+        """What its numbers depend on besides its weights and code; empty where nothing is stated or told otherwise."""
+        given = {name: value for name, value in vars(self.conventions).items() if value is not None}
+        if self.conventions.outputs is not None:
+            given["outputs"] = getattr(self.conventions.outputs, "__qualname__", "")
+        if not self._fixed_shape:  # told by the first input, which decides on no identity
+            return {**given, "outputs_are": "told by the first input"}
+        told = {**self.reading.identity, **({"takes": self.takes_bytes} if self.takes_bytes else {})}
+        return {**given, **told}
 
     def inputs(self, x: Any) -> Tensor:
         """Return ``x`` (array or tensor, native layout) as a checked float32 batch on the device, never aliased.
@@ -120,8 +132,18 @@ class Model(Interface):
         """Answer a query, whatever the framework raises."""
 
     def targets(self, target: Any, count: int) -> np.ndarray:
-        """Return ``target`` (one class or one per sample) as int64 (count,); BadInput when out of range."""
+        """Return ``target`` (one class or one per sample, by number or name) as int64 (count,).
+
+        Raises
+        ------
+        BadInput
+            For what is no class number or out of range, and for names where none are known.
+        UnknownName
+            For a name that no class has, with near ones.
+        """
         classes = np.asarray(self.plain(target))
+        if classes.dtype.kind == "U":
+            classes = class_numbers(self.class_names, classes, self.name)
         whole = classes.dtype.kind in "iu" or (classes.dtype.kind == "f" and np.array_equal(classes, np.rint(classes)))
         if not whole:
             raise BadInput(f"The target must be whole class numbers, got {classes.dtype} values.")
@@ -146,59 +168,30 @@ class Model(Interface):
             If the network does not take inputs of its shape, or its output is not (n, classes), or there are not
             ``num_classes`` of them, or they are not what is stated of them.
         """
-        first = self.reading.told == "not yet"
-        noise = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
-        ending: Ending | None = None
+        self.conventions.require_axes(self.input_shape)
+        first, ending = self.reading.told == "not yet", None
+        start = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
         try:
-            self.settle(self.from_numpy(noise))
+            self.settle(self.from_numpy(start))
             if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):
                 self.reading = OutputReading(left_out=ending.name)
-            scores = self._scores_for(noise)
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            scores = near_scores(self)
+        except Exception as error:
             if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
                 raise
-            raise BadInput(
-                f"{self.name} ({self.framework}) failed on inputs of shape {self.input_shape}: {error}"
-            ) from error
-        if scores.ndim != 2 or len(scores) != 2:
-            raise BadInput(
-                f"{self.name} returns an output of shape {scores.shape} for 2 inputs; heatmark needs class scores of "
-                f"shape (n, classes). {_to_rows_of_scores(scores.shape)}"
-            )
-        if num_classes is not None and scores.shape[1] != num_classes:
-            raise BadInput(f"{self.name} has {scores.shape[1]} outputs, but num_classes={num_classes} was given.")
-        self._classes = int(scores.shape[1])
+            raise self.failure(Query(), self.from_numpy(start), error) from error
+        self._classes = classes = int(scores.shape[1])
+        if num_classes is not None and classes != num_classes:
+            raise BadInput(f"{self.name} has {classes} outputs, but num_classes={num_classes} was given.")
         if first:
-            self._read_outputs(ending, scores)
-
-    def _read_outputs(self, ending: Ending | None, near: np.ndarray) -> None:
-        """Take note of what the outputs are, given those for inputs of the domain."""
-        tolerance = TOLERANCES[self.computes_in_half]
-        reading = read(self.name, self.conventions.output, ending, near, self._far_outputs, tolerance)
-        if reading.undone != self.reading.undone:
-            self.forget()  # graphs that were traced return the outputs as they come
-        self.reading = reading
-        if reading.warning:
-            warnings.warn(reading.warning, stacklevel=4)
-
-    def _far_outputs(self) -> np.ndarray:
-        """Return the finite outputs for inputs far apart: the ends of the domain, and noise far beyond them."""
-        low, high = self.domain
-        ends = [np.full(self.input_shape, end, np.float32) for end in (low, high)]
-        noise = np.random.default_rng(1).standard_normal((2, *self.input_shape), dtype=np.float32)
-        found = [np.zeros((0, self.num_classes), np.float32)]
-        for x in (np.stack(ends), (low + high) / 2 + np.float32(_FAR * self.extent) * noise):
-            try:
-                found.append(self._scores_for(x))
-            except Exception as error:  # a network may refuse what lies outside of its domain in whatever way it likes
-                if self.is_out_of_memory(error):
-                    raise
-        outputs = np.concatenate(found)
-        finite: np.ndarray = outputs[np.isfinite(outputs).all(axis=1)]
-        return finite
-
-    def _scores_for(self, x: np.ndarray) -> np.ndarray:
-        return self.to_numpy(self.run(Query(), self.from_numpy(x), None).logits)
+            tolerance = TOLERANCES[self.computes_in_half]
+            stated, far = self.conventions.output, partial(far_scores, self, classes)
+            reading = read(self.name, stated, ending, scores, far, tolerance)
+            if reading.undone != "nothing":
+                self.forget()  # graphs that were traced return the outputs as they come
+            self.reading = reading
+            if reading.warning:
+                warnings.warn(reading.warning, stacklevel=3)
 
     def _adopt(self, shape: tuple[int, ...]) -> None:
         """Take the shape of an input as the model's own, and forget what held for another shape."""
@@ -219,10 +212,12 @@ class Model(Interface):
         one = shape[1:] if len(shape) == len(self.input_shape) + 1 else shape
         if len(shape) == len(self.input_shape) and shape == self.input_shape:
             return f"{message} Add the batch axis: x[None]."
-        moved = one[-1:] + one[:-1] if self.framework == "torch" else one[1:] + one[:1]
+        first = self.channel_axis == 1
+        moved = one[-1:] + one[:-1] if first else one[1:] + one[:1]
         if len(one) == len(self.input_shape) and moved == self.input_shape and one != self.input_shape:
-            layout = "channels first" if self.framework == "torch" else "channels last"
-            return f"{message} Its channels stand on the wrong side: {self.framework} models take {layout}."
+            layout = "channels first" if first else "channels last"
+            who = f"{self.framework} models take" if self.conventions.channel_axis is None else "this model takes"
+            return f"{message} Its channels stand on the wrong side: {who} {layout}."
         return message
 
     # What it owns
@@ -244,9 +239,11 @@ class Model(Interface):
 
     def _extracted(self) -> Extraction:
         try:
-            return Extraction(self.network())
+            network = self.network()
+            require_same(network, self)
         except NotApplicable as error:
             return Extraction(reason=str(error))
+        return Extraction(network)
 
     @abstractmethod
     def network(self) -> Network:
@@ -306,17 +303,49 @@ class Model(Interface):
     # Layers
 
     def channels_first(self, tensor: Tensor) -> Tensor:
-        """Return a native batch (inputs or a layer's output with a channel axis) as (n, channels, *spatial).
+        """Return a batch in the layout of the inputs as (n, channels, *spatial)."""
+        return tensor[:, None] if self.channel_axis is None else self._moved(tensor, self.channel_axis)
+
+    def maps_of(self, layer: Layer, tensor: Tensor) -> Tensor:
+        """Return a layer's outputs, or anything of their shape, as (n, channels, *spatial).
 
         Tokens (n, tokens, channels) are brought to the grid of their patches, without class token and registers.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told where the layer's channels stand.
         """
-        rank = len(tensor.shape)
-        grid = self.tokens.grid_of_output(tuple(tensor.shape[1:]))
+        grid = self.tokens.grid_of_output(layer)
         if grid is not None:
             return maps_of_tokens(self.operations, tensor, grid)
-        if self.channel_axis == -1:
-            return self.operations.transpose(tensor, (0, rank - 1, *range(1, rank - 1)))
-        return tensor[:, None] if self.channel_axis is None else tensor
+        return self._moved(tensor, self.channel_axis_of(layer))
+
+    def channel_axis_of(self, layer: Layer) -> int:
+        """Return the axis of a batch of a layer's outputs that holds channels, counted from 0.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be told.
+        """
+        if self.tokens.grid_of_output(layer) is not None:
+            return 2
+        if layer.channel_axis is None:
+            raise NotApplicable(
+                f"Where the channels of the layer {layer.name!r} of {self.name} stand cannot be told: its outputs of "
+                f"shape {layer.shape} fit more than one reading, and what makes them cannot be followed. Name another "
+                "layer, as in grad_cam[layer=NAME]."
+            )
+        return layer.channel_axis % (len(layer.shape) + 1)
+
+    def _moved(self, tensor: Tensor, channel_axis: int) -> Tensor:
+        """Return a batch with its channels on axis 1."""
+        rank = len(tensor.shape)
+        place = channel_axis % rank
+        if place == 1:
+            return tensor
+        return self.operations.transpose(tensor, (0, place, *(axis for axis in range(1, rank) if axis != place)))
 
     def layer(self, name: str | None = None) -> Layer:
         """Return the named layer, or the default: the last one whose output still has positions and is no pooling.
@@ -330,56 +359,26 @@ class Model(Interface):
         BadInput
             If no layer has spatial positions.
         """
-        layers = self.layers()
         if name is not None:
-            for layer in layers:
-                if layer.name == name:
-                    return layer
-            names = [layer.name for layer in layers]
-            raise UnknownName(f"{self.name} has no layer {name!r}.{suggestion(name, names)} It has {_ends(names)}.")
+            return layer_named(self.layers(), name, self.name, self.unreached)
         maps = self.feature_maps()
         if not maps:
-            raise BadInput(f"{self.name} has no layer with spatial positions.")
+            why = f": {self.unreached}" if self.unreached else ""
+            raise BadInput(f"{self.name} has no layer with spatial positions{why}.")
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:
-        """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
+        """Return the layers whose outputs have positions and are no copies, in order; see `probes/feature_maps.py`.
 
         Of a transformer's layers of tokens it is the one that `TokenLayout.default_layer` tells.
         """
+        if self.channel_axis is None:
+            return ()
         tokens = self.tokens
-        return tuple(
-            layer
-            for layer in self.layers()
-            if layer == tokens.default_layer or (self._is_feature_map(layer) and not tokens.is_inside(layer))
-        )
-
-    def _is_feature_map(self, layer: Layer) -> bool:
-        """Return whether a layer's output is a map of features rather than a pooled, flattened or padded copy."""
-        if len(layer.shape) != len(self.input_shape) or self.channel_axis is None:
-            return False
-        spatial = layer.shape[1:] if self.channel_axis == 1 else layer.shape[:-1]
-        passing = ("Pool", "Flatten", "Dropout", "Pad", "Identity", "Input", "Permute")
-        return max(spatial) > 1 and not any(word in layer.kind for word in passing)
+        return feature_maps(self.layers(), len(self.input_shape), tokens.default_layer, tokens.is_inside)
 
     def __repr__(self) -> str:
         return f"<{self.framework} model {self.name!r} {self.input_shape} -> {self.num_classes} on {self.device}>"
-
-
-def _to_rows_of_scores(shape: tuple[int, ...]) -> str:
-    """Return what to do with an output of another shape than (n, classes)."""
-    if len(shape) == 1:
-        return "Where it is one score per input: hm.wrap(net, outputs=lambda o: o[:, None])."
-    if len(shape) == 3:
-        return "Where one position tells the class: hm.wrap(net, outputs=lambda o: o[:, 0])."
-    return "Wrap a network that ends in its class scores, or make them: hm.wrap(net, outputs=lambda o: ...)."
-
-
-def _ends(names: Sequence[str], most: int = 20) -> str:
-    """Return all names as text, or the last few, which are those that methods look at."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{len(names)} layers, the last of them: {', '.join(names[-most:])}"
 
 
 def _some(values: np.ndarray, most: int = 5) -> str:

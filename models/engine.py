@@ -8,6 +8,7 @@ the number of samples and variants, and results do not depend on the chunk.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,11 +19,15 @@ import numpy as np
 from ..errors import OutOfMemory
 from .arrays.operations import Tensor, TensorOperations
 from .chunk_size import ChunkChoice, ChunkTuner
+from .gradients import OTHERWISE
 from .interface import Interface
 from .queries import Answer, Query, ScoreFunction, ScoreKind
 from .scores import target_score
 
 Result = TypeVar("Result")
+
+_STEPS = frozenset({"round", "rint", "floor", "ceil", "trunc", "sign", "heaviside"})
+"""Operations whose gradient is zero wherever there is one, in both frameworks' spelling."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,34 @@ class Engine:
         OutOfMemory
             If not even one pair fits into memory.
         """
-        return self.chunked(query, pairs, lambda chunk, layout: self._ask(query, x, target, chunk, make, layout))
+        answers = self.chunked(query, pairs, lambda chunk, layout: self._ask(query, x, target, chunk, make, layout))
+        return self._watched(query, answers) if query.backward else answers
+
+    def _watched(self, query: Query, answers: Iterator[tuple[Chunk, Answer]]) -> Iterator[tuple[Chunk, Answer]]:
+        """Yield the answers, and warn, once for a network, where not one of their gradients is other than zero."""
+        rows, zero = 0, True
+        for chunk, answer in answers:
+            rows, zero = rows + len(chunk.samples), zero and self._is_zero(answer)
+            yield chunk, answer
+        if rows and zero:
+            self.model.once(("zero gradients", query.input_gradient), lambda: self._warn_of_zeros(query, rows))
+
+    def _is_zero(self, answer: Answer) -> bool:
+        """Return whether the gradient nearest to the input is zero everywhere."""
+        gradients = (answer.input_gradient, *answer.layer_gradients, *answer.attention_gradients)
+        gradient = next(item for item in gradients if item is not None)
+        operations = self.model.operations
+        return not bool(operations.to_numpy(operations.max(operations.abs(gradient))))
+
+    def _warn_of_zeros(self, query: Query, rows: int) -> bool:
+        steps = sorted({one.name for one in self.model.computed() if one.name.lower().strip("_") in _STEPS})
+        why = f"it computes {', '.join(steps)}" if steps else "it is saturated, or rounds, or the class depends on none"
+        warnings.warn(
+            f"All gradients of {self.model.name} ({query.in_words()}) are exactly zero, for all of {rows} inputs: "
+            f"{why}. Maps made of them say nothing. {OTHERWISE}",
+            stacklevel=2,
+        )
+        return True
 
     def chunked(
         self, query: Query, pairs: Pairs, work: Callable[[Chunk, str], Result], kind: str | None = None

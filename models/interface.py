@@ -7,9 +7,9 @@ that owns them, `Model`, stands above (`models/base.py`). No framework's module 
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -18,14 +18,13 @@ from ..datasets.samples import UNIT, Neutral
 from ..errors import BadInput
 from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
+from .insides import Found, Insides
 from .normalization import Normalization
 from .outputs import Ending, Link, OutputReading
-from .queries import Answer, AttentionLayer, Framework, Layer, LayerBias, PassCount, Precision, Query, Rectifiers
+from .queries import Answer, Framework, PassCount, Precision, Query
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
-
-Found = TypeVar("Found")
 
 
 class ModelOptions(TypedDict):
@@ -41,7 +40,12 @@ class ModelOptions(TypedDict):
     conventions: Conventions
 
 
-class Interface(ABC):
+def _each(function: Callable[[Any], Any], neutral: Neutral) -> Neutral:
+    """Return one number, or one for each channel, after a function."""
+    return tuple(map(function, neutral)) if isinstance(neutral, tuple) else function(neutral)
+
+
+class Interface(Insides):
     """A network of either framework, as everything below `Model` knows it.
 
     Attributes
@@ -64,6 +68,8 @@ class Interface(ABC):
         What its user states about its inputs and outputs.
     reading
         What its outputs are, and how that was told.
+    takes_bytes
+        What shows that the network takes values of 0 to 255, so that raw values are given to it times 255; else empty.
     """
 
     framework: Framework
@@ -88,6 +94,7 @@ class Interface(ABC):
         self.conventions = options["conventions"]
         self._shape = options["input_shape"]
         self.reading = OutputReading()
+        self.takes_bytes = ""
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 
@@ -115,6 +122,11 @@ class Interface(ABC):
         return ("native",)
 
     @property
+    def left_out(self) -> str:
+        """Why a memory format that the framework has is not among `layouts`; empty where none is missing."""
+        return ""
+
+    @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """What the network itself says of one input's shape, None for what it leaves open; None if it says nothing."""
         return None
@@ -136,23 +148,17 @@ class Interface(ABC):
     @property
     def domain(self) -> tuple[float, float]:
         """The lowest and the highest raw value: as stated, else 0 and 1."""
-        return self.conventions.domain or (0.0, 1.0)
-
-    @property
-    def extent(self) -> float:
-        """The width of the domain, which noise and the like are a share of."""
-        low, high = self.domain
-        return high - low
+        return self.conventions.domain or UNIT
 
     def from_unit(self, values: Any) -> Any:
         """Return numbers or a tensor in [0, 1] as raw values: 0 becomes the lowest, 1 the highest."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else low + (high - low) * values
+        return values if (low, high) == UNIT else low + (high - low) * values
 
     def to_unit(self, values: Any) -> Any:
         """Return raw values in [0, 1]: the inverse of `from_unit`."""
         low, high = self.domain
-        return values if (low, high) == (0.0, 1.0) else (values - low) / (high - low)
+        return values if (low, high) == UNIT else (values - low) / (high - low)
 
     @property
     def is_picture(self) -> bool:
@@ -185,7 +191,11 @@ class Interface(ABC):
         """
         stated, data = self.conventions, data or RawValues()
         low, high = domain = stated.domain or data.domain or UNIT
-        neutral = stated.neutral if stated.neutral is not None else data.neutral
+        neutral = stated.neutral
+        if neutral is None and data.neutral is not None:
+            # Data in [0, 1] are given to the model in the domain that it states (`datasets.framing`).
+            scaled = data.neutral != "mean" and data.domain in (None, UNIT)
+            neutral = _each(self.from_unit, data.neutral) if scaled else data.neutral
         if neutral is None:
             axes = 0 if self.channel_axis is None else len(self.spatial_axes)
             signed_series: Neutral = (low + high) / 2 if low < 0 else "mean"
@@ -194,10 +204,16 @@ class Interface(ABC):
 
     @property
     def channel_axis(self) -> int | None:
-        """The channel axis of a batch: 1 in PyTorch, -1 in Keras, None for flat feature vectors."""
+        """The channel axis of a batch: by default 1 in PyTorch and -1 in Keras; None for flat feature vectors."""
         if len(self.input_shape) == 1:
             return None
-        return 1 if self.framework == "torch" else -1
+        return 1 if self.channels_stand_first else -1
+
+    @property
+    def channels_stand_first(self) -> bool:
+        """Whether the channels of inputs, where they have any, stand before their positions."""
+        stated = self.conventions.channel_axis
+        return self.framework == "torch" if stated is None else stated == 1
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:
@@ -308,50 +324,10 @@ class Interface(ABC):
         """Return the array on the device."""
         return self.from_numpy(array)
 
-    @abstractmethod
-    def biases(self) -> tuple[LayerBias, ...]:
-        """Return the layers that add a constant to each channel, with it: what FullGrad calls biases."""
-
-    def layers(self) -> tuple[Layer, ...]:
-        """Return the layers in the order in which their outputs are last computed."""
-        return self.once("layers", self._find_layers)
-
-    def rectifiers(self) -> Rectifiers:
-        """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
-        return self.once("rectifiers", self._find_rectifiers)
-
-    def has_rectifiers(self) -> bool:
-        """Return whether the network computes any ReLU or ReLU6."""
-        return self.rectifiers().caught + self.rectifiers().missed > 0
-
-    def why_no_rule(self) -> str | None:
-        """Return why a backward rule for ReLUs would not be what it says, or None where it is."""
-        if not self.has_rectifiers():
-            return f"{self.name} has no ReLU"
-        found = self.rectifiers()
-        if not found.missed:
-            return None
-        return (
-            f"of the {found.caught + found.missed} ReLUs of {self.name}, {found.missed} are out of the rule's reach: "
-            f"{found.where}"
-        )
-
-    def attentions(self) -> tuple[AttentionLayer, ...]:
-        """Return the places where tokens attend to tokens, in the order in which they are computed."""
-        return self.once("attentions", self._find_attentions)
-
-    def has_attention(self) -> bool:
-        """Return whether the network computes any attention of tokens to tokens."""
-        return bool(self.attentions())
-
-    @abstractmethod
-    def _find_layers(self) -> tuple[Layer, ...]: ...
-
-    @abstractmethod
-    def _find_rectifiers(self) -> Rectifiers: ...
-
-    @abstractmethod
-    def _find_attentions(self) -> tuple[AttentionLayer, ...]: ...
+    @property
+    def resolution(self) -> float:
+        """How far apart, as a share of what is summed, the same may be that is computed in two ways."""
+        return 2.0**-6 if self.computes_in_half else 1e-5
 
     @abstractmethod
     def synchronise(self) -> None:
@@ -372,6 +348,11 @@ class Interface(ABC):
             hasher.update(description.encode())
             hasher.update(values)
         return hasher.hexdigest()
+
+    def weights_size(self) -> tuple[int, int]:
+        """Return how many entries the weights' identity covers, and their bytes."""
+        sizes = [len(values) for _, values in self._weights()]
+        return len(sizes), sum(sizes)
 
     @abstractmethod
     def _weights(self) -> Iterator[tuple[str, bytes]]:

@@ -120,7 +120,41 @@ class Layer:
     kind: str
     """The class of the module or layer."""
     shape: tuple[int, ...]
-    """One sample's output shape in the native layout, without the batch axis."""
+    """One sample's output shape as the layer gives it, without the batch axis."""
+    channel_axis: int | None = None
+    """The axis of a batch of its outputs that holds channels, -1 for the last; None where that cannot be told."""
+    axis_told_by: str = ""
+    """How the channel axis is known, in words."""
+    per_sample: bool = True
+    """Whether the first axis of its output is that of the samples."""
+    holds_layers: bool = False
+    """Whether other layers are inside."""
+    repeats: bool = False
+    """Whether it gives what the layer called before gave, value by value."""
+
+    @property
+    def spatial(self) -> tuple[int, ...] | None:
+        """The sizes of its other axes, its positions; None where the channel axis cannot be told."""
+        if self.channel_axis is None:
+            return None
+        place = len(self.shape) - 1 if self.channel_axis == -1 else self.channel_axis - 1
+        return (*self.shape[:place], *self.shape[place + 1 :])
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One operation that a network computes."""
+
+    name: str
+    """The framework's own name for it, such as ``relu`` or ``FusedBatchNormV3``."""
+    place: str
+    """The layer or scope that it is computed in; ``""`` for the network itself."""
+    random: bool
+    """Whether it draws random numbers."""
+    by_batch: bool
+    """Whether it normalises by what stands in the batch."""
+    bounded: bool = False
+    """Whether it is a ReLU with an upper bound."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +167,11 @@ class Rectifiers:
     """Those out of its reach."""
     where: str = ""
     """What those are inside of, and the remedy."""
+
+    @property
+    def there(self) -> int:
+        """All of them."""
+        return self.caught + self.missed
 
 
 @dataclass(frozen=True)
@@ -154,5 +193,7 @@ class LayerBias:
 
     name: str
     """What `Query.layers` takes: the layer, before its activation where the two are one."""
+    layer: Layer
+    """The layer."""
     values: np.ndarray
     """(channels,): a convolution's or dense layer's bias; shift - scale mean / deviation of a batch normalisation."""

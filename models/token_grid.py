@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import NotApplicable
 from .arrays.operations import Tensor, TensorOperations
 from .interface import Interface
+from .probes.channel_axes import BY_OPERATIONS
 from .queries import Layer, Query
 
 _MOST_LEADING = 8
@@ -53,9 +54,9 @@ class TokenLayout:
             return None
         model = self._model
         convolved = [
-            layer.shape[1:] if model.channel_axis == 1 else layer.shape[:-1]
+            layer.spatial
             for layer in model.layers()
-            if "Conv" in layer.kind and len(layer.shape) == len(model.input_shape)
+            if "Conv" in layer.kind and len(layer.shape) == len(model.input_shape) and layer.spatial is not None
         ]
         shorter = min(model.spatial_shape)
         cut = [
@@ -74,19 +75,28 @@ class TokenLayout:
         """Return the grid of a layer whose output is (tokens, channels), or None where it is something else."""
         if "Conv" in layer.kind or (not self._counts and "Norm" not in layer.kind):
             return None  # without attention (mixers) only a normalisation of tokens is told from other matrices
-        return self.grid_of_output(layer.shape)
+        return self.grid_of_output(layer)
 
-    def grid_of_output(self, shape: tuple[int, ...]) -> TokenGrid | None:
-        """Return the grid of one sample's output of this shape where it is (tokens, channels), or None."""
+    def grid_of_output(self, layer: Layer) -> TokenGrid | None:
+        """Return the grid of a layer's output where its shape may be (tokens, channels), or None."""
+        shape = layer.shape
         if len(shape) != 2 or not self._positional or shape == self._model.input_shape:
+            return None
+        if layer.channel_axis == 1 and layer.axis_told_by == BY_OPERATIONS:
             return None
         if self._counts:
             return self.grid(shape[0]) if shape[0] in self._counts else None
         return self.grid(shape[0]) if len(self._model.input_shape) == 3 else None
 
     def is_inside(self, layer: Layer) -> bool:
-        """Return whether a layer's output has the rank of a feature map but an axis of tokens."""
-        return "Conv" not in layer.kind and any(size in self._counts for size in layer.shape)
+        """Return whether a layer's output has the rank of a feature map but an axis of tokens.
+
+        Channels that could be followed to a layer of a picture's rank make it a feature map, however long its axes are:
+        heads, queries and keys are made by cutting channels up.
+        """
+        if "Conv" in layer.kind or (len(layer.shape) > 2 and layer.axis_told_by == BY_OPERATIONS):
+            return False
+        return any(size in self._counts for size in layer.shape)
 
     @cached_property
     def default_layer(self) -> Layer | None:

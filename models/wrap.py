@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ from ..datasets.base import RawValues, Sizing
 from ..datasets.samples import Neutral
 from ..errors import BadInput
 from .base import Model
+from .catalogue import LoadedNetwork
 from .checking.doubts import warn_of_doubts
 from .conventions import Conventions, OutputKind
 from .devices import resolved_device
 from .interface import ModelOptions, Preprocess
+from .normalization import Normalization
 from .queries import Framework, Precision
 
 
@@ -35,17 +38,19 @@ def wrap(
     sizing: Sizing | None = None,
     weights_id: str | None = None,
 ) -> Model:
-    """Return a model for a ``torch.nn.Module`` or a Keras model (TensorFlow backend) whose output is logits.
+    """Return a model for a ``torch.nn.Module`` or a Keras model (TensorFlow backend) that tells classes apart.
 
     Parameters
     ----------
     net
         The network. It is used where it is and comes back unchanged from every call: mode, hooks, gradients'
-        flags and weights. Where a Keras model ends in softmax, the logits before it are explained; where
-        probabilities come from a place that cannot be told, a warning says that their logarithm is explained.
+        flags and weights. Where it ends in a layer of softmax or sigmoid, the logits before it are explained; where
+        probabilities come from a place that cannot be told, a warning says that their logarithm or log odds are. What
+        it returns is one tensor, or holds one, or one named ``logits``.
     preprocess
-        What the network does to raw inputs in [0, 1] first: a `Normalization` (mean and standard deviation), a
-        function from tensor to tensor in the framework's own layout, or None when it takes inputs as they are.
+        What the network does to raw inputs first: a `Normalization` (mean and standard deviation), a function from
+        tensor to tensor in the framework's own layout, or None when it takes inputs as they are. (A Keras model that
+        begins with ``Rescaling(1/255)`` is given raw inputs times 255 then, with a warning.)
     input_shape
         One input's shape in the native layout, without the batch axis. By default the Keras model's own; a PyTorch
         network takes that of the first input it is given.
@@ -57,7 +62,10 @@ def wrap(
     precision
         ``float32``, or ``bf16`` for automatic mixed precision.
     output, outputs, domain, neutral, channel_axis
-        What cannot be read off the network about its inputs and outputs: see `Conventions`.
+        What cannot be read off the network about its inputs and outputs: see `Conventions`. ``output`` is ``logits``,
+        ``probabilities``, ``binary`` (one probability) or ``multi-label`` (classes that do not exclude each other);
+        ``outputs`` a function that takes the class scores out of what the network returns; ``domain`` the lowest and
+        the highest raw value (pictures outside of [0, 1] are refused without it).
     name, class_names, sizing, weights_id
         What tables call it; the classes' names; how photographs get the input size; what identifies the weights.
 
@@ -68,7 +76,8 @@ def wrap(
     Raises
     ------
     BadInput
-        If it is no network of either framework, or its output is not (n, classes).
+        If it is no network of either framework, or takes several inputs, or its output is not (n, classes), or not
+        what is stated of it.
 
     Warns
     -----
@@ -99,6 +108,30 @@ def wrap(
         model.probe(num_classes)
         warn_of_doubts(model)
     return model
+
+
+def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
+    """Return the model over a loaded network, moved to the device."""
+    net, conventions = loaded.net, loaded.conventions
+    if framework_of(net) == "torch" and device != "auto":
+        net = net.to(device)  # it was made for this model, so it moves rather than being copied
+    return wrap(
+        net,
+        loaded.preprocess,
+        loaded.input_shape,
+        loaded.num_classes,
+        device,
+        precision=precision,
+        name=name,
+        class_names=loaded.class_names,
+        sizing=loaded.sizing,
+        weights_id=loaded.weights_id,
+        output=conventions.output,
+        outputs=conventions.outputs,
+        domain=conventions.domain,
+        neutral=conventions.neutral,
+        channel_axis=conventions.channel_axis,
+    )
 
 
 def require_model(model: Any) -> Model:
@@ -145,8 +178,35 @@ def _torch_model(net: Any, device: str, options: ModelOptions) -> Model:
 
 def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
     from .networks.on_tensorflow import TensorFlowModel
+    from .probes.input_scale_on_tensorflow import hidden_rescaling, takes_bytes
+    from .probes.keras_layers import named_layers
 
-    known = getattr(net, "input_shape", None)
+    name, inputs = options["name"], list(getattr(net, "inputs", None) or [])
+    if len(inputs) > 1:
+        listed = ", ".join(f"{item.name!r} {tuple(item.shape[1:])}" for item in inputs)
+        raise BadInput(
+            f"{name} takes {len(inputs)} inputs ({listed}); heatmark explains networks of one. Fix the others: call it "
+            "in a keras.Model of one input, with constants in their place."
+        )
+    known = inputs[0].shape if inputs else getattr(net, "input_shape", None)
     if options["input_shape"] is None and isinstance(known, tuple) and all(known[1:]):
         options["input_shape"] = tuple(int(size) for size in known[1:])
-    return TensorFlowModel(net, device=resolved_device("tensorflow", device), **options)
+    shown = ""
+    if options["preprocess"] is None and options["conventions"].domain is None:
+        state_it = "state it: hm.wrap(net, domain=(0, 1)) or hm.wrap(net, domain=(0, 255))"
+        if shown := takes_bytes(net) or "":
+            options["preprocess"] = Normalization((0.0,), (1 / 255,))
+            warnings.warn(
+                f"{name} takes values of 0 to 255, as {shown} shows: it is given raw values, which lie in [0, 1], "
+                f"times 255. To decide that yourself, {state_it}.",
+                stacklevel=3,
+            )
+        elif hidden := hidden_rescaling(named_layers(net)):
+            warnings.warn(
+                f"{name} has the layer {hidden!r}, which scales values of 0 to 255, but whether its inputs come to it "
+                f"as they are cannot be told. They are given as they are, in [0, 1]; if that is wrong, {state_it}.",
+                stacklevel=3,
+            )
+    model = TensorFlowModel(net, device=resolved_device("tensorflow", device), **options)
+    model.takes_bytes = shown
+    return model

@@ -38,6 +38,8 @@ class SerialExecutor:
             began = perf_counter()
             outcome = self._worker.run(job, counted.append)
             seconds = perf_counter() - began
+            if self._worker.spoiled:
+                self._worker = Worker()
             yield Advanced(job.spec, sum(counted))
             yield Ended(job.spec, outcome, seconds)
 

@@ -129,6 +129,8 @@ class WorkerProcess:
         if not self._ready:
             self.broken = message
             self.end()
+        if isinstance(message, Done) and message.spoiled:
+            self.end()  # the next job starts another
         return message  # type: ignore[no-any-return]
 
     def end(self) -> None:

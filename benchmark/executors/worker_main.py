@@ -37,6 +37,8 @@ class Done:
 
     answer: Outcome
     seconds: float
+    spoiled: bool = False
+    """Whether what ran changed what is not its own, so that the process is not fit for more."""
 
 
 def serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
@@ -61,7 +63,7 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
             report = _Throttled(connection)
             answer = worker.run(message, report)
             report.flush()
-        connection.send(Done(answer, perf_counter() - began))
+        connection.send(Done(answer, perf_counter() - began, worker.spoiled))
 
 
 def make_ready(

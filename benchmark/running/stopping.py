@@ -16,8 +16,8 @@ SIGNALS = ("SIGTERM", "SIGHUP")
 def stopped_by_signals() -> Iterator[None]:
     """Raise KeyboardInterrupt where a signal would end the process at once, and leave its handlers as they were.
 
-    A signal that is ignored (``nohup``) or that the user's own program handles is left alone; so are all of them outside
-    the main thread, which alone may handle signals.
+    A signal that is ignored (``nohup``) or that the user's own program handles is left alone; so are all of them
+    outside the main thread, which alone may handle signals.
     """
     taken: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():

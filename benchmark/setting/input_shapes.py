@@ -50,15 +50,14 @@ def settle_input_shape(model: Model, sample: Sample, framing: Framing) -> None:
 
 
 def _shapes(model: Model, sample: Sample, framing: Framing) -> list[tuple[int, ...]]:
-    """Return the shapes to try, in the framework's own layout."""
+    """Return the shapes to try, in the model's layout."""
     *spatial, channels = sample.array.shape
     if not spatial:
         return [(channels,)]
     size = PHOTOGRAPH if framing == "whole" and len(spatial) == 2 else tuple(spatial)
     numbers = dict.fromkeys((channels, *((3, 1) if len(spatial) == 2 else ())))
-    if model.framework == "torch":
-        return [(number, *size) for number in numbers]
-    return list(dict.fromkeys(_as_stated(model, (*size, number)) for number in numbers))
+    shapes = [(number, *size) if model.channels_stand_first else (*size, number) for number in numbers]
+    return list(dict.fromkeys(_as_stated(model, shape) for shape in shapes))
 
 
 def _as_stated(model: Model, shape: tuple[int, ...]) -> tuple[int, ...]:

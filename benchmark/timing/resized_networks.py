@@ -14,10 +14,10 @@ from ...models.base import Model
 from ...models.devices import resolved_device
 from ...models.normalization import Normalization
 from ...models.queries import Framework, Precision
-from ...models.wrap import wrap
+from ...models.wrap import wrap, wrapped
 from ...models.zoo.built_networks import built
 from ...models.zoo.efficientnet_lite import NORMALIZATION, VARIANTS, efficientnet_lite, efficientnet_lite_weights
-from ...models.zoo.loading import find_model, load_model, wrapped
+from ...models.zoo.loading import find_model, load_model
 from ...models.zoo.shipped import ZOO
 
 CLASSES = 10

@@ -188,8 +188,8 @@ def _misfit(model: Model, dataset: Dataset) -> str:
     if not dataset.class_names or labels_fit(dataset, model):
         return ""
     return (
-        f"{dataset.title} has {len(dataset.class_names)} classes and {model.name} {model.num_classes}: the classes that "
-        "are explained are the network's own, and say nothing of the dataset's."
+        f"{dataset.title} has {len(dataset.class_names)} classes and {model.name} {model.num_classes}: the classes "
+        "that are explained are the network's own, and say nothing of the dataset's."
     )
 
 

@@ -139,8 +139,16 @@ class TargetedBatch:
         """
         return explain_batch(self.model, method, self.x, self.target, seed, ground_truth=self.masks, values=self.values)
 
-    def scores(self, maps: np.ndarray, metrics: Sequence[Metric], seed: int, explainer: Explainer) -> Evaluation:
-        """Score maps (n, *spatial) that ``explainer`` made, with all metrics together."""
+    def scores(
+        self,
+        maps: np.ndarray,
+        metrics: Sequence[Metric],
+        seed: int,
+        explainer: Explainer,
+        *,
+        signed: bool | None = None,
+    ) -> Evaluation:
+        """Score maps (n, *spatial) that ``explainer`` made, with all metrics together; see `evaluate_batch`."""
         return evaluate_batch(
             self.model,
             self.x,
@@ -151,6 +159,7 @@ class TargetedBatch:
             self.logits,
             masks=self.masks,
             explainer=explainer,
+            signed=signed,
             values=self.values,
         )
 

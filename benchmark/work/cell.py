@@ -132,7 +132,9 @@ class _Cell:
         before = model.passes
         maps, seconds = self.times.measured(lambda: asked.maps(self.method, seed), count)
         between, clock = model.passes, perf_counter()
-        evaluation = asked.scores(maps, self.metrics, seed, asked.explainer(self.method, seed))
+        evaluation = asked.scores(
+            maps, self.metrics, seed, asked.explainer(self.method, seed), signed=self.method.signed
+        )
         self.reasons.update(evaluation.reasons)
         model.synchronise()
         score_seconds = (perf_counter() - clock) / count
@@ -185,6 +187,7 @@ class _Cell:
             "skipped": [asdict(file) for file in dataset.skipped],
             "license": dataset.license,
             "class_names": self._names_that_occur(rows),
+            "classes": model.num_classes,
         }
         return CellResult(rows, provenance, self.pictures)
 

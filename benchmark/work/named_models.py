@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
-from ...errors import BadInput, NotApplicable
+from ...errors import BadInput
 from ...identity import digest, file_digest
 from ...models.base import Model
 from ...models.devices import require_framework
 from ...models.importing import imported
 from ...models.queries import FRAMEWORKS
-from ...models.zoo.loading import MODELS, find_model, load_model, weights_id
+from ...models.zoo.loading import find_model, load_model, weights_id
 from ...models.zoo.saved_keras import check_saved_keras
-from ...models.zoo.user_models import model_from_text, user_weights_id
+from ...models.zoo.stated import split_stated
+from ...models.zoo.user_models import is_own as is_own
+from ...models.zoo.user_models import user_weights_id
 from .messages import NamedModel
-
-
-def is_own(name: str) -> bool:
-    """Whether a name is ``package.module:build``, ``file.py:build`` or ``file:net.keras`` rather than registered."""
-    head, colon, tail = name.partition(":")
-    return bool(colon and tail) and f"{head}:" not in MODELS.names()
 
 
 def check_name(name: str) -> None:
@@ -28,7 +25,7 @@ def check_name(name: str) -> None:
     if not is_own(name):
         find_model(name)
         return
-    head, _, tail = name.rpartition(":")
+    head, _, tail = split_stated(name)[0].rpartition(":")
     path = Path(tail if head == "file" else head).expanduser()
     if (head == "file" or head.endswith(".py")) and not path.is_file():
         raise BadInput(f"There is no file {path} for the model {name!r}.")
@@ -58,24 +55,24 @@ def loaded_model(named: NamedModel) -> Model:
     MissingExtra
         If that framework is not installed.
     """
-    if not is_own(named.model):
-        return load_model(named.model, named.framework, device=named.device, precision=named.precision)
-    require_framework(named.framework)
-    imported(named.framework)  # before the user's code does, and quietly
-    model = model_from_text(named.model, named.device, named.precision)
-    if model.framework != named.framework:
-        raise NotApplicable(f"{named.model} is a {model.framework} network, so it does not run in {named.framework}")
-    return model
+    if is_own(named.model):
+        require_framework(named.framework)
+        imported(named.framework)  # before the user's code does, and quietly
+    return load_model(named.model, named.framework, device=named.device, precision=named.precision)
 
 
 def identity(model: Model, name: str) -> str:
-    """Return the digest of a model's weights, and for a network that one's own code builds of that code too.
+    """Return the digest of a model's weights and of how its inputs and outputs are read, where that is unusual.
 
-    With the code, because an edited forward pass changes the numbers though the weights stay the same.
+    For a network that one's own code builds of that code too: an edited forward pass changes the numbers though the
+    weights stay the same.
     """
-    if not is_own(name) or name.startswith("file:"):
-        return model.weights_id()
-    return digest({"weights": model.weights_id(), "source": _source_digest(name.rpartition(":")[0])})
+    if (known := identity_without_loading(name)) is not None:
+        return known
+    parts: dict[str, Any] = {"weights": model.weights_id(), **({"read": model.read_as} if model.read_as else {})}
+    if is_own(name) and not name.startswith("file:"):
+        parts["source"] = _source_digest(split_stated(name)[0].rpartition(":")[0])
+    return model.weights_id() if len(parts) == 1 else digest(parts)
 
 
 def _source_digest(place: str) -> str:

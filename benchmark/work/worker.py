@@ -17,6 +17,7 @@ from ...errors import BadInput
 from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import device_name
+from ...models.unharmed import REMEDY, changes, fingerprint, same_chances
 from ..setting.input_shapes import settle_input_shape
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome, outcome_of
 from .messages import DescribedModel, NamedModel, Piece, Report
@@ -89,10 +90,16 @@ class Worker:
     ----------
     threads
         The number of threads that the process was bound to, or None where it was left as it is.
+
+    Attributes
+    ----------
+    spoiled
+        Whether a job changed a network or its framework's settings: later ones must not be done here.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads
+        self.spoiled = False
         self._model: tuple[NamedModel, Model] | None = None
         self._shape_open = False
         self._task: tuple[NamedModel, str, SampleRule, LoadedTask] | None = None
@@ -104,7 +111,16 @@ class Worker:
         if not isinstance(loaded, Model):
             return loaded
         with without_tensor_float_32(loaded.framework):  # float32 means float32, whoever's process this is
-            return outcome_of(job.result, self, report)
+            before = fingerprint(loaded)
+            with same_chances(loaded):
+                outcome = outcome_of(job.result, self, report)
+            if not (changed := changes(before, fingerprint(loaded))):
+                return outcome
+        self.spoiled = True
+        told = f"It changed what is not its own: {changed}. {REMEDY}"
+        if isinstance(outcome, Failed):
+            told = outcome.error if changed in outcome.error else f"{outcome.error} {told}"
+        return Failed(f"{told} Nothing of it is kept, and the worker starts anew.", known=True)
 
     def described(self, named: NamedModel) -> DescribedModel:
         """Return what identifies a model that `run` has loaded."""

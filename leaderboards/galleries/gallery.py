@@ -85,7 +85,7 @@ class GalleryPlan:
                     "" if len(self.frameworks) == 1 else f"\n{FRAMEWORK_NAMES.get(framework, framework)}"
                 )
                 columns[name] = [column.reason] * len(pictures) if isinstance(column, LeftOut) else list(column)
-                signed[name] = method.entry.signed
+                signed[name] = method.signed
         if not columns:
             reasons = "; ".join(in_words(left_out)) or "no method was named"
             raise NotApplicable(f"There is no heatmap to draw: {reasons}.")

@@ -28,6 +28,7 @@ from .heatmaps import galleries
 from .networks import examined_networks
 from .plots import curves_figures, ranks_figures
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_UNBROKEN = 10
@@ -64,6 +65,7 @@ def html_report(standings: Standings) -> str:
         standings=standings,
         style=style,
         suite=suite_name(standings),
+        verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=_facts(standings),
         ranks=_figures(standings, ranks_figures),
@@ -99,14 +101,15 @@ def breakable(name: str) -> str:
 
 def reproduction(standings: Standings) -> str:
     """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    name, suite = suite_name(standings), standings.run.get("suite")
+    suite = standings.run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{Path(name).stem}"])
+    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -120,7 +123,10 @@ def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
         "--frameworks": suite.get("frameworks") or [],
         "--seed": suite.get("seeds") or [],
         "--precision": [suite.get("precision")],
+        "--target": [suite.get("target")],
         "--limit": [suite.get("limit")],
+        "--per-class": [suite.get("per_class")],
+        "--part": [suite.get("part")],
     }
     return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
 

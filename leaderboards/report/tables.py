@@ -17,6 +17,7 @@ from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 from .networks import examined_networks
+from .verdict import verdicts
 
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
@@ -71,7 +72,11 @@ def wide_frame(standings: Standings) -> pd.DataFrame:
 
 def board_markdown(standings: Standings) -> str:
     """Return the tables as Markdown."""
-    blocks = [f"# Leaderboard: {escaped(suite_name(standings))}", RANK_NOTE, CONTROL_NOTE]
+    blocks = [f"# Leaderboard: {escaped(suite_name(standings))}"]
+    for verdict in verdicts(standings):
+        blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
+        blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
+    blocks += [RANK_NOTE, CONTROL_NOTE]
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
         blocks += [escaped(text) for text in (uncounted_text(table), model_text(table)) if text]

@@ -32,6 +32,7 @@ from .tables import (
     tie_text,
     uncounted_text,
 )
+from .verdict import verdicts
 
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
@@ -56,6 +57,11 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     """Print every table, the agreement of frameworks, failures and what does not apply."""
     console = console_of(console, WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
+    for verdict in verdicts(standings):
+        console.print(Text(f"{verdict.where}: {' '.join(verdict.sentences)}"))
+        for warning in verdict.warnings:
+            console.print(Text(f"Warning: {warning}", style="yellow"))
+        console.print()
     for table in standings.tables:
         across, names = _layout(table, console.width)
         for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):

@@ -93,14 +93,18 @@ def method_facts(text: str, identity: Mapping[str, Any]) -> MethodFacts:
     identity
         What its cells recorded: name, version and all parameters.
     """
-    from ...methods.registry import METHODS
+    from ...methods.registry import METHODS, method_from
 
     parameters = flat_parameters(identity)
     try:
         entry = METHODS.get(_name(text, identity))
     except HeatmarkError:
         return MethodFacts(text, parameters=parameters)
-    return MethodFacts(text, entry.family, bool(entry.signed), entry.summary, _reference(entry), parameters)
+    try:
+        signed = method_from(text).signed
+    except HeatmarkError:  # a parameter, or an inner method, that is no longer there
+        signed = None
+    return MethodFacts(text, entry.family, signed, entry.summary, _reference(entry), parameters)
 
 
 def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +90,11 @@ class MethodRun:
     coverage: Coverage
     cost: MethodCost
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """The metrics that have no meaning for its maps in any cell, with the reason."""
+        return _in_all([one.get("metrics_not_applicable") or {} for one in self.provenances])
+
     def __repr__(self) -> str:
         return f"<MethodRun of {self.method}: {self.coverage.text} samples>"
 
@@ -156,7 +161,7 @@ def _results(
         identities.update(zip(spec.metrics, spec.metric_identities, strict=True))
     present = {column for method in methods for column in method.rows.columns}
     identities.update({one.metric: one.identity for one in added if score_column(one.metric) in present})
-    refused = _refused(methods)
+    refused = _in_all([method.refused for method in methods if method.provenances])
     for metric in refused:
         identities.pop(metric, None)
     metrics = tuple(identities)
@@ -170,12 +175,11 @@ def _results(
     return Results(setting, tuple(methods), metrics, tuple(identities.values()), samples, scores, refused)
 
 
-def _refused(methods: Iterable[MethodRun]) -> dict[str, str]:
-    """Return the metrics that no cell could be given a value of, with the reason."""
-    found = [one.get("metrics_not_applicable") or {} for method in methods for one in method.provenances]
-    return (
-        {name: str(reason) for name, reason in found[0].items() if all(name in one for one in found)} if found else {}
-    )
+def _in_all(reasons: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names that all of several mappings have, each with the first one's reason."""
+    if not reasons:
+        return {}
+    return {name: str(reason) for name, reason in reasons[0].items() if all(name in one for one in reasons)}
 
 
 def _method_run(specs: list[CellSpec], cells: Mapping[str, Cell], failures: Mapping[str, Failure]) -> MethodRun:

@@ -180,17 +180,27 @@ class Standings:
 
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
-    """Return the metrics that have no meaning in a setting, as the tables list methods that have none."""
-    return [
-        Inapplicable(results.setting.task, f"the metric {metric}", results.setting.framework, reason)
-        for results in settings
-        for metric, reason in results.refused.items()
-    ]
+    """Return the metrics that have no meaning in a setting, or for some methods there, as methods that have none."""
+    found = []
+    for results in settings:
+        task, framework = results.setting.task, results.setting.framework
+        refused = dict.fromkeys(results.refused.items(), "")
+        for method in results.methods:
+            for item in method.refused.items():
+                if item[0] in results.metrics:
+                    refused[item] = f"{refused[item]}, {method.method}" if item in refused else f" of {method.method}"
+        found += [
+            Inapplicable(task, f"the metric {metric}{of}", framework, reason)
+            for (metric, reason), of in refused.items()
+        ]
+    return found
 
 
 def _table(
     results: Results, methods: Sequence[MethodFacts], metrics: Sequence[MetricFacts], options: tuple[int, int]
 ) -> Table:
+    # Where a metric has no meaning for some method's maps, mean ranks are over what all methods can be ranked by.
+    partly = {metric for method in results.methods for metric in method.refused}
     complete = [method.coverage.complete and not _all_degenerate(method) for method in results.methods]
     ranked = ranking(
         results.scores,
@@ -198,7 +208,7 @@ def _table(
         np.array(complete, dtype=bool),
         *options,
         bounds=[metric.range for metric in metrics],
-        counting=[metric.in_mean_rank for metric in metrics],
+        counting=[metric.in_mean_rank and metric.id not in partly for metric in metrics],
     )
     rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))

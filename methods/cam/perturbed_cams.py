@@ -62,12 +62,12 @@ def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = N
 def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """A layer's maps, weighted by the share of the logit that is lost when each is set to zero (equation 3)."""
     model, operations = request.model, request.operations
-    name = request.layer(layer).name
+    place = request.layer(layer)
     native = request.native_activations(layer)
-    activations = model.channels_first(native)
+    activations = model.maps_of(place, native)
     channels = int(activations.shape[1])
     lost = np.eye(channels, dtype=np.float32)
-    axis = native_channel_axis(request, native)
+    axis = model.channel_axis_of(place)
 
     def ablated(x: Tensor, chunk: Chunk) -> tuple[Tensor, Tensor]:
         shape = [len(chunk.samples)] + [1] * (len(native.shape) - 1)
@@ -76,7 +76,7 @@ def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
         return x, chunk.of_samples(native) * kept
 
     pairs = Pairs.grid(request.count, channels)
-    without = model.engine.scores(request.x, request.target, pairs, ablated, "logit", replaced=name)
+    without = model.engine.scores(request.x, request.target, pairs, ablated, "logit", replaced=place.name)
     whole = request.scores(lambda x, chunk: x, 1, "logit")
     size = operations.abs(whole)
     # A logit of exactly zero has no shares; the losses themselves order the maps as well.
@@ -136,12 +136,6 @@ def opti_cam(
         first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
         parameters += rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
     return model.from_numpy(best)
-
-
-def native_channel_axis(request: Request, native: Tensor) -> int:
-    """Return the channel axis of a layer's native output, as a positive number."""
-    of_tokens = request.model.tokens.grid_of_output(tuple(native.shape[1:])) is not None
-    return 1 if request.model.channel_axis == 1 and not of_tokens else len(native.shape) - 1
 
 
 def _per_channel(operations: TensorOperations, weights: Tensor, maps: Tensor) -> Tensor:

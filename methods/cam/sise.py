@@ -67,8 +67,10 @@ def sise(
     # Chunk by chunk, so that no more feature maps are held than those of a chunk.
     for chunk, answer in stream:
         visualised = [
-            _visualised(request, chunk.samples, activations, gradients, fill, threshold, score)
-            for activations, gradients in zip(answer.activations, answer.layer_gradients, strict=True)
+            _visualised(
+                request, chunk.samples, *(request.model.maps_of(layer, one) for one in both), fill, threshold, score
+            )
+            for layer, *both in zip(layers, answer.activations, answer.layer_gradients, strict=True)
         ]
         maps += [fused(list(of_sample), sharpness, raised) for of_sample in zip(*visualised, strict=True)]
     return request.model.from_numpy(np.stack(maps).astype(np.float32))
@@ -80,12 +82,13 @@ def block_ends(request: Request) -> list[Layer]:
     Raises
     ------
     NotApplicable
-        If the network has no feature maps.
+        If the network has no feature maps, or it cannot be told where the channels of one stand.
     """
     model = request.model
     last: dict[tuple[int, ...], Layer] = {}
     for layer in model.feature_maps():
-        spatial = layer.shape[1:] if model.channel_axis == 1 else layer.shape[:-1]
+        model.channel_axis_of(layer)
+        spatial = layer.spatial or layer.shape
         last.pop(spatial, None)
         last[spatial] = layer
     if not last:
@@ -108,7 +111,6 @@ def _visualised(
     maps up to a constant, which the final scaling removes; so the sum is taken at the layer's size.
     """
     model, operations = request.model, request.operations
-    activations, gradients = model.channels_first(activations), model.channels_first(gradients)
     shape = tuple(int(size) for size in activations.shape)
     flat = operations.reshape(activations, (shape[0] * shape[1], *shape[2:]))
     lows, highs, areas = _ranges(request, flat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -62,13 +63,77 @@ def fullgrad_cam(request: Request) -> Tensor:
     return _summed_maps(request, layer_map, with_input=False)
 
 
-def _require_piecewise_linear(request: Request) -> None:
-    """Refuse networks whose layers add more than constants to a linear map."""
-    if request.model.has_attention():
+_BENT = frozenset({
+    "silu", "gelu", "sigmoid", "tanh", "softplus", "elu", "selu", "celu", "mish", "hardswish", "hardsigmoid", "erf",
+    "exp", "softmax", "layer_norm", "group_norm", "square", "squareddifference", "pow",
+})  # fmt: skip
+"""Operations that are no line through zero on each side of it, in both frameworks' spelling."""
+
+
+def _require_complete(request: Request) -> None:
+    """Refuse networks whose parts do not sum to the logit: something adds to it that FullGrad does not see.
+
+    Asked once for a network, on two pictures of noise. Where activations are bounded or bent (ReLU6, SiLU), they add
+    constants of their own, which the method leaves out as its authors' code does; that is warned of.
+    """
+    model = request.model
+    if model.has_attention():
         raise NotApplicable(
-            f"FullGrad takes a piecewise linear network apart into gradients and biases; {request.model.name} computes "
+            f"FullGrad takes a piecewise linear network apart into gradients and biases; {model.name} computes "
             "attention, which has no such biases."
         )
+    total, logit, scale = model.once("fullgrad completeness", lambda: completeness(model))
+    worst = int(np.argmax(np.abs(total - logit) / scale))
+    if abs(total[worst] - logit[worst]) <= model.resolution * scale[worst]:
+        return
+    seen = f"its gradients and biases sum to {total[worst]:.4g} where the logit is {logit[worst]:.4g}"
+    bent = {one.name for one in model.computed() if one.bounded or _plain(one.name) in _BENT}
+    if not bent or model.unreached:
+        why = model.unreached or "something adds a constant that is no layer's bias"
+        raise NotApplicable(f"FullGrad takes {model.name} apart incompletely: {seen}; {why}.")
+
+    def warn() -> bool:
+        warnings.warn(
+            f"FullGrad takes {model.name} apart incompletely: {seen}, for activations such as {min(bent)} add "
+            "constants of their own, which are in no map.",
+            stacklevel=2,
+        )
+        return True
+
+    model.once("fullgrad warned", warn)
+
+
+def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sum of FullGrad's parts, the predicted class's logit, and the size of all that, for noise; (2,) each.
+
+    The parts are (x - zero) times the gradient, summed, and every bias times the gradient there, summed.
+    """
+    operations = model.operations
+    noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
+    x = model.from_numpy(model.from_unit(noise))
+    target = model.outputs_of(x).argmax(axis=1)
+    biases = model.biases()
+    query = Query(
+        input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
+    )
+    answer = model.run(query, x, model.from_numpy(target))
+
+    def summed(values: Tensor) -> np.ndarray:
+        return model.to_numpy(operations.sum(values, axis=tuple(range(1, len(values.shape))))).astype(np.float64)
+
+    parts = [summed(model.channels_first(answer.input_gradient) * _centred(model, x))]
+    for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
+        has_positions = len(gradient.shape) == len(x.shape) and model.channel_axis is not None
+        first = model.channels_first(gradient) if has_positions else gradient
+        values = _shaped(model, bias.values, first) if has_positions else model.from_numpy(bias.values[None])
+        parts.append(summed(first * values))
+    logit = model.to_numpy(answer.logits).astype(np.float64)[np.arange(2), target]
+    return np.sum(parts, axis=0), logit, np.abs(logit) + np.abs(parts).sum(axis=0) + 1e-12
+
+
+def _plain(name: str) -> str:
+    """Return an operation's name without what frameworks put around it."""
+    return name.lower().strip("_").removeprefix("native_")
 
 
 def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
@@ -83,7 +148,7 @@ def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
 
 def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor], *, with_input: bool) -> Tensor:
     """Return the sum over layers with positions of their maps, at the input's size."""
-    _require_piecewise_linear(request)
+    _require_complete(request)
     model, operations = request.model, request.operations
     biases = model.biases()
 
@@ -93,9 +158,9 @@ def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor]
             inside = model.channels_first(answer.input_gradient) * _centred(model, request.x[rows.start : rows.stop])
             total = total + operations.sum(request.unit_range(operations.abs(inside), jointly=True), axis=1)
         for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
-            if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None:
+            if len(gradient.shape) == len(request.x.shape) and model.channel_axis is not None and bias.layer.per_sample:
                 values = _shaped(model, bias.values, gradient)
-                total = total + request.upsampled(layer_map(model.channels_first(gradient), values))
+                total = total + request.upsampled(layer_map(model.maps_of(bias.layer, gradient), values))
         return total
 
     (maps,) = operations.collect(((chunk_map(rows, answer),) for rows, answer in _answers(request)), request.count)

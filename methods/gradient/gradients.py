@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -36,18 +36,26 @@ def saliency(request: Request) -> Tensor:
 @_gradient("input_x_gradient", reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"))
 def input_x_gradient(request: Request) -> Tensor:
     """The input times its gradient, summed over channels; the input counts from black."""
-    low = request.model.domain[0]
-    return (request.x if low == 0 else request.x - low) * request.gradient()
+    return request.x * request.gradient()
 
 
 @_gradient(
     "guided_backprop",
+    signed=lambda chosen: chosen["channels"] == "sum",
     needs=["gradients", "relu"],
     reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
 )
-def guided_backprop(request: Request) -> Tensor:
+def guided_backprop(
+    request: Request,
+    *,
+    channels: Annotated[
+        Literal["sum", "largest"],
+        Doc("their sum, or the largest absolute value among them, as saliency has it", source="heatmark", later=True),
+    ] = "sum",
+) -> Tensor:
     """The gradient with negative values stopped at every ReLU on the way back, summed over channels."""
-    return request.gradient(rule="guided")
+    gradient = request.gradient(rule="guided")
+    return gradient if channels == "sum" else _largest(request, gradient)
 
 
 @_gradient(
@@ -69,11 +77,14 @@ def capped_saliency(
     ] = 99.0,
 ) -> Tensor:
     """Saliency, with each map's largest values cut off at a percentile, so that a few do not hide the rest."""
-    operations, model = request.operations, request.model
-    strength = operations.abs(request.gradient())
-    if model.channel_axis is not None:
-        strength = operations.max(strength, axis=model.channel_axis)
-    values = model.to_numpy(strength)
+    model = request.model
+    values = model.to_numpy(_largest(request, request.gradient()))
     axes = tuple(range(1, values.ndim))
     caps = np.percentile(values, percentile, axis=axes, keepdims=True)
     return model.from_numpy(np.minimum(values, caps.astype(np.float32)))
+
+
+def _largest(request: Request, gradient: Tensor) -> Tensor:
+    """Return the largest absolute value over the channels, (n, *spatial)."""
+    strength, axis = request.operations.abs(gradient), request.model.channel_axis
+    return strength if axis is None else request.operations.max(strength, axis=axis)

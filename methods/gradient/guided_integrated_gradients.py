@@ -46,6 +46,9 @@ def guided_ig(
     gradients are as small but for rounding: 1e-6 of the largest gradient. Otherwise rounding would choose among equal
     gradients, and every later gradient is taken where that choice led. What is left are the kinks of the network: where
     many steps meet a ReLU or a pooling that rounding turns, processors and frameworks part (docs/methods.md).
+
+    The sum is not f(x) - f(baseline): a step's gradient is taken once, where the step begins, and then holds for all
+    the moves that it chooses by that gradient. More steps help little: a small network's map was 8 % off with 1000.
     """
     model = request.model
     end = model.to_numpy(request.x).astype(np.float64)

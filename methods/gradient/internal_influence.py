@@ -51,17 +51,15 @@ Data = Annotated[
 
 @dataclass(frozen=True)
 class UnitScore:
-    """The mean over positions of one channel of a layer's native output; the "class" of each row is its channel."""
+    """The mean over positions of one channel of a layer's output; the "class" of each row is its channel."""
 
-    channels_last: bool
+    channel_axis: int
+    """The channel axis of a batch, counted from 0."""
 
     def __call__(self, operations: TensorOperations, output: Tensor, channel: Tensor) -> Tensor:
         """Return each row's unit."""
-        rank = len(output.shape)
-        if rank > 2:
-            first = 1 if self.channels_last else 2
-            output = operations.mean(output, axis=tuple(range(first, first + rank - 2)))
-        return operations.take_class(output, channel)
+        positions = tuple(axis for axis in range(1, len(output.shape)) if axis != self.channel_axis)
+        return operations.take_class(operations.mean(output, axis=positions) if positions else output, channel)
 
 
 @_influence(
@@ -74,8 +72,8 @@ def internal_influence(
     request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = NEUTRAL
 ) -> Tensor:
     """A layer's activations times their mean influence along the path from a baseline, summed over its maps."""
-    name = request.layer(layer).name
-    influence = _mean_influence(request, name, _path(request, baseline, steps), steps, "logit")
+    place = request.layer(layer)
+    influence = _mean_influence(request, place, _path(request, baseline, steps), steps, "logit")
     return request.upsampled(request.operations.sum(influence * request.activations(layer), axis=1))
 
 
@@ -98,10 +96,10 @@ def conductance(
 def conductance_map(request: Request, layer: str | None, steps: int, baseline: str | float | np.ndarray) -> Tensor:
     """Return the conductance of a layer's positions, (n, *layer's spatial shape); it is complete."""
     model, operations = request.model, request.operations
-    name = request.layer(layer).name
+    place = request.layer(layer)
     middles = _path(request, baseline, steps)
     ends = _path(request, baseline, steps, offset=0.0)
-    query, plain = Query(layers=(name,), layer_gradients=True), Query(layers=(name,))
+    query, plain = Query(layers=(place.name,), layer_gradients=True), Query(layers=(place.name,))
     # Ends and middles of each step side by side, all samples of a step together: memory is that of one step.
     before, total = None, 0.0
     for number in range(steps + 1):
@@ -110,7 +108,7 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
         if before is not None:
             at_middle = Pairs(np.arange(request.count), np.full(request.count, number - 1))
             _, gradients = _collected(request, query, at_middle, middles)
-            flow = model.channels_first(gradients) * model.channels_first(here - before)
+            flow = model.maps_of(place, gradients) * model.maps_of(place, here - before)
             total = total + operations.sum(flow, axis=1)
         before = here
     return total
@@ -144,8 +142,7 @@ def influence_directed(
     model = request.model
     place = request.layer(layer)
     expert = expert_channel(request, place, quantity, distribution, steps, baseline, noise, data)
-    last = model.channel_axis == -1 or model.tokens.grid_of(place) is not None
-    query = Query(UnitScore(last), input_gradient=True, output=place.name)
+    query = Query(UnitScore(model.channel_axis_of(place)), input_gradient=True, output=place.name)
     pairs = Pairs.grid(request.count, 1)
     (gradient,) = model.engine.summed_gradients(query, request.x, model.from_numpy(expert), pairs)
     return request.x * gradient if multiply else gradient
@@ -179,20 +176,20 @@ def expert_channel(
     elif quantity == "comparison":
         score = ContrastScore(1, 1.0)
     if distribution == "class":
-        return _expert_of_class(request, layer.name, score, data, steps)
+        return _expert_of_class(request, layer, score, data, steps)
     makers: dict[str, tuple[Maker, int]] = {
         "instance": (lambda x, chunk: x, 1),
         "path": (_path(request, baseline, steps), steps),
         "gaussian": (lambda x, chunk: x + request.noise("influence", chunk, noise), steps),
     }
     make, variants = makers[distribution]
-    influence = _mean_influence(request, layer.name, make, variants, score)
+    influence = _mean_influence(request, layer, make, variants, score)
     expert: np.ndarray = _of_channels(request, influence).argmax(axis=1)
     return expert
 
 
 def _expert_of_class(
-    request: Request, layer: str, score: ScoreKind | ScoreFunction, data: str | Dataset | None, most: int
+    request: Request, layer: Layer, score: ScoreKind | ScoreFunction, data: str | Dataset | None, most: int
 ) -> np.ndarray:
     """Return each sample's expert, (n,): the channel with the largest mean influence over samples of its class."""
     if data is None:
@@ -225,11 +222,11 @@ def _path(request: Request, baseline: str | float | np.ndarray, steps: int, offs
 
 
 def _mean_influence(
-    request: Request, layer: str, make: Maker, variants: int, score: ScoreKind | ScoreFunction
+    request: Request, layer: Layer, make: Maker, variants: int, score: ScoreKind | ScoreFunction
 ) -> Tensor:
     """Return each sample's mean gradient at a layer over its variants, channels first."""
     model, operations = request.model, request.operations
-    query = Query(score, layers=(layer,), layer_gradients=True)
+    query = Query(score, layers=(layer.name,), layer_gradients=True)
     total = None
     for chunk, answer in model.engine.stream(
         query, request.x, request.target, Pairs.grid(request.count, variants), make
@@ -238,7 +235,7 @@ def _mean_influence(
         if total is None:
             total = operations.zeros((request.count, *(int(size) for size in gradient.shape[1:])))
         total = operations.add_at_rows(total, chunk.samples, gradient)
-    return model.channels_first(total) / variants
+    return model.maps_of(layer, total) / variants
 
 
 def _collected(request: Request, query: Query, pairs: Pairs, make: Maker) -> tuple[Tensor, Tensor | None]:

@@ -27,6 +27,7 @@ Magnitude = Annotated[
 
 @_smooth(
     "smoothgrad",
+    signed=lambda chosen: chosen["magnitude"] == "signed",
     needs=["gradients"],
     reference=_SMILKOV,
     presets={"absolute": {"magnitude": "absolute"}, "squared": {"magnitude": "squared"}},

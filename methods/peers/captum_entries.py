@@ -35,6 +35,7 @@ class CaptumPeer(Peer):
     """Whether each sample is explained by itself, since random numbers are drawn, the same ones for all."""
     changes_modules: str = ""
     """What to call it where it changes ReLU modules and would pass over all other rectifiers; else empty."""
+    any_layout: bool = True
     repeated: bool = False
     """Whether the same number stands in every channel."""
 
@@ -71,7 +72,8 @@ def _attributed(request: Request, peer: CaptumPeer, rows: slice, options: dict[s
         with torch.set_grad_enabled("gradients" in peer.needs):
             found = explainer.attribute(request.x[rows], target=request.target[rows], **options)
     found = found.detach().float()
-    return found.mean(1) if peer.repeated and request.model.channel_axis is not None else found
+    axis = request.model.channel_axis
+    return found.mean(axis) if peer.repeated and axis is not None else found
 
 
 def _only_modules(request: Request, what: str) -> None:
@@ -141,13 +143,14 @@ def _windows(
 ) -> dict[str, Any]:
     spatial = request.model.spatial_shape
     window, stride = window_and_stride(spatial, window, stride)
-    # Channels stand first in PyTorch, and one window covers all of them.
-    channels = () if request.model.channel_axis is None else (request.model.channels,)
+    # One window covers all channels.
+    channels, axis = request.model.channels, request.model.channel_axis
+    before, behind = ((channels,) if axis == place else () for place in (1, -1))
     windows = math.prod(len(window_starts(size, window, stride)) for size in spatial)
     return {
         **_start(request, baseline=baseline),
-        "sliding_window_shapes": (*channels, *(window,) * len(spatial)),
-        "strides": (*channels, *(stride,) * len(spatial)),
+        "sliding_window_shapes": (*before, *(window,) * len(spatial), *behind),
+        "strides": (*before, *(stride,) * len(spatial), *behind),
         "perturbations_per_eval": max(1, min(windows, BATCH // request.count)),
     }
 

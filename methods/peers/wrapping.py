@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
+from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.queries import Framework
 from ...registry import Reference
 from ..cam.cams import LayerName
 from ..libraries import Library
 from ..registry import MethodFunction, Need, Pooling, register_method
 from ..request import Request
+
+_USUAL: Mapping[Framework, int] = {"torch": 1, "tensorflow": -1}
+_WORDS: Mapping[Framework, str] = {"torch": "first", "tensorflow": "last"}
 
 ONE = "1 forward and 1 backward pass"
 CAM: tuple[Need, ...] = ("gradients", "layers", "feature_maps")
@@ -35,8 +40,15 @@ def no_options(request: Request) -> dict[str, Any]:
 
 
 def at_layer(request: Request, *, layer: LayerName = None) -> dict[str, Any]:
-    """Return the layer's name, the default one where none is given."""
-    return {"layer": request.layer(layer).name}
+    """Return the layer's name, the default one where none is given; libraries read it in their framework's layout."""
+    place = request.layer(layer)
+    if place.channel_axis != _USUAL[request.model.framework]:
+        raise NotApplicable(
+            f"The library reads layers with channels {_WORDS[request.model.framework]} alone, and {place.name!r} of "
+            f"{request.model.name}, of shape {place.shape}, holds them elsewhere. Name another layer, or use "
+            "heatmark's own method."
+        )
+    return {"layer": place.name}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +68,8 @@ class Peer:
     """See `MethodEntry`."""
     options: Callable[..., dict[str, Any]] = no_options
     """``f(request, **parameters)``: what the library is to be told. Its keyword parameters are the entry's."""
+    any_layout: bool = False
+    """Whether inputs may have their channels on another axis than is usual in the library's framework."""
 
 
 PeerType = TypeVar("PeerType", bound=Peer)
@@ -82,6 +96,9 @@ def register_peers(
 def _method(peer: PeerType, run: Callable[[Request, PeerType, dict[str, Any]], Tensor]) -> MethodFunction:
     @wraps(peer.options)
     def method(request: Request, **parameters: Any) -> Tensor:
+        model = request.model
+        if not peer.any_layout and model.channel_axis not in (None, _USUAL[model.framework]):
+            raise NotApplicable(f"{peer.kind} takes inputs with channels {_WORDS[model.framework]} alone")
         return run(request, peer, peer.options(request, **parameters))
 
     method.__doc__ = peer.summary

@@ -75,15 +75,25 @@ def shapley_sampling(
     request: Request,
     *,
     permutations: Annotated[
-        int, Doc("random orders in which the regions are shown", source="Captum: ShapleyValueSampling, 25", low=1)
-    ] = 25,
+        int,
+        Doc(
+            "random orders in which the regions are shown; the error falls with the root of their number",
+            source="heatmark: 5 % of the largest value off at most on 8 features; Captum's 25: 20 % and more",
+            low=1,
+        ),
+    ] = 200,
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
     baseline: Fill = NEUTRAL,
     score: Score = "logit",
     spread: Spread = True,
 ) -> Tensor:
-    """The mean gain when a superpixel is added, over random orders; the gains sum to f(x) - f(baseline)."""
+    """The mean gain when a superpixel is added, over random orders; the gains sum to f(x) - f(baseline).
+
+    The sum is exact with any number of orders, each value is an estimate. In small networks of 8 interacting features,
+    whose values are known, the worst was off by 0.20 to 0.25 of the largest value with 25 orders, by 0.05 with 200, by
+    0.04 with 400. `kernel_shap` is exact where there are few regions.
+    """
     divided = regions_of(request, regions, segments)
     orders = {
         count: request.bank.generator("shapley_sampling", count).permuted(

@@ -66,6 +66,12 @@ class MaskedScore(CurveMeasure):
         """See `Measure.bounded`."""
         return self.change != "drop" or self.score == "probability"
 
+    def why_not(self, signed: bool | None) -> str:
+        """See `Measure.why_not`."""
+        if self.mask == "positive" and signed is False:
+            return "mask=positive hides what is not above zero, of which unsigned maps have next to nothing"
+        return ""
+
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
         return [ORIGINAL, self._masked(facts)]

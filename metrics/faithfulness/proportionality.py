@@ -23,7 +23,6 @@ _proportionality = partial(
     range=(0.0, None),
     reference=Reference("Wang, Mardziel, Datta, Fredrikson", 2020, "Interpreting Interpretations", "2002.07985"),
     presets={"wang2020": {"reference_code": True, "fill": "zero"}},
-    version=2,
 )
 _GRID = 201
 _TINY = 1e-16
@@ -155,7 +154,7 @@ class NecessityProportionality(ProportionalityGap):
     action: Action = "delete"
 
 
-@_proportionality("tps")
+@_proportionality("tps", version=2)
 @dataclass(frozen=True)
 class SufficiencyProportionality(ProportionalityGap):
     """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?"""

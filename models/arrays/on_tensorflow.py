@@ -6,6 +6,7 @@ a Python number turns float32 tensors into float64 there, and heatmark changes n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -74,6 +75,16 @@ class TensorFlowOperations(TensorOperations):
         context: AbstractContextManager[Any] = tf.device(self.device)
         return context
 
+    def copied(self, tensor: Tensor) -> Tensor:
+        return tf.raw_ops.DeepCopy(x=tensor)
+
+    def equal(self, first: Tensor, second: Tensor) -> bool:
+        return first.shape == second.shape and bool(tf.reduce_all(first == second))
+
+    def same_chances(self) -> AbstractContextManager[Any]:
+        """See `TensorOperations.same_chances`; what draws in TensorFlow keeps its own state."""
+        return nullcontext()
+
     def release_memory(self) -> None:
         """See `TensorOperations.release_memory`."""
 
@@ -102,6 +113,12 @@ class TensorFlowOperations(TensorOperations):
         return tf.tensor_scatter_nd_add(total, np.asarray(rows)[:, None], tf.cast(values, total.dtype))
 
     def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
+        if maps.shape.rank == 4:  # TensorFlow resizes two axes at a time
+            first, *rest = spatial
+            _, depth, height, width = maps.shape
+            flat = self.resize(tf.reshape(maps, (-1, height, width)), rest)
+            deep = self.resize(tf.reshape(flat, (-1, depth, math.prod(rest))), (first, math.prod(rest)))
+            return tf.reshape(deep, (-1, first, *rest))
         if maps.shape.rank == 3:
             return tf.image.resize(maps[..., None], tuple(spatial), method="bilinear")[..., 0]
         return tf.image.resize(maps[:, :, None, None], (spatial[0], 1), method="bilinear")[:, :, 0, 0]

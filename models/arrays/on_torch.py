@@ -69,6 +69,16 @@ class TorchOperations(TensorOperations):
         """See `TensorOperations.on_device`; PyTorch computes where the tensors are."""
         return nullcontext()
 
+    def copied(self, tensor: Tensor) -> Tensor:
+        return tensor.clone()
+
+    def equal(self, first: Tensor, second: Tensor) -> bool:
+        return torch.equal(first, second)
+
+    def same_chances(self) -> AbstractContextManager[Any]:
+        device = torch.device(self.device)
+        return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
     def release_memory(self) -> None:
         if torch.device(self.device).type == "cuda":
             torch.cuda.empty_cache()
@@ -106,7 +116,7 @@ class TorchOperations(TensorOperations):
         return total.index_add_(0, self._rows(rows), values.to(total.dtype))
 
     def resize(self, maps: Tensor, spatial: Sequence[int]) -> Tensor:
-        mode = "bilinear" if maps.ndim == 3 else "linear"
+        mode = ("linear", "bilinear", "trilinear")[maps.ndim - 2]
         return functional.interpolate(maps[:, None], size=tuple(spatial), mode=mode, align_corners=False)[:, 0]
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:

@@ -133,6 +133,18 @@ class TensorOperations(ABC):
         """Return a context in which everything is computed on this namespace's device, also where another is faster."""
 
     @abstractmethod
+    def copied(self, tensor: Tensor) -> Tensor:
+        """Return a copy that shares no memory."""
+
+    @abstractmethod
+    def equal(self, first: Tensor, second: Tensor) -> bool:
+        """Return whether two tensors have the same shape and values."""
+
+    @abstractmethod
+    def same_chances(self) -> AbstractContextManager[Any]:
+        """Return a context after which the framework's random states are what they were."""
+
+    @abstractmethod
     def release_memory(self) -> None:
         """Give freed memory that the framework has kept back to the device; TensorFlow never does."""
 

@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from ...errors import NotApplicable
+import numpy as np
+
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.operations import Tensor, TensorOperations
 from ..interface import Interface
 from ..normalization import Normalization
+from ..queries import Query
 
 #: Returns a weight and a bias, or a scale and a shift, as they are now.
 Parameters = Callable[[], tuple[Tensor, Tensor | None]]
@@ -161,6 +164,14 @@ class Network(ABC):
     def run(self, work: Work, tensors: Sequence[Tensor], layout: str) -> tuple[Tensor, ...]:
         """Return what the work gives for one chunk; ``layout`` is one of the model's memory formats."""
 
+    def output(self, x: Tensor) -> Tensor:
+        """Return what the graph gives for raw inputs (m, *input_shape)."""
+        values: list[Tensor] = []
+        for node in self.graph.nodes[: self.graph.output + 1]:
+            inputs = (values[source] for source in node.inputs)
+            values.append(x if isinstance(node, Input) else node.function(*inputs, *node.read()))
+        return values[-1]
+
     def at_input(self, position: int, value: Tensor) -> Tensor:
         """Return the output of one of `Graph.from_input` where the raw input is ``value`` (m, *input_shape)."""
         node = self.graph.nodes[position]
@@ -177,6 +188,35 @@ class Extraction:
     """None where something in the network is not supported."""
     reason: str | None = None
     """What that is; None where there is a graph."""
+
+
+def require_same(network: Network, model: Interface) -> None:
+    """Refuse a graph that gives other logits than its network, up to what a softmax takes from all classes.
+
+    Raises
+    ------
+    NotApplicable
+        With the difference.
+    """
+    noise = np.random.default_rng(1).random((2, *model.input_shape), dtype=np.float32)
+    x = model.from_numpy(model.from_unit(noise))
+    try:
+        with model.operations.on_device():
+            found = model.to_numpy(network.output(x)).astype(np.float64)
+    except Exception as error:
+        if isinstance(error, HeatmarkError) or model.is_out_of_memory(error):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise NotApplicable(f"its graph cannot be computed ({type(error).__name__}: {reason})") from error
+    logits = model.to_numpy(model.run(Query(), x, None).logits).astype(np.float64)
+    apart, size = np.inf, np.abs(logits).max() + np.abs(found).max()
+    if found.shape == logits.shape:
+        apart = np.abs(found - logits - (found - logits).mean(axis=1, keepdims=True) * (logits.shape[1] > 1)).max()
+    if apart > 10 * model.resolution * size:
+        raise NotApplicable(
+            f"the operations that its forward pass was traced to give other logits than it does (by {apart:.2g}): "
+            "something in it is changed in place, drawn by chance, or decided by the input"
+        )
 
 
 def unsupported(name: str, kind: str, why: str = "") -> NotApplicable:

@@ -33,7 +33,7 @@ def torch_network(net: nn.Module, model: Interface) -> TorchNetwork:
     noise = np.random.default_rng(0).random((_ROWS, *model.input_shape), dtype=np.float32)
     with at_rest(net), torch.no_grad():
         try:
-            operations = traced(net, model.from_numpy(noise))
+            operations = traced(net, model.prepared(model.from_numpy(noise)))
         except Exception as error:  # a forward pass of one's own may raise anything when it is traced
             if model.is_out_of_memory(error):
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -21,19 +22,23 @@ from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
 from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
+from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
     ending_function,
     final_layer,
     named_layers,
+    plain_variables,
     replaced_call,
     watched,
     watched_activation,
     without_layer,
 )
-from ..probes.reach_on_tensorflow import inner_functions_inlined, require_reached
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
 from ..probes.returned import class_scores, require_real
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..probes.state_now_on_tensorflow import state_now
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 
 _BEFORE = "@before_activation"
@@ -208,25 +213,31 @@ class TensorFlowModel(Model):
             yield kept
 
     def biases(self) -> tuple[LayerBias, ...]:
-        found = []
+        found, called = [], {layer.name: layer for layer in self.layers()}
         for name, layer in named_layers(self._running).items():
+            if name not in called:
+                continue
             if isinstance(layer, keras.layers.BatchNormalization):
                 scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
                 scale = scale * np.asarray(layer.gamma) if layer.scale else scale
                 shift = np.asarray(layer.beta) if layer.center else 0.0
-                found.append(LayerBias(name, shift - scale * np.asarray(layer.moving_mean)))
+                found.append(LayerBias(name, called[name], shift - scale * np.asarray(layer.moving_mean)))
             elif getattr(layer, "use_bias", False) and hasattr(layer, "activation") and layer.bias.shape.rank == 1:
                 linear = layer.activation in (None, keras.activations.linear)
-                found.append(LayerBias(name if linear else name + _BEFORE, np.asarray(layer.bias)))
+                at = name if linear else name + _BEFORE
+                found.append(LayerBias(at, called[name], np.asarray(layer.bias)))
         return tuple(found)
 
     @property
     def stated_shape(self) -> tuple[int | None, ...] | None:
         """See `Interface.stated_shape`: nothing where the network is not built yet, or written as a class."""
         try:
-            return tuple(self.net.input_shape[1:])
-        except (AttributeError, TypeError):
+            return tuple(self.net.inputs[0].shape[1:])
+        except (AttributeError, TypeError, IndexError):
             return None
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        return operations_of(self._function(Query()).graph)
 
     def _find_rectifiers(self) -> Rectifiers:
         there = rectifiers_of(self._function(Query()))
@@ -254,35 +265,65 @@ class TensorFlowModel(Model):
         return tuple(found)
 
     def _find_layers(self) -> tuple[Layer, ...]:
-        found: dict[str, Layer] = {}
+        found: dict[str, tuple[Layer, tf.Tensor]] = {}
+        stated: dict[Any, int] = {}
+        before: tf.Tensor | None = None
+        layers, rows = named_layers(self._running), 2  # two, which shows what has no axis of samples
 
-        def note(name: str, kind: str) -> Callable[[Any], None]:
+        def note(name: str, layer: keras.layers.Layer) -> Callable[[Any], None]:
             def keep(output: Any) -> None:
+                nonlocal before
                 found.pop(name, None)  # a layer that is called again moves to its last place
-                if isinstance(output, tf.Tensor):
-                    found[name] = Layer(name, kind, tuple(output.shape[1:]))
+                if not isinstance(output, tf.Tensor):
+                    before = None
+                    return
+                axis = stated_axis(layer, output.shape.rank)
+                if axis is not None:
+                    stated.setdefault(output.ref(), axis)
+                seen = Layer(
+                    name,
+                    type(layer).__name__,
+                    tuple(output.shape[1:]),
+                    per_sample=output.shape.rank > 0 and output.shape[0] in (rows, None),
+                    holds_layers=any(inner.startswith(f"{name}/") for inner in layers),
+                    repeats=before is None or output is before,
+                )
+                found[name], before = (seen, output), output
 
             return keep
 
         def trace(x: tf.Tensor) -> tf.Tensor:
             with ExitStack() as stack:
-                for name, layer in named_layers(self._running).items():
-                    stack.enter_context(watched(layer, note(name, type(layer).__name__)))
+                for name, layer in layers.items():
+                    stack.enter_context(watched(layer, note(name, layer)))
                 return self.logits(x)
 
-        self._inspected(trace)
-        return tuple(found.values())
+        graph = self._inspected(trace, rows)
+        x = graph.inputs[0]
+        axes = channel_axes(graph, x, None if self.channel_axis is None else self.channel_axis % x.shape.rank, stated)
 
-    def _inspected(self, trace: Callable[[tf.Tensor], Any]) -> None:
-        """Trace a function of one raw input for what it notes, through inner functions where that is possible."""
-        signature = tf.TensorSpec((1, *self.input_shape), tf.float32)
+        def with_axis(layer: Layer, output: tf.Tensor) -> Layer:
+            axis = of_batch(axes.get(output.ref()), output.shape.rank)
+            return replace(layer, channel_axis=axis, axis_told_by="" if axis is None else BY_OPERATIONS)
+
+        return told_by_shape([with_axis(*item) for item in found.values()], self.spatial_shape)
+
+    def _inspected(self, trace: Callable[[tf.Tensor], Any], rows: int = 1) -> Any:
+        """Trace a function of raw inputs for what it notes, through inner functions where that is possible.
+
+        Returns
+        -------
+        FuncGraph
+            What was traced.
+        """
+        signature = tf.TensorSpec((rows, *self.input_shape), tf.float32)
         try:
             with inner_functions_inlined():
-                self._traced(trace, signature)
+                return self._traced(trace, signature).graph
         except HeatmarkError:
             raise
         except Exception:
-            self._traced(trace, signature)
+            return self._traced(trace, signature).graph
 
     def network(self) -> TensorFlowNetwork:
         return tensorflow_network(self.net, self)
@@ -305,6 +346,21 @@ class TensorFlowModel(Model):
         for variable in self.net.weights:
             value = np.asarray(variable)
             yield f"{variable.path}{value.dtype}{value.shape}", value.tobytes()
+        for name, other in plain_variables(self.net):
+            value = other.numpy()
+            yield f"{name}{value.dtype}{value.shape}", value.tobytes()
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: functions of one's own in Lambda layers, and tensors that are attributes."""
+        return [
+            name
+            for name, layer in named_layers(self.net).items()
+            if isinstance(layer, keras.layers.Lambda)
+            or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
+        ]
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:

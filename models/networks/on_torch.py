@@ -11,29 +11,34 @@ from typing import Any, Unpack
 import numpy as np
 import torch
 
-from ...errors import HeatmarkError
+from ...errors import HeatmarkError, NotApplicable
 from ..arrays.on_torch import TorchOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
 from ..copies.randomised_on_torch import torch_parameter_layers
-from ..gradients import refuse_unconnected
+from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
 from ..normalization import Normalization
 from ..outputs import Ending
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
+from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..probes.channel_axes_on_torch import ChannelAxes
 from ..probes.ending_on_torch import final_layer, without_layer
-from ..probes.reach_on_torch import reachable_modules
+from ..probes.operations_on_torch import operations_of
+from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
 from ..probes.returned import class_scores, require_real
-from ..queries import Answer, AttentionLayer, Layer, LayerBias, Query, Rectifiers
+from ..probes.state_now_on_torch import state_now
+from ..probes.state_on_torch import hidden_tensors, state_bytes
+from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
 from ..scores import target_score
 from .way_in_on_torch import WayIn, way_in
 
 _LAYOUTS = ("channels_last", "contiguous")
 
-_LINEAR = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
+_LINEAR = (torch.nn.modules.conv._ConvNd, torch.nn.Linear)
 _OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -66,12 +71,17 @@ class TorchModel(Model):
     @property
     def layouts(self) -> tuple[str, ...]:
         """The memory formats to choose from: those that the network takes."""
-        return self._way.layouts if len(self.input_shape) == 3 else ("contiguous",)
+        return self._way.layouts if self._is_picture else ("contiguous",)
 
     @property
-    def way_in(self) -> WayIn:
-        """In which memory formats and floating type the network takes inputs; found by `probe`."""
-        return self._way
+    def _is_picture(self) -> bool:
+        """Whether inputs are what the channels-last memory format is for."""
+        return len(self.input_shape) == 3 and self.channel_axis == 1
+
+    @property
+    def left_out(self) -> str:
+        """See `Interface.left_out`."""
+        return self._way.left_out
 
     def settle(self, x: torch.Tensor) -> None:
         """See `Interface.settle`: memory format and floating type."""
@@ -85,7 +95,7 @@ class TorchModel(Model):
         known = [tensor.dtype for tensor in self.net.parameters() if tensor.is_floating_point()]
         before = self._way
         try:
-            layouts = _LAYOUTS if len(self.input_shape) == 3 else ("contiguous",)
+            layouts = _LAYOUTS if self._is_picture else ("contiguous",)
             dtypes = [dtype for dtype in dict.fromkeys(known) if dtype != torch.float32]
             self._way = way_in(ask, layouts, dtypes)
         except Exception as error:
@@ -225,7 +235,7 @@ class TorchModel(Model):
         return torch.autocast(self._torch_device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def biases(self) -> tuple[LayerBias, ...]:
-        found, called = [], {layer.name for layer in self.layers()}
+        found, called = [], {layer.name: layer for layer in self.layers()}
         for name, module in self.net.named_modules():
             if name not in called:
                 continue
@@ -235,10 +245,19 @@ class TorchModel(Model):
                 shift = torch.zeros_like(scale)
                 if module.affine:
                     scale, shift = scale * module.weight, module.bias
-                found.append(LayerBias(name, self.plain((shift - scale * module.running_mean).float())))
+                found.append(LayerBias(name, called[name], self.plain((shift - scale * module.running_mean).float())))
             elif isinstance(module, _LINEAR) and module.bias is not None:
-                found.append(LayerBias(name, self.plain(module.bias.float())))
+                found.append(LayerBias(name, called[name], self.plain(module.bias.float())))
         return tuple(found)
+
+    @property
+    def unreached(self) -> str:
+        """See `Interface.unreached`: what TorchScript compiled."""
+        return self.once("unreached", lambda: why_out_of_reach(self.net))
+
+    def _find_computed(self) -> tuple[Computed, ...]:
+        with at_rest(self.net), torch.no_grad():
+            return operations_of(self.net, lambda: self.logits(self.blank()))
 
     def _find_rectifiers(self) -> Rectifiers:
         with at_rest(self.net), torch.enable_grad():
@@ -249,28 +268,44 @@ class TorchModel(Model):
             return attention_layers(self.net, lambda: self.logits(self.blank()))
 
     def _find_layers(self) -> tuple[Layer, ...]:
+        # Noise, at which sums differ from their parts, and two rows of it, which show what has no axis of samples.
+        noise = np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32)
+        x = self.from_numpy(self.from_unit(noise))
+        axes = ChannelAxes(x, None if self.channel_axis is None else self.channel_axis % x.ndim)
         found: dict[str, Layer] = {}
+        before: torch.Tensor | None = None  # a copy of the last output: some networks add to it in place
 
-        def note(name: str) -> Callable[..., None]:
+        def note(name: str, holds_layers: bool) -> Callable[..., None]:
             def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
+                nonlocal before
                 found.pop(name, None)  # a module that is called again moves to its last place
-                if isinstance(output, torch.Tensor):
-                    found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))
+                if not isinstance(output, torch.Tensor):
+                    before = None
+                    return
+                axis = of_batch(axes.axis_of(output), output.ndim)
+                found[name] = Layer(
+                    name,
+                    type(module).__name__,
+                    tuple(output.shape[1:]),
+                    axis,
+                    "" if axis is None else BY_OPERATIONS,
+                    per_sample=output.shape[:1] == x.shape[:1],
+                    holds_layers=holds_layers,
+                    repeats=before is None or (before.shape == output.shape and torch.equal(before, output)),
+                )
+                before = output.clone()
 
             return hook
 
         with ExitStack() as stack:
             for name, module in reachable_modules(self.net):
                 if name:
-                    stack.enter_context(module.register_forward_hook(note(name)))
+                    stack.enter_context(module.register_forward_hook(note(name, any(True for _ in module.children()))))
             stack.enter_context(at_rest(self.net))
             stack.enter_context(torch.inference_mode())
-            self.logits(self.blank())
-        return tuple(found.values())
-
-    def _is_feature_map(self, layer: Layer) -> bool:
-        """Only leaves: a container's output is that of the last module inside it, which has the plainer kind."""
-        return super()._is_feature_map(layer) and not any(self.net.get_submodule(layer.name).children())
+            stack.enter_context(axes)
+            self.logits(x)
+        return told_by_shape(tuple(found.values()), self.spatial_shape)
 
     def network(self) -> TorchNetwork:
         return torch_network(self.net, self)
@@ -289,11 +324,14 @@ class TorchModel(Model):
         )
 
     def _weights(self) -> Iterator[tuple[str, bytes]]:
-        for name, value in sorted(self.net.state_dict().items()):
-            if isinstance(value, torch.Tensor):
-                raw = value.detach().cpu().contiguous()
-                values = raw.flatten().view(torch.uint8).numpy().tobytes() if raw.numel() else b""
-                yield f"{name}{raw.dtype}{tuple(raw.shape)}", values
+        return state_bytes(self.net)
+
+    def hidden_state(self) -> list[str]:
+        """See `Insides.hidden_state`: tensors that are plain attributes of modules."""
+        return hidden_tensors(self.net)
+
+    def state_now(self) -> dict[str, Any]:
+        return state_now(self.net)
 
 
 def _replaced(replacement: torch.Tensor, module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
@@ -318,6 +356,8 @@ def _captured(net: torch.nn.Module, query: Query) -> Iterator[dict[str, torch.Te
 
     def keep(name: str) -> Callable[..., torch.Tensor]:
         def hook(module: torch.nn.Module, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+            if query.layer_gradients and not output.is_floating_point():
+                raise NotApplicable(f"The layer {name!r} gives {output.dtype}, which has no gradient. {OTHERWISE}")
             if query.layer_gradients and name in query.layers and not output.requires_grad:
                 # A copy of what was computed in inference mode may have a gradient.
                 output = (output.clone() if output.is_inference() else output.detach()).requires_grad_()

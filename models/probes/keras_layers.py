@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from ..outputs import Ending, EndingFunction
 
@@ -33,6 +34,15 @@ def named_layers(net: keras.Model) -> dict[str, keras.layers.Layer]:
 
     visit(net, "")
     return found
+
+
+def plain_variables(net: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
+    """Yield the variables of TensorFlow's own that layers hold, which Keras does not count among their weights."""
+    known = {id(variable.value) for variable in net.variables}
+    for name, layer in {"": net, **named_layers(net)}.items():
+        for attribute, value in sorted(vars(layer).items()):
+            if isinstance(value, tf.Variable) and id(value) not in known:
+                yield f"{name}.{attribute}".lstrip("."), value
 
 
 @contextmanager

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..queries import Computed
 from .reach_on_torch import reachable_modules
-
-
-@dataclass(frozen=True)
-class Computed:
-    """One operation that was computed."""
-
-    name: str
-    """PyTorch's own name for it, such as ``relu`` or ``native_batch_norm``."""
-    module: str
-    """The innermost module that was being called, ``""`` for the network itself."""
-    random: bool
-    """Whether it draws random numbers."""
-    arguments: tuple[Any, ...] = ()
-    """What was given besides tensors, tensors as None."""
 
 
 def operations_of(net: torch.nn.Module, forward: Callable[[], Any]) -> tuple[Computed, ...]:
@@ -43,10 +29,17 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = tuple(None if isinstance(item, torch.Tensor) else item for item in args)
         name = func.overloadpacket.__name__
-        random = torch.Tag.nondeterministic_seeded in func.tags
-        self.found.append(Computed(name, self._modules[-1], random, given))
+        training = next((item for item in args if isinstance(item, bool)), False)
+        self.found.append(
+            Computed(
+                name,
+                self._modules[-1],
+                random=torch.Tag.nondeterministic_seeded in func.tags,
+                by_batch=("batch_norm" in name and training) or name.endswith("_dynamic"),
+                bounded=name.startswith("hardtanh") and args[1:2] == (0,),
+            )
+        )
         return func(*args, **(kwargs or {}))
 
 

@@ -4,18 +4,22 @@ holds, unless its Python code is run as part of the network's own graph.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ...errors import NotApplicable
+from ..queries import Computed
 
 RECTIFIERS = ("Relu", "Relu6")
 REACHED = "heatmark_rectified"
 """The graph collection of the rectifiers whose gradient followed a rule."""
 
+_RANDOM = re.compile(r"(Random|TruncatedNormal)(?!GetKeyCounter|GetAlg|Dataset)|Multinomial")
 _STEPS = frozenset({"StopGradient", "PreventGradient", "Round", "Rint", "Floor", "Ceil", "Sign", "ArgMax", "ArgMin"})
 """Operations behind which no gradient is asked for."""
 
@@ -62,6 +66,32 @@ def rectifiers_in(operations: Any, library: Mapping[str, Any]) -> int:
         return found
 
     return sum(in_node(operation.type, operation.node_def.attr) for operation in operations)
+
+
+def operations_of(graph: Any) -> tuple[Computed, ...]:
+    """Return the operations of a graph and of the functions that it calls."""
+    over_batch = {one.name for one in graph.get_operations() if _reduces_batch(one)}
+    nodes = [*graph.as_graph_def().node]
+    nodes += [node for inner in function_library(graph).values() for node in inner.node_def]
+    return tuple(
+        Computed(
+            node.op,
+            node.name.rpartition("/")[0],
+            random=bool(_RANDOM.search(node.op)),
+            by_batch=node.name in over_batch or ("BatchNorm" in node.op and node.attr["is_training"].b),
+            bounded=node.op == "Relu6",
+        )
+        for node in nodes
+    )
+
+
+def _reduces_batch(operation: Any) -> bool:
+    """Return whether an operation sums or averages over an open first axis."""
+    if operation.type not in ("Mean", "Sum", "Max", "Min", "Prod") or operation.inputs[0].shape.rank in (None, 0):
+        return False
+    axes = tf.get_static_value(operation.inputs[1])
+    rank = operation.inputs[0].shape.rank
+    return operation.inputs[0].shape[0] is None and axes is not None and bool(({0, -rank}) & {*np.ravel(axes).tolist()})
 
 
 def function_library(graph: Any) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ..queries import BackwardRule, Rectifiers
-from .operations_on_torch import Computed, operations_of
+from ..queries import BackwardRule, Computed, Rectifiers
+from .operations_on_torch import operations_of
 from .reach_on_torch import scripted_parts, why_out_of_reach
 
 
@@ -105,8 +105,7 @@ def rectifier_calls(forward: Callable[[], Any]) -> int:
 
 
 def _is_rectifier(operation: Computed) -> bool:
-    name = operation.name.removesuffix("_")
-    return name in ("relu", "relu6") or (name == "hardtanh" and operation.arguments[1:2] == (0,))
+    return operation.bounded or operation.name.removesuffix("_") in ("relu", "relu6")
 
 
 def _in_script(module: Any) -> int:

@@ -15,8 +15,9 @@ from ..catalogue import register_model as register_model
 from ..devices import creation_on, installed_frameworks, require_framework, resolved_device
 from ..queries import FRAMEWORKS, Framework, Precision
 from ..training.kept import read_record, restore, trained_names, trained_path
-from ..wrap import framework_of, wrap
+from ..wrap import wrapped
 from .built_networks import built_small_network
+from .user_models import is_own, model_from_text
 
 
 def list_models() -> list[ModelEntry]:
@@ -48,14 +49,16 @@ def find_model(name: str) -> tuple[ModelEntry, str]:
 def load_model(
     name: str | Model, framework: str | None = None, device: str = "auto", precision: Precision = "float32"
 ) -> Model:
-    """Return a model of the zoo, of a framework's own collection, or trained on this machine.
+    """Return a model of the zoo, of a framework's own collection, trained on this machine, or one of the user's own.
 
     Parameters
     ----------
     name
-        ``efficientnet-lite0``, ``small-cnn``, ``torchvision:vgg16``, ``keras:VGG16``, ... (`list_models`).
+        ``efficientnet-lite0``, ``small-cnn``, ``torchvision:vgg16``, ``keras:VGG16``, ... (`list_models`); or as
+        `model_from_text` takes it: ``file:net.keras``, ``net.py:build``, ``package.module:build``.
     framework
-        ``torch`` or ``tensorflow``; by default the first of these that is installed and has the model.
+        ``torch`` or ``tensorflow``; by default the first of these that is installed and has the model, and for one's
+        own the framework that it is of.
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``.
     precision
@@ -78,36 +81,14 @@ def load_model(
     """
     if isinstance(name, Model):
         return name
+    if is_own(name):
+        return _own(name, framework, device, precision)
     entry, rest = find_model(name)
     chosen = _framework_for(entry, framework)
     place = resolved_device(chosen, device)
     with creation_on(chosen, place):
         loaded = entry.build(ModelRequest(chosen, rest))
     return wrapped(loaded, name, place, precision)
-
-
-def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
-    """Return the model over a loaded network, moved to the device."""
-    net, conventions = loaded.net, loaded.conventions
-    if framework_of(net) == "torch" and device != "auto":
-        net = net.to(device)  # it was made for this model, so it moves rather than being copied
-    return wrap(
-        net,
-        loaded.preprocess,
-        loaded.input_shape,
-        loaded.num_classes,
-        device,
-        precision=precision,
-        name=name,
-        class_names=loaded.class_names,
-        sizing=loaded.sizing,
-        weights_id=loaded.weights_id,
-        output=conventions.output,
-        outputs=conventions.outputs,
-        domain=conventions.domain,
-        neutral=conventions.neutral,
-        channel_axis=conventions.channel_axis,
-    )
 
 
 def weights_id(name: str) -> str | None:
@@ -147,6 +128,23 @@ def trained_digest(name: str) -> str:
     return "" if known else _trained_entry(name).digest
 
 
+def _own(name: str, framework: str | None, device: str, precision: Precision) -> Model:
+    """Return a network of the user's own, which is to be of the framework asked for."""
+    if framework is not None:
+        _require_known(framework)
+    model = model_from_text(name, device, precision)
+    if framework not in (None, model.framework):
+        raise NotApplicable(f"{name} is a {model.framework} network, so it does not run in {framework}")
+    return model
+
+
+def _require_known(framework: str) -> None:
+    if framework not in FRAMEWORKS:
+        raise BadInput(
+            f"Unknown framework {framework!r}.{suggestion(framework, FRAMEWORKS)} Choose {' or '.join(FRAMEWORKS)}."
+        )
+
+
 def _own_form(name: str) -> str:
     """Return how a network of one's own is named, where ``name`` looks like an attempt at that; else nothing."""
     if name.endswith(".py"):
@@ -165,10 +163,7 @@ def _framework_for(entry: ModelEntry, framework: str | None) -> Framework:
     if framework is None:
         here = [found for found in installed_frameworks() if found in entry.frameworks]
         framework = here[0] if here else entry.frameworks[0]
-    if framework not in FRAMEWORKS:
-        raise BadInput(
-            f"Unknown framework {framework!r}.{suggestion(framework, FRAMEWORKS)} Choose {' or '.join(FRAMEWORKS)}."
-        )
+    _require_known(framework)
     if framework not in entry.frameworks:
         raise NotApplicable(f"{entry.name} exists only in {' and '.join(entry.frameworks)}, not in {framework}.")
     require_framework(framework)

@@ -17,6 +17,11 @@ _REFUSED = frozenset({
     "Lambda", "__lambda__", "__typespec__", "FlaxLayer", "IntegerLookup", "JaxLayer", "StringLookup", "TFSMLayer",
     "TextVectorization", "TorchModuleWrapper",
 })  # fmt: skip
+# Layers, operations and activations that may show which values a network takes, or what its outputs are.
+_TELLING = frozenset({
+    "Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Sigmoid", "LogSoftmax", "LogSigmoid",
+    "HardSigmoid", "Clip", "sigmoid", "log_sigmoid", "hard_sigmoid", "log_softmax",
+})  # fmt: skip
 # Where the functions live that a layer may name; others (such as one that downloads a file) are never called.
 _FUNCTION_MODULES = ("keras.activations", "keras.src.activations", "keras.initializers", "keras.src.initializers")
 
@@ -63,6 +68,29 @@ def check_saved_keras(path: Path) -> None:
             f"{path} {reason}, and heatmark runs no code from files. Build the model in Python instead and pass "
             "--model pkg.module:build (or file.py:build), where build() returns it with its weights loaded."
         )
+
+
+def may_be_read_otherwise(path: Path) -> bool:
+    """Return whether a saved network may have something that heatmark reads off it, told without importing Keras.
+
+    That is a scaling or normalisation of values of 0 to 255, or a sigmoid or another function at the end of outputs
+    whose meaning is told by their values.
+    """
+    try:
+        names = set(_names_in(_configuration(path)))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+    return not names.isdisjoint(_TELLING)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Yield every class and every activation that a description names."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in ("class_name", "activation") if isinstance(value.get(key), str))
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _names_in(item)
 
 
 def _configuration(path: Path) -> Any:

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +16,13 @@ from ...errors import BadInput, HeatmarkError, suggestion
 from ...identity import digest, file_digest
 from ..base import Model
 from ..catalogue import MODELS, LoadedNetwork
+from ..conventions import Conventions
 from ..devices import installed_frameworks, require_framework, resolved_device
 from ..importing import imported
 from ..queries import FRAMEWORKS, Framework, Precision
-from ..wrap import framework_of
-from .loading import wrapped
-from .saved_keras import check_saved_keras, load_saved_keras
+from ..wrap import framework_of, wrapped
+from .saved_keras import check_saved_keras, load_saved_keras, may_be_read_otherwise
+from .stated import combined, split_stated
 from .torchvision_operators import torchvision_importable
 
 _FORMS = "Write pkg.module:build, file.py:build, file:net.keras or file:net.h5."
@@ -34,7 +36,7 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
     text
         ``pkg.module:build`` or ``file.py:build``, where ``build()`` returns a ``torch.nn.Module``, a ``keras.Model``,
         a `LoadedNetwork` or a `Model`; or ``file:net.keras``, ``file:net.h5`` for a saved Keras model, from which no
-        code is run.
+        code is run. What is to be stated of it may stand behind it in brackets: see `split_stated`.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``; a `Model` stays where its builder put it.
     precision
@@ -47,6 +49,7 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
     HeatmarkError
         If the user's code raises; the message says what and where.
     """
+    text, stated = split_stated(text)
     head, colon, tail = text.rpartition(":")
     if not colon or not head or not tail:
         raise BadInput(f"Cannot read the model {text!r}. {_FORMS}")
@@ -57,18 +60,36 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
         with _users_code(f"{text} failed"):
             found = function()
     if isinstance(found, Model):
+        if stated != Conventions():
+            raise BadInput(
+                f"{text} returned a model that is wrapped already, of which nothing more can be stated: state it where "
+                "hm.wrap is called."
+            )
         return found
     loaded = found if isinstance(found, LoadedNetwork) else LoadedNetwork(found)
+    loaded = replace(loaded, conventions=combined(loaded.conventions, stated))
     framework = _framework_of(loaded.net, text)
     name = Path(tail).stem if head == "file" else text
     return wrapped(loaded, name, resolved_device(framework, device), precision)
 
 
 def user_weights_id(text: str) -> str | None:
-    """Return what identifies the weights of ``--model text`` without loading it: a saved file's digest, else None."""
-    head, _, tail = text.rpartition(":")
+    """Return what identifies ``--model text`` without loading it: a saved file's digest.
+
+    None where there is no file, or more than it counts: what is stated of the network, or told by looking at it.
+    """
+    name, stated = split_stated(text)
+    head, _, tail = name.rpartition(":")
     path = Path(tail).expanduser()
-    return file_digest(path) if head == "file" and path.is_file() else None
+    if head != "file" or not path.is_file() or stated != Conventions() or may_be_read_otherwise(path):
+        return None
+    return file_digest(path)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is ``package.module:build``, ``file.py:build`` or ``file:net.keras`` rather than registered."""
+    head, colon, tail = name.partition(":")
+    return bool(colon and tail) and f"{head}:" not in MODELS.names()
 
 
 def _saved(path: Path) -> LoadedNetwork:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heatmark.benchmark.work.batches import TargetedBatch, chosen_targets, known_labels, labels_fit, targeted_batches
+from heatmark.benchmark.work.samples import EVERYTHING
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.errors import BadInput
 from heatmark.methods.registry import method_from
@@ -114,13 +115,13 @@ def test_runs_audits_and_means_hold_to_the_rule(subject: Any, monkeypatch: pytes
             metrics=(metric.id,),
             metric_identities=(metric.identity(),),
         )
-        found = Worker().run(CellJob(cell, "cpu", 2, 0), lambda images: None)
+        found = Worker().run(CellJob(cell, "cpu", 2, 0, EVERYTHING), lambda images: None)
         assert isinstance(found, Finished)
         assert found.value.rows.column("label").to_pylist() == ([0, 1, 2] if fit else [-1, -1, -1])
         assert found.value.provenance["labels_known"] is fit
 
         unit = UnitSpec(**what, dataset_revision=dataset.revision_of(range(3)), role="method")
-        audited = Worker().run(UnitJob(unit, "cpu", 3, (metric.id,)), lambda images: None)
+        audited = Worker().run(UnitJob(unit, "cpu", EVERYTHING, (metric.id,)), lambda images: None)
         assert isinstance(audited, Finished)
         # Where labels do not fit, what is explained is what is predicted.
         assert audited.value.right.tolist() == (predicted == batch.y).tolist() if fit else audited.value.right.all()

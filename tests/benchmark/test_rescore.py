@@ -14,7 +14,7 @@ import heatmark as hm
 from heatmark.benchmark.run import run
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.cli.main import app
-from heatmark.errors import BadInput, StorageError, UnknownName
+from heatmark.errors import BadInput, NotApplicable, StorageError, UnknownName
 
 pytest.importorskip("torch")
 
@@ -138,3 +138,26 @@ def test_a_metric_without_meaning_is_left_out_with_its_reason(started, tmp_path)
     assert "ground-truth masks" in reason.reason
     board.write()
     assert "ground-truth masks" in (path / "report.html").read_text()
+
+
+def test_a_mask_of_what_is_positive_has_no_meaning_for_unsigned_maps(started):
+    """Saliency is above zero nearly everywhere: nothing would be hidden, nothing would drop, and it would be first."""
+    metric = "average_drop[mask=positive]"
+    board = hm.leaderboard(started(f"deletion[steps=4],{metric}"))
+    (table,) = board.tables
+    place = [one.id for one in table.metrics].index(metric)
+    found = {row.method.id: row.values[place].mean for row in table.rows}
+    assert np.isnan(found["saliency"]) and np.isfinite(found["random"])
+    # The mean rank is over what both can be ranked by, and the reason is told.
+    assert not table.counted[place] and sum(table.counted) == 1
+    assert all(row.place is not None for row in table.rows)
+    (told,) = [item for item in board.not_applicable if "average_drop" in item.method]
+    assert told.method == f"the metric {metric} of saliency" and "unsigned" in told.reason
+    # From stored curves, too.
+    path = started("deletion[steps=4],average_increase[mask=positive]", name="stored")
+    hm.score_run(path, metric)
+    found = values(path)
+    assert np.isnan(found["saliency", metric]) and np.isfinite(found["random", metric])
+    with pytest.raises(NotApplicable, match="unsigned"):
+        model = hm.load_model("tiny", framework="torch")
+        hm.evaluate(model, np.zeros((1, 1, 8, 8), np.float32), methods="saliency", metrics=metric)

@@ -102,7 +102,7 @@ def test_a_second_run_does_only_what_is_missing(start: Start, tiny_folder: Path)
     assert (again.finished, again.cached) == (2, 2) and calls(tiny_folder) == ["1", "2"]
     assert_same_scores(before, scores(again.path))
     (first.path / "cells" / f"{first.store.expected[1].key}.parquet").write_bytes(b"PAR1")
-    more = start("counted[shade=1|2|3]")
+    more = start("counted[shade=1|2|3]", add=True)
     assert (more.finished, more.cached) == (3, 1) and calls(tiny_folder) == ["1", "2", "2", "3"]
     assert len(list((first.path / "cells").glob("*.corrupt"))) == 1
 
@@ -110,8 +110,8 @@ def test_a_second_run_does_only_what_is_missing(start: Start, tiny_folder: Path)
 def test_another_order_of_metrics_is_the_same_cell(start: Start, tiny_folder: Path) -> None:
     start("counted")
     assert start("counted", metrics=",".join(reversed(METRICS.split(",")))).cached == 1
-    assert start("counted", metrics="deletion[steps=4]").cached == 0
-    assert start("counted", seed=1).cached == 0
+    assert start("counted", metrics="deletion[steps=4]", force=True).cached == 0
+    assert start("counted", seed=1, force=True).cached == 0
     assert len(calls(tiny_folder)) == 3
 
 

@@ -70,7 +70,7 @@ def test_means_per_class_and_of_the_whole_are_those_of_the_maps(small_model, own
 
 def test_only_the_whole_only_some_samples_only_some_classes(small_model, own_methods):
     methods = [method_from("input")]
-    whole = mean_maps(small_model(), methods, Ramps(20), "all", limit=5)
+    whole = mean_maps(small_model(), methods, Ramps(20).first(5), "all")
     assert [group.samples for group in whole.groups] == [5]
     np.testing.assert_allclose(whole.groups[0].maps["input"], np.mean(np.arange(5) / 20), rtol=1e-6)
     some = mean_maps(small_model(), methods, Ramps(20), classes=2)

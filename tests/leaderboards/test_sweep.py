@@ -68,6 +68,7 @@ def test_values_may_be_listed_or_given_as_they_are():
         ("smoothgrad", ["noise=1:1:3"], BadInput, "two different ends"),
         ("smoothgrad", ["noise=0:inf:3"], BadInput, "two different ends"),
         ("smoothgrad", ["noise=0.5"], BadInput, "at least two"),
+        ("smoothgrad", ["noise=0.02:0.5"], BadInput, "low:high:count, such as 0.02:0.5:6"),
         ("smoothgrad", ["noise=0:1:3", "noise=1:2:3"], BadInput, "given twice"),
         ("smoothgrad[noise=0.1]", ["noise=0:1:3"], BadInput, "given twice"),
         ("smoothgrad", ["samples=0:5:3"], BadInput, "at least 1"),
@@ -253,7 +254,9 @@ def test_a_sweep_goes_on_where_it_was_stopped(swept, tiny_folder, monkeypatch):
     rest = calls(tiny_folder)[len(first) :]
     assert set(rest) == {"2,4", "3,1", "3,4", "5,1", "5,4"}
     swept("across=1|2|3|5", "up=4|1")  # the same points in another order
-    finer = swept("across=1:5:5", "up=1|4")
+    with pytest.raises(BadInput, match=r"holds another run.*spelling\[across=4,up=1\].*--force"):
+        swept("across=1:5:5", "up=1|4")
+    finer = swept("across=1:5:5", "up=1|4", force=True)
     assert set(calls(tiny_folder)[len(first) + len(rest) :]) == {"4,1", "4,4"}
     assert len(finer.points) == 10 and all(np.isfinite(point.mean) for point in finer.points)
 
@@ -294,7 +297,7 @@ def test_names_are_an_axis_without_a_scale(swept):
     found = swept("kind=plain|fancy", method="spelling")
     panel = draw_scores(found).axes[0]
     assert [label.get_text() for label in panel.get_xticklabels()] == ["plain", "fancy"]
-    both = swept("kind=plain|fancy", "up=1|4", method="spelling")
+    both = swept("kind=plain|fancy", "up=1|4", method="spelling", force=True)
     assert list(grid(both).columns) == ["plain", "fancy"]
 
 
@@ -321,7 +324,7 @@ def test_the_command(tmp_path):
     assert "sweep.csv" in result.stdout and (tmp_path / "s" / "maps.png").is_file()
     assert "[6/6] tiny on tiny-pictures" in result.stderr
     failing = ["sweep", "spelling", "across=1|9", "--metric", "few", "--engine", "serial", *options, *plugins]
-    result = CliRunner().invoke(app, [*failing, "--out", "s"])
+    result = CliRunner().invoke(app, [*failing, "--out", "s", "--force"])
     assert result.exit_code == 1 and "failed: spelling[across=9]: ValueError: broken on purpose" in result.stderr
     shown = CliRunner().invoke(app, ["sweep", "--help"])
     assert "heatmark sweep smoothgrad noise=0.02:0.5:6 samples=5:80:6 --metric deletion" in shown.stdout

@@ -94,7 +94,7 @@ def test_two_units_by_hand(framework):
     winning = hm.explain(subject, x, "excitation_backprop", 0, channels=True)
     np.testing.assert_allclose(winning.ravel(), (1.0, 0.0), atol=1e-6)
     # From black: the second unit rises from 0 (its input from -1) to 1.5, the first from 0.5 to 2.
-    lifted = hm.explain(subject, x, "deep_lift", 0, channels=True)
+    lifted = hm.explain(subject, x, "deep_lift[baseline=black]", 0, channels=True)
     ratio = 1.5 / 2.5
     np.testing.assert_allclose(lifted.ravel(), (2 - 2 * ratio, -0.5 - 2 * ratio * 1.5), rtol=1e-5)
 
@@ -202,7 +202,8 @@ def test_deep_lift_is_complete_through_overlapping_maxima():
         subject = overlapping(framework)
         x = native(subject, pictures(3, (9, 11, 2)))
         maps.append(hm.explain(subject, x, "deep_lift", 1))
-        difference = subject.outputs(x)[:, 1] - subject.outputs(0 * x)[:, 1]
+        blank = x.mean(axis=subject.spatial_axes, keepdims=True) + 0 * x
+        difference = subject.outputs(x)[:, 1] - subject.outputs(blank)[:, 1]
         np.testing.assert_allclose(maps[-1].sum(axis=(1, 2)), difference, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(*maps, rtol=1e-3, atol=1e-5)
 

@@ -23,7 +23,7 @@ from heatmark.models.architecture.transformer_nodes import (
     TokenDense,
     Tokens,
 )
-from heatmark.models.queries import PassCount, Query
+from heatmark.models.queries import Layer, PassCount, Query
 from heatmark.models.token_grid import TokenGrid
 from heatmark.models.wrap import wrap
 
@@ -296,7 +296,7 @@ def test_tokens_are_read_as_maps_without_the_leading_ones(transformer):
     for framework in FRAMEWORKS:
         model = transformer(framework)
         tokens = model.from_numpy(np.arange(2 * 37 * 5, dtype=np.float32).reshape(2, 37, 5))
-        maps = model.to_numpy(model.channels_first(tokens))
+        maps = model.to_numpy(model.maps_of(Layer("norm", "LayerNorm", (37, 5)), tokens))
         assert maps.shape == (2, 5, 6, 6)
         np.testing.assert_array_equal(maps[1, 3].ravel(), (37 + np.arange(1, 37)) * 5 + 3)
         with pytest.raises(NotApplicable, match="no spatial positions"):

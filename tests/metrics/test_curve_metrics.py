@@ -251,7 +251,7 @@ def test_metrics_of_the_family_share_their_pictures(model, framework):
     subject = model("plain", framework)
     x = subject.inputs(native(subject, pictures(2)))
     maps = np.abs(hm.explain(subject, x, "random", 0)) + 1
-    names = ["deletion", "morf", "aopc", "n_ord", "lerf", "s_ord", "abpc", "insertion[fill=black]", "average_drop"]
+    names = ["deletion", "morf", "aopc", "n_ord", "lerf", "s_ord", "abpc", "insertion", "average_drop"]
     before = subject.passes.forward
     evaluate_batch(subject, x, maps, np.zeros(2, int), [metric_from(name) for name in names])
     # The whole, the blank, 27 of the top removed, 27 of the top kept (which are the bottom removed), and the mask.
@@ -268,7 +268,7 @@ def test_a_metric_that_has_no_meaning_leaves_the_others_alone():
 
 
 def test_plans():
-    found = hm.plan("deletion,n_ord,insertion,adcc")
+    found = hm.plan("deletion,n_ord,insertion[fill=blur],adcc")
     assert [row.new for row in found.metrics] == [29, 0, 28, 1]
     assert found.pictures == 58 and found.explanations == 1 and found.saved == 29 + 29 + 29 + 2 - 58
     assert "58 forward passes, 1 more explanations" in str(found)

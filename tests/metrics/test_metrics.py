@@ -70,8 +70,9 @@ class TestByHand:
         shown = sigmoid([0, 4, 7, 9, 10])
         result = self.value(framework, "insertion[steps=4,fill=black]")
         assert result == pytest.approx(np.trapezoid(shown, dx=0.25), rel=1e-5)
-        # A constant input is its own blur: nothing changes.
-        assert self.value(framework, "insertion[steps=4]") == pytest.approx(sigmoid(10), rel=1e-5)
+        # A flat vector's neutral value is 0. A constant input is its own blur: nothing changes.
+        assert self.value(framework, "insertion[steps=4]") == result
+        assert self.value(framework, "insertion[steps=4,fill=blur]") == pytest.approx(sigmoid(10), rel=1e-5)
 
     def test_n_ord(self, framework):
         expected = np.trapezoid(np.array([10, 6, 3, 1, 0]) / 10, dx=0.25)
@@ -163,7 +164,7 @@ def test_an_oracle_beats_a_random_map(metric):
         net[1].weight[0] = 0.5 * mask.flatten()
         net[1].weight[0, 63] = -3.0  # something outside that speaks against the class, for Average Increase
         net[1].bias.copy_(torch.tensor([-2.0, 0.0]))
-    subject = wrap(net, input_shape=(1, 8, 8))
+    subject = wrap(net, input_shape=(1, 8, 8), neutral=0.0)
     x = 0.2 * pictures(6, (1, 8, 8)) + 0.8 * mask.numpy()  # what counts is bright, so that a blur dims it
     oracle = np.repeat(mask.numpy()[None], 6, axis=0)
     random = hm.explain(subject, x, "random", 0)
@@ -258,7 +259,7 @@ def test_every_distinct_picture_is_evaluated_once(model):
     assert cost("deletion[steps=8]") == 9
     assert cost("deletion[steps=8]", "n_ord[steps=8]") == 9
     assert cost("n_ord[steps=8]", "s_ord[steps=8]") == 2 + 7 + 7
-    assert cost("deletion[steps=8]", "insertion[steps=8,fill=black]", "s_ord[steps=8]") == 2 + 7 + 7
+    assert cost("deletion[steps=8]", "insertion[steps=8]", "s_ord[steps=8]") == 2 + 7 + 7
     assert cost("average_drop", "average_increase") == 2
     assert cost("average_drop", "average_increase", logits=subject.outputs(x)) == 1
     assert cost("average_drop[mask=top,share=0.5]", "s_ord[steps=8]") == 2 + 7
@@ -378,7 +379,7 @@ def test_wrong_shapes_are_told(model):
 
 def test_the_protocol_is_data():
     rise, plain = metric_from("deletion[rise]"), metric_from("deletion")
-    assert rise.protocol["fill"] == "zero" and plain.protocol["fill"] == "black"
+    assert rise.protocol["fill"] == "zero" and plain.protocol["fill"] == "neutral"
     assert rise.identity() != plain.identity()
     assert metric_from("deletion[steps=28]").identity() == plain.identity()
     assert isinstance(next(iter(plain.measure.needs(MapFacts(9, 9)))), Perturbation)

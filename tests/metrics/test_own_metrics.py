@@ -33,10 +33,10 @@ def test_the_documents_metric_is_a_dataclass_with_a_parameter(model, documented,
     assert documented.summary == "The drop of the probability when the top half is filled."
     assert documented.origin == "heatmark_plugin_documented_metric"
     assert [parameter.name for parameter in documented.parameters] == ["fill"]
-    black, white = metric_from("half_gone"), metric_from("half_gone[fill=white]")
-    assert black.protocol == {"fill": "black"} and white.protocol == {"fill": "white"}
-    assert len(black.identity()["source"]) == 2 and black.identity() != white.identity()
-    with pytest.raises(BadInput, match="is one of black, white"):
+    neutral, white = metric_from("half_gone"), metric_from("half_gone[fill=white]")
+    assert neutral.protocol == {"fill": "neutral"} and white.protocol == {"fill": "white"}
+    assert len(neutral.identity()["source"]) == 2 and neutral.identity() != white.identity()
+    with pytest.raises(BadInput, match="is one of neutral, black, white"):
         metric_from("half_gone[fill=pink]")
 
     subject, samples = model("plain", framework), pictures(2)

@@ -141,7 +141,7 @@ def test_pytorch_grad_cam_agrees_on_score_cam_where_nothing_is_enlarged(model):
     subject = model("plain", "torch")
     x = native(subject, pictures(2))
     bare = wrap(subject.net, input_shape=subject.input_shape, name="bare")  # it masks what the network itself sees
-    ours = stretched(hm.explain(bare, x, f"score_cam[layer={LAYER}]", 1))
+    ours = stretched(hm.explain(bare, x, f"score_cam[layer={LAYER},baseline=black]", 1))
     same(ours, hm.explain(bare, x, f"pytorch-grad-cam:score_cam[layer={LAYER}]", 1))
 
 
@@ -157,7 +157,8 @@ def test_torch_cam_agrees(model, name, kind):
     with getattr(methods, kind)(subject.net, target_layer=LAYER, input_shape=bare.input_shape) as extractor:
         output = subject.net(torch.from_numpy(x).requires_grad_())
         (theirs,) = extractor(1, output, normalized=False)
-    ours = hm.explain(bare, x, f"{name}[layer={LAYER}]", 1)
+    hidden = ",baseline=black" if name == "score_cam" else ""
+    ours = hm.explain(bare, x, f"{name}[layer={LAYER}{hidden}]", 1)
     same(ours, np.maximum(theirs.detach().numpy(), 0))
 
 

@@ -119,7 +119,7 @@ class TestAgainstPlainNumPy:
             sums = np.array([[one[mask].sum() for mask in masks] for one in maps])
             drops = self.drops(subject, x, masks)
             values.append([np.corrcoef(first, second)[0, 1] for first, second in zip(sums, drops, strict=True)])
-        result = hm.score(subject, x, maps, "sensitivity_n[sizes=3,subsets=10]", 1, seed=7)
+        result = hm.score(subject, x, maps, "sensitivity_n[sizes=3,subsets=10,fill=black]", 1, seed=7)
         assert result == pytest.approx(np.mean(values, axis=0), abs=1e-4)
 
     def test_faithfulness_correlation_and_mu_fidelity(self, model):
@@ -130,7 +130,7 @@ class TestAgainstPlainNumPy:
         sums = np.array([[one[mask].mean() for mask in masks] for one in maps])
         drops = self.drops(subject, x, masks)
         expected = [np.corrcoef(first, second)[0, 1] for first, second in zip(sums, drops, strict=True)]
-        result = hm.score(subject, x, maps, "faithfulness_correlation[size=9,subsets=15]", 1)
+        result = hm.score(subject, x, maps, "faithfulness_correlation[size=9,subsets=15,fill=black]", 1)
         assert result == pytest.approx(expected, abs=1e-4)
 
         cells = np.arange(12) * 4 // 12
@@ -139,7 +139,7 @@ class TestAgainstPlainNumPy:
         sums = np.array([[one[mask].sum() for mask in masks] for one in maps])
         drops = self.drops(subject, x, masks)
         expected = [spearmanr(first, second).statistic for first, second in zip(sums, drops, strict=True)]
-        result = hm.score(subject, x, maps, "mu_fidelity[regions=grid:4,subsets=15]", 1)
+        result = hm.score(subject, x, maps, "mu_fidelity[regions=grid:4,subsets=15,fill=black]", 1)
         assert result == pytest.approx(expected, abs=1e-6)
 
     def test_the_best_scale_is_found(self, model):
@@ -164,7 +164,7 @@ class TestAgainstPlainNumPy:
         masks = [random_square(bank.generator("infidelity square", number), (12, 12), 4) for number in range(15)]
         expected = (self.drops(subject, x, masks) ** 2).mean(axis=1)
         for scaled in ("true", "false"):
-            result = hm.score(subject, x, 0 * maps, f"infidelity[samples=15,scaled={scaled}]", 1)
+            result = hm.score(subject, x, 0 * maps, f"infidelity[samples=15,scaled={scaled},fill=black]", 1)
             assert result == pytest.approx(expected, rel=1e-4)
 
 

@@ -11,7 +11,7 @@ import pytest
 from networks import ARCHITECTURES, FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.errors import BadInput, NotApplicable, OutOfMemory, UnknownName
+from heatmark.errors import BadInput, NetworkFailed, NotApplicable, OutOfMemory, UnknownName
 from heatmark.models.engine import Engine, Pairs
 from heatmark.models.queries import Query
 from heatmark.models.wrap import wrap
@@ -139,7 +139,7 @@ def test_the_torch_network_comes_back_unchanged_also_after_an_exception():
     target = subject.from_numpy(np.array([0, 1]))
     for query in (*QUERIES.values(), Query(layers=("2",), layer_gradients=True)):
         subject.run(query, x, target)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(NetworkFailed, match=r"asked for the output and gradient of '2'.*to have 3 channels"):
         subject.run(Query(layers=("2",), layer_gradients=True), x[:, :2], target)
     after = state()
     assert before[:3] == after[:3] and before[4] == after[4]
@@ -188,7 +188,11 @@ def test_a_final_softmax_of_keras_is_taken_off(ending):
 
 
 def test_probabilities_of_unknown_origin_are_told():
-    net = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.Softmax(dim=1))
+    class Functional(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x).softmax(dim=1)
+
+    net = Functional(5, 3)
     x = np.random.default_rng(0).random((4, 5), dtype=np.float32)
     with pytest.warns(UserWarning, match="looks like probabilities"):
         subject = wrap(net, input_shape=(5,))

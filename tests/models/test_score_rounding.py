@@ -106,9 +106,9 @@ class TestSingleOutputs:
         assert hm.score(subject, ONES, DOWN[:1], "morf", 0)[0] == pytest.approx(expected, rel=1e-5)
         logits = subject.from_numpy(np.array([[2.0], [-3.0]], np.float32))
         target = subject.from_numpy(np.zeros(2, np.int64))
-        known = TargetScores.of(subject.to_numpy(logits), np.zeros(2, np.int64))
+        known = TargetScores.of(subject.to_numpy(logits), np.zeros(2, np.int64), subject.link)
         for kind in ("probability", "log_probability"):
-            said = subject.to_numpy(target_score(subject.operations, logits, target, kind))
+            said = subject.to_numpy(target_score(subject.operations, logits, target, kind, subject.link))
             np.testing.assert_allclose(said, getattr(known, kind), rtol=1e-6)
         np.testing.assert_allclose(known.probability, 1 / (1 + np.exp([-2.0, 3.0])), rtol=1e-6)
         assert known.top.tolist() == [True, False]

@@ -1,0 +1,183 @@
+"""The verdict of a leaderboard in words, before any table: who is best, what it beats, whether to believe it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from ..audits.audit import PASSED
+from ..standings.standings import Row, Standings, Table
+from ..statistics.ranking import sample_ranks
+from ..statistics.significance import LEVEL
+from ..writing.numbers import counted, decimals, percent
+
+NAMED = 4
+"""So many methods or metrics are named in one sentence."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a leaderboard says, and what speaks against believing it."""
+
+    where: str
+    """The model, the dataset, and the frameworks in which it came out like this."""
+    sentences: tuple[str, ...]
+    """The best method and its ties, the controls, the metrics, the network, the samples."""
+    warnings: tuple[str, ...]
+    """What makes the table worth little, such as a network at chance."""
+
+
+def verdicts(standings: Standings) -> list[Verdict]:
+    """Return the verdict of every table; frameworks in which the same holds have one together."""
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for table in standings.tables:
+        words = (str(table.setting.task), *_of_table(table))
+        found.setdefault(words, []).append(table.setting.framework_name)
+    return [
+        Verdict(f"{task} in {' and '.join(frameworks)}", sentences, warnings)
+        for (task, sentences, warnings), frameworks in found.items()
+    ]
+
+
+def _of_table(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sentences and the warnings of one table."""
+    placed = [row for row in table.rows if row.place is not None]
+    best = next((row for row in placed if not row.method.control), None)
+    sentences = [_best(best, placed), _controls(best, placed), _metrics(table), _separable(table, placed)]
+    network, warnings = _network(table)
+    if best is not None and any(row.method.control and _level_with(best, row) for row in placed):
+        warnings.insert(0, "A table whose best method is not told apart from a control says nothing about methods.")
+    return tuple(filter(None, [*sentences, network])), tuple(warnings)
+
+
+def _best(best: Row | None, placed: Sequence[Row]) -> str:
+    if best is None:
+        return "No method could be ranked." if not placed else "Only controls were ranked."
+    methods = sum(not row.method.control for row in placed)
+    if methods == 1:
+        return f"{best.method.id} is the only method that was ranked."
+    tied = [row.method.id for row in placed if row is not best and not row.method.control and _level_with(best, row)]
+    head = f"Best of {methods} methods: {best.method.id} (mean rank {decimals(best.mean_rank)})"
+    if not tied:
+        return f"{head}, told apart from every other."
+    return f"{head}, not told apart from {_listed(tied)}."
+
+
+def _controls(best: Row | None, placed: Sequence[Row]) -> str:
+    """Return whether the best method beats what ignores the network."""
+    controls = [row for row in placed if row.method.control]
+    if best is None or not controls:
+        return "No control was run, so whether the best method beats a picture of nothing is not known." if best else ""
+    level = [row.method.id for row in controls if _level_with(best, row)]
+    better = [row.method.id for row in controls if not _level_with(best, row) and (row.place or 0) < (best.place or 0)]
+    parts = [f"the control {_listed(better)} beats it"] if better else []
+    parts += [f"it is not told apart from the control {_listed(level)}"] if level else []
+    if not parts:
+        return f"It beats every control ({_listed([row.method.id for row in controls])})."
+    text = " and ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _metrics(table: Table) -> str:
+    """Return how many of the metrics that count passed their audit, and why the others did not."""
+    audits = [metric.audit for metric, is_counted in zip(table.metrics, table.counted, strict=True) if is_counted]
+    known = [audit for audit in audits if audit is not None and audit.mark]
+    if not audits:
+        return ""
+    if not known:
+        return f"No audit of the {counted(len(audits), 'metric')} is known (heatmark audit metrics)."
+    passed = sum(audit.mark == PASSED for audit in known)
+    text = f"{passed} of {counted(len(audits), 'metric')} passed every question of their audit"
+    failing = [f"{audit.metric} did not: {', '.join(audit.weak)}" for audit in known if audit.mark != PASSED]
+    text += f" ({'; '.join(failing[:NAMED])}{'; ...' if len(failing) > NAMED else ''})" if failing else ""
+    unknown = len(audits) - len(known)
+    return text + (f"; {unknown} not audited." if unknown else ".")
+
+
+def _separable(table: Table, placed: Sequence[Row]) -> str:
+    """Return the number of samples, and what difference in mean rank can be told with so many."""
+    samples = table.model.samples
+    text = f"{counted(samples, 'sample')}"
+    least = least_difference(table)
+    if not math.isfinite(least) or len(placed) < 2:
+        return f"{text}: too few to tell methods apart." if len(placed) > 1 else f"{text}."
+    if least >= len(placed) - 1:
+        return f"{text}: so few that hardly any difference between the {len(placed)} rows can be told."
+    return f"{text}: enough to tell mean ranks apart that differ by about {decimals(least, 1)} (of 1 to {len(placed)})."
+
+
+def least_difference(table: Table) -> float:
+    """Return about which difference of mean ranks can be told apart: NaN where there is none.
+
+    Half the width of the interval of a difference of mean ranks over samples, for a pair of methods whose ranks vary as
+    those of pairs do in the middle, at the level that Holm's correction begins with: `LEVEL` over the number of pairs.
+    """
+    by_name = {row.method.id: row for row in table.rows}
+    placed = np.array([by_name[run.method].place is not None for run in table.results.methods])
+    if placed.sum() < 2 or not any(table.counted):
+        return math.nan
+    scores, higher = table.results.scores, [metric.higher_is_better for metric in table.metrics]
+    ranks = sample_ranks(scores, np.isfinite(scores), np.array(table.counted), placed, higher)
+    pairs, samples = list(combinations(range(len(ranks)), 2)), ranks.shape[1]
+    if samples < 2:
+        return math.nan
+    spreads = [float(np.std(ranks[one] - ranks[other], ddof=1)) for one, other in pairs]
+    quantile = float(stats.t.ppf(1 - LEVEL / (2 * len(pairs)), samples - 1))
+    return quantile * float(np.median(spreads)) / math.sqrt(samples)
+
+
+def _network(table: Table) -> tuple[str, list[str]]:
+    """Return how good the network itself is, and a warning where that is no better than guessing."""
+    facts = table.model
+    labelled = facts.samples - facts.unknown_labels
+    if not labelled:
+        return "No labels are known, so how often the network is right is not.", []
+    right = round(facts.accuracy * labelled)
+    text = f"The network is right on {right} of {labelled} ({percent(facts.accuracy)})."
+    labels, classes = _labels(table)
+    if len(labels) == 1 and classes != 1:
+        return text, ["All samples have the same label, so the network's accuracy says little."]
+    guess, how = _guessing(labels, classes)
+    if stats.binom.sf(right - 1, labelled, guess) <= LEVEL:
+        return text, []
+    return text, [
+        f"The network is at chance on these samples: {right} of {labelled} right, and {how} gets {percent(guess)}. "
+        "What heatmaps show of such a network is worth little."
+    ]
+
+
+def _labels(table: Table) -> tuple[Counter[int], int | None]:
+    """Return how often each label occurs among the samples, and the number of classes where it was recorded."""
+    for run in table.results.methods:
+        if len(run.rows):
+            rows = run.rows.drop_duplicates("sample")
+            classes = next((one["classes"] for one in run.provenances if one.get("classes")), None)
+            return Counter(int(label) for label in rows["label"] if label >= 0), classes
+    return Counter(), None
+
+
+def _guessing(labels: Mapping[int, int], classes: int | None) -> tuple[float, str]:
+    """Return how often guessing is right, and in what way: always the commonest label, or any class."""
+    total, most = sum(labels.values()), max(labels.values())
+    # Of labels that hardly occur twice, the commonest says nothing about what is common.
+    if most > 2 or classes is None:
+        return max(most / total, 1 / (classes or len(labels))), "always saying the commonest label"
+    return 1 / classes, f"guessing among {classes} classes"
+
+
+def _level_with(one: Row, other: Row) -> bool:
+    """Return whether two placed rows are not told apart."""
+    return one.tied is not None and other.place is not None and one.tied.first <= other.place <= one.tied.last
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in words, the first ones of many."""
+    if len(names) > NAMED + 1:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

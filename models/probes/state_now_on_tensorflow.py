@@ -1,0 +1,37 @@
+"""What stands for the state that a Keras network, Keras and TensorFlow are in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .keras_layers import named_layers, plain_variables
+
+_INTEGERS = {1: tf.uint8, 2: tf.int16, 4: tf.int32, 8: tf.int64}
+
+
+def state_now(net: keras.Model) -> dict[str, Any]:
+    """Return what stands for each part of a network and for the frameworks' settings; see `models/unharmed.py`."""
+    found: dict[str, Any] = {
+        "Keras's default type": (keras.config.floatx(), keras.config.dtype_policy().name),
+        "Keras's image data format": keras.config.image_data_format(),
+        "whether tf.functions run eagerly": tf.config.functions_run_eagerly(),
+        "the precision of products": tf.config.experimental.tensor_float_32_execution_enabled(),
+    }
+    for name, layer in {"the network": net, **{repr(name): one for name, one in named_layers(net).items()}}.items():
+        found[f"which layer {name} is"] = (id(layer), "call" in vars(layer), id(getattr(layer, "activation", None)))
+        found[f"whether {name} is trainable"] = layer.trainable
+    variables = {f"{place} {variable.path}": variable.value for place, variable in enumerate(net.weights)}
+    for name, value in {**variables, **dict(plain_variables(net))}.items():
+        found[f"the weights {name!r}"] = (tuple(value.shape), value.dtype.name, _sum(value))
+    return found
+
+
+def _sum(value: Any) -> int:
+    """Return the sum of a variable's bits, taken where it lies."""
+    if value.dtype not in (tf.bool, tf.string) and not value.dtype.is_complex:
+        return int(tf.reduce_sum(tf.cast(tf.bitcast(value, _INTEGERS[value.dtype.size]), tf.int64)))
+    return hash(np.asarray(value).tobytes())
