@@ -69,7 +69,7 @@ def _entries(name: str, value: Any) -> Iterator[tuple[str, bytes]]:
         yield f"{name}{type(value).__name__}", str(len(value)).encode()
         for place, item in enumerate(value):
             yield from _entries(f"{name}[{place}]", item)
-    elif isinstance(value, torch.ScriptObject) and value._has_method("__getstate__"):
+    elif isinstance(value, torch.ScriptObject) and hasattr(value, "__getstate__"):
         yield from _entries(f"{name}.state", value.__getstate__())
     else:
         raise BadInput(
