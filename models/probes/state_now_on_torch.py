@@ -25,6 +25,7 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         "cuDNN's settings": tuple(
             getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")
         ),
+        "TensorFloat-32": tensor_float_32("torch"),
     }
     for name, module in net.named_modules():
         hooks = tuple(len(getattr(module, kind, ())) for kind in _HOOKS)
