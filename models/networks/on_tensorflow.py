@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...errors import HeatmarkError, NotApplicable
+from ...errors import NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer

@@ -119,7 +119,8 @@ def test_deletion_of_a_linear_network_is_what_is_left(subject):
 SMALL = {
     "rise": "[masks=4]", "integrated_gradients": "[steps=2]", "blur_ig": "[steps=2]", "guided_ig": "[steps=2]",
     "expected_gradients": "[samples=2]", "smoothgrad": "[samples=2]", "vargrad": "[samples=2]",
-    "occlusion": "[window=2]", "opti_cam": "[steps=2]", "smooth": "[gradient,samples=2]", "extremal_perturbation": "[steps=2]",
+    "occlusion": "[window=2]", "opti_cam": "[steps=2]", "smooth": "[gradient,samples=2]",
+    "extremal_perturbation": "[steps=2]",
 }  # fmt: skip
 
 
