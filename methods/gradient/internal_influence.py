@@ -28,7 +28,7 @@ from .integrated_gradients import along_path
 _LEINO = Reference(
     "Leino et al.", 2018, "Influence-Directed Explanations for Deep Convolutional Networks", "1802.03788"
 )
-_influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"])
+_influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"], version=2)
 Steps = Annotated[int, Doc("points of the distribution", source="TruLens: 10; IG: 50", low=1)]
 Points = Annotated[
     int, Doc("points of the distribution; of a class or dataset, at most so many samples", source="TruLens: 10", low=1)

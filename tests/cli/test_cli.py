@@ -57,6 +57,7 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
         "explain",
         "sweep",
         "doctor",
+        "check",
         "prepare",
         "train",
         "runtime",
@@ -65,7 +66,8 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train", "runtime"]
+    "command",
+    ["run", "check", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train", "runtime"],
 )
 def test_every_command_shows_an_example(command: str) -> None:
     result = called(command, "--help")
