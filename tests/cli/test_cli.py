@@ -58,6 +58,7 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
         "explain",
         "sweep",
         "doctor",
+        "check",
         "prepare",
         "train",
         "predict",
@@ -68,7 +69,20 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train", "predict", "runtime"],
+    [
+        "run",
+        "check",
+        "leaderboard",
+        "list",
+        "show",
+        "status",
+        "explain",
+        "sweep",
+        "prepare",
+        "train",
+        "predict",
+        "runtime",
+    ],
 )
 def test_every_command_shows_an_example(command: str) -> None:
     result = called(command, "--help")
