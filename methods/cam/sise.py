@@ -35,6 +35,7 @@ _ROUNDING = 1e-6
         "Explaining Convolutional Neural Networks through Attribution-Based Input Sampling",
         "2010.00672",
     ),
+    version=2,
 )
 def sise(
     request: Request,

@@ -22,7 +22,14 @@ _COST = "1 forward and 1 backward pass, keeping every layer's gradient"
 
 
 @register_method(
-    "fullgrad", family="gradient", signed=False, pooling="none", needs=["gradients"], cost=_COST, reference=_SRINIVAS
+    "fullgrad",
+    family="gradient",
+    signed=False,
+    pooling="none",
+    needs=["gradients"],
+    cost=_COST,
+    reference=_SRINIVAS,
+    version=2,
 )
 def fullgrad(request: Request) -> Tensor:
     """The absolute input x gradient and bias x gradient maps of all layers, each scaled to [0, 1], summed.
@@ -46,7 +53,7 @@ def fullgrad(request: Request) -> Tensor:
     needs=["gradients"],
     cost=_COST,
     reference=_SRINIVAS,
-    version=2,
+    version=3,
 )
 def fullgrad_cam(request: Request) -> Tensor:
     """FullGrad's bias maps put together as Grad-CAM puts its maps: weighted by gradients, summed, the positive part.
@@ -71,13 +78,12 @@ _BENT = frozenset({
 """Operations that are no line through zero on each side of it, in both frameworks' spelling."""
 
 
-def _require_complete(request: Request) -> None:
+def require_complete(model: Model) -> None:
     """Refuse networks whose parts do not sum to the logit: something adds to it that FullGrad does not see.
 
     Asked once for a network, on two pictures of noise. Where activations are bounded or bent (ReLU6, SiLU), they add
     constants of their own, which the method leaves out as its authors' code does; that is warned of.
     """
-    model = request.model
     if model.has_attention():
         raise NotApplicable(
             f"FullGrad takes a piecewise linear network apart into gradients and biases; {model.name} computes "
@@ -139,7 +145,7 @@ def completeness(model: Model, x: Tensor | None = None) -> Parts:
     if x is None:
         noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
         x = model.from_numpy(model.from_unit(noise))
-    target = model.outputs_of(x).argmax(axis=1)
+    target = model.to_numpy(model.run(Query(), x, None).logits).argmax(axis=1)
     biases = model.biases()
     query = Query(
         input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
@@ -152,10 +158,9 @@ def completeness(model: Model, x: Tensor | None = None) -> Parts:
     of_input = summed(model.channels_first(answer.input_gradient) * _centred(model, x))
     of_biases = []
     for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
-        has_positions = len(gradient.shape) == len(x.shape) and model.channel_axis is not None
-        first = model.channels_first(gradient) if has_positions else gradient
-        values = _shaped(model, bias.values, first) if has_positions else model.from_numpy(bias.values[None])
-        of_biases.append(summed(first * values))
+        shape = [1] * len(gradient.shape)
+        shape[-1 if len(shape) == 2 else model.channel_axis_of(bias.layer)] = -1
+        of_biases.append(summed(gradient * model.from_numpy(bias.values.reshape(shape))))
     logit = model.to_numpy(answer.logits).astype(np.float64)[np.arange(len(target)), target]
     return Parts(logit, of_input, np.stack(of_biases, axis=1) if of_biases else np.zeros((len(target), 0)))
 
@@ -177,7 +182,7 @@ def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
 
 def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor], *, with_input: bool) -> Tensor:
     """Return the sum over layers with positions of their maps, at the input's size."""
-    _require_complete(request)
+    require_complete(request.model)
     model, operations = request.model, request.operations
     biases = model.biases()
 

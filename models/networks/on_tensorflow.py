@@ -236,6 +236,20 @@ class TensorFlowModel(Model):
         except (AttributeError, TypeError, IndexError):
             return None
 
+    @property
+    def unreached(self) -> str:
+        """See `Insides.unreached`: a tf.function whose code does not run as a part of the network's graph."""
+        return self.once("unreached", self._why_unreached)
+
+    def _why_unreached(self) -> str:
+        try:
+            with inner_functions_inlined():
+                self._traced(self.logits, tf.TensorSpec((1, *self.input_shape), tf.float32))
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            return f"a tf.function in it cannot be made a part of its graph ({type(error).__name__}: {reason})"
+        return ""
+
     def _find_computed(self) -> tuple[Computed, ...]:
         return operations_of(self._function(Query()).graph)
 
@@ -247,10 +261,8 @@ class TensorFlowModel(Model):
                 self._function(query)
         except NotApplicable:
             return Rectifiers(there)  # no gradient comes as far, which every query says by itself
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
-            where = f"a tf.function in it cannot be made a part of its graph ({type(error).__name__}: {reason})"
-            return Rectifiers(0, there, where)
+        except Exception:
+            return Rectifiers(0, there, self.unreached)
         found: Rectifiers = self._found["reached", query.rule] if there else Rectifiers(0)
         return found
 

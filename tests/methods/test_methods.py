@@ -12,6 +12,7 @@ from small_methods import NAMES, SHAPES, SMALL
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.methods.contracts import violations
+from heatmark.methods.gradient.fullgrad import require_complete
 from heatmark.methods.gradient.integrated_gradients import RULES, quadrature
 from heatmark.methods.perturbation.occlusion import window_starts
 from heatmark.methods.registry import METHODS, method_from
@@ -296,7 +297,7 @@ def test_pass_counts(model, method):
     subject = model("residual", "torch")
     counted = Counted(subject.net)
     watched = wrap(counted, input_shape=(3, 12, 12))
-    watched.layer(), watched.has_rectifiers(), watched.has_attention(), watched.extraction
+    watched.layer(), watched.has_rectifiers(), watched.has_attention(), watched.extraction, require_complete(watched)
     x = native(subject, pictures(3))
     before, counted.rows = watched.passes, 0
     hm.explain(watched, x, method, target=[0, 1, 2])
