@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -62,13 +63,15 @@ def check_named(
     if framework is not None:
         require_framework(framework)
     dataset = None if data is None else load_dataset(data)
-    model = _loaded(name, framework, device, _precision(precision))
-    if dataset is None:
-        dataset = _own_data(name)
-    if dataset is None:
-        x, inputs = model.inputs(two_inputs(model)), RANDOM_INPUTS
-    else:
-        x, inputs = samples(model, dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what wrapping warns of is asked again, with these inputs
+        model = _loaded(name, framework, device, _precision(precision))
+        if dataset is None:
+            dataset = _own_data(name)
+        if dataset is None:
+            x, inputs = model.inputs(two_inputs(model)), RANDOM_INPUTS
+        else:
+            x, inputs = samples(model, dataset)
     return examine(model, x, inputs, [what_was_read(name, model)], on_question)
 
 
