@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...errors import HeatmarkError, NotApplicable
+from ...errors import NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
@@ -35,7 +35,7 @@ from ..probes.keras_layers import (
     watched_activation,
     without_layer,
 )
-from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached, traced_through
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
 from ..probes.returned import class_scores, require_real
 from ..probes.state_now_on_tensorflow import state_now
@@ -105,22 +105,10 @@ class TensorFlowModel(Model):
         def traced() -> Any:
             return self._traced(self._asking(query), *self._signature(query))
 
-        def found() -> Any:
-            if not query.looks_inside:
-                return traced()
-            try:
-                with inner_functions_inlined():
-                    return traced()
-            except HeatmarkError:
-                raise
-            except Exception:
-                # Control flow that only AutoGraph makes a graph of. What is not inside it is within reach all the same;
-                # but what is done to a layer inside it would stay in the function that the user's network keeps.
-                if query.rule or query.replaced or query.shortcut:
-                    raise
-                return traced()
-
-        return self.once(query, found)
+        # What is done to a layer inside a function would stay in the graph that the user's network keeps of it.
+        lasting = bool(query.rule or query.replaced or query.shortcut)
+        find = partial(traced_through, traced, lasting=lasting) if query.looks_inside else traced
+        return self.once(query, find)
 
     def _signature(self, query: Query) -> tuple[tf.TensorSpec, ...]:
         replacement = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
@@ -332,13 +320,7 @@ class TensorFlowModel(Model):
             What was traced.
         """
         signature = tf.TensorSpec((rows, *self.input_shape), tf.float32)
-        try:
-            with inner_functions_inlined():
-                return self._traced(trace, signature).graph
-        except HeatmarkError:
-            raise
-        except Exception:
-            return self._traced(trace, signature).graph
+        return traced_through(lambda: self._traced(trace, signature)).graph
 
     def network(self) -> TensorFlowNetwork:
         return tensorflow_network(self.net, self)
