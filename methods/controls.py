@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
@@ -25,13 +24,19 @@ _control = partial(register_method, family="control", signed=False, pooling="non
 def random(request: Request) -> Tensor:
     """Independent standard normal values; each sample's depend on the seed and on its own content."""
     shape = request.model.spatial_shape
-    maps = [generator.standard_normal(shape, dtype=np.float32) for generator in _generators(request, "random")]
+    first = request.model.to_numpy(request.model.channels_first(request.x))
+    contents = [zlib.crc32(np.ascontiguousarray(sample).tobytes()) for sample in first]
+    maps = [request.bank.generator("random", content).standard_normal(shape, dtype=np.float32) for content in contents]
     return request.model.from_numpy(np.stack(maps))
 
 
 @_control("sobel")
 def sobel(request: Request) -> Tensor:
     """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
+    if len(request.model.spatial_shape) > 2:
+        raise NotApplicable(
+            f"Sobel's filters are for pictures and series, and {request.model.spatial_shape} is neither."
+        )
     operations = request.operations
     grey = operations.mean(request.model.channels_first(request.x), axis=1)
     difference, smooth = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 1.0]) / 4
@@ -77,19 +82,14 @@ def oracle(request: Request) -> Tensor:
     """The ground truth itself, where the dataset has masks: the ceiling of every table.
 
     A mask has two values, and ranked row by row its ties would paint stripes. So positions inside lie between 0.999
-    and 1, those outside between 0 and 0.000001, in an order that depends on the seed and the sample's content.
+    and 1, those outside between 0 and 0.000001, in an order that depends on the seed alone: the truth stays the same
+    when an input changes a little.
     """
     if request.ground_truth is None:
         raise NotApplicable("The oracle needs ground-truth masks, and this dataset has none.")
     truth = request.ground_truth.astype(bool)
-    order = np.stack([generator.random(request.model.spatial_shape) for generator in _generators(request, "oracle")])
+    order = request.bank.generator("oracle").random(request.model.spatial_shape)[None]
     return request.model.from_numpy(np.where(truth, 1.0 - _INSIDE * order, _OUTSIDE * order).astype(np.float32))
-
-
-def _generators(request: Request, stream: str) -> Iterator[np.random.Generator]:
-    """Yield each sample's generator, which depends on the seed and on the sample's own content."""
-    for sample in request.model.to_numpy(request.model.channels_first(request.x)):
-        yield request.bank.generator(stream, zlib.crc32(np.ascontiguousarray(sample).tobytes()))
 
 
 def _extended(request: Request, maps: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from ..audits.tables import NOTES as AUDIT_NOTES
 from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
+from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
@@ -51,6 +52,7 @@ def html_report(standings: Standings) -> str:
         audit_columns=(*AUDIT_COLUMNS, WHY),
         audit_notes=AUDIT_NOTES,
         cost_columns=(TIME, RELATIVE, PASSES, SCORING),
+        fill_comparisons=fill_comparisons,
         format=formatting,
         framework_text=framework_text,
         isfinite=math.isfinite,

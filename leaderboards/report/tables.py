@@ -11,6 +11,7 @@ import pandas as pd
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
+from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
 from ..statistics.significance import Places
@@ -79,7 +80,8 @@ def board_markdown(standings: Standings) -> str:
     blocks += [RANK_NOTE, CONTROL_NOTE]
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
-        blocks += [escaped(text) for text in (uncounted_text(table), model_text(table)) if text]
+        texts = (uncounted_text(table), *(one.text for one in fill_comparisons(table)), model_text(table))
+        blocks += [escaped(text) for text in texts if text]
     blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
         blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]

@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..audits.known_audits import audit_notes
+from ..standings.fills import fill_comparisons
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
@@ -73,6 +74,8 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         console.print(terminal_table([*_named(names), *COSTS], table.rows, _style, gap=0))
         if left_out := uncounted_text(table):
             console.print(Text(left_out))
+        for compared in fill_comparisons(table):
+            console.print(Text(compared.text, style="yellow" if compared.depends else ""))
         console.print(Text(model_text(table)))
         console.print()
     if any(method.control for method in standings.methods):

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ..arrays.tensor_float_32 import tensor_float_32
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -18,11 +20,12 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         "whether gradients are recorded": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "automatic mixed precision": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "the precision of products": torch.get_float32_matmul_precision(),
+        "the precision of products": tensor_float_32("torch"),
         "the number of threads": torch.get_num_threads(),
         "cuDNN's settings": tuple(
-            getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")
+            getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")
         ),
+        "TensorFloat-32": tensor_float_32("torch"),
     }
     for name, module in net.named_modules():
         hooks = tuple(len(getattr(module, kind, ())) for kind in _HOOKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import subprocess
@@ -179,7 +180,8 @@ def test_small_sets_have_fixed_disjoint_splits(name, shape, tests, trains, cache
         batch, own = (item.take(len(data), ArrayFormat(shape)) for item in (test.part(split), data))
         x, y = batch.x, batch.y
         assert x.shape == (len(data), *shape) and x.dtype == np.float32 and y.shape == (len(data),)
-        assert x.min() >= 0 and x.max() <= 1 and x.std() > 0.05
+        low, high = data.domain
+        assert x.min() >= low and x.max() <= high and x.std() > 0.05 * (high - low)
         assert np.array_equal(x, own.x) and np.array_equal(y, own.y)
         # Every class is there, about equally often.
         assert np.bincount(y, minlength=10).min() > 0.06 * len(y)
@@ -220,9 +222,14 @@ def test_series_are_generated_once_and_random_states_stay(monkeypatch, tmp_path)
     assert len(list((tmp_path / "datasets" / "mnist1d").iterdir())) == 1
     monkeypatch.setattr(mnist_1d, "_generated", lambda: pytest.fail("generated although it is in the cache"))
     assert load_dataset("mnist1d").revision == data.revision
-    # The documented scale: standardised values v become (v + 6) / 12.
+    # The documented scale: the generator's own standardised values, and zero for nothing.
     values = np.concatenate([data.part("train").x, data.part("test").x]).astype(np.float64)
-    assert abs(values.mean() - 0.5) < 1e-4 and abs(values.std() - 1 / 12) < 1e-4
+    assert abs(values.mean()) < 1e-4 and abs(values.std() - 1) < 1e-4
+    assert data.domain == data.part("train").domain == (-6, 6) and data.neutral == data.part("train").neutral == 0
+    made = importlib.import_module("mnist1d.data").make_dataset(
+        importlib.import_module("mnist1d.utils").ObjectView(dict(mnist_1d.ARGUMENTS))
+    )
+    np.testing.assert_allclose(data.x[..., 0], made["x_test"], atol=0.6e-5)
 
 
 @needs("mnist1d")

@@ -92,7 +92,7 @@ def test_captum_gradient_shap_agrees_on_the_same_points(pytorch, monkeypatch):
     x = native(pytorch, pictures(1))
     points = RandomBank(0).uniform("expected_gradients", (1,))[np.arange(6)].ravel()
     monkeypatch.setattr(np.random, "uniform", lambda low, high, count: points)
-    theirs = hm.explain(pytorch, x, "captum:gradient_shap[samples=6]", 1)
+    theirs = hm.explain(pytorch, x, "captum:gradient_shap[samples=6,baseline=black]", 1)
     same(hm.explain(pytorch, x, "expected_gradients[samples=6,baseline=black]", 1), theirs)
 
 
@@ -195,9 +195,9 @@ def test_tf_keras_vis_smoothgrad_agrees_on_the_same_noise(tensorflow, monkeypatc
     [
         ("saliency", "xplique:saliency"),
         ("smoothgrad[samples=5]", "xplique:smoothgrad[samples=5]"),
-        ("integrated_gradients[steps=6,rule=trapezoid]", "xplique:integrated_gradients[steps=6]"),
+        ("integrated_gradients[steps=6,rule=trapezoid,baseline=black]", "xplique:integrated_gradients[steps=6]"),
         (f"grad_cam[layer={LAYER}]", f"xplique:grad_cam[layer={LAYER}]"),
-        ("occlusion[window=4,stride=4,score=logit]", "xplique:occlusion[window=4,stride=4]"),
+        ("occlusion[window=4,stride=4,score=logit,baseline=black]", "xplique:occlusion[window=4,stride=4]"),
     ],
 )
 def test_xplique_agrees(tensorflow, ours, theirs):
@@ -233,7 +233,7 @@ def test_pair_integrated_gradients_weigh_the_ends_in_full(pair):
     theirs = core.IntegratedGradients().GetMask(x[0], call, x_steps=steps, batch_size=4)
 
     def ours(rule, count):
-        return hm.explain(subject, x, "integrated_gradients", 1, rule=rule, steps=count, channels=True)
+        return hm.explain(subject, x, "integrated_gradients[baseline=black]", 1, rule=rule, steps=count, channels=True)
 
     ends = ours("left", 1) / 2 + ours("right", 1) / 2
     same(((steps - 1) * ours("trapezoid", steps) + ends) / steps, theirs[None])
@@ -252,7 +252,7 @@ def test_pair_occlusion_sums_where_ours_averages(pair):
     core, subject, x, call = pair
     theirs = core.Occlusion().GetMask(x[0], call, size=9)
     along = np.convolve(np.ones(4), np.ones(9))  # how many of the 4 windows of 9 cover each of 12 positions
-    ours = hm.explain(subject, x, "occlusion[window=9,stride=1,score=logit]", 1)
+    ours = hm.explain(subject, x, "occlusion[window=9,stride=1,score=logit,baseline=black]", 1)
     same(ours * np.outer(along, along), theirs[None, ..., 0])
 
 
@@ -265,5 +265,5 @@ def test_pair_guided_integrated_gradients(pair, monkeypatch):
     theirs = core.GuidedIG().GetMask(
         x[0], call, x_steps=20, x_baseline=np.zeros_like(x[0]), max_dist=0.02, fraction=0.25
     )
-    ours = hm.explain(subject, x, "guided_ig", 1, steps=20, channels=True)
+    ours = hm.explain(subject, x, "guided_ig[baseline=black]", 1, steps=20, channels=True)
     same(ours, theirs[None])

@@ -18,8 +18,9 @@ from heatmark.models.zoo.loading import MODELS
 
 PLUGIN = str(Path(__file__).with_name("audit_plugin.py"))
 GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
-METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2]"
+METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2,baseline=black]"
 CONTROLS = {"random", "sobel", "center_gaussian", "input_intensity", "constant"}
+COMPARED = CONTROLS - {"sobel", "input_intensity"}
 
 
 @pytest.fixture(scope="module", autouse=True)

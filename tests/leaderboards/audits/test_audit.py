@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rich.console import Console
-from small_audits import BAD, CONTROLS, GOOD, METHODS, PLUGIN, audited, one
+from small_audits import BAD, COMPARED, CONTROLS, GOOD, METHODS, PLUGIN, audited, one
 from typer.testing import CliRunner
 
 from heatmark.benchmark.audit.measure import measure_audit
@@ -22,7 +22,7 @@ from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
 from heatmark.leaderboards.audits.auditing import audit_metrics
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
 from heatmark.leaderboards.audits.plots import draw_agreement, write_audit_files
-from heatmark.leaderboards.audits.tables import COLUMNS, print_audit
+from heatmark.leaderboards.audits.tables import COLUMNS, print_audit, where_text
 
 # What an audit finds
 
@@ -39,21 +39,30 @@ def test_a_bad_metric_does_not(found, name):
 
 def test_an_inverted_metric_loses_every_comparison(found):
     upright, inverted = one(found, "overlap"), one(found, "overlap_inverted")
-    assert upright.beaten == (5, 5) and inverted.beaten == (0, 5)
+    assert upright.beaten == (3, 3) and inverted.beaten == (0, 3)
     right, wrong = upright.tasks[0], inverted.tasks[0]
     assert {comparison.outcome for comparison in wrong.oracle} == {"lost"}
-    assert {comparison.control for comparison in wrong.oracle} == CONTROLS
+    assert {comparison.control for comparison in wrong.oracle} == COMPARED
     assert right.reactivity == 1.0 and wrong.reactivity == 0.0
     assert right.resilience == pytest.approx(wrong.resilience)
     for straight, turned in zip(right.oracle, wrong.oracle, strict=True):
         assert straight.difference == pytest.approx(-turned.difference) and straight.low == pytest.approx(-turned.high)
 
 
+def test_a_control_that_finds_the_truth_by_itself_is_no_control(found):
+    # The squares are bright, so the brightest positions are the mask, and their edges are most of it.
+    (task,) = found.tasks
+    second = dict(task.second_oracles)
+    assert second["input_intensity"] == pytest.approx(1.0) and set(second) == CONTROLS - COMPARED
+    assert set(found.settings["controls"]) == CONTROLS  # measured, and in the comparison of orders
+    assert "input_intensity on squares (1.00)" in where_text(found)
+
+
 def test_a_constant_metric_reacts_to_nothing(found):
     flat = one(found, "flat")
     (task,) = flat.tasks
     assert task.reactivity == 0.5 and np.isnan(task.resilience) and np.isnan(task.split_half)
-    assert flat.beaten == (0, 5) and flat.weak == ("oracle", "reacts")
+    assert flat.beaten == (0, 3) and flat.weak == ("oracle", "reacts")
 
 
 def test_only_dice_depend_on_the_seed(found):
@@ -76,11 +85,11 @@ def test_the_comparison_of_oracle_and_control_is_that_of_their_scores(found):
     model, data = hm.load_model("halves", "torch", "cpu"), hm.load_dataset("squares")
     batch = data.take(16, model)
     frame = hm.evaluate(
-        model, batch.x, batch.y, methods="oracle,sobel", metrics="overlap", masks=batch.masks, ids=batch.ids
+        model, batch.x, batch.y, methods="oracle,random", metrics="overlap", masks=batch.masks, ids=batch.ids
     )
     table = frame.pivot(index="sample", columns="method", values="value")
-    expected = (table["oracle"] - table["sobel"]).mean()
-    comparison = next(item for item in one(found, "overlap").tasks[0].oracle if item.control == "sobel")
+    expected = (table["oracle"] - table["random"]).mean()
+    comparison = next(item for item in one(found, "overlap").tasks[0].oracle if item.control == "random")
     assert comparison.difference == pytest.approx(expected) and comparison.samples == comparison.of == 16
 
 
@@ -247,7 +256,7 @@ def test_the_files_hold_what_was_found(found, tmp_path):
     assert (
         frame.loc["overlap_inverted", "not_passed"] == "oracle, reacts" and frame.loc["overlap", "verdict"] == "passed"
     )
-    assert len(pd.read_csv(tmp_path / "oracle.csv")) == len(found.metrics) * len(CONTROLS)
+    assert len(pd.read_csv(tmp_path / "oracle.csv")) == len(found.metrics) * len(COMPARED)
     text = (tmp_path / "audit.md").read_text(encoding="utf-8")
     assert (
         "**overlap\\_inverted**: the ground truth does not beat every control" in text and "it likes no picture" in text

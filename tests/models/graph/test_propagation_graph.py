@@ -70,7 +70,7 @@ def test_folding_batch_normalisation_equals_the_folded_network(framework):
     for method in EVERY:
         one, other = (hm.explain(subject, x, method, [0, 1, 2]) for subject in (plain, folded))
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * np.abs(other).max(), err_msg=method)
-    lrp = hm.explain(plain, x, "deep_lift", 0).sum(axis=(1, 2))
+    lrp = hm.explain(plain, x, "deep_lift[baseline=black]", 0).sum(axis=(1, 2))
     np.testing.assert_allclose(lrp, (plain.outputs(x) - plain.outputs(0 * x))[:, 0], rtol=1e-3, atol=1e-4)
 
 
@@ -100,7 +100,7 @@ def test_a_normalisation_that_cannot_be_folded_passes_relevance_on():
     for method in ("lrp", "lrp[epsilon_plus]"):
         result = hm.explain(subject, x, method, 0).sum(axis=(1, 2))
         np.testing.assert_allclose(result, subject.outputs(x)[:, 0], rtol=1e-3)
-    lifted = hm.explain(subject, x, "deep_lift", 0).sum(axis=(1, 2))
+    lifted = hm.explain(subject, x, "deep_lift[baseline=black]", 0).sum(axis=(1, 2))
     np.testing.assert_allclose(lifted, (subject.outputs(x) - subject.outputs(0 * x))[:, 0], rtol=1e-4, atol=1e-5)
 
 
@@ -138,7 +138,7 @@ def test_operations_without_modules_are_understood():
     subject = wrap(net, input_shape=(2, 8, 10))
     x = pictures(3, (2, 8, 10))
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    lifted = hm.explain(subject, x, "deep_lift", 1)
+    lifted = hm.explain(subject, x, "deep_lift[baseline=black]", 1)
     np.testing.assert_allclose(
         lifted.sum(axis=(1, 2)), (subject.outputs(x) - subject.outputs(0 * x))[:, 1], rtol=1e-4, atol=1e-4
     )
@@ -170,7 +170,7 @@ def test_keras_layers_and_operations_are_understood():
     subject = wrap(net)
     x = pictures(3, (8, 10, 2))
     before = [value.copy() for value in net.get_weights()]
-    lifted = hm.explain(subject, x, "deep_lift", 1)
+    lifted = hm.explain(subject, x, "deep_lift[baseline=black]", 1)
     difference = subject.outputs(x) - subject.outputs(0 * x)  # logits: the final softmax is left out
     np.testing.assert_allclose(lifted.sum(axis=(1, 2)), difference[:, 1], rtol=1e-3, atol=1e-5)
     for method in EVERY:
@@ -254,6 +254,6 @@ def test_a_new_input_shape_is_followed():
     subject = wrap(net)
     for size in (6, 9):
         x = pictures(2, (1, size, size))
-        maps = hm.explain(subject, x, "deep_lift", 0)
+        maps = hm.explain(subject, x, "deep_lift[baseline=black]", 0)
         difference = subject.outputs(x) - subject.outputs(0 * x)
         np.testing.assert_allclose(maps.sum(axis=(1, 2)), difference[:, 0], rtol=1e-3, atol=1e-6)

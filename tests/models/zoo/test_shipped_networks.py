@@ -11,14 +11,26 @@ import networks
 import numpy as np
 import pytest
 
+from heatmark.datasets.arrays import ArrayDataset
+from heatmark.datasets.base import Dataset
 from heatmark.datasets.registry import load_dataset
 from heatmark.errors import StorageError, UnknownName
 from heatmark.identity import file_digest
 from heatmark.models.architecture.weights_file import load_metadata, load_weights, weights_digest
+from heatmark.models.normalization import Normalization
 from heatmark.models.training.recipe import TrainingRecipe, accuracy_and_loss
 from heatmark.models.zoo import shipped, shipping
 from heatmark.models.zoo.loading import find_model, load_model, weights_id
-from heatmark.models.zoo.shipped import TABLE, WEIGHTS, ZOO, ZooNetwork, shipped_network, shipped_path, shipped_records
+from heatmark.models.zoo.shipped import (
+    TABLE,
+    WEIGHTS,
+    ZOO,
+    ShippedRecord,
+    ZooNetwork,
+    shipped_network,
+    shipped_path,
+    shipped_records,
+)
 
 RECORDS = shipped_records()
 ROOT = Path(__file__).parents[3]
@@ -63,6 +75,30 @@ def test_the_catalogue_tells_of_it(name: str) -> None:
     assert f"{record.test_accuracy:.1%} right" in entry.summary and entry.digest == record.weights_sha256
 
 
+def as_trained_on(data: Dataset, record: ShippedRecord) -> Dataset:
+    """The data in the units that the network was trained on."""
+    if record.units == (0.0, 1.0):
+        return data
+    assert isinstance(data, ArrayDataset)
+    zero, width = record.units
+    values = np.round((data.x.astype(np.float64) - zero) / width, 6).astype(np.float32)
+    return ArrayDataset(data.name, values, data.y, ids=data.ids, class_names=data.class_names)
+
+
+def test_a_network_in_other_units_reads_raw_values() -> None:
+    """What `cnn-1d` was trained on is (v + 6) / 12; its weights' file knows that, its normalisation undoes it."""
+    record, stored = RECORDS["cnn-1d"], load_weights(shipped_path("cnn-1d"))
+    trained = Normalization(**{name: tuple(stored.metadata["normalization"][name]) for name in ("mean", "std")})
+    raw = load_dataset("mnist1d").x[:20].astype(np.float64)
+    np.testing.assert_allclose(
+        shipped_network("cnn-1d").normalization.apply(raw, 2), trained.apply((raw + 6) / 12, 2), atol=1e-6
+    )
+    assert record.units == (-6.0, 12.0)
+    for framework in networks.FRAMEWORKS:
+        model = load_model("cnn-1d", framework)
+        np.testing.assert_allclose(model.outputs(load_dataset("mnist1d").take(1, model).x)[0], record.logits, atol=1e-5)
+
+
 @every_network
 def test_both_frameworks_say_what_is_recorded(name: str) -> None:
     record, found = RECORDS[name], []
@@ -70,7 +106,7 @@ def test_both_frameworks_say_what_is_recorded(name: str) -> None:
         model = load_model(name, framework)
         data = load_dataset(record.dataset)
         batch = data.take(len(data), model)
-        assert data.revision == record.revision and len(data) == record.test_samples
+        assert as_trained_on(data, record).revision == record.revision and len(data) == record.test_samples
         assert model.weights_id() == record.weights_sha256
         logits = model.outputs(batch.x)
         accuracy, loss = accuracy_and_loss(lambda x: x, logits, batch.y)
