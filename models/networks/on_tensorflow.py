@@ -28,6 +28,7 @@ from ..probes.keras_layers import (
     ending_function,
     final_layer,
     named_layers,
+    named_steps,
     plain_variables,
     replaced_call,
     watched,
@@ -128,9 +129,8 @@ class TensorFlowModel(Model):
         def ask(x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor) -> tuple[Any, ...]:
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
-                    layer = named_layers(self._running)[query.replaced]
-                    given = tf.cast(replacement, layer.compute_dtype)
-                    stack.enter_context(replaced_call(layer, partial(_replaced, given)))
+                    layer = named_steps(self._running)[query.replaced]
+                    stack.enter_context(replaced_call(layer, partial(_replaced, replacement)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -191,7 +191,7 @@ class TensorFlowModel(Model):
     @contextmanager
     def _captured(self, names: tuple[str, ...]) -> Iterator[dict[str, tf.Tensor]]:
         """Yield a dictionary that a traced call fills with the named layers' (last) outputs."""
-        layers = named_layers(self._running)
+        layers = named_steps(self._running)
         kept: dict[str, tf.Tensor] = {}
         with ExitStack() as stack:
             for name in dict.fromkeys(names):
@@ -268,14 +268,17 @@ class TensorFlowModel(Model):
         found: dict[str, tuple[Layer, tf.Tensor]] = {}
         stated: dict[Any, int] = {}
         before: tf.Tensor | None = None
-        layers, rows = named_layers(self._running), 2  # two, which shows what has no axis of samples
+        layers, rows = named_steps(self._running), 2  # two, which shows what has no axis of samples
 
-        def note(name: str, layer: keras.layers.Layer) -> Callable[[Any], None]:
+        def note(name: str, layer: Any) -> Callable[[Any], None]:
+            is_layer = isinstance(layer, keras.layers.Layer)
+            composed = not is_layer or any(inner.startswith(f"{name}/") for inner in layers)
+
             def keep(output: Any) -> None:
                 nonlocal before
                 found.pop(name, None)  # a layer that is called again moves to its last place
                 if not isinstance(output, tf.Tensor):
-                    before = None
+                    before = None if is_layer else before
                     return
                 axis = stated_axis(layer, output.shape.rank)
                 if axis is not None:
@@ -285,7 +288,7 @@ class TensorFlowModel(Model):
                     type(layer).__name__,
                     tuple(output.shape[1:]),
                     per_sample=output.shape.rank > 0 and output.shape[0] in (rows, None),
-                    holds_layers=any(inner.startswith(f"{name}/") for inner in layers),
+                    composed=composed,
                     repeats=before is None or output is before,
                 )
                 found[name], before = (seen, output), output
@@ -362,7 +365,7 @@ def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[...,
 
     def called(*arguments: Any, **options: Any) -> Any:
         output = call(*arguments, **options)
-        return replacement if output.shape[1:] == replacement.shape[1:] else output
+        return tf.cast(replacement, output.dtype) if output.shape[1:] == replacement.shape[1:] else output
 
     return called
 
