@@ -238,9 +238,10 @@ def _before_rectifier(model: Model) -> str | None:
     Asked of the network itself, on two inputs: a sum that is made outside of layers may stand between the two. The
     passes are not counted as the user's.
     """
-    before, last = (None, *model.feature_maps())[-2:]
-    if before is None or before.shape != last.shape:
+    maps = model.feature_maps()[-2:]
+    if len(maps) < 2 or maps[0].shape != maps[1].shape:
         return None
+    before, last = maps
     passes = model.passes
     answer = model.run(Query(layers=(before.name, last.name)), model.from_numpy(two_inputs(model)), None)
     model.add_passes(passes - model.passes)
