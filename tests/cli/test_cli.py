@@ -130,6 +130,12 @@ def test_a_selection_is_shown_with_its_values() -> None:
     assert any(row.split()[:3] == ["steps", "5", "50"] for row in text.splitlines())
 
 
+def test_signedness_is_shown_as_the_parameters_say() -> None:
+    names = ("smoothgrad", "smoothgrad[squared]", "smoothgrad[samples=3]", "saliency")
+    found = [json.loads(called("show", "method", name, "--json").stdout)["signed"] for name in names]
+    assert found == ["as the parameters say", False, True, False]
+
+
 def test_a_suite_is_shown() -> None:
     assert json.loads(called("show", "suite", "quick", "--json").stdout)["target"] == "predicted"
 
