@@ -15,12 +15,18 @@ from ..models.base import Model
 from ..models.devices import installed_frameworks
 from ..models.queries import FRAMEWORKS, Precision
 from ..models.zoo.loading import shown_name
+from .running.run_folder import short_dataset, short_model
+from .setting.input_shapes import settle_input_shape
+from .store.cell import slug
 from .suite import PARTS, Part
 from .work.batches import BATCH_SIZE, UNKNOWN, labels_fit
 from .work.messages import NamedModel
 from .work.named_models import check_name, identity, loaded_model, possible_frameworks
 from .work.predicting import Answer, answers
 from .work.samples import SampleRule
+
+NAMED_FILES = 8
+"""So many files that could not be used are named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +38,8 @@ class Predictions:
     dataset: str
     """The dataset's title."""
     framework: str
+    place: str = field(repr=False)
+    """What a folder of results is called after the two."""
     answers: tuple[Answer, ...]
     """One per readable sample, in the dataset's order."""
     class_names: tuple[str, ...] = field(repr=False)
@@ -125,6 +133,8 @@ def predict(
     loaded = model if isinstance(model, Model) else _loaded(model, framework, device, cast(Precision, precision))
     name = model if isinstance(model, str) else ""
     dataset, notes = rule.of(whole, name), [rule.note(whole, name)]
+    if not loaded.knows_shape:
+        settle_input_shape(loaded, dataset.first_readable(), dataset.framing)
     if dataset.class_names and not labels_fit(dataset, loaded):
         notes.append(
             f"{dataset.title} has {len(dataset.class_names)} classes and {loaded.name} {loaded.num_classes}, so its "
@@ -135,11 +145,16 @@ def predict(
         for answer in answers(loaded, dataset, min(top, loaded.num_classes), pictures, 4 * BATCH_SIZE):
             found.append(answer)
             bar.update(1)
-    notes += [f"left out {file.path}: {file.reason}" for file in dataset.skipped]
+    notes += [f"left out {file.path}: {file.reason}" for file in dataset.skipped[:NAMED_FILES]]
+    if len(dataset.skipped) > NAMED_FILES:
+        notes.append(f"... and {len(dataset.skipped) - NAMED_FILES} more files")
     names = loaded.class_names or (dataset.class_names if labels_fit(dataset, loaded) else ())
     shown = shown_name(name, identity(loaded, name)) if name else loaded.name
+    place = slug(
+        f"{short_model(name) if name else shown}-{short_dataset(data) if isinstance(data, str) else data.title}"
+    )
     return Predictions(
-        shown, dataset.title, loaded.framework, tuple(found), tuple(names), tuple(note for note in notes if note)
+        shown, dataset.title, loaded.framework, place, tuple(found), tuple(names), tuple(note for note in notes if note)
     )
 
 

@@ -25,6 +25,7 @@ def check_command(
         str | None,
         typer.Option("--data", help="A dataset, such as image-folder:PATH; by default the model's own, else noise."),
     ] = None,
+    output: options.Output = None,
     framework: options.Framework = None,
     device: options.Device = "auto",
     precision: options.Precision = None,
@@ -46,7 +47,7 @@ def check_command(
 
     with Console(stderr=True).status("loading the model") as status:
         found = check_named(
-            model,
+            options.stating(model, output),
             data,
             framework=framework,
             device=device,

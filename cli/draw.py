@@ -28,12 +28,15 @@ def explain_command(
         Path | None, typer.Option("--out", help="The file to write (gallery.png): png, jpg, svg, pdf or webp.")
     ] = None,
     model: options.Model = "efficientnet-lite0",
+    output: options.Output = None,
     frameworks: options.Frameworks = None,
     view: Annotated[
         str, typer.Option("--view", help="overlay, map, capped, points or mask; several with commas; all.")
     ] = "overlay",
     cap: options.Cap = None,
-    target: Annotated[int | None, typer.Option("--target", help="The class; the predicted one by default.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="The class's number or name; the predicted one by default.")
+    ] = None,
     average: Annotated[
         str | None, typer.Option("--average", help="Mean maps of --data instead: class (per class and whole) or all.")
     ] = None,
@@ -61,7 +64,7 @@ def explain_command(
     from ..leaderboards.galleries.of_photographs import explain_gallery
 
     load_plugins(plugin or ())
-    chosen = _frameworks(frameworks)
+    chosen, model = _frameworks(frameworks), options.stating(model, output)
     if average is None:
         if data is not None or part is not None:
             raise BadInput("--data and --part belong to --average class or all; name picture files or folders else.")
@@ -77,7 +80,7 @@ def explain_command(
             frameworks=chosen,
             view=view,
             cap=cap,
-            target=target,
+            target=int(target) if target and target.lstrip("-").isdigit() else target,
             limit=limit,
             per_class=per_class,
             device=device,
@@ -120,6 +123,7 @@ def sweep_command(
     ],
     metric: Annotated[str, typer.Option("--metric", help="What the settings are scored with.")] = "deletion",
     model: options.Model = "efficientnet-lite0",
+    output: options.Output = None,
     data: Annotated[str, typer.Option("--data", help="A dataset.")] = "imagenet-samples",
     limit: options.Limit = None,
     per_class: options.PerClass = None,
@@ -152,9 +156,9 @@ def sweep_command(
         method,
         axes,
         metric=metric,
-        model=model,
+        model=options.stating(model, output),
         data=data,
-        framework=framework or _frameworks(None)[0],
+        framework=framework,
         limit=limit,
         per_class=per_class,
         part=part,
@@ -175,9 +179,8 @@ def sweep_command(
         raise typer.Exit(FAILED)
 
 
-def _frameworks(asked: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the frameworks asked for, or the first that is installed."""
+def _frameworks(asked: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the frameworks asked for, or None for the one that the model has."""
     from ..benchmark.suite import names_of
-    from ..models.devices import installed_frameworks
 
-    return names_of(",".join(asked), "frameworks") if asked else installed_frameworks()[:1] or ("torch",)
+    return names_of(",".join(asked), "frameworks") if asked else None

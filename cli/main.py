@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import HeatmarkError, Interrupted, NotApplicable, Untrusted
+from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrusted
 from . import options
 from .audit import audits
 from .check import check_command
@@ -90,6 +90,7 @@ def run_command(
     model: Annotated[
         Names, typer.Option("--model", help="Your own: package.module:build, file.py:build, or file:net.keras.")
     ] = None,
+    output: options.Output = None,
     data: Annotated[Names, typer.Option("--data", help="Datasets, such as image-folder:PATH.")] = None,
     methods: Annotated[Names, typer.Option("--methods", help="Such as integrated_gradients[steps=20|50].")] = None,
     metrics: Annotated[Names, typer.Option("--metrics", help="Such as deletion[steps=20],insertion.")] = None,
@@ -120,7 +121,10 @@ def run_command(
     """
     from ..benchmark.run import run
 
-    named = [*(models or []), *(model or [])]
+    # The name of one's own model alone says what is stated of it, so that a run can be continued.
+    if output is not None and not model:
+        raise BadInput("--output states what a network of your own returns: name it with --model.")
+    named = [*(models or []), *(options.stating(name, output) for name in model or [])]
     result = run(
         suite,
         models=joined(named),

@@ -58,6 +58,7 @@ def train_command(
 def predict_command(
     model: Annotated[str, typer.Argument(help="A model's name, package.module:build, file.py:build or file:NAME.")],
     data: Annotated[str, typer.Option("--data", help="A dataset, such as digits or image-folder:PATH.")],
+    output: options.Output = None,
     framework: options.Framework = None,
     top: Annotated[int, typer.Option("--top", help="So many of the likeliest classes of each sample.")] = 5,
     limit: options.Limit = None,
@@ -85,7 +86,7 @@ def predict_command(
 
     load_plugins(plugin or ())
     found = predict(
-        model,
+        options.stating(model, output),
         data,
         framework=framework,
         top=top,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ..errors import BadInput
+
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit statuses."""
 
@@ -19,7 +21,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Models = Annotated[Names, typer.Option("--models", help="Models, comma-separated.")]
 Model = Annotated[
-    str, typer.Option("--model", help="A model's name, package.module:build, file.py:build or file:net.keras.")
+    str, typer.Option("--model", help="A name, package.module:build, file.py:build or file:net.keras[domain=0..255].")
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", help="What your own model returns: logits, probabilities, binary or multi-label."),
 ]
 Frameworks = Annotated[Names, typer.Option("--frameworks", help="torch, tensorflow, or both.")]
 Framework = Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")]
@@ -50,6 +56,18 @@ Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file th
 def joined(texts: Names) -> str | None:
     """Return the values of an option in one text, or None where it was not given."""
     return ",".join(texts) if texts else None
+
+
+def stating(model: str, output: str | None) -> str:
+    """Return a model's name with what ``--output`` states of it."""
+    if output is None:
+        return model
+    from ..models.zoo.stated import with_stated
+    from ..models.zoo.user_models import is_own
+
+    if not is_own(model):
+        raise BadInput(f"--output states what a network of your own returns; {model} is known. Leave it out.")
+    return with_stated(model, output=output)
 
 
 def say_written(paths: Iterable[Path]) -> None:

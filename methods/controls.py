@@ -33,6 +33,10 @@ def random(request: Request) -> Tensor:
 @_control("sobel")
 def sobel(request: Request) -> Tensor:
     """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
+    if len(request.model.spatial_shape) > 2:
+        raise NotApplicable(
+            f"Sobel's filters are for pictures and series, and {request.model.spatial_shape} is neither."
+        )
     operations = request.operations
     grey = operations.mean(request.model.channels_first(request.x), axis=1)
     difference, smooth = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 1.0]) / 4

@@ -69,13 +69,14 @@ def explain(
     chosen = method_from(method, given) if isinstance(method, str) else method
     inputs = model.inputs(x)
     count = int(inputs.shape[0])
-    _check_arrays(chosen, tuple(int(size) for size in inputs.shape))
+    shape = tuple(int(size) for size in inputs.shape)
+    single = _single_arrays(chosen, shape)
     classes = model.outputs_of(inputs).argmax(axis=1) if target is None else model.targets(target, count)
     rows = [slice(first, first + BATCH) for first in range(0, count, BATCH)]
     parts = []
     for row in rows:
         part = {
-            name: value[row] if isinstance(value, np.ndarray) and value.shape == tuple(inputs.shape) else value
+            name: value[row] if name in single and value.shape == shape else value
             for name, value in chosen.parameters.items()
         }
         batch = replace(chosen, parameters=part)
@@ -98,14 +99,19 @@ def _as_array(value: Any, name: str, model: Model) -> Any:
     return array if array.ndim else float(array)
 
 
-def _check_arrays(method: Method, shape: tuple[int, ...]) -> None:
-    """Refuse an array among a method's parameters that fits neither one input nor all of them."""
-    for name, value in method.parameters.items():
-        if isinstance(value, np.ndarray) and value.shape not in (shape, shape[1:]):
+def _single_arrays(method: Method, shape: tuple[int, ...]) -> frozenset[str]:
+    """Return the parameters that hold an array of one input's shape or one for each sample; BadInput for another shape.
+
+    Where no number could stand in its place, an array may be a set of baselines of any size (expected gradients).
+    """
+    single = {item.name for item in method.entry.parameters if float in item.types}
+    found = {name: value for name, value in method.parameters.items() if isinstance(value, np.ndarray)}
+    for name, value in found.items():
+        if name in single and value.shape not in (shape, shape[1:]):
             raise BadInput(
-                f"The {name} of {method.entry.name} has shape {value.shape}; give {shape[1:]}, or one for each of the "
-                f"samples, {shape}."
+                f"The {name} has shape {value.shape}; give {shape[1:]}, or one for each of the samples, {shape}."
             )
+    return frozenset(single.intersection(found))
 
 
 def explain_batch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -257,6 +258,9 @@ def _identified(value: Any) -> Any:
     """Return what stands for a parameter's value in a method's identity."""
     if isinstance(value, np.ndarray):
         return array_digest(value)
+    if callable(value):
+        # A function is what its source says; an instance what its class's source and its own fields say.
+        return [source_digest(value)] if isinstance(value, FunctionType) else [source_digest(type(value)), repr(value)]
     return value.name if isinstance(value, Dataset) else value
 
 

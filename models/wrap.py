@@ -194,7 +194,9 @@ def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
     shown = ""
     if options["preprocess"] is None and options["conventions"].domain is None:
         state_it = "state it: hm.wrap(net, domain=(0, 1)) or hm.wrap(net, domain=(0, 255))"
-        if shown := takes_bytes(net) or "":
+        shape = options["input_shape"] or (known[1:] if isinstance(known, tuple) else None)
+        picture = shape is None or len(shape) > 2  # vectors and series have no usual domain
+        if picture and (shown := takes_bytes(net) or ""):
             options["preprocess"] = Normalization((0.0,), (1 / 255,))
             warnings.warn(
                 f"{name} takes values of 0 to 255, as {shown} shows: it is given raw values, which lie in [0, 1], "
@@ -204,7 +206,7 @@ def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
         elif hidden := hidden_rescaling(named_layers(net)):
             warnings.warn(
                 f"{name} has the layer {hidden!r}, which scales values of 0 to 255, but whether its inputs come to it "
-                f"as they are cannot be told. They are given as they are, in [0, 1]; if that is wrong, {state_it}.",
+                f"in [0, 1] cannot be told. They are given as they are; if that is wrong, {state_it}.",
                 stacklevel=3,
             )
     model = TensorFlowModel(net, device=resolved_device("tensorflow", device), **options)

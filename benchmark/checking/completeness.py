@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...methods.explain import explain
+from ...methods.gradient.fullgrad import activations_that_add, completeness
 from ...methods.propagation.lrp import relevance_and_absorbed
 from ...methods.propagation.lrp_rules import Rules
 from ...methods.propagation.passes import at_target, evaluated, run
@@ -21,7 +22,6 @@ from ...models.arrays.operations import Tensor
 from ...models.base import Model
 from ...models.checking.finding import Finding
 from ...models.graph.graph import Network
-from ...models.queries import Query
 
 INTEGRATED_GRADIENTS = "integrated gradients are complete"
 LRP = "LRP conserves the logit"
@@ -145,20 +145,23 @@ def full_gradient(model: Model, x: Tensor) -> Finding:
     """Ask whether input times gradient and biases times gradients add up to the logit."""
     if model.has_attention():
         raise NotApplicable("attention has no biases as FullGrad knows them")
-    target = _predicted(model, x)
-    logit = float(_logits(model, np.asarray(model.to_numpy(x[:1])), target)[0])
-    of_input, of_biases = _parts(model, x[:1], target)
+    parts = completeness(model, x[:1])
+    logit, of_input, of_biases = (float(one.sum()) for one in (parts.logit, parts.of_input, parts.of_biases))
     gap = of_input + of_biases - logit
     evidence = f"the logit is {logit:.4g}; the input's part is {of_input:.4g}, that of the biases {of_biases:.4g}"
-    scale = max(abs(logit), abs(of_input), abs(of_biases))
-    if abs(gap) <= 1e-2 * scale:
+    if abs(gap) <= 10 * model.resolution * float(parts.size[0]):
         return Finding(FULLGRAD, "holds", f"{evidence}: off by {abs(gap):.1g}.")
+    if adding := activations_that_add(model):
+        raise NotApplicable(
+            f"{evidence}; {abs(gap):.3g} is in neither, since activations such as {adding[0]} add constants of their "
+            "own, which FullGrad leaves out"
+        )
     return Finding(
         FULLGRAD,
         "doubtful",
         f"{evidence}; {abs(gap):.3g} is in neither.",
         "The network is no piecewise linear one whose constants are all biases of layers: something else adds to it. "
-        "Read fullgrad's maps as a part of the truth.",
+        "fullgrad is refused, or tells a part of the truth.",
     )
 
 
@@ -173,26 +176,6 @@ def _exact(title: str, evidence: str, gap: float, scale: float, magnitude: float
         f"{evidence}: off by {abs(gap):.3g}, where rounding explains {allowed:.1g}.",
         "Do not use the method on this network, and report the network to heatmark.",
     )
-
-
-def _parts(model: Model, x: Tensor, target: np.ndarray) -> tuple[float, float]:
-    """Return what one input counted from the preprocessing's zero, and what all biases, contribute to the logit."""
-    if model.zero is None:
-        raise NotApplicable("the input that the preprocessing maps to zero is not known")
-    biases = model.biases()
-    query = Query(
-        input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
-    )
-    answer = model.run(query, x, model.from_numpy(target))
-
-    def channels_last(tensor: Tensor) -> np.ndarray:
-        """Return a batch with its channels at the end, so that one value for each broadcasts."""
-        array = np.asarray(model.to_numpy(tensor), np.float64)
-        return np.moveaxis(array, 1, -1) if array.ndim > 2 and model.channel_axis == 1 else array
-
-    of_input = (channels_last(answer.input_gradient) * (channels_last(x) - np.ravel(model.zero))).sum()
-    gradients = zip(biases, answer.layer_gradients, strict=True)
-    return float(of_input), float(sum((channels_last(given) * bias.values).sum() for bias, given in gradients))
 
 
 def _predicted(model: Model, x: Tensor) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...models.base import Model
 from ...models.checking.finding import Finding
 from ...models.zoo.loading import find_model
+from ...models.zoo.stated import split_stated
 from ..work.named_models import is_own
 
 READ = "what was read"
@@ -23,7 +24,7 @@ def what_was_read(name: str, model: Model) -> Finding:
         weights = f"; weights: {entry.weights}" if entry.weights else ""
         digest = f" (SHA-256 {entry.digest[:12]}, no tensor missing and none left over)" if entry.digest else ""
         return Finding(READ, "holds", f"the registered model {name}{weights}{digest}; {held}.")
-    head, _, tail = name.rpartition(":")
+    head, _, tail = split_stated(name)[0].rpartition(":")
     if head != "file":
         return Finding(READ, "holds", f"what {tail}() of {head} returned; {held}.")
     path = Path(tail).expanduser()

@@ -28,7 +28,7 @@ def title_of(suite: Suite, original: Suite) -> str:
     """Return what a run's leaderboard is headed with: the suite's name, or what was run where options changed it."""
     if replace(suite, frameworks=original.frameworks) == original:
         return suite.name
-    tasks = [f"{_short_model(task.model)} on {_short_dataset(task.dataset)}" for task in suite.tasks]
+    tasks = [f"{short_model(task.model)} on {short_dataset(task.dataset)}" for task in suite.tasks]
     more = f" and {len(tasks) - 2} more" if len(tasks) > 2 else ""
     return ", ".join(tasks[:2]) + more
 
@@ -37,8 +37,8 @@ def usual_folder(suite: Suite, original: Suite) -> Path:
     """Return where a run goes that is not told: by its suite's name, or by other models and data than the suite's."""
     if suite.tasks == original.tasks:
         return RESULTS / suite.name
-    models = dict.fromkeys(map(_short_model, suite.models))
-    data = dict.fromkeys(map(_short_dataset, suite.datasets))
+    models = dict.fromkeys(map(short_model, suite.models))
+    data = dict.fromkeys(map(short_dataset, suite.datasets))
     return RESULTS / slug("-".join([*models, *data]))
 
 
@@ -77,9 +77,10 @@ def settled(store: RunStore, suite: Suite, *, asked: bool, add: bool, force: boo
     if force:
         return suite, True
     words = "; ".join(_in_words(name, there.get(name), suite.plain()[name]) for name in differing[:NAMED])
+    join = "" if set(differing) & set(_SHARED) else ", join the two with --add"
     raise BadInput(
         f"{store.path} holds another run, {store.run.get('name') or there.get('name')}. It differs in {words}. "
-        "Choose another folder with --out, join the two with --add, or replace that run with --force."
+        f"Choose another folder with --out{join}, or replace that run with --force."
     )
 
 
@@ -133,7 +134,7 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _short_model(name: str) -> str:
+def short_model(name: str) -> str:
     """Return a model's name without the path and the function that build it."""
     if not is_own(name):
         return name.rpartition(":")[2]
@@ -142,7 +143,7 @@ def _short_model(name: str) -> str:
     return Path(place).stem if place.endswith((".py", ".keras", ".h5", ".hdf5")) else place.rpartition(".")[2]
 
 
-def _short_dataset(name: str) -> str:
+def short_dataset(name: str) -> str:
     """Return a dataset's name without its options, of a folder of one's own pictures the folder's name."""
     entry = find_dataset(name)
     path = name.partition(f"{entry.name.removesuffix(':')}")[2].rpartition("]")[2].removeprefix(":")

@@ -13,6 +13,7 @@ from ...datasets.progress import Progress
 from ...datasets.registry import load_dataset
 from ...methods.registry import Method
 from ...models.base import Model
+from ..setting.input_shapes import settle_input_shape
 from .batches import labels_fit, targeted_batches
 from .explaining import ChosenMethods, LeftOut, channels_last, maps_of, model_named
 from .samples import EVERYTHING, SampleRule
@@ -172,8 +173,11 @@ def average_maps(
     found: dict[str, Averages] = {}
     with Progress(f"Averaging over {data}", total, "heatmaps", shown=progress) as bar:
         for framework in frameworks:
+            loaded = model_named(model, framework, device)
+            if not loaded.knows_shape:
+                settle_input_shape(loaded, dataset.first_readable(), dataset.framing)
             found[framework] = mean_maps(
-                model_named(model, framework, device),
+                loaded,
                 chosen.methods,
                 dataset,
                 by,

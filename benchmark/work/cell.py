@@ -25,7 +25,7 @@ from ..store.cell import CellResult, CellSpec, rows_schema, score_column
 from .batches import TargetedBatch, labels_fit, refuse_meaningless, targeted_batches
 from .messages import NamedModel, Report
 from .samples import SampleRule
-from .settled_time import SettledTime
+from .settled_time import SettledTime, least_seconds
 from .thumbnails import block_means, thumbnails
 from .worker import LoadedTask, Worker, check_planned
 
@@ -96,22 +96,22 @@ class _Cell:
     explain: PassCount = field(default_factory=PassCount)
     score: PassCount = field(default_factory=PassCount)
     reasons: dict[str, str] = field(default_factory=dict)
-    largest: TargetedBatch | None = None
-    """The first of the largest batches, which is explained again where the times have not settled."""
+    batches: int = 0
+    largest: tuple[int, TargetedBatch] | None = None
+    """The first of the largest batches with its number; it is explained again where the times have not settled."""
 
     def __post_init__(self) -> None:
         self.times = SettledTime(self.task.model)
 
     def settle_times(self) -> None:
         """Give every sample a time without one-time work: that of its batch, or of one that is explained again."""
-        again = self.largest
-        if again is not None:
+        if self.largest is not None:
+            number, again = self.largest
             # The maps are there already: a method that cannot do it twice costs nothing but its exact time.
             with suppress(Exception):
-                self.times.settle(lambda: again.maps(self.method, self.job.spec.seed), len(again.target))
+                self.times.settle(lambda: again.maps(self.method, self.job.spec.seed), number, len(again.target))
         for row in self.rows:
-            if row["explain_seconds"] is None:
-                row["explain_seconds"] = self.times.seconds_per_image
+            row["explain_seconds"] = self.times.seconds_per_image(row["explain_seconds"])
 
     def add(self, batch: Batch, labels: np.ndarray, asked: TargetedBatch) -> None:
         """Explain and score one batch."""
@@ -130,7 +130,8 @@ class _Cell:
             "label_log_probability": np.where(labels >= 0, of_label.log_probability, np.nan),
         }
         before = model.passes
-        maps, seconds = self.times.measured(lambda: asked.maps(self.method, seed), count)
+        self.batches += 1
+        maps = self.times.measured(lambda: asked.maps(self.method, seed), self.batches, count)
         between, clock = model.passes, perf_counter()
         evaluation = asked.scores(
             maps, self.metrics, seed, asked.explainer(self.method, seed), signed=self.method.signed
@@ -138,8 +139,8 @@ class _Cell:
         self.reasons.update(evaluation.reasons)
         model.synchronise()
         score_seconds = (perf_counter() - clock) / count
-        if self.largest is None or count > len(self.largest.target):
-            self.largest = asked
+        if self.largest is None or count > len(self.largest[1].target):
+            self.largest = self.batches, asked
         self.explain += between - before
         self.score += model.passes - between
         shown = self.task.gallery(self.job.gallery)
@@ -155,7 +156,7 @@ class _Cell:
                     **{name: column[row].item() for name, column in columns.items()},
                     "degenerate": evaluation.degenerate[row],
                     **evaluation.bands[row].columns(),
-                    "explain_seconds": seconds,
+                    "explain_seconds": self.batches,  # the time of the batch, once it has settled
                     "score_seconds": score_seconds,
                     "map": None if kept is None else kept.ravel().tolist(),
                     "map_shape": None if kept is None else list(kept.shape),
@@ -199,18 +200,11 @@ class _Cell:
         return {str(number): names[number] for number in sorted(classes) if 0 <= number < len(names)}
 
 
-def _bare_forward_seconds(model: Model, x: Any, repeats: int = 3) -> float:
+def _bare_forward_seconds(model: Model, x: Any) -> float:
     """Return the seconds per image of plain outputs at the engine's best chunk, the least of some repeats.
 
     Measured after a first cell, by when the engine has found its chunk and compiled its graphs.
     """
     size = model.chunks.get("forward", 1)
     full = model.operations.take(x, np.arange(size) % int(x.shape[0]))
-    times = []
-    for _ in range(repeats):
-        model.synchronise()
-        clock = perf_counter()
-        model.engine.outputs(full)
-        model.synchronise()
-        times.append(perf_counter() - clock)
-    return min(times) / size
+    return least_seconds(model, lambda: model.engine.outputs(full)) / size

@@ -18,6 +18,7 @@ from ...datasets.samples import Sample, UnreadableSample
 from ...errors import BadInput, StorageError
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
+from ...models.outputs import probabilities_of
 from ..setting.input_shapes import settle_input_shape
 from .batches import TargetedBatch
 from .explaining import ChosenMethods, LeftOut, channels_last, in_one_line, maps_of, model_named
@@ -32,9 +33,9 @@ class ExplainedPhotographs:
 
     pictures: np.ndarray
     """(n, height, width, channels), as the model of the first framework sees them."""
-    logits: np.ndarray
+    probabilities: np.ndarray
     target: np.ndarray
-    """What it says, float64 (n, classes), and the explained classes (n,)."""
+    """What it says of each class, float64 (n, classes), and the explained classes (n,)."""
     class_names: tuple[str, ...] | None
     """One name per class, or None."""
     maps: Mapping[tuple[str, str], np.ndarray | LeftOut]
@@ -98,7 +99,7 @@ def explain_photographs(
     chosen: ChosenMethods,
     frameworks: Sequence[str],
     *,
-    target: int | None = None,
+    target: int | str | None = None,
     device: str = "auto",
     seed: int = 0,
     progress: bool = False,
@@ -115,18 +116,18 @@ def explain_photographs(
         for framework in frameworks:
             loaded = model_named(model, framework, device)
             x = _framed(files, arrays, loaded)
-            logits = np.asarray(loaded.outputs(x), dtype=np.float64)
+            logits = loaded.outputs(x)
             classes = logits.argmax(axis=1) if target is None else loaded.targets(target, len(files))
             asked = TargetedBatch(loaded, x, classes)
-            first = first or (asked, logits)
+            first = first or (asked, probabilities_of(logits, loaded.link))
             for method in chosen.methods:
                 bar.working_on(in_one_line(method.id, framework, frameworks))
                 maps[method.id, framework] = maps_of(asked, method, seed, lenient=chosen.every)
                 bar.update(len(files))
     assert first is not None
-    asked, logits = first
+    asked, probabilities = first
     return ExplainedPhotographs(
-        channels_last(asked.model, asked.x), logits, asked.target, asked.model.class_names, maps
+        channels_last(asked.model, asked.x), probabilities, asked.target, asked.model.class_names, maps
     )
 
 

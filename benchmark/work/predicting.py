@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from ...datasets.base import Dataset
 from ...datasets.choosing import Choice
 from ...metrics.perturbing.target_scores import TargetScores
 from ...models.base import Model
+from ...models.outputs import probabilities_of
 from .batches import UNKNOWN, known_labels, labels_fit
 from .explaining import channels_last
 
@@ -64,7 +65,8 @@ def answers(model: Model, dataset: Dataset, top: int, pictures: int, size: int) 
     for batch in dataset.batches(size, model):
         logits = np.asarray(model.outputs(batch.x), dtype=np.float64)
         labels = known_labels(batch.y, logits.shape[1], fit)
-        losses = -TargetScores.of(logits, np.maximum(labels, 0)).log_probability
+        losses = -TargetScores.of(logits, np.maximum(labels, 0), model.link).log_probability
+        probabilities = probabilities_of(logits, model.link)
         order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
         kept = channels_last(model, batch.x) if shown.intersection(batch.indices.tolist()) else None
         for row, name in enumerate(batch.ids):
@@ -72,14 +74,7 @@ def answers(model: Model, dataset: Dataset, top: int, pictures: int, size: int) 
                 name,
                 int(labels[row]),
                 tuple(order[row].tolist()),
-                _probabilities(logits[row], order[row].tolist()),
+                tuple(probabilities[row, order[row]].tolist()),
                 float(losses[row]) if labels[row] != UNKNOWN else float("nan"),
                 kept[row] if kept is not None and int(batch.indices[row]) in shown else None,
             )
-
-
-def _probabilities(logits: np.ndarray, classes: Sequence[int]) -> tuple[float, ...]:
-    """Return the probabilities of some classes, as metrics have them."""
-    repeated = np.repeat(logits[None], len(classes), axis=0)
-    found: list[float] = TargetScores.of(repeated, np.asarray(classes)).probability.tolist()
-    return tuple(found)

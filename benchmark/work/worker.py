@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,9 +118,10 @@ class Worker:
                 return outcome
         self.spoiled = True
         told = f"It changed what is not its own: {changed}. {REMEDY}"
-        if isinstance(outcome, Failed):
-            told = outcome.error if changed in outcome.error else f"{outcome.error} {told}"
-        return Failed(f"{told} Nothing of it is kept, and the worker starts anew.", known=True)
+        failure = outcome if isinstance(outcome, Failed) else Failed(told, known=True)
+        if changed not in failure.error:
+            failure = replace(failure, error=f"{failure.error} {told}")
+        return replace(failure, error=f"{failure.error} Nothing of this is kept, and the worker starts anew.")
 
     def described(self, named: NamedModel) -> DescribedModel:
         """Return what identifies a model that `run` has loaded."""

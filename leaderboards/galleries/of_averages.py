@@ -9,6 +9,7 @@ from typing import cast, get_args
 
 import numpy as np
 
+from ...benchmark.executors.usual_frameworks import usual_frameworks
 from ...benchmark.work.averages import Average, Averages, MeanMaps, average_maps
 from ...benchmark.work.explaining import LeftOut
 from ...benchmark.work.samples import PARTS, Part, SampleRule
@@ -27,7 +28,7 @@ def average_gallery(
     out: str | Path,
     *,
     by: str = "class",
-    frameworks: str | Sequence[str] = "torch",
+    frameworks: str | Sequence[str] | None = None,
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
     limit: int | None = None,
@@ -63,7 +64,7 @@ def average_gallery(
         raise BadInput(f"--average is class or all; got {by!r}.{suggestion(by, WAYS)}")
     if part not in PARTS:
         raise BadInput(f"part is one of {', '.join(PARTS)}; got {part!r}.{suggestion(part, PARTS)}")
-    plan = GalleryPlan.of(out, methods, frameworks, view, cap)
+    plan = GalleryPlan.of(out, methods, frameworks or usual_frameworks(model), view, cap)
     found = average_maps(
         data,
         model,

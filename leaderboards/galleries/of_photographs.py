@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from ...benchmark.executors.usual_frameworks import usual_frameworks
 from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs, picture_files
 from ...errors import BadInput
 from ..writing.numbers import shortened
@@ -20,10 +19,10 @@ def explain_gallery(
     methods: str | Iterable[str],
     out: str | Path,
     *,
-    frameworks: str | Sequence[str] = "torch",
+    frameworks: str | Sequence[str] | None = None,
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
-    target: int | None = None,
+    target: int | str | None = None,
     limit: int | None = None,
     per_class: int | None = None,
     device: str = "auto",
@@ -37,7 +36,7 @@ def explain_gallery(
     images
         Picture files, and folders of them. Each is framed as the model frames photographs as taken.
     model
-        A registered model, or ``package.module:build``, ``file.py:build`` or ``file:net.keras``.
+        As `load_model` takes it.
     methods
         Selections (``"saliency,integrated_gradients[steps=20|50]"``); ``all`` stands for every registered method at
         its default parameters but other libraries', of which those that do not apply or fail are left out, with the
@@ -45,13 +44,13 @@ def explain_gallery(
     out
         The file to write; its suffix says the format: png, jpg, svg, pdf or webp.
     frameworks
-        ``torch``, ``tensorflow``, or both, drawn beside one another.
+        ``torch``, ``tensorflow``, or both, drawn beside one another; by default the one that the model has.
     view
         One or several of ``overlay``, ``map``, ``capped``, ``points`` and ``mask``; see `views`.
     cap
         The percentile at which scales end; see `views.seen`.
     target
-        The class to explain; by default each photograph's predicted class.
+        The class to explain, by number or name; by default each photograph's predicted class.
     limit, per_class
         Of a folder, so many pictures; see `benchmark.work.photographs.picture_files`.
     device
@@ -73,7 +72,7 @@ def explain_gallery(
     UnknownName, MissingExtra, StorageError
         For an unknown model or method, a framework that is not installed, a file that cannot be read or written.
     """
-    plan = GalleryPlan.of(out, methods, frameworks, view, cap)
+    plan = GalleryPlan.of(out, methods, frameworks or usual_frameworks(model), view, cap)
     named = [Path(images)] if isinstance(images, (str, Path)) else [Path(image) for image in images]
     if not named:
         raise BadInput("No image to explain. Give at least one picture file, or a folder of pictures.")
@@ -88,14 +87,12 @@ def explain_gallery(
 
 def _title(file: Path, found: ExplainedPhotographs, row: int) -> str:
     """Return the file's name and the explained class; the predicted one too, where it is another."""
-    logits, chosen = found.logits[row], int(found.target[row])
-    shares = np.exp(logits - logits.max())
-    shares /= shares.sum()
+    shares, chosen = found.probabilities[row], int(found.target[row])
 
     def words(number: int) -> str:
         name = found.class_names[number] if found.class_names else f"class {number}"
         return f"{shortened(name)}, {100 * shares[number]:.1f} %"
 
-    top = int(logits.argmax())
+    top = int(shares.argmax())
     lines = [words(chosen)] if chosen == top else [f"explained: {words(chosen)}", f"predicted: {words(top)}"]
     return "\n".join([shortened(file.stem), *lines])

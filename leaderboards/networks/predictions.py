@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.text import Text
 
 from ...benchmark.predict import Predictions
-from ...benchmark.store.cell import slug
 from ...benchmark.work.predicting import Answer
 from ..galleries.drawing import draw_picture
 from ..writing.files import csv_text, write_files
@@ -38,7 +37,7 @@ def summary(found: Predictions) -> str:
     samples, labelled = len(found.answers), found.labelled
     head = f"{found.model} on {counted(samples, 'sample')} of {found.dataset} ({found.framework})"
     if not labelled:
-        return f"{head}: no labels are known, so there is no accuracy and no loss."
+        return f"{head}: no labels that it knows, so no accuracy and no loss."
     right = sum(answer.predicted == answer.label for answer in labelled)
     top = len(found.answers[0].classes)
     text = f"{head}: {percent(found.accuracy)} right ({right} of {len(labelled)})"
@@ -83,7 +82,7 @@ def write_predictions(found: Predictions, folder: str | Path | None = None) -> l
     StorageError
         If the folder is read-only or full.
     """
-    place = Path("results") / slug(f"predict-{found.model}-{found.dataset}") if folder is None else Path(folder)
+    place = Path("results") / f"predict-{found.place}" if folder is None else Path(folder)
     return write_files(
         place,
         {

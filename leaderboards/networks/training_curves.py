@@ -54,7 +54,7 @@ def draw_training_curves(trained: TrainedModel) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         gridded(axes)
         plain(axes)
-    legend(figure, drawn, loc="outside lower center", ncols=2)
+    legend(figure, drawn, loc="outside upper right", ncols=2)
     held_out = f"; {trained.held_out} samples were held out" if trained.held_out else ""
     note_below(figure, f"{trained.name} ({trained.digest[:8]}) on {trained.dataset}, {trained.framework}{held_out}")
     return figure

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...benchmark.executors.usual_frameworks import usual_frameworks
 from ...benchmark.setting.plugins import load_plugins
 from ...benchmark.suite import load_suite
 from ...benchmark.sweep import ParameterGrid, run_sweep
@@ -129,7 +130,7 @@ def sweep(
     metric: str = "deletion",
     model: str = "efficientnet-lite0",
     data: str = "imagenet-samples",
-    framework: str = "torch",
+    framework: str | None = None,
     limit: int | None = None,
     out: str | Path | None = None,
     device: str = "auto",
@@ -154,7 +155,7 @@ def sweep(
     metric
         A selection.
     framework
-        ``torch`` or ``tensorflow``.
+        ``torch`` or ``tensorflow``; by default the one that the model has.
     out
         The folder of results; ``results/sweep-METHOD-PARAMETERS`` where None.
     force
@@ -181,7 +182,7 @@ def sweep(
         models=[model],
         data=[data],
         metrics=[parse_selection(metric).text],
-        frameworks=[framework],
+        frameworks=[framework] if framework else usual_frameworks(model, plugins),
         seeds=(seed,),
         precision=precision,
         limit=limit,

@@ -20,7 +20,9 @@ LayerName = Annotated[
     str | None, Doc("the layer; by default the last one with positions, after its activation", source="Selvaraju 2016")
 ]
 _COST = "1 forward pass, and 1 backward pass down to the layer"
-_cam = partial(register_method, family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST)
+_cam = partial(
+    register_method, family="cam", signed=False, pooling="none", needs=["gradients", "layers"], cost=_COST, version=2
+)
 
 
 @_cam(

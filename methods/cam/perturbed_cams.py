@@ -22,7 +22,7 @@ Hidden = Annotated[
     str | float | np.ndarray,
     Doc("what shows where a mask is zero", source="paper: zero, the mask times the input", choices=BASELINES),
 ]
-_cam = partial(register_method, family="cam", signed=False, pooling="none")
+_cam = partial(register_method, family="cam", signed=False, pooling="none", version=2)
 
 
 @_cam(
@@ -57,7 +57,7 @@ def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = N
     needs=["layers"],
     cost="2 forward passes, and 1 for each channel of the layer",
     reference=Reference("Ramaswamy et al.", 2020, "Ablation-CAM"),
-    version=2,
+    version=3,
 )
 def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """A layer's maps, weighted by the share of the logit that is lost when each is set to zero (equation 3)."""

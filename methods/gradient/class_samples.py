@@ -1,4 +1,4 @@
-"""The samples of a class in a dataset that a method's parameter names."""
+"""The samples, of one class or any, in a dataset that a method's parameter names."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def samples_of_class(model: Model, dataset: Dataset, target: int, most: int) -> 
         of = "no sample of" if fits else "no sample that the network takes for"
         raise NotApplicable(f"The dataset {dataset.title} has {of} {name}. Name one that has some with data=...")
     for batch in dataset.batches(BATCH, model, indices):
+        yield batch.x
+
+
+def first_samples(model: Model, dataset: Dataset, most: int) -> Iterator[Tensor]:
+    """Yield the first ``most`` samples of a dataset, whatever their class; as `samples_of_class`."""
+    for batch in dataset.batches(BATCH, model, range(min(most, len(dataset)))):
         yield batch.x
 
 

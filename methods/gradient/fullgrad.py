@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +22,14 @@ _COST = "1 forward and 1 backward pass, keeping every layer's gradient"
 
 
 @register_method(
-    "fullgrad", family="gradient", signed=False, pooling="none", needs=["gradients"], cost=_COST, reference=_SRINIVAS
+    "fullgrad",
+    family="gradient",
+    signed=False,
+    pooling="none",
+    needs=["gradients"],
+    cost=_COST,
+    reference=_SRINIVAS,
+    version=2,
 )
 def fullgrad(request: Request) -> Tensor:
     """The absolute input x gradient and bias x gradient maps of all layers, each scaled to [0, 1], summed.
@@ -45,7 +53,7 @@ def fullgrad(request: Request) -> Tensor:
     needs=["gradients"],
     cost=_COST,
     reference=_SRINIVAS,
-    version=2,
+    version=3,
 )
 def fullgrad_cam(request: Request) -> Tensor:
     """FullGrad's bias maps put together as Grad-CAM puts its maps: weighted by gradients, summed, the positive part.
@@ -70,24 +78,24 @@ _BENT = frozenset({
 """Operations that are no line through zero on each side of it, in both frameworks' spelling."""
 
 
-def _require_complete(request: Request) -> None:
+def require_complete(model: Model) -> None:
     """Refuse networks whose parts do not sum to the logit: something adds to it that FullGrad does not see.
 
     Asked once for a network, on two pictures of noise. Where activations are bounded or bent (ReLU6, SiLU), they add
     constants of their own, which the method leaves out as its authors' code does; that is warned of.
     """
-    model = request.model
     if model.has_attention():
         raise NotApplicable(
             f"FullGrad takes a piecewise linear network apart into gradients and biases; {model.name} computes "
             "attention, which has no such biases."
         )
-    total, logit, scale = model.once("fullgrad completeness", lambda: completeness(model))
+    parts = model.once("fullgrad completeness", lambda: completeness(model))
+    total, logit, scale = parts.total, parts.logit, parts.size
     worst = int(np.argmax(np.abs(total - logit) / scale))
     if abs(total[worst] - logit[worst]) <= model.resolution * scale[worst]:
         return
     seen = f"its gradients and biases sum to {total[worst]:.4g} where the logit is {logit[worst]:.4g}"
-    bent = {one.name for one in model.computed() if one.bounded or _plain(one.name) in _BENT}
+    bent = activations_that_add(model)
     if not bent or model.unreached:
         why = model.unreached or "something adds a constant that is no layer's bias"
         raise NotApplicable(f"FullGrad takes {model.name} apart incompletely: {seen}; {why}.")
@@ -103,15 +111,41 @@ def _require_complete(request: Request) -> None:
     model.once("fullgrad warned", warn)
 
 
-def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the sum of FullGrad's parts, the predicted class's logit, and the size of all that, for noise; (2,) each.
+def activations_that_add(model: Model) -> list[str]:
+    """Return the activations that are computed and add constants of their own: bounded ones, and bent ones."""
+    return sorted({one.name for one in model.computed() if one.bounded or _plain(one.name) in _BENT})
 
-    The parts are (x - zero) times the gradient, summed, and every bias times the gradient there, summed.
-    """
+
+@dataclass(frozen=True)
+class Parts:
+    """What FullGrad takes the logit of the predicted class apart into; one number for each input."""
+
+    logit: np.ndarray
+    """What the network says."""
+    of_input: np.ndarray
+    """(x - zero) times the gradient, summed."""
+    of_biases: np.ndarray
+    """(n, biases): every bias times the gradient there, summed."""
+
+    @property
+    def total(self) -> np.ndarray:
+        """The sum of the parts, which is the logit where nothing else adds to it."""
+        return np.asarray(self.of_input + self.of_biases.sum(axis=1))
+
+    @property
+    def size(self) -> np.ndarray:
+        """The sum of the absolute values of the logit and all parts, which rounding is a share of."""
+        whole = np.abs(self.logit) + np.abs(self.of_input) + np.abs(self.of_biases).sum(axis=1)
+        return np.asarray(whole + 1e-12)
+
+
+def completeness(model: Model, x: Tensor | None = None) -> Parts:
+    """Return the parts of the logit for raw inputs on the device, two pictures of noise where None."""
     operations = model.operations
-    noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
-    x = model.from_numpy(model.from_unit(noise))
-    target = model.outputs_of(x).argmax(axis=1)
+    if x is None:
+        noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
+        x = model.from_numpy(model.from_unit(noise))
+    target = model.to_numpy(model.run(Query(), x, None).logits).argmax(axis=1)
     biases = model.biases()
     query = Query(
         input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
@@ -121,14 +155,14 @@ def completeness(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     def summed(values: Tensor) -> np.ndarray:
         return model.to_numpy(operations.sum(values, axis=tuple(range(1, len(values.shape))))).astype(np.float64)
 
-    parts = [summed(model.channels_first(answer.input_gradient) * _centred(model, x))]
+    of_input = summed(model.channels_first(answer.input_gradient) * _centred(model, x))
+    of_biases = []
     for bias, gradient in zip(biases, answer.layer_gradients, strict=True):
-        has_positions = len(gradient.shape) == len(x.shape) and model.channel_axis is not None
-        first = model.channels_first(gradient) if has_positions else gradient
-        values = _shaped(model, bias.values, first) if has_positions else model.from_numpy(bias.values[None])
-        parts.append(summed(first * values))
-    logit = model.to_numpy(answer.logits).astype(np.float64)[np.arange(2), target]
-    return np.sum(parts, axis=0), logit, np.abs(logit) + np.abs(parts).sum(axis=0) + 1e-12
+        shape = [1] * len(gradient.shape)
+        shape[-1 if len(shape) == 2 else model.channel_axis_of(bias.layer)] = -1
+        of_biases.append(summed(gradient * model.from_numpy(bias.values.reshape(shape))))
+    logit = model.to_numpy(answer.logits).astype(np.float64)[np.arange(len(target)), target]
+    return Parts(logit, of_input, np.stack(of_biases, axis=1) if of_biases else np.zeros((len(target), 0)))
 
 
 def _plain(name: str) -> str:
@@ -148,7 +182,7 @@ def _answers(request: Request) -> Iterator[tuple[slice, Answer]]:
 
 def _summed_maps(request: Request, layer_map: Callable[[Tensor, Tensor], Tensor], *, with_input: bool) -> Tensor:
     """Return the sum over layers with positions of their maps, at the input's size."""
-    _require_complete(request)
+    require_complete(request.model)
     model, operations = request.model, request.operations
     biases = model.biases()
 

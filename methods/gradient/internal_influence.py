@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -20,33 +22,44 @@ from ...registry import Reference
 from ..cam.cams import ContrastScore, LayerName
 from ..registry import register_method
 from ..request import Request
-from .class_samples import samples_of_class
+from .class_samples import first_samples, samples_of_class
 from .integrated_gradients import along_path
 
 _LEINO = Reference(
     "Leino et al.", 2018, "Influence-Directed Explanations for Deep Convolutional Networks", "1802.03788"
 )
-_influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"])
+_influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"], version=2)
 Steps = Annotated[int, Doc("points of the distribution", source="TruLens: 10; IG: 50", low=1)]
 Points = Annotated[
-    int, Doc("points of the distribution; of a class, at most so many samples", source="TruLens: 10", low=1)
+    int, Doc("points of the distribution; of a class or dataset, at most so many samples", source="TruLens: 10", low=1)
 ]
 Baseline = Annotated[str | float | np.ndarray, Doc("where the path begins", source="black", choices=BASELINES)]
 Quantity = Annotated[
-    Literal["class", "comparison"],
-    Doc("the target's logit, or its lead over the nearest other class", source="Leino et al. 2018, section 2.2"),
+    str | Callable[..., Any],
+    Doc(
+        "the target's logit, or its lead over another class; in Python also a score of one's own",
+        source="Leino et al. 2018, section 2.2",
+        choices=("class", "comparison"),
+    ),
+]
+Rival = Annotated[
+    int | None,
+    Doc("the other class of a comparison; by default the one with the nearest logit", source="heatmark", later=True),
 ]
 Distribution = Annotated[
-    Literal["instance", "class", "path", "gaussian"],
+    Literal["instance", "class", "dataset", "path", "gaussian"],
     Doc(
-        "where influence is averaged: at x, over samples of the target's class, from the baseline to x, or around x",
+        "where influence is averaged: at x, over samples of the target's class or of any, from the baseline to x, or "
+        "around x",
         source="Leino et al. 2018, section 2.2",
     ),
 ]
 Data = Annotated[
     str | Dataset | None,
-    Doc("the dataset whose first samples of the target's class are the distribution `class`", source="heatmark"),
+    Doc("the dataset whose first samples are the distributions `class` and `dataset`", source="heatmark"),
 ]
+_RECTIFYING = ("ReLU", "Activation")
+"""In the kind of a layer whose units may be silent."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,17 @@ class UnitScore:
         """Return each row's unit."""
         positions = tuple(axis for axis in range(1, len(output.shape)) if axis != self.channel_axis)
         return operations.take_class(operations.mean(output, axis=positions) if positions else output, channel)
+
+
+@dataclass(frozen=True)
+class RivalScore:
+    """The target's logit less that of one other class."""
+
+    rival: int
+
+    def __call__(self, operations: TensorOperations, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the score of each row."""
+        return operations.take_class(logits, target) - logits[:, self.rival]
 
 
 @_influence(
@@ -119,12 +143,17 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
     cost="2 forward and backward passes; 1 + `steps` for a path or a Gaussian; 1, and `steps` for each class explained",
     reads="data",
     reference=_LEINO,
+    version=2,
 )
 def influence_directed(
     request: Request,
     *,
-    layer: LayerName = None,
+    layer: Annotated[
+        str | None,
+        Doc("the slice, a dense layer too; by default the last one with positions, before its ReLU", source="heatmark"),
+    ] = None,
     quantity: Quantity = "class",
+    rival: Rival = None,
     distribution: Distribution = "instance",
     data: Data = None,
     steps: Points = 10,
@@ -134,49 +163,49 @@ def influence_directed(
 ) -> Tensor:
     """The input's influence on the expert: the layer's channel with the largest influence on the quantity of interest.
 
-    Influence of a channel is the mean, over the distribution of interest and over positions, of the quantity's
-    gradient at it (equation 1); the expert's own input attribution is the gradient of its mean activation, times
-    the input. Influence does not ask whether the channel is active: before global pooling it is the class's weight,
-    the same for all samples, and a sample in which that expert is silent has a map of zeros. Ask an earlier layer then.
+    Influence of a channel, or of a dense layer's unit, is the mean, over the distribution of interest and over
+    positions, of the quantity's gradient at it (equation 1); the expert's own input attribution is the gradient of its
+    mean activation, times the input. Influence does not ask whether the channel is active: after the last ReLU, before
+    global pooling, it is the class's weight, the same for all samples, and a sample in which that expert is silent has
+    a map of zeros, of which a warning tells. Before the ReLU, which is the default, a channel has influence where it is
+    active alone, and its own gradient is never cut off.
     """
     model = request.model
-    place = request.layer(layer)
-    expert = expert_channel(request, place, quantity, distribution, steps, baseline, noise, data)
-    query = Query(UnitScore(model.channel_axis_of(place)), input_gradient=True, output=place.name)
+    place = _slice(request, layer)
+    score = _quantity(request, quantity, rival)
+    expert = expert_channel(request, place, score, distribution, steps, baseline, noise, data)
+    axis = 1 if _is_dense(place) else model.channel_axis_of(place)
+    query = Query(UnitScore(axis), input_gradient=True, output=place.name)
     pairs = Pairs.grid(request.count, 1)
     (gradient,) = model.engine.summed_gradients(query, request.x, model.from_numpy(expert), pairs)
+    _tell_of_silence(request, place, expert, gradient)
     return request.x * gradient if multiply else gradient
 
 
 def expert_channel(
     request: Request,
     layer: Layer,
-    quantity: str | ScoreFunction,
+    score: ScoreKind | ScoreFunction,
     distribution: str,
     steps: int,
     baseline: str | float | np.ndarray = NEUTRAL,
     noise: float = 0.1,
     data: str | Dataset | None = None,
 ) -> np.ndarray:
-    """Return each sample's expert, int64 (n,): the channel with the largest (signed) influence.
+    """Return each sample's expert, int64 (n,): the channel, or unit, with the largest (signed) influence on a score.
 
-    ``quantity`` may be a score of one's own: a function that is equal to itself when asked again (a module's
-    function or a frozen dataclass).
+    The score may be one's own: a function that is equal to itself when asked again (a module's function or a frozen
+    dataclass).
 
     Raises
     ------
     BadInput
-        If the distribution is that of a class and no dataset is named.
+        If the distribution is that of a class or a dataset, and no dataset is named.
     NotApplicable
         If the dataset has no sample of a target's class.
     """
-    score: ScoreKind | ScoreFunction = "logit"
-    if callable(quantity):
-        score = quantity
-    elif quantity == "comparison":
-        score = ContrastScore(1, 1.0)
-    if distribution == "class":
-        return _expert_of_class(request, layer, score, data, steps)
+    if distribution in ("class", "dataset"):
+        return _expert_of_data(request, layer, score, data, steps, of_class=distribution == "class")
     makers: dict[str, tuple[Maker, int]] = {
         "instance": (lambda x, chunk: x, 1),
         "path": (_path(request, baseline, steps), steps),
@@ -188,21 +217,84 @@ def expert_channel(
     return expert
 
 
-def _expert_of_class(
-    request: Request, layer: Layer, score: ScoreKind | ScoreFunction, data: str | Dataset | None, most: int
-) -> np.ndarray:
-    """Return each sample's expert, (n,): the channel with the largest mean influence over samples of its class."""
-    if data is None:
-        raise BadInput(
-            "influence_directed: distribution=class averages over samples of the target's class, and needs to know "
-            "whose: name a dataset, as in influence_directed[distribution=class,data=digits]."
+def _slice(request: Request, name: str | None) -> Layer:
+    """Return the layer whose units may be experts: the named one, also where it is dense, or the default.
+
+    The default is the last feature map or, where that is an activation, what it is of.
+    """
+    maps = request.model.feature_maps()
+    if name is None and len(maps) > 1 and any(word in maps[-1].kind for word in _RECTIFYING):
+        name = maps[-2].name
+    if name is not None:
+        layer = request.model.layer(name)
+        if _is_dense(layer):
+            return layer
+    return request.layer(name)
+
+
+def _is_dense(layer: Layer) -> bool:
+    return len(layer.shape) == 1
+
+
+def _quantity(request: Request, quantity: str | ScoreFunction, rival: int | None) -> ScoreKind | ScoreFunction:
+    """Return the score that influence is on.
+
+    Raises
+    ------
+    BadInput
+        If the rival is no class, or the target itself; or if nothing is compared with it.
+    """
+    if quantity != "comparison":
+        if rival is not None:
+            raise BadInput("influence_directed: rival=CLASS is for quantity=comparison.")
+        return quantity if callable(quantity) else "logit"
+    if rival is None:
+        return ContrastScore(1, 1.0)
+    classes = request.model.num_classes
+    if not 0 <= rival < classes:
+        raise BadInput(f"influence_directed: {request.model.name} has the classes 0 to {classes - 1}, and not {rival}.")
+    if (request.target_array == rival).any():
+        raise BadInput(f"influence_directed: class {rival} is explained for some sample, and cannot be its own rival.")
+    return RivalScore(rival)
+
+
+def _tell_of_silence(request: Request, layer: Layer, expert: np.ndarray, gradient: Tensor) -> None:
+    """Warn where the expert is silent: nothing that the input does reaches it, and the map is zero."""
+    strength = np.abs(request.model.to_numpy(gradient)).reshape(request.count, -1).max(axis=1)
+    silent = np.flatnonzero(strength == 0)
+    if len(silent):
+        warnings.warn(
+            f"influence_directed: in {len(silent)} of {request.count} samples the expert of {request.model.name}'s "
+            f"layer {layer.name!r} (the first: {int(expert[silent[0]])}) is silent, and the map is zero. Choose a "
+            "layer before the activation, or an earlier one, with layer=NAME.",
+            RuntimeWarning,
+            stacklevel=2,
         )
-    dataset, targets = load_dataset(data), request.target_array
+
+
+def _expert_of_data(
+    request: Request,
+    layer: Layer,
+    score: ScoreKind | ScoreFunction,
+    data: str | Dataset | None,
+    most: int,
+    *,
+    of_class: bool,
+) -> np.ndarray:
+    """Return each sample's expert, (n,): the one with the largest mean influence over samples of its class, or any."""
+    if data is None:
+        name = "class" if of_class else "dataset"
+        raise BadInput(
+            f"influence_directed: distribution={name} averages over samples of a dataset, and needs to know which: "
+            f"name a dataset, as in influence_directed[distribution={name},data=digits]."
+        )
+    model, dataset, targets = request.model, load_dataset(data), request.target_array
     expert = np.zeros(request.count, np.int64)
     for target in np.unique(targets):
         total: Any = 0.0
-        for x in samples_of_class(request.model, dataset, int(target), most):
-            batch = Request(request.model, x, np.full(int(x.shape[0]), target), request.seed, values=request.values)
+        own, others = samples_of_class(model, dataset, int(target), most), first_samples(model, dataset, most)
+        for x in own if of_class else others:
+            batch = Request(model, x, np.full(int(x.shape[0]), target), request.seed, values=request.values)
             influence = _mean_influence(batch, layer, lambda x, chunk: x, 1, score)
             total = total + _of_channels(batch, influence).sum(axis=0, dtype=np.float64)
         expert[targets == target] = total.argmax()
@@ -210,7 +302,9 @@ def _expert_of_class(
 
 
 def _of_channels(request: Request, influence: Tensor) -> np.ndarray:
-    """Return the mean over positions, (n, channels)."""
+    """Return the mean over positions, (n, channels); of a dense layer the units themselves."""
+    if len(influence.shape) == 2:
+        return request.model.to_numpy(influence)
     axes = tuple(range(2, len(influence.shape)))
     return request.model.to_numpy(request.operations.mean(influence, axis=axes))
 
@@ -227,7 +321,7 @@ def _mean_influence(
     """Return each sample's mean gradient at a layer over its variants, channels first."""
     model, operations = request.model, request.operations
     query = Query(score, layers=(layer.name,), layer_gradients=True)
-    total = None
+    total: Any = None
     for chunk, answer in model.engine.stream(
         query, request.x, request.target, Pairs.grid(request.count, variants), make
     ):
@@ -235,7 +329,7 @@ def _mean_influence(
         if total is None:
             total = operations.zeros((request.count, *(int(size) for size in gradient.shape[1:])))
         total = operations.add_at_rows(total, chunk.samples, gradient)
-    return model.maps_of(layer, total) / variants
+    return (total if _is_dense(layer) else model.maps_of(layer, total)) / variants
 
 
 def _collected(request: Request, query: Query, pairs: Pairs, make: Maker) -> tuple[Tensor, Tensor | None]:

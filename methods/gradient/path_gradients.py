@@ -87,7 +87,9 @@ def blur_ig(
     sigmas = width * min(model.spatial_shape) * np.linspace(1, 0, 2 * steps + 1)
     # At even numbers the ends of the steps, at odd ones their middles; one matrix per axis and width.
     matrices = [np.stack([gaussian_matrix(size, sigma) for sigma in sigmas]) for size in model.spatial_shape]
-    equation = "mhi,mci->mch" if len(matrices) == 1 else "mhi,mwj,mcij->mchw"
+    sharp, soft = "hwd"[: len(matrices)], "ijk"[: len(matrices)]
+    each = ",".join(f"m{to}{of}" for to, of in zip(sharp, soft, strict=True))
+    equation = f"{each},mc{soft}->mc{sharp}"
 
     def blurred(x: Tensor, chunk: Chunk, offset: int) -> Tensor:
         numbers = 2 * chunk.variants + offset

@@ -90,6 +90,7 @@ def register_peers(
             reference=peer.reference,
             frameworks=[library.framework],
             requires=library,
+            version=2 if "layers" in peer.needs else 1,
         )(_method(peer, run))
 
 

@@ -18,7 +18,7 @@ from ..registry import register_method
 from ..request import Request
 
 Window = Annotated[
-    int | None, Doc("side of the square in positions; by default a fourteenth of the shorter side", low=1)
+    int | None, Doc("side of the square (or cube) in positions; by default a fourteenth of the shorter side", low=1)
 ]
 Stride = Annotated[int | None, Doc("distance between windows; by default half a window", low=1)]
 
@@ -83,7 +83,7 @@ def occlusion(
     whole = request.scores(lambda x, chunk: x, 1, score)
     drops = whole - request.scores(occluded, len(corners), score)
     on_device = [request.model.from_numpy(axis) for axis in covered]
-    letters = "hw"[: len(spatial)]
+    letters = "hwd"[: len(spatial)]
     axes = ",".join(f"v{letter}" for letter in letters)
     total = operations.einsum(f"vn,{axes}->n{letters}", drops, *on_device)
     return total / operations.einsum(f"{axes}->{letters}", *on_device)[None]
@@ -91,4 +91,7 @@ def occlusion(
 
 def _outer(axes: list[Tensor]) -> Tensor:
     """Return the outer product of per-axis masks (m, size) as (m, *sizes)."""
-    return axes[0] if len(axes) == 1 else axes[0][:, :, None] * axes[1][:, None, :]
+    product = axes[0]
+    for axis in axes[1:]:
+        product = product[..., None] * axis[(slice(None), *(None,) * (len(product.shape) - 1), slice(None))]
+    return product

@@ -35,7 +35,9 @@ class SmoothMasks:
         bank: RandomBank = request.bank
         self._draws = bank.rows("rise", lambda generator: generator.random(cells**axes + axes))
         self._probability = probability
-        self._equation = "mha,ma->mh" if axes == 1 else "mha,mwb,mab->mhw"
+        fine, coarse = "hwd"[:axes], "abe"[:axes]
+        each = ",".join(f"m{to}{of}" for to, of in zip(fine, coarse, strict=True))
+        self._equation = f"{each},m{coarse}->m{fine}"
 
     def __getitem__(self, numbers: np.ndarray) -> Tensor:
         """Return the masks with these numbers, (m, *spatial), in [0, 1]."""
@@ -88,7 +90,7 @@ def rise(
         return request.masked(operations.take(smooth[numbers], places), x, here)
 
     scores = request.scores(masked, masks)
-    letters = "hw"[: len(request.model.spatial_shape)]
+    letters = "hwd"[: len(request.model.spatial_shape)]
     total = operations.zeros((request.count, *request.model.spatial_shape))
     for first in range(0, masks, _BLOCK):
         numbers = np.arange(first, min(first + _BLOCK, masks))

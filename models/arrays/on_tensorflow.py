@@ -125,6 +125,8 @@ class TensorFlowOperations(TensorOperations):
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
         weight = tf.constant(kernel.astype(np.float32))[..., None, None]
+        if kernel.ndim == 3:
+            return tf.nn.conv3d(maps[..., None], weight, (1,) * 5, "SAME")[..., 0]
         function = tf.nn.conv2d if kernel.ndim == 2 else tf.nn.conv1d
         return function(maps[..., None], weight, 1, "SAME")[..., 0]
 

@@ -121,7 +121,7 @@ class TorchOperations(TensorOperations):
 
     def convolve(self, maps: Tensor, kernel: np.ndarray) -> Tensor:
         weight = self.from_numpy(kernel.astype(np.float32))[None, None]
-        function = functional.conv2d if kernel.ndim == 2 else functional.conv1d
+        function = (functional.conv1d, functional.conv2d, functional.conv3d)[kernel.ndim - 1]
         with _full_precision(maps):
             return function(maps[:, None], weight, padding=tuple(size // 2 for size in kernel.shape))[:, 0]
 

@@ -27,7 +27,7 @@ def gaussian_blur(model: Model, x: Tensor, sigma: float) -> Tensor:
     """
     operations, reach = model.operations, max(1, round(3 * sigma))
     maps = model.channels_first(x)
-    letters = "hw"[: len(model.spatial_shape)]
+    letters = "hwd"[: len(model.spatial_shape)]
     # A Gaussian is separable: one product with a matrix per axis. A convolution with so long a kernel lays every
     # position's neighbourhood out in memory in TensorFlow.
     for axis in range(len(model.spatial_shape)):

@@ -34,19 +34,20 @@ def check_domain(model: Interface, dtype: Any, x: Tensor) -> None:
     """
     (low, high), stated = model.domain, model.conventions.domain is not None
     least, most = (float(model.to_numpy(end(x))) for end in (model.operations.min, model.operations.max))
-    whole = not stated and "float" not in str(dtype)
+    kind = getattr(dtype, "name", str(dtype)).removeprefix("torch.")
+    whole = not stated and "float" not in kind
     slack = _TOLERANCE * (high - low)
     if not whole and least >= low - slack and most <= high + slack:
         return
-    given = f"The input has values of type {str(dtype).removeprefix('torch.')} from {least:g} to {most:g}"
+    given = f"The input has values of type {kind} from {least:g} to {most:g}"
     if stated:
         raise BadInput(
             f"{given}, but the domain that was stated for {model.name} is {low:g} to {high:g}. Scale the input, or "
             "state another domain: hm.wrap(net, domain=(low, high))."
         )
-    remedy = "Turn them into floats"
-    if least >= 0 and most > 1:
-        remedy = f"Divide by {255 if most <= 255 else f'{most:g}'}"
+    remedy = "Turn them into floats" if whole else "Scale them"
+    if least >= 0 and 2 < most <= 255:
+        remedy = "Divide by 255"
     elif least < 0:
         remedy = "If they are normalised, give raw values, and hm.wrap(net, preprocess=hm.Normalization(mean, std))"
     raise BadInput(

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..arrays.tensor_float_32 import tensor_float_32
 from .keras_layers import named_layers, plain_variables
 
 _INTEGERS = {1: tf.uint8, 2: tf.int16, 4: tf.int32, 8: tf.int64}
@@ -19,7 +20,7 @@ def state_now(net: keras.Model) -> dict[str, Any]:
         "Keras's default type": (keras.config.floatx(), keras.config.dtype_policy().name),
         "Keras's image data format": keras.config.image_data_format(),
         "whether tf.functions run eagerly": tf.config.functions_run_eagerly(),
-        "the precision of products": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "the precision of products": tensor_float_32("tensorflow"),
     }
     for name, layer in {"the network": net, **{repr(name): one for name, one in named_layers(net).items()}}.items():
         found[f"which layer {name} is"] = (id(layer), "call" in vars(layer), id(getattr(layer, "activation", None)))

@@ -20,7 +20,7 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         "whether gradients are recorded": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "automatic mixed precision": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "the precision of products": torch.get_float32_matmul_precision(),
+        "the precision of products": tensor_float_32("torch"),
         "the number of threads": torch.get_num_threads(),
         "cuDNN's settings": tuple(
             getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+
+import networks
 import numpy as np
 import pytest
 from networks import FRAMEWORKS, native, pictures
@@ -10,11 +13,13 @@ import heatmark as hm
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.errors import BadInput, NotApplicable, UnknownName
 from heatmark.identity import digest
+from heatmark.methods.cam.cams import ContrastScore
 from heatmark.methods.contracts import violations
 from heatmark.methods.gradient.class_samples import samples_of_class
 from heatmark.methods.gradient.internal_influence import conductance_map, expert_channel
 from heatmark.methods.registry import method_from
 from heatmark.methods.request import Request
+from heatmark.models.architecture.nodes import INPUT, Activation, Architecture, Dense, Flatten
 from heatmark.models.queries import PassCount
 from heatmark.models.wrap import wrap
 
@@ -121,13 +126,96 @@ def test_the_expert_and_its_input_attribution_by_hand():
     subject = pooled_network()
     request = Request(subject, subject.inputs(X), np.array([0]))
     layer = subject.layer()
-    assert expert_channel(request, layer, "class", "instance", 1).tolist() == [0]
-    assert expert_channel(request, layer, "comparison", "path", 3).tolist() == [0]
-    assert expert_channel(Request(subject, subject.inputs(X), np.array([1])), layer, "class", "instance", 1) == [1]
-    # The expert of class 0 is the mean of x over 9 positions; that of class 1 the mean of 2x.
-    active = X[0, 0] > 0
-    np.testing.assert_allclose(hm.explain(subject, X, "influence_directed", 0)[0], X[0, 0] / 9 * active, rtol=1e-5)
-    np.testing.assert_allclose(hm.explain(subject, X, "influence_directed", 1)[0], 2 * X[0, 0] / 9 * active, rtol=1e-5)
+    assert expert_channel(request, layer, "logit", "instance", 1).tolist() == [0]
+    assert expert_channel(request, layer, ContrastScore(1, 1.0), "path", 3).tolist() == [0]
+    assert expert_channel(Request(subject, subject.inputs(X), np.array([1])), layer, "logit", "instance", 1) == [1]
+    # The expert of class 0 is the mean of x over 9 positions; that of class 1, whose weights are -1 and 0, the mean of
+    # 2x. Before the ReLU and after it that is the same here, where x is above zero.
+    for layer in ("0", "1"):
+        for target, expected in enumerate((X[0, 0] / 9, 2 * X[0, 0] / 9)):
+            found = hm.explain(subject, X, "influence_directed", target, layer=layer)[0]
+            np.testing.assert_allclose(found, expected * (X[0, 0] > 0), rtol=1e-5)
+    np.testing.assert_array_equal(
+        hm.explain(subject, X, "influence_directed", 0), hm.explain(subject, X, "influence_directed", 0, layer="0")
+    )
+
+
+def test_a_silent_expert_is_told_and_before_its_relu_there_is_none():
+    """After the ReLU the class's weights choose, whatever is silent; before it what is silent has no influence."""
+    subject = pooled_network()
+    subject.net[0].weight.data[0] = -1.0  # the expert of class 0 is -x: silent
+    with pytest.warns(RuntimeWarning, match=r"in 1 of 1 samples the expert .* layer '1' \(the first: 0\) is silent"):
+        assert not hm.explain(subject, X, "influence_directed", 0, layer="1").any()
+    # The other channel's weight is negative, so no channel speaks for the class: the largest influence is zero.
+    request = Request(subject, subject.inputs(X), np.array([0]))
+    assert expert_channel(request, subject.layer("0"), "logit", "instance", 1).tolist() == [0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(hm.explain(subject, X, "influence_directed", 0)[0], -X[0, 0] / 9, rtol=1e-5)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_units_of_a_dense_layer_may_be_experts(framework):
+    """Logits of two hidden units, 3 h0 - h1 and h1, for h = relu(W x): the experts are h0 and h1."""
+    nodes = (
+        Flatten("flat", (INPUT,)), Dense("hidden", ("flat",), 2), Activation("relu", ("hidden",), "relu"),
+        Dense("last", ("relu",), 3),
+    )  # fmt: skip
+    first = np.random.default_rng(0).random((2, 4)).astype(np.float32)
+    last = np.array([[3.0, -1.0], [0.0, 1.0], [2.0, 4.0]], np.float32)
+    weights = {"hidden.weight": first, "hidden.bias": np.zeros(2), "last.weight": last, "last.bias": np.zeros(3)}
+    architecture = Architecture("units", (2, 2, 1), nodes, "last")
+    network = networks.built(architecture, framework, {name: np.float32(one) for name, one in weights.items()})
+    subject = wrap(network, input_shape=(1, 2, 2) if framework == "torch" else (2, 2, 1))
+    x = pictures(2, (2, 2, 1))
+
+    def expected(unit):
+        return (x * first[unit].reshape(2, 2, 1)).sum(axis=-1)
+
+    shown, method = native(subject, x), "influence_directed[layer=relu]"
+    np.testing.assert_allclose(hm.explain(subject, shown, method, [0, 1]), [expected(0)[0], expected(1)[1]], rtol=1e-5)
+    # Against class 2 the second class's lead is -2 h0 - 3 h1: the first unit costs it least.
+    pair = f"{method[:-1]},quantity=comparison,rival=2]"
+    np.testing.assert_allclose(hm.explain(subject, shown, pair, 1), expected(0), rtol=1e-5)
+    # Of one's own, and over a dataset: all the same in a linear part.
+    own = hm.explain(subject, shown, method, 0, quantity=second_class_score)
+    np.testing.assert_allclose(own, expected(1), rtol=1e-5)
+    data = ArrayDataset("any", pictures(5, (2, 2, 1), seed=1), [0, 1, 2, 2, 2])
+    for distribution in ("class", "dataset"):
+        found = hm.explain(subject, shown, f"{method[:-1]},distribution={distribution}]", 1, data=data)
+        np.testing.assert_allclose(found, expected(1), rtol=1e-5)
+    assert not violations(subject, shown, method, [0, 1])
+
+
+def test_the_quantity_says_what_is_wrong_with_it():
+    subject = pooled_network()
+    for options, message in [
+        ({"rival": 1}, "for quantity=comparison"),
+        ({"quantity": "comparison", "rival": 0}, "cannot be its own rival"),
+        ({"quantity": "comparison", "rival": 2}, "classes 0 to 1"),
+        ({"quantity": "contrast"}, "one of class, comparison"),
+        ({"distribution": "dataset"}, "name a dataset, as in influence_directed.distribution=dataset"),
+    ]:
+        with pytest.raises(BadInput, match=message):
+            hm.explain(subject, X, "influence_directed", 0, **options)
+
+
+def test_a_quantity_of_ones_own_is_part_of_the_identity():
+    plain, own = (method_from("influence_directed", {"quantity": one}) for one in ("class", second_class_score))
+    assert plain.identity() == method_from("influence_directed").identity() != own.identity()
+    strong, weak = (method_from("influence_directed", {"quantity": ContrastScore(1, one)}) for one in (1.0, 0.5))
+    assert len({digest(one.identity()) for one in (plain, own, strong, weak)}) == 4
+
+
+def test_the_distribution_of_a_dataset_is_over_samples_of_any_class():
+    subject = wrap(Squares(), input_shape=(2, 3, 3))
+    layer, x = subject.layer("maps"), native(subject, pictures_of_means((0.9, 0.1)))
+    request = Request(subject, subject.inputs(x), np.array([0]))
+    # The first channel's influence on the first logit is 2 a, the second's 1.
+    data = ArrayDataset("labelled", pictures_of_means((0.2, 0.9), (0.9, 0.1), (0.9, 0.1)), [0, 1, 1])
+    for most, expected in [(1, [1]), (2, [0]), (3, [0]), (9, [0])]:
+        assert expert_channel(request, layer, "logit", "dataset", most, data=data).tolist() == expected
+    assert expert_channel(request, layer, "logit", "class", 9, data=data).tolist() == [1]
 
 
 def second_class_score(operations, logits, target):
@@ -166,11 +254,11 @@ def test_the_expert_of_a_class_is_that_of_its_first_samples():
     target = np.array([0, 1, 0])
     request = Request(subject, subject.inputs(x), target)
     # The first channel wins for class 0 where the mean of a is above 1/2, the second for class 1 where that of b is.
-    assert expert_channel(request, layer, "class", "instance", 1).tolist() == [0, 0, 0]
+    assert expert_channel(request, layer, "logit", "instance", 1).tolist() == [0, 0, 0]
     means = ((0.2, 0.9), (0.1, 0.8), (0.2, 0.8), (0.9, 0.1), (0.9, 0.1))
     data = ArrayDataset("labelled", pictures_of_means(*means), [0, 1, 0, 0, 0])
     for most, expected in [(2, [1, 1, 1]), (3, [1, 1, 1]), (4, [0, 1, 0]), (9, [0, 1, 0])]:
-        assert expert_channel(request, layer, "class", "class", most, data=data).tolist() == expected
+        assert expert_channel(request, layer, "logit", "class", most, data=data).tolist() == expected
     result = hm.explain(subject, x, "influence_directed[distribution=class,layer=maps,steps=2]", target, data=data)
     np.testing.assert_allclose(result, np.full((3, 3, 3), 0.1 / 9), rtol=1e-5)
     before = subject.passes

@@ -65,8 +65,9 @@ def test_fullgrad_is_complete(model, name, framework):
     # Near the normalisation's zero, where no ReLU6 is at its upper end: the constant that it adds there is no bias.
     x = native(subject, 0.4 + (0.05 if name == "depthwise" else 1.0) * pictures(3))
     target = np.array([0, 2, 3])
-    total = completeness(subject, subject.inputs(x), target)
-    np.testing.assert_allclose(total, subject.outputs(x)[np.arange(3), target], rtol=1e-4, atol=1e-4)
+    given = subject.as_tensor(x)  # up to 1.4
+    expected = subject.outputs_of(given)[np.arange(3), target]
+    np.testing.assert_allclose(completeness(subject, given, target), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -91,7 +92,7 @@ def test_fullgrad_cam_tells_classes_apart():
         net[0].weight.fill_(1.0)
         net[0].bias.copy_(torch.tensor([1.0, -2.0]))
         net[4].weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 0.0]]))
-    subject = wrap(net, input_shape=(1, 2, 2))
+    subject = wrap(net, input_shape=(1, 2, 2), domain=(0, 3))
     x = np.array([[[[0.0, 1.0], [3.0, 0.5]]]], np.float32)  # the second map is on in one position only
     # Class 0 has the biases 1 and 1 - 2, class 1 has 1 and 1 + 2, and class 2 has none that speak for it.
     for target, expected in {0: [[1, 1], [0, 1]], 1: [[0, 0], [1, 0]], 2: [[0, 0], [0, 0]]}.items():

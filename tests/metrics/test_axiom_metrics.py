@@ -196,7 +196,7 @@ def test_costs_are_exact(model, metric):
 
     def explain(model, x, target, rows):
         explained.append(len(x))
-        model.outputs(x)  # passes of the shifted model count as the model's own
+        model.outputs_of(x)  # passes of the shifted model count as the model's own
         return maps
 
     chosen, before = metric_from(metric), subject.passes

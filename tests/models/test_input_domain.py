@@ -86,7 +86,7 @@ class TestPictures:
             import tensorflow as tf
 
             x = tf.constant(x)
-        with pytest.raises(BadInput, match=r"type .*uint8"):
+        with pytest.raises(BadInput, match=r"type uint8 from 0 to 255"):
             wrapped(framework).outputs(x)
 
     def test_a_stated_domain_is_kept_to(self, framework) -> None:
@@ -214,6 +214,14 @@ def test_a_scaling_that_may_come_first_is_told() -> None:
 
     with pytest.warns(UserWarning, match=r"scales values of 0 to 255, but whether.*domain=\(0, 255\)"):
         hm.wrap(Net(), input_shape=(12, 12, 3))
+    flat = keras.Sequential([keras.Input((9,)), rescaling(), LAYERS.Dense(2)])
+    with pytest.warns(UserWarning, match=r"scales values of 0 to 255, but whether"):
+        assert hm.wrap(flat).takes_bytes == ""
+    table = keras.Sequential([keras.Input((2,)), LAYERS.Normalization(mean=[45.0, 900.0], variance=[500.0, 9e4]),
+                              LAYERS.Dense(2)])  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hm.wrap(table).takes_bytes == ""
 
 
 @pytest.mark.slow

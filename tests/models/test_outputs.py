@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import heatmark as hm
-from heatmark.errors import BadInput
+from heatmark.errors import BadInput, NotApplicable
 from heatmark.metrics.perturbing.target_scores import TargetScores
 from heatmark.models.outputs import Ending, probabilities_of, read
 from heatmark.models.scores import target_score
@@ -378,3 +378,41 @@ def test_several_tensors_are_refused_with_the_way_to_say_which() -> None:
 def test_other_outputs_are_refused_with_the_remedy(function, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         hm.wrap(torch_net(function, inline=True), input_shape=(6,))
+
+
+@pytest.mark.parametrize("method", ["lrp[epsilon]", "deep_lift[baseline=black]"])
+def test_relevance_starts_at_the_logit(method: str) -> None:
+    """The graph that relevance goes through ends where the logits are."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(5, activation="relu")(inputs)
+    head = keras.layers.Dense(2, name="head")
+    plain = keras.Model(inputs, head(hidden))
+    ended = keras.Model(inputs, keras.layers.Activation("sigmoid")(plain.output))
+    body = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+
+    class Inline(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, x):
+            return torch.sigmoid(self.body(x))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the sigmoid in the code is told by its values
+        inline = hm.wrap(Inline(), input_shape=(6,))
+    expected = hm.explain(in_silence(plain), FEATURES, method, 1)
+    np.testing.assert_allclose(hm.explain(in_silence(ended), FEATURES, method, 1), expected, rtol=1e-5, atol=1e-6)
+    expected = hm.explain(in_silence(body), FEATURES, method, 1)
+    layered = in_silence(torch.nn.Sequential(*body, torch.nn.Sigmoid()))
+    for model in (layered, inline):
+        np.testing.assert_allclose(hm.explain(model, FEATURES, method, 1), expected, rtol=1e-5, atol=1e-6)
+    operation = keras.Model(inputs, keras.ops.sigmoid(plain.output))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        told = hm.wrap(operation)
+    with pytest.raises(NotApplicable, match="made of its outputs"):
+        hm.explain(told, FEATURES, method, 1)
+    with pytest.raises(NotApplicable, match="taken out of its outputs by a function"):
+        hm.explain(in_silence(body, outputs=lambda o: 2 * o), FEATURES, method, 1)

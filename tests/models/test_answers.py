@@ -1,0 +1,135 @@
+"""Questions whose answers decide whether a network can be trusted, asked of networks that are right and wrong."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from heatmark.errors import NotApplicable
+from heatmark.models.checking.answers import (
+    answers_alone,
+    answers_repeat,
+    gradient_connected,
+    identity_complete,
+    memory_format,
+    rectifiers_caught,
+)
+from heatmark.models.wrap import wrap
+
+torch = pytest.importorskip("torch")
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+nn = torch.nn
+
+X = np.random.default_rng(0).random((3, 12, 12, 3), dtype=np.float32)
+QUESTIONS = (answers_repeat, answers_alone, memory_format, identity_complete, gradient_connected, rectifiers_caught)
+
+
+class Chance(nn.Module):
+    def __init__(self, on):
+        super().__init__()
+        self.on = on
+
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5, training=self.on)
+
+
+def in_torch(fault):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=fault != "batch"), nn.ReLU(),
+        Chance(fault == "chance"), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    return wrap(net, input_shape=(3, 12, 12))
+
+
+def in_keras(fault):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = (
+                keras.layers.Conv2D(4, 3, activation="relu"),
+                keras.layers.BatchNormalization(name="norm"),
+            )
+            self.drop, self.dense = keras.layers.Dropout(0.5, name="drop"), keras.layers.Dense(3)
+
+        def call(self, x, training=None):
+            x = self.norm(self.conv(x), training=fault == "batch")
+            return self.dense(self.drop(tf.reduce_mean(x, (1, 2)), training=fault == "chance"))
+
+    keras.utils.set_random_seed(0)
+    return wrap(Net(), input_shape=(12, 12, 3))
+
+
+def asked(subject, *questions):
+    x = X if subject.framework == "tensorflow" else np.moveaxis(X, -1, 1)
+    return [question(subject, subject.inputs(x)) for question in questions]
+
+
+@pytest.mark.parametrize("make", [in_torch, in_keras])
+def test_a_right_network_has_all_right_answers(make):
+    found = asked(make(None), *QUESTIONS)
+    assert [finding.verdict for finding in found] == ["holds"] * len(QUESTIONS), found
+    assert len({finding.question for finding in found}) == len(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"), [(in_torch, r"1 \(native_batch_norm\)"), (in_keras, r"norm.*moments \(Mean\)")]
+)
+def test_statistics_of_the_batch_are_told_with_the_layer(make, where):
+    subject = make("batch")
+    repeat, alone = asked(subject, answers_repeat, answers_alone)
+    assert (repeat.verdict, alone.verdict) == ("holds", "fails")
+    assert re.search(rf"the whole batch decides in .*{where}", alone.evidence)
+    assert "running statistics" in alone.remedy
+
+
+@pytest.mark.parametrize(("make", "where"), [(in_torch, "3 (bernoulli_)"), (in_keras, "drop")])
+def test_chance_is_told_with_the_layer(make, where):
+    repeat, alone = asked(make("chance"), answers_repeat, answers_alone)
+    assert (repeat.verdict, alone.verdict) == ("fails", "doubtful")
+    assert "random numbers are drawn in" in repeat.evidence and where in repeat.evidence
+
+
+def test_dynamic_quantisation_looks_at_the_batch():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(432, 3))
+    with pytest.warns(match=""):
+        net = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+    alone, connected, identity = asked(
+        wrap(net, input_shape=(3, 12, 12)), answers_alone, gradient_connected, identity_complete
+    )
+    assert alone.verdict == "fails" and "linear_dynamic" in alone.evidence
+    assert connected.verdict == "doubtful" and "rise, occlusion" in connected.evidence
+    assert identity.verdict == "holds" and "entries" in identity.evidence
+
+
+def test_other_faults_are_named():
+    class Viewing(nn.Module):
+        def forward(self, x):
+            return torch.round(x * 10).view(len(x), -1)[:, :3]
+
+    viewing = wrap(Viewing(), input_shape=(3, 12, 12))
+    formats, connected = asked(viewing, memory_format, gradient_connected)
+    assert "it fails in channels_last: RuntimeError" in formats.evidence
+    assert connected.verdict == "doubtful" and "is 0: it rounds" in connected.evidence
+    with pytest.raises(NotApplicable, match="computes no ReLU"):
+        asked(viewing, rectifiers_caught)
+    scripted = wrap(
+        torch.jit.script(nn.Sequential(nn.Conv2d(3, 2, 12), nn.ReLU(), nn.Flatten())), input_shape=(3, 12, 12)
+    )
+    (caught,) = asked(scripted, rectifiers_caught)
+    assert caught.verdict == "doubtful" and "0 of 1: it is compiled by TorchScript" in caught.evidence
+
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.ones(3)
+
+        def forward(self, x):
+            return x.mean((2, 3)) * self.scale / 0.0
+
+    identity, connected = asked(wrap(Holding(), input_shape=(3, 12, 12)), identity_complete, gradient_connected)
+    assert identity.verdict == "doubtful" and "scale" in identity.evidence
+    assert connected.verdict == "fails"
