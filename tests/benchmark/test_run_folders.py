@@ -129,6 +129,29 @@ def test_a_run_of_an_earlier_version_is_continued(start: Start) -> None:
     assert again.cached == 1 and again.store.run["name"] == "tiny on tiny-pictures"
 
 
+def test_cells_of_other_samples_are_not_mixed_in(start: Start, tmp_path: Path) -> None:
+    """As an earlier version took the first samples, whatever their classes."""
+    from heatmark.benchmark.store.folder import RunStore
+
+    for name in ("cat", "dog"):
+        (tmp_path / "sorted" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (8, 8), 40 * number).save(tmp_path / "sorted" / name / f"{number}.png")
+    options = {"data": "image-folder:sorted", "limit": 2}
+    found = start("counted", **options)
+    assert sorted(row["sample"][:3] for _, row in found.store.cells()[0].table.iterrows()) == ["cat", "dog"]
+    (spec,) = found.store.expected
+    planned = json.loads((found.path / "plan.json").read_text())
+    planned[0]["spec"]["dataset_revision"] = "of the whole folder"
+    planned[0]["key"] = "0" * 64
+    (found.path / "plan.json").write_text(json.dumps(planned))
+    old = RunStore(found.path).expected[0].key
+    (found.path / "cells" / f"{spec.key}.parquet").rename(found.path / "cells" / f"{old}.parquet")
+    again = start("counted", **options)
+    assert again.cached == 0 and again.complete
+    assert any("finished cells" in note and "done anew" in note for note in again.notes)
+
+
 def test_two_runs_without_a_folder_leave_both_results(start: Start, tmp_path: Path) -> None:
     """What the first two sections of the README do: a run by a suite, then one's own network on one's own pictures."""
     (tmp_path / "own.toml").write_text(
