@@ -27,6 +27,7 @@ from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
     ending_function,
     final_layer,
+    giving,
     named_layers,
     plain_variables,
     replaced_call,
@@ -142,7 +143,7 @@ class TensorFlowModel(Model):
                 if query.replaced is not None:
                     layer = named_layers(self._running)[query.replaced]
                     given = tf.cast(replacement, layer.compute_dtype)
-                    stack.enter_context(replaced_call(layer, partial(_replaced, given)))
+                    stack.enter_context(replaced_call(layer, partial(giving, given)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -373,16 +374,6 @@ class TensorFlowModel(Model):
 
     def state_now(self) -> dict[str, Any]:
         return state_now(self.net)
-
-
-def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
-
-    def called(*arguments: Any, **options: Any) -> Any:
-        output = call(*arguments, **options)
-        return replacement if output.shape[1:] == replacement.shape[1:] else output
-
-    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

@@ -72,6 +72,17 @@ def test_a_network_that_fails_ends_with_status_one_and_the_remedy() -> None:
     assert "--force" in run.output and not list(Path("run/cells").iterdir())
 
 
+def test_what_is_stated_of_the_outputs_is_told() -> None:
+    Path("net.py").write_text(FAULTY.replace("0.5 * gradient", "gradient"))
+    assert json.loads(called("net.py:build", "--json").stdout)["worst"] == "doubtful"  # its ReLU is no layer
+    bare = Path("net.py").read_text().replace("heatmark.wrap(Net(), input_shape=(1, 8, 8))", "Net()")
+    Path("bare.py").write_text(bare)
+    result = called("bare.py:build", "--output", "multi-label", "--data", "digits", "--json")
+    evidence = {one["question"]: one["evidence"] for one in json.loads(result.stdout)["findings"]}
+    assert "do not exclude each other" in evidence["what the outputs are"]
+    assert "what build() of bare.py returned" in evidence["what was read"]
+
+
 def test_a_saved_keras_model_says_what_was_read() -> None:
     keras = pytest.importorskip("keras")
     layers = [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
