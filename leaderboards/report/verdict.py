@@ -109,7 +109,8 @@ def _separable(table: Table, placed: Sequence[Row]) -> str:
         return f"{text}: too few to tell methods apart." if len(placed) > 1 else f"{text}."
     if least >= len(placed) - 1:
         return f"{text}: so few that hardly any difference between the {len(placed)} rows can be told."
-    return f"{text}: enough to tell mean ranks apart that differ by about {decimals(least, 1)} (of 1 to {len(placed)})."
+    size = f"about {decimals(least, 1)}" if least >= 0.1 else "less than 0.1"
+    return f"{text}: enough to tell mean ranks apart that differ by {size} (of 1 to {len(placed)})."
 
 
 def least_difference(table: Table) -> float:

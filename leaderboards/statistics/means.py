@@ -56,7 +56,8 @@ def mean_intervals(
 
 
 def _hits_and_misses(values: np.ndarray, bounds: Bounds) -> bool:
-    return None not in bounds and bool(np.isin(values, bounds).all())
+    ends = [end for end in bounds if end is not None]
+    return len(ends) == 2 and bool(np.isin(values, ends).all())
 
 
 def _wilson(mean: np.ndarray, counts: np.ndarray, bounds: Bounds, confidence: float) -> tuple[np.ndarray, np.ndarray]:

@@ -321,7 +321,7 @@ def _mean_influence(
     """Return each sample's mean gradient at a layer over its variants, channels first."""
     model, operations = request.model, request.operations
     query = Query(score, layers=(layer.name,), layer_gradients=True)
-    total = None
+    total: Any = None
     for chunk, answer in model.engine.stream(
         query, request.x, request.target, Pairs.grid(request.count, variants), make
     ):

@@ -104,7 +104,8 @@ def _noise(
     samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
 ) -> dict[str, Any]:
-    return {"nb_samples": samples, "noise": noise * request.model.extent}
+    low, high = request.model.domain
+    return {"nb_samples": samples, "noise": noise * (high - low)}
 
 
 def _windows(

@@ -83,8 +83,8 @@ def seen_by_the_head(model: Model, x: Tensor) -> Finding:
     return Finding(
         HEAD,
         "holds",
-        f"where {layer.name} gives what it gives for another input, the logits are those of that input, to "
-        f"{stays:.0e} of their difference.",
+        f"where {layer.name} gives what it gives for another input, the logits are those of that input"
+        + (f", to {stays:.0e} of their difference." if stays else "."),
     )
 
 

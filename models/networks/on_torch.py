@@ -275,7 +275,7 @@ class TorchModel(Model):
         found: dict[str, Layer] = {}
         before: torch.Tensor | None = None  # a copy of the last output: some networks add to it in place
 
-        def note(name: str, holds_layers: bool) -> Callable[..., None]:
+        def note(name: str, composed: bool) -> Callable[..., None]:
             def hook(module: torch.nn.Module, arguments: Any, output: Any) -> None:
                 nonlocal before
                 found.pop(name, None)  # a module that is called again moves to its last place
@@ -290,7 +290,7 @@ class TorchModel(Model):
                     axis,
                     "" if axis is None else BY_OPERATIONS,
                     per_sample=output.shape[:1] == x.shape[:1],
-                    holds_layers=holds_layers,
+                    composed=composed,
                     repeats=before is None or (before.shape == output.shape and torch.equal(before, output)),
                 )
                 before = output.clone()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
         "check",
         "prepare",
         "train",
+        "predict",
         "runtime",
     ):
         assert f"\n  {command} " in answer.stdout
@@ -67,7 +69,20 @@ def test_help_is_there_and_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "check", "leaderboard", "list", "show", "status", "explain", "sweep", "prepare", "train", "runtime"],
+    [
+        "run",
+        "check",
+        "leaderboard",
+        "list",
+        "show",
+        "status",
+        "explain",
+        "sweep",
+        "prepare",
+        "train",
+        "predict",
+        "runtime",
+    ],
 )
 def test_every_command_shows_an_example(command: str) -> None:
     result = called(command, "--help")
@@ -136,6 +151,18 @@ def test_a_suite_is_shown() -> None:
         (["train", "small-cn", "--data", "digits"], "Did you mean 'small-cnn'"),
         (["explain", "none.png"], "Cannot read none.png"),
         (["show", "model", "smal-cnn"], "Did you mean 'small-cnn'"),
+        (["list", "method"], "nothing to list called 'method'. Did you mean 'methods'"),
+        (["show", "methods", "saliency"], "nothing to show called 'methods'. Did you mean 'method'"),
+        (["sweep", "smoothgrad", "noise=0.02:0.5"], "is low:high:count, such as 0.02:0.5:6"),
+        (["predict", "smal-cnn", "--data", "digits"], "Did you mean 'small-cnn'"),
+        (["predict", "small-cnn", "--data", "digit"], "Did you mean 'digits'"),
+        (["predict", "small-cnn", "--data", "digits", "--top", "0"], "top is at least 1"),
+        (["predict", "small-cnn", "--data", "digits", "--part", "test"], "part is one of held-out, all"),
+        (["run", "--part", "test"], "Unknown part 'test'"),
+        (["run", "--per-class", "0"], "per_class is a whole number of at least 1"),
+        (["explain", "a.png", "--limit", "3"], "choose among a folder's pictures"),
+        (["explain", "a.png", "--data", "digits"], "belong to --average"),
+        (["train", "small-cnn", "--data", "digits", "--curves", "c.txt"], "c.txt"),
     ],
 )
 def test_mistakes_get_one_clear_message(words: list[str], message: str) -> None:
@@ -185,6 +212,37 @@ def test_failed_cells_show_in_output_status_and_exit_code(tiny_folder: Path) -> 
     assert facts["complete"] is False
     (tiny_folder / "broken").unlink()
     assert run_tiny("breaking,counted,rectified").exit_code == 0
+
+
+def test_where_nothing_applies_the_status_says_so() -> None:
+    result = run_tiny("rectified")
+    assert result.exit_code == 1
+    assert "not applicable: rectified: " in result.stderr and "None of the methods applies here" in result.stderr
+    assert run_tiny("rectified,counted", "--force").exit_code == 0
+
+
+def test_another_runs_folder_is_refused_unless_told(tmp_path: Path) -> None:
+    assert run_tiny("counted").exit_code == 0
+    before = (tmp_path / "run" / "report.html").read_bytes()
+    refused = run_tiny("random")
+    assert refused.exit_code == 2 and "holds another run, tiny on tiny-pictures" in refused.stderr
+    assert (tmp_path / "run" / "report.html").read_bytes() == before
+    joined = run_tiny("random", "--add")
+    assert joined.exit_code == 0 and "Leaderboard: tiny on tiny-pictures" in joined.stdout
+    assert run_tiny("random", "--force").exit_code == 0
+
+
+def test_a_plugin_that_registers_nothing_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("def my_method(request):\n    return request.x\n")
+    with pytest.warns(UserWarning, match=r"empty\.py registers no method, metric, model or dataset.*register_method"):
+        run_tiny("counted", "--plugin", str(tmp_path / "empty.py"))
+    (tmp_path / "full.py").write_text(
+        "import heatmark as hm\n@hm.register_method('from_full', family='own', signed=True)\n"
+        "def my_method(request):\n    return request.x * 1.0\n"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run_tiny("from_full", "--plugin", str(tmp_path / "full.py"), "--out", "b").exit_code == 0
 
 
 def test_ctrl_c_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,18 +313,3 @@ def test_doctor_says_which_versions_do_not_fit(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(diagnosis, "package_version", versions.get)
     (found,) = diagnosis.misfits(["one", "two", "one"])
     assert found == "one 1.0 needs two<2,>=1, and 2.5 is installed: pip install 'two<2,>=1'"
-
-
-def test_training_prints_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heatmark.models.training import kept as trained
-    from heatmark.models.training.recipe import Epoch
-
-    def train(network: str, data: str, **options: object) -> trained.TrainedModel:
-        epoch = Epoch(1, 0.5, 1.25, 0.25, 2.5)
-        options["progress"](epoch, 1)  # type: ignore[operator]
-        return trained.TrainedModel("small-cnn@digits", tmp_path / "w", 0.25, 2.5, (epoch,), data, "torch", "3e" * 32)
-
-    monkeypatch.setattr(trained, "train", train)
-    result = called("train", "small-cnn", "--data", "digits", "--epochs", "1")
-    assert "epoch 1/1: training accuracy 50.0%, loss 1.250; test accuracy 25.0%, loss 2.500" in result.stdout
-    assert "Kept as 'small-cnn@digits' (3e3e3e3e): heatmark run --models small-cnn@digits" in result.stdout

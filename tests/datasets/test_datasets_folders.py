@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,6 +262,26 @@ def test_flat_imagenet_in_the_order_of_val_txt(tmp_path):
         "ILSVRC2012_val_00000009.JPEG": "listed in val.txt but not there",
         "ILSVRC2012_val_00000003.JPEG": "not listed in val.txt",
     }
+
+
+def test_photographs_may_lie_in_a_folder_beside_val_txt(tmp_path):
+    lines = ["ILSVRC2012_val_00000002.JPEG 65", "ILSVRC2012_val_00000001.JPEG 970", "ILSVRC2012_val_00000009.JPEG 1"]
+    flat = load_dataset(f"imagenet-1k:{flat_imagenet(tmp_path / 'flat', lines)}")
+    place = tmp_path / "nested"
+    flat_imagenet(place / "validation_images", lines)
+    (place / "validation_images" / "val.txt").rename(place / "val.txt")
+    nested = load_dataset(f"imagenet-1k:{place}")
+    first, second = flat.take(9, RGB), nested.take(9, RGB)
+    assert second.ids == first.ids and second.y.tolist() == first.y.tolist() == [65, 970]
+    assert np.array_equal(first.x, second.x) and flat.revision == nested.revision
+    reasons = {os.path.relpath(item.path, place): item.reason for item in nested.skipped}
+    assert reasons == {
+        "ILSVRC2012_val_00000009.JPEG": "listed in val.txt but not there",
+        str(Path("validation_images") / "ILSVRC2012_val_00000003.JPEG"): "not listed in val.txt",
+    }
+    save(place / "other" / "ILSVRC2012_val_00000001.JPEG")
+    with pytest.raises(BadInput, match=r"line 2: .* lies in 2 folders.*other/.*validation_images/"):
+        load_dataset(f"imagenet-1k:{place}")
 
 
 def test_class_ids_of_another_order_are_translated_by_synset_words(tmp_path):

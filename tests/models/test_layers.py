@@ -330,6 +330,30 @@ def test_keras_blocks_are_read_behind_their_sum(blocks):
         np.testing.assert_allclose(hm.explain(model, x, "grad_cam", target), expected[target], atol=1e-5)
 
 
+def test_sums_between_the_layers_of_a_functional_keras_model_are_read():
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(6, 3, 2, padding="same", name="stem")(inputs)
+    stem = keras.Model(inputs, x + layers.Conv2D(6, 3, padding="same")(keras.ops.relu(x)))
+    rectified = keras.Model(inputs, keras.ops.relu(stem.output))
+    x = np.ascontiguousarray(np.moveaxis(X, 1, -1))
+    for body, kind in ((stem, "Add"), (rectified, "Relu")):
+        head = layers.Dense(5)(layers.GlobalAveragePooling2D()(body.output))
+        model = wrap(keras.Model(inputs, head))
+        assert (model.layer().kind, model.layer().shape) == (kind, (8, 8, 6))
+        nested = wrap(keras.Sequential([keras.Input((16, 16, 3)), body, *model.net.layers[-2:]]))
+        assert nested.layer().name == f"{body.name}/{model.layer().name}"
+        expected = [keras_cam(nested.net, 1, x, target) for target in range(5)]
+        assert np.max(expected) > 0
+        for target in range(5):
+            for one in (model, nested):
+                np.testing.assert_allclose(hm.explain(one, x, "grad_cam", target), expected[target], atol=1e-5)
+        np.testing.assert_allclose(
+            hm.explain(model, x, "ablation_cam", 0), hm.explain(nested, x, "ablation_cam", 0), atol=1e-5
+        )
+
+
 def test_a_nested_keras_model_is_read_at_the_layer_inside():
     inner = keras.Sequential(
         [keras.Input((16, 16, 3)), keras.layers.Conv2D(6, 3, activation="relu", name="conv")], name="inner"

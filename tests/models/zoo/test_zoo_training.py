@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,11 +15,12 @@ import pytest
 from PIL import Image
 
 from heatmark.datasets.arrays import ArrayDataset
+from heatmark.datasets.registry import load_dataset
 from heatmark.errors import BadInput, StorageError, UnknownName
 from heatmark.models.architecture.nodes import initial_weights
 from heatmark.models.architecture.small_networks import small_cnn
 from heatmark.models.training import kept as trained
-from heatmark.models.training.kept import restore, train, trained_names, trained_path
+from heatmark.models.training.kept import restore, train, trained_names, trained_path, unseen_positions
 from heatmark.models.training.recipe import (
     Epoch,
     Split,
@@ -248,6 +250,50 @@ def test_a_trained_network_is_kept_and_loads_in_both_frameworks(own_cache: Path)
     assert np.abs(in_torch - in_keras).max() <= 1e-5 * np.abs(in_torch).max()
     assert {model.weights_id() for model in models} == {weights_id(record.name)}
     assert models[0].class_names == NAMES
+
+
+def test_what_training_held_out_is_found_again(own_cache: Path, tmp_path: Path) -> None:
+    record = train("small-cnn", dataset(), epochs=1, seed=3, name="mine")
+    assert (record.seen, record.held_out) == (48, 12)
+    unseen = unseen_positions("mine", dataset())
+    assert unseen is not None and len(unseen) == 12
+    held_out = training_data(dataset(), 3).split.test_x
+    assert np.array_equal(dataset().x[unseen], held_out)  # to the picture those that the test accuracy is of
+    assert unseen_positions("mine", ArrayDataset("other shapes", *shapes(60, seed=9), class_names=NAMES)) is None
+    for other in ("small-cnn", "nobody", "net.py:build"):
+        assert unseen_positions(other, dataset()) is None
+
+
+def test_pictures_added_after_training_are_unseen_too(own_cache: Path, tmp_path: Path) -> None:
+    x, y = shapes(30)
+    for number in range(30):
+        place = tmp_path / "pictures" / NAMES[y[number]]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((255 * x[number, ..., 0]).astype(np.uint8)).save(place / f"{number:02d}.png")
+    folder = tmp_path / "pictures"
+    train("small-cnn", f"image-folder:{folder}", epochs=1, name="mine")
+    before = load_dataset("image-folder", path=folder)
+    held_out = {before.sample_id(index) for index in unseen_positions("mine", before) or ()}
+    assert len(held_out) == 6
+    shutil.copy(folder / NAMES[0] / "00.png", folder / NAMES[0] / "zz-new.png")
+    after = load_dataset("image-folder", path=folder)
+    found = {after.sample_id(index) for index in unseen_positions("mine", after) or ()}
+    assert found == held_out | {f"{NAMES[0]}/zz-new.png"}
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    (copied / NAMES[0] / "zz-new.png").unlink()
+    again = load_dataset("image-folder", path=copied)  # the same pictures elsewhere
+    assert {again.sample_id(index) for index in unseen_positions("mine", again) or ()} == held_out
+    for name in found:
+        (folder / name).unlink()
+    with pytest.raises(BadInput, match=r"trained on all 24 samples.*--part all"):
+        unseen_positions("mine", load_dataset("image-folder", path=folder))
+
+
+def test_data_with_a_split_of_its_own_holds_nothing_back(own_cache: Path) -> None:
+    whole = ArrayDataset("split", *shapes(9), class_names=NAMES, splits={"train": shapes(30, seed=3)})
+    record = train("small-cnn", whole, epochs=1, name="mine")
+    assert (record.seen, record.held_out) == (0, 0) and unseen_positions("mine", whole) is None
 
 
 def test_a_name_can_be_chosen_and_trained_again(own_cache: Path) -> None:
