@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..outputs import Ending, EndingFunction
+from .outputs import Ending, EndingFunction
 
 _FUNCTIONS: dict[type[nn.Module], EndingFunction] = {
     nn.Softmax: "softmax",
