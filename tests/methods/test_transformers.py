@@ -261,7 +261,7 @@ def test_the_network_is_left_as_it_was(transformer, framework):
         raise KeyError("on purpose")
 
     shortcut = model.tokens.heads_of_blocks()[0]
-    with pytest.raises(NetworkFailed, match="KeyError: .on purpose."):
+    with pytest.raises(NetworkFailed, match="on purpose"):
         asked(
             model, native(model, pictures(1)), Query(failing, layer_gradients=True, attention=True, shortcut=shortcut)
         )
