@@ -127,8 +127,8 @@ class Layer:
     """How the channel axis is known, in words."""
     per_sample: bool = True
     """Whether the first axis of its output is that of the samples."""
-    holds_layers: bool = False
-    """Whether other layers are inside."""
+    composed: bool = False
+    """Whether it is no layer by itself, but holds others or computes something between them."""
     repeats: bool = False
     """Whether it gives what the layer called before gave, value by value."""
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 
 from ...datasets.base import Dataset
 from ...datasets.registry import load_dataset
 from ...errors import BadInput, MissingExtra
-from ...models.base import Model
 from ...models.checking.inputs import two_inputs
 from ...models.devices import require_framework
 from ...models.queries import Precision
 from ...models.zoo.loading import find_model, load_model
-from ...models.zoo.user_models import model_from_text
 from ..setting.plugins import load_plugins
-from ..work.messages import NamedModel
-from ..work.named_models import check_name, is_own, loaded_model
+from ..work.named_models import check_name, is_own
 from .examination import Examination
 from .examine import RANDOM_INPUTS, Notice, examine
 from .inputs import samples
@@ -62,23 +60,16 @@ def check_named(
     if framework is not None:
         require_framework(framework)
     dataset = None if data is None else load_dataset(data)
-    model = _loaded(name, framework, device, _precision(precision))
-    if dataset is None:
-        dataset = _own_data(name)
-    if dataset is None:
-        x, inputs = model.inputs(two_inputs(model)), RANDOM_INPUTS
-    else:
-        x, inputs = samples(model, dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what wrapping warns of is asked again, with these inputs
+        model = load_model(name, framework, device, _precision(precision))
+        if dataset is None:
+            dataset = _own_data(name)
+        if dataset is None:
+            x, inputs = model.inputs(two_inputs(model)), RANDOM_INPUTS
+        else:
+            x, inputs = samples(model, dataset)
     return examine(model, x, inputs, [what_was_read(name, model)], on_question)
-
-
-def _loaded(name: str, framework: str | None, device: str, precision: Precision) -> Model:
-    """Return the model in the framework asked for, else in the one that it has."""
-    if framework is not None:
-        return loaded_model(NamedModel(name, framework, device, precision))
-    if is_own(name):
-        return model_from_text(name, device, precision)
-    return load_model(name, None, device, precision)
 
 
 def _own_data(name: str) -> Dataset | None:

@@ -56,7 +56,7 @@ def load_patches(
         class_names=CLASS_NAMES,
         draw=draw,
         counts={"test": 600, "train": 3000},
-        neutral=sum(BACKGROUND) / 2,
+        neutral=round(sum(BACKGROUND) / 2, 6),
         options={"correlation": correlation},
     )
     return generated(generator, split, seed, samples, correlation=correlation)

@@ -83,5 +83,5 @@ GENERATOR = Generator(
     class_names=tuple(CLASSES),
     draw=draw_shapes,
     counts={"test": 600, "train": 3000},
-    neutral=sum(BACKGROUND) / 2,
+    neutral=round(sum(BACKGROUND) / 2, 6),
 )

@@ -68,10 +68,8 @@ def sise(
     # Chunk by chunk, so that no more feature maps are held than those of a chunk.
     for chunk, answer in stream:
         visualised = [
-            _visualised(
-                request, chunk.samples, *(request.model.maps_of(layer, one) for one in both), fill, threshold, score
-            )
-            for layer, *both in zip(layers, answer.activations, answer.layer_gradients, strict=True)
+            _visualised(request, layer, chunk.samples, activations, gradients, fill, threshold, score)
+            for layer, activations, gradients in zip(layers, answer.activations, answer.layer_gradients, strict=True)
         ]
         maps += [fused(list(of_sample), sharpness, raised) for of_sample in zip(*visualised, strict=True)]
     return request.model.from_numpy(np.stack(maps).astype(np.float32))
@@ -99,6 +97,7 @@ def block_ends(request: Request) -> list[Layer]:
 
 def _visualised(
     request: Request,
+    layer: Layer,
     samples: np.ndarray,
     activations: Tensor,
     gradients: Tensor,
@@ -112,6 +111,7 @@ def _visualised(
     maps up to a constant, which the final scaling removes; so the sum is taken at the layer's size.
     """
     model, operations = request.model, request.operations
+    activations, gradients = model.maps_of(layer, activations), model.maps_of(layer, gradients)
     shape = tuple(int(size) for size in activations.shape)
     flat = operations.reshape(activations, (shape[0] * shape[1], *shape[2:]))
     lows, highs, areas = _ranges(request, flat)

@@ -85,8 +85,11 @@ def _cam(request: Request, kind: Any, layer: str) -> Iterator[Callable[[slice], 
     channels = request.layer(layer).shape[-1]
     each = PassCount(1 + channels, 0) if kind.__name__ == "Scorecam" else PassCount(1, 1)
     with ending_in_logits(model) as network:
-        if "/" in layer:
-            raise NotApplicable(f"tf-keras-vis cannot see the layer {layer!r}, which stands inside a nested model")
+        if layer not in [one.name for one in network.layers]:
+            raise NotApplicable(
+                f"tf-keras-vis cannot see the layer {layer!r}, which stands inside a nested model or is an operation "
+                "between layers"
+            )
         explainer = partial(
             kind(network), penultimate_layer=layer, seek_penultimate_conv_layer=False, normalize_cam=False
         )

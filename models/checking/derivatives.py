@@ -11,7 +11,8 @@ enough for every network, so steps go down by thirds until one agrees with the g
 step, to within `AGREES` of |g| in the mean of the directions, where that step has few kinks and little rounding; that a
 wrong one is met so by chance in all directions is out of the question. Where none meets it, two neighbouring steps that
 agree tell a wrong gradient from differences that say nothing: slopes that hardly depend on the step are right, and the
-gradient is not. Above `UNSURE` of |g|, or where the gradient's error is not twice their disagreement, nothing is said.
+gradient is not. Their disagreement, or what rounding may add to the smaller step's slopes where that is more, is how
+unsure they are. Above `UNSURE` of |g|, or where the gradient's error is not twice that, nothing is said.
 
 The network itself is asked, not a copy in float64: copies of large networks are dear, and many networks fix their
 type. Inputs are drawn a little towards the middle of the domain and jittered, so that no value stands exactly at a kink
@@ -35,8 +36,11 @@ INPUT_GRADIENT = "input gradient is the derivative"
 LAYER_GRADIENT = "default layer's gradient is the derivative"
 
 DIRECTIONS = 4
-STEPS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
-"""Steps as shares of the domain's width, or of the layer's typical value."""
+STEPS = {False: (1e-3, 3e-4, 1e-4, 3e-5, 1e-5), True: (0.3, 0.1, 0.03, 0.01)}
+"""Steps as shares of the domain's width, or of the layer's typical value; True: where it is computed in 16 bits."""
+
+EPSILON = {False: 2.0**-23, True: 2.0**-8}
+"""What rounding leaves of a number: in float32, and in bfloat16, the coarser one of 16 bits."""
 
 AGREES = 0.1
 UNSURE = 0.2
@@ -64,7 +68,7 @@ def input_gradient(model: Model, x: Tensor) -> Finding:
         """Return the class's logit (m,) of points (m, *input_shape)."""
         return _of_class(model, model.run(Query(), _tensor(model, points), None).logits, target)
 
-    return _compared(INPUT_GRADIENT, logits, point, gradient, width)
+    return _compared(INPUT_GRADIENT, logits, point, gradient, width, model.computes_in_half)
 
 
 def layer_gradient(model: Model, x: Tensor) -> Finding:
@@ -89,12 +93,17 @@ def layer_gradient(model: Model, x: Tensor) -> Finding:
         answer = model.run(Query(replaced=name), rows, None, None, _tensor(model, points))
         return _of_class(model, answer.logits, target)
 
-    found = _compared(LAYER_GRADIENT, logits, point, gradient, typical)
+    found = _compared(LAYER_GRADIENT, logits, point, gradient, typical, model.computes_in_half)
     return Finding(found.question, found.verdict, f"layer {name}: {found.evidence}", found.remedy)
 
 
 def _compared(
-    title: str, logits: Callable[[np.ndarray], np.ndarray], point: np.ndarray, gradient: np.ndarray, unit: float
+    title: str,
+    logits: Callable[[np.ndarray], np.ndarray],
+    point: np.ndarray,
+    gradient: np.ndarray,
+    unit: float,
+    in_half: bool = False,
 ) -> Finding:
     """Return the finding on a gradient (1, ...) at a point (1, ...); steps are shares of ``unit``."""
     random = np.random.default_rng(1)
@@ -103,8 +112,8 @@ def _compared(
     if not np.isfinite(gradient).all():
         return Finding(title, "fails", "it has NaN or infinite values.", "Look for a square root or logarithm of zero.")
     length = float(np.sqrt((gradient**2).sum()))
-    measured = _measured(logits, point, directions, unit, claimed, length)
-    steps, slopes = list(measured), np.array(list(measured.values()))
+    measured = _measured(logits, point, directions, unit, claimed, length, in_half)
+    steps, slopes = list(measured), np.array([slope for slope, _ in measured.values()])
     size = max(length, min(map(_rms, slopes)))
     if size == 0:
         return Finding(
@@ -114,7 +123,10 @@ def _compared(
             "Give inputs that change the network's answer; the unit behind the class may be saturated or dead.",
         )
     errors = [_rms(slope - claimed) / size for slope in slopes]
-    unsure = min((_rms(one - other) / size for one, other in pairwise(slopes)), default=0.0)
+    unsure = min(
+        (max(_rms(one - other), rounding) / size for (one, _), (other, rounding) in pairwise(measured.values())),
+        default=0.0,
+    )
     best = int(np.argmin(errors))
     evidence = (
         f"along {DIRECTIONS} random directions it differs from central differences by {errors[best]:.1%} of its length "
@@ -122,7 +134,7 @@ def _compared(
     )
     if errors[best] <= AGREES:
         return Finding(title, "holds", evidence + ".")
-    evidence += f"; differences at neighbouring steps differ by {unsure:.1%}"
+    evidence += f"; differences are sure to {unsure:.1%}, by two steps' agreement and rounding"
     if unsure > UNSURE or errors[best] <= 2 * unsure:
         return Finding(
             title,
@@ -146,15 +158,20 @@ def _measured(
     unit: float,
     claimed: np.ndarray,
     length: float,
-) -> dict[float, np.ndarray]:
-    """Return the slopes (directions,) by step, the largest step first, until one agrees with what is claimed."""
-    found: dict[float, np.ndarray] = {}
-    for step in STEPS:
+    in_half: bool,
+) -> dict[float, tuple[np.ndarray, float]]:
+    """Return slopes (directions,) with what rounding may add to them, by step, until one agrees with what is claimed.
+
+    The largest step comes first.
+    """
+    found: dict[float, tuple[np.ndarray, float]] = {}
+    for step in STEPS[in_half]:
         here = step * unit
         ends = np.concatenate([point + here * directions, point - here * directions])
         said = logits(ends)
-        found[step] = (said[: len(directions)] - said[len(directions) :]) / (2 * here)
-        if length > 0 and _rms(found[step] - claimed) <= SURE * length:
+        slopes = (said[: len(directions)] - said[len(directions) :]) / (2 * here)
+        found[step] = slopes, EPSILON[in_half] * float(np.abs(said).max()) / here
+        if length > 0 and _rms(slopes - claimed) <= SURE * length:
             break
     return found
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...errors import HeatmarkError, NotApplicable
+from ...errors import NotApplicable
 from ..arrays.on_tensorflow import TensorFlowOperations
 from ..base import Model
 from ..copies.randomised import ParameterLayer
@@ -20,21 +20,23 @@ from ..copies.randomised_on_tensorflow import keras_parameter_layers
 from ..gradients import refuse_unconnected
 from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
+from ..layers.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..layers.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
-from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
-from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
     ending_function,
     final_layer,
+    giving,
     named_layers,
+    named_steps,
     plain_variables,
     replaced_call,
     watched,
     watched_activation,
     without_layer,
 )
-from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached
+from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached, traced_through
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
 from ..probes.returned import class_scores, require_real
 from ..probes.state_now_on_tensorflow import state_now
@@ -104,22 +106,10 @@ class TensorFlowModel(Model):
         def traced() -> Any:
             return self._traced(self._asking(query), *self._signature(query))
 
-        def found() -> Any:
-            if not query.looks_inside:
-                return traced()
-            try:
-                with inner_functions_inlined():
-                    return traced()
-            except HeatmarkError:
-                raise
-            except Exception:
-                # Control flow that only AutoGraph makes a graph of. What is not inside it is within reach all the same;
-                # but what is done to a layer inside it would stay in the function that the user's network keeps.
-                if query.rule or query.replaced or query.shortcut:
-                    raise
-                return traced()
-
-        return self.once(query, found)
+        # What is done to a layer inside a function would stay in the graph that the user's network keeps of it.
+        lasting = bool(query.rule or query.replaced or query.shortcut)
+        find = partial(traced_through, traced, lasting=lasting) if query.looks_inside else traced
+        return self.once(query, find)
 
     def _signature(self, query: Query) -> tuple[tf.TensorSpec, ...]:
         replacement = (0,) if query.replaced is None else (None, *self.layer(query.replaced).shape)
@@ -140,9 +130,8 @@ class TensorFlowModel(Model):
         def ask(x: tf.Tensor, target: tf.Tensor, replacement: tf.Tensor) -> tuple[Any, ...]:
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
-                    layer = named_layers(self._running)[query.replaced]
-                    given = tf.cast(replacement, layer.compute_dtype)
-                    stack.enter_context(replaced_call(layer, partial(_replaced, given)))
+                    layer = named_steps(self._running)[query.replaced]
+                    stack.enter_context(replaced_call(layer, partial(giving, replacement)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -203,7 +192,7 @@ class TensorFlowModel(Model):
     @contextmanager
     def _captured(self, names: tuple[str, ...]) -> Iterator[dict[str, tf.Tensor]]:
         """Yield a dictionary that a traced call fills with the named layers' (last) outputs."""
-        layers = named_layers(self._running)
+        layers = named_steps(self._running)
         kept: dict[str, tf.Tensor] = {}
         with ExitStack() as stack:
             for name in dict.fromkeys(names):
@@ -280,14 +269,17 @@ class TensorFlowModel(Model):
         found: dict[str, tuple[Layer, tf.Tensor]] = {}
         stated: dict[Any, int] = {}
         before: tf.Tensor | None = None
-        layers, rows = named_layers(self._running), 2  # two, which shows what has no axis of samples
+        layers, rows = named_steps(self._running), 2  # two, which shows what has no axis of samples
 
-        def note(name: str, layer: keras.layers.Layer) -> Callable[[Any], None]:
+        def note(name: str, layer: Any) -> Callable[[Any], None]:
+            is_layer = isinstance(layer, keras.layers.Layer)
+            composed = not is_layer or any(inner.startswith(f"{name}/") for inner in layers)
+
             def keep(output: Any) -> None:
                 nonlocal before
                 found.pop(name, None)  # a layer that is called again moves to its last place
                 if not isinstance(output, tf.Tensor):
-                    before = None
+                    before = None if is_layer else before
                     return
                 axis = stated_axis(layer, output.shape.rank)
                 if axis is not None:
@@ -297,7 +289,7 @@ class TensorFlowModel(Model):
                     type(layer).__name__,
                     tuple(output.shape[1:]),
                     per_sample=output.shape.rank > 0 and output.shape[0] in (rows, None),
-                    holds_layers=any(inner.startswith(f"{name}/") for inner in layers),
+                    composed=composed,
                     repeats=before is None or output is before,
                 )
                 found[name], before = (seen, output), output
@@ -329,13 +321,7 @@ class TensorFlowModel(Model):
             What was traced.
         """
         signature = tf.TensorSpec((rows, *self.input_shape), tf.float32)
-        try:
-            with inner_functions_inlined():
-                return self._traced(trace, signature).graph
-        except HeatmarkError:
-            raise
-        except Exception:
-            return self._traced(trace, signature).graph
+        return traced_through(lambda: self._traced(trace, signature)).graph
 
     def network(self) -> TensorFlowNetwork:
         return tensorflow_network(self.net, self)
@@ -373,16 +359,6 @@ class TensorFlowModel(Model):
 
     def state_now(self) -> dict[str, Any]:
         return state_now(self.net)
-
-
-def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
-
-    def called(*arguments: Any, **options: Any) -> Any:
-        output = call(*arguments, **options)
-        return replacement if output.shape[1:] == replacement.shape[1:] else output
-
-    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

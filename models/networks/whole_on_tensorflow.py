@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ...errors import NotApplicable
 from ..base import Model
-from ..probes.keras_layers import named_layers, without_layer
+from ..probes.keras_layers import named_layers, named_steps, without_layer
 from ..queries import PassCount
 
 
@@ -62,9 +62,9 @@ class _Logits(keras.layers.Layer):  # type: ignore[misc]
 
 
 @contextmanager
-def restored_call(model: Model, name: str) -> Iterator[keras.layers.Layer]:
+def restored_call(model: Model, name: str) -> Iterator[Any]:
     """Yield the layer of that name, whose ``call`` is afterwards what it was before."""
-    layer = named_layers(model.net)[name]
+    layer = named_steps(model.net)[name]
     before = layer.__dict__.get("call")
     try:
         yield layer

@@ -45,6 +45,20 @@ def plain_variables(net: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
                 yield f"{name}.{attribute}".lstrip("."), value
 
 
+def named_steps(net: keras.Model) -> dict[str, Any]:
+    """Return all layers inside, and the operations that functional models compute between them, such as a sum.
+
+    An operation is named as in its model, those of nested models as ``outer/name``.
+    """
+    layers = named_layers(net)
+    found: dict[str, Any] = dict(layers)
+    for prefix, model in [("", net), *((f"{name}/", layer) for name, layer in layers.items())]:
+        for operation in getattr(model, "operations", ()) if isinstance(model, keras.Model) else ():
+            if not isinstance(operation, keras.layers.Layer):
+                found.setdefault(f"{prefix}{operation.name}", operation)
+    return found
+
+
 @contextmanager
 def watched(layer: keras.layers.Layer, keep: Callable[[Any], None]) -> Iterator[None]:
     """Hand every output of a layer to ``keep`` while active."""
@@ -142,3 +156,13 @@ def final_layer(layers: Mapping[str, keras.layers.Layer], scores: Callable[[], A
     found = (name for name, outputs in seen.items() if len(outputs) == 1 and outputs[0] is returned)
     name = next(found, None)
     return None if name is None else Ending(name, known[name])
+
+
+def giving(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        output = call(*arguments, **options)
+        return tf.cast(replacement, output.dtype) if output.shape[1:] == replacement.shape[1:] else output
+
+    return called

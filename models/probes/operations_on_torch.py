@@ -20,9 +20,9 @@ def operations_of(net: torch.nn.Module, forward: Callable[[], Any]) -> tuple[Com
     return tuple(watch.found)
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's own has no types
     def __init__(self, modules: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the same
         self.found: list[Computed] = []
         self._modules = modules
 

@@ -5,15 +5,17 @@ holds, unless its Python code is run as part of the network's own graph.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from ...errors import NotApplicable
+from ...errors import HeatmarkError, NotApplicable
 from ..queries import Computed
+
+Found = TypeVar("Found")
 
 RECTIFIERS = ("Relu", "Relu6")
 REACHED = "heatmark_rectified"
@@ -33,6 +35,23 @@ def inner_functions_inlined() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+def traced_through(trace: Callable[[], Found], lasting: bool = False) -> Found:
+    """Return what tracing gives, through the tf.functions inside a network where they can be made a part of its graph.
+
+    Control flow that only AutoGraph makes a graph of cannot: what lies outside such a function is within reach all the
+    same, unless what is done while tracing would be ``lasting`` inside it.
+    """
+    try:
+        with inner_functions_inlined():
+            return trace()
+    except HeatmarkError:
+        raise
+    except Exception:
+        if lasting:
+            raise
+        return trace()
 
 
 def require_reached(name: str, kept: Mapping[str, Any]) -> None:

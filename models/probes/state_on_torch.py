@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import io
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def _entries(name: str, value: Any) -> Iterator[tuple[str, bytes]]:
         yield f"{name}{type(value).__name__}", str(len(value)).encode()
         for place, item in enumerate(value):
             yield from _entries(f"{name}[{place}]", item)
-    elif isinstance(value, torch.ScriptObject) and value._has_method("__getstate__"):
+    elif isinstance(value, torch.ScriptObject) and cast(Any, value)._has_method("__getstate__"):
         yield from _entries(f"{name}.state", value.__getstate__())
     else:
         raise BadInput(

@@ -53,7 +53,7 @@ def test_a_right_network_is_shown_as_a_table() -> None:
 
 def test_the_answers_as_json() -> None:
     found = json.loads(called("small-cnn", "--framework", "torch", "--device", "cpu", "--json").stdout)
-    assert set(found) == {"model", "framework", "inputs", "findings", "forward", "backward", "seconds", "worst"}
+    assert set(found) == {"model", "framework", "inputs", "findings", "seconds", "worst"}
     assert (found["model"], found["framework"], found["worst"]) == ("small-cnn", "torch", "holds")
     for finding in found["findings"]:
         assert set(finding) == {"question", "verdict", "evidence", "remedy"}
@@ -70,6 +70,17 @@ def test_a_network_that_fails_ends_with_status_one_and_the_remedy() -> None:
                                    "--frameworks", "torch", "--out", "run"])  # fmt: skip
     assert run.exit_code == 1 and "net.py:build in torch with digits failed its examination" in run.output
     assert "--force" in run.output and not list(Path("run/cells").iterdir())
+
+
+def test_what_is_stated_of_the_outputs_is_told() -> None:
+    Path("net.py").write_text(FAULTY.replace("0.5 * gradient", "gradient"))
+    assert json.loads(called("net.py:build", "--json").stdout)["worst"] == "doubtful"  # its ReLU is no layer
+    bare = Path("net.py").read_text().replace("heatmark.wrap(Net(), input_shape=(1, 8, 8))", "Net()")
+    Path("bare.py").write_text(bare)
+    result = called("bare.py:build", "--output", "multi-label", "--data", "digits", "--json")
+    evidence = {one["question"]: one["evidence"] for one in json.loads(result.stdout)["findings"]}
+    assert "do not exclude each other" in evidence["what the outputs are"]
+    assert "what build() of bare.py returned" in evidence["what was read"]
 
 
 def test_a_saved_keras_model_says_what_was_read() -> None:

@@ -12,7 +12,7 @@ import pytest
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.metrics.perturbing.fills import rise_kernel
+from heatmark.metrics.perturbing.fills import fill_of, rise_kernel
 from heatmark.models.architecture.nodes import initial_weights
 from heatmark.models.base import Model
 from heatmark.models.normalization import Normalization
@@ -198,3 +198,41 @@ def test_idsds(subject):
                 drops.append(whole - subject.logits(changed[None])[0, label])
         expected.append(spearmanr(sums, drops).statistic)
     np.testing.assert_allclose(subject.score("single_deletion[idsds]"), expected, atol=1e-9)
+
+
+def replaced(image: np.ndarray, finish: np.ndarray, labels: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Return the picture, and the same with ever more of its regions taken from ``finish``, by mean attribution."""
+    means = np.bincount(labels.ravel(), heatmap.ravel().astype(np.float64)) / np.bincount(labels.ravel())
+    shown, gone = [image], np.zeros(labels.shape, bool)
+    for region in np.argsort(-means, kind="stable"):
+        gone = gone | (labels == region)
+        shown.append(np.where(gone[..., None], finish, image))
+    return np.stack(shown)
+
+
+def test_samek2017(subject):
+    rows = np.arange(SIDE) // 9
+    labels = rows[:, None] * (rows.max() + 1) + rows
+    raw = fill_of(subject.model, subject.model.inputs(native(subject.model, subject.raw)), "noise", 0)
+    noise = np.asarray(subject.model.to_numpy(subject.model.channels_first(raw)))[0].transpose(1, 2, 0)
+    morf, aopc = [], []
+    for image, heatmap, label in subject:
+        shown = replaced(image, (noise - MEAN) / DEVIATION, labels, heatmap)
+        scores = subject.probabilities(shown)[:101, label]
+        morf.append(scores.mean())
+        aopc.append((scores[0] - scores).mean())
+    np.testing.assert_allclose(subject.score("morf[samek2017]"), morf, atol=1e-5)
+    np.testing.assert_allclose(subject.score("aopc[samek2017]"), aopc, atol=1e-5)
+
+
+def test_quantus_irof(subject):
+    from skimage.segmentation import slic
+
+    expected = []
+    for image, heatmap, label in subject:
+        raw = image * DEVIATION + MEAN
+        labels = slic(raw, n_segments=100, start_label=0)
+        shown = replaced(image, image.mean(axis=(0, 1)), labels, heatmap)
+        scores = subject.probabilities(shown)[:, label]
+        expected.append(labels.max() + 1 - np.trapezoid(scores[1:] / scores[0]))
+    np.testing.assert_allclose(subject.score("irof[quantus]"), expected, rtol=1e-4)

@@ -79,7 +79,7 @@ def test_an_examination_is_data() -> None:
     assert len(found.frame) == len(found.findings) == len(asked)
     assert "✓ input gradient is the derivative" in repr(found) and found.summary in repr(found)
     assert "<table>" in found._repr_html_() and "&lt;" not in found._repr_html_()
-    assert found.forward > 0 and found.backward > 0
+    assert found.seconds > 0
     with pytest.raises(BadInput, match="damaged"):
         Examination.from_plain({"findings": [{"question": "?"}]})
 

@@ -18,8 +18,8 @@ def feature_maps(
 ) -> tuple[Layer, ...]:
     """Return the layers whose outputs have positions and are no pooled, flattened or padded copies, in order.
 
-    Layers that hold others, and those that pass on what they get, are among them where they give something else than
-    the layer called before, on the same positions: a block's sum.
+    What is composed of layers, and layers that pass on what they get, are among them where they give something else
+    than the layer called before, on the same positions: a block's sum.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def feature_maps(
     found: list[Layer] = []
     for layer in layers:
         candidate = _holds_features(layer, axes) and not inside(layer)
-        if candidate and (layer.holds_layers or _called(layer, _PASSING)):
+        if candidate and (layer.composed or _called(layer, _PASSING)):
             candidate = not layer.repeats and bool(found) and _same_positions(layer, found[-1])
         if candidate or layer == default:
             found.append(layer)
@@ -57,7 +57,7 @@ def _holds_features(layer: Layer, axes: int) -> bool:
     if len(layer.shape) != axes or not layer.per_sample:
         return False
     spatial = layer.shape if layer.spatial is None else layer.spatial
-    return max(spatial) > 1 and (layer.holds_layers or not _called(layer, _MOVING))
+    return max(spatial) > 1 and (layer.composed or not _called(layer, _MOVING))
 
 
 def _called(layer: Layer, words: Sequence[str]) -> bool:
