@@ -18,12 +18,11 @@ from ..models.zoo.loading import shown_name
 from .running.run_folder import short_dataset, short_model
 from .setting.input_shapes import settle_input_shape
 from .store.cell import slug
-from .suite import PARTS, Part
 from .work.batches import BATCH_SIZE, UNKNOWN, labels_fit
 from .work.messages import NamedModel
 from .work.named_models import check_name, identity, loaded_model, possible_frameworks
 from .work.predicting import Answer, answers
-from .work.samples import SampleRule
+from .work.samples import PARTS, Part, SampleRule
 
 NAMED_FILES = 8
 """So many files that could not be used are named."""

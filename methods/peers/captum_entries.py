@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
-from ...models.inputs.baselines import BASELINES, NEUTRAL
+from ...models.inputs.baselines import BASELINES, NEUTRAL, width_of
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
@@ -119,7 +119,11 @@ def _random_points(
     noise: Annotated[float, Doc("standard deviation added to the input", source="Captum: 0", low=0)] = 0.0,
     baseline: Baseline = NEUTRAL,
 ) -> dict[str, Any]:
-    return {**_start(request, baseline=baseline), "n_samples": samples, "stdevs": noise}
+    return {
+        **_start(request, baseline=baseline),
+        "n_samples": samples,
+        "stdevs": noise * width_of(request.model, request.values),
+    }
 
 
 def _noisy_copies(
@@ -133,7 +137,7 @@ def _noisy_copies(
         "nt_type": "smoothgrad",
         "nt_samples": samples,
         "nt_samples_batch_size": together,
-        "stdevs": noise,
+        "stdevs": noise * width_of(request.model, request.values),
         "abs": False,
     }
 

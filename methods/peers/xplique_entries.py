@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
+from ...models.inputs.baselines import width_of
 from ...models.outputs import Link
 from ...models.queries import BATCH
 from ...parameters import Doc
@@ -104,8 +105,7 @@ def _noise(
     samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
     noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
 ) -> dict[str, Any]:
-    low, high = request.model.domain
-    return {"nb_samples": samples, "noise": noise * (high - low)}
+    return {"nb_samples": samples, "noise": noise * width_of(request.model, request.values)}
 
 
 def _windows(

@@ -20,10 +20,10 @@ from ..copies.randomised_on_tensorflow import keras_parameter_layers
 from ..gradients import refuse_unconnected
 from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
+from ..layers.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..layers.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
-from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
-from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
     ending_function,
     final_layer,

@@ -148,7 +148,7 @@ def trained_weights(
     architecture = NETWORKS[network](data.input_shape, len(data.class_names))
     normalization = measured_normalization(data.split.train_x)
     weights, history = fit(framework, architecture, normalization, data.split, recipe, progress)
-    metadata = {
+    metadata: dict[str, Any] = {
         "network": network,
         "input_shape": list(data.input_shape),
         "class_names": list(data.class_names),

@@ -75,8 +75,8 @@ def test_the_run_goes_on_with_its_own_metrics(started):
 
 def test_what_is_not_stored_is_told(started):
     path = started()
-    with pytest.raises(BadInput, match=r"of its pictures are missing, the first: ranks .* kept, the rest black"):
-        hm.score_run(path, "insertion[fill=black,steps=4]")
+    with pytest.raises(BadInput, match=r"of its pictures are missing, the first: ranks .* kept, the rest neutral"):
+        hm.score_run(path, "insertion[steps=4]")
     with pytest.raises(BadInput, match=r"nothing is ranked by patch:2"):
         hm.score_run(path, "morf[unit=patch:2]")
     with pytest.raises(BadInput, match=r"asks the model.*heatmark run"):

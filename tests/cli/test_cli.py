@@ -124,10 +124,16 @@ def test_a_method_is_shown_with_parameters_and_reference() -> None:
 def test_a_selection_is_shown_with_its_values() -> None:
     facts = json.loads(called("show", "metric", "deletion[rise,score=logit,steps=8]", "--json").stdout)
     values = {parameter["name"]: (parameter["here"], parameter["default"]) for parameter in facts["parameters"]}
-    assert values == {"steps": (8, 28), "fill": ("zero", "black"), "score": ("logit", "probability")}
+    assert values == {"steps": (8, 28), "fill": ("zero", "neutral"), "score": ("logit", "probability")}
     assert facts["range"] == [None, None] and facts["cost"].startswith("9 shared")
     text = called("show", "method", "integrated_gradients[steps=5]").stdout
     assert any(row.split()[:3] == ["steps", "5", "50"] for row in text.splitlines())
+
+
+def test_signedness_is_shown_as_the_parameters_say() -> None:
+    names = ("smoothgrad", "smoothgrad[squared]", "smoothgrad[samples=3]", "saliency")
+    found = [json.loads(called("show", "method", name, "--json").stdout)["signed"] for name in names]
+    assert found == ["as the parameters say", False, True, False]
 
 
 def test_a_suite_is_shown() -> None:

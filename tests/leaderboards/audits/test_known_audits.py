@@ -13,7 +13,7 @@ from rich.console import Console
 from small_audits import PLUGIN, one
 
 from heatmark.benchmark.audit.units import metric_key
-from heatmark.benchmark.suite import list_suites
+from heatmark.benchmark.suite import list_suites, load_suite
 from heatmark.errors import StorageError
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
 from heatmark.leaderboards.audits.known_audits import NOTED, SHIPPED, KnownAudits, audit_notes
@@ -123,9 +123,20 @@ def test_the_shipped_audits_are_of_the_shipped_networks(name):
     }
 
 
-def test_every_metric_has_a_shipped_audit_at_its_default_and_as_the_suites_use_it(tmp_path):
+def test_every_metric_has_a_shipped_audit_or_is_awaited(tmp_path):
     known = KnownAudits.for_run(tmp_path)
     own = {entry.name for entry in METRICS if entry.origin == "heatmark"}
     wanted = own - {"grid_pointing_game"}  # which is for mosaics, as the audit says
     wanted |= {name for suite in list_suites() for name in suite.metrics}
-    assert [name for name in sorted(wanted) if known.of(metric_key(metric_from(name))) is None] == []
+    missing = {name for name in wanted if known.of(metric_key(metric_from(name))) is None}
+    assert missing == AWAITED
+    assert not AWAITED & set(load_suite("quick").metrics)
+
+
+#: Not audited again since the default fills changed; docs/metrics.md says so. Take out what has been.
+AWAITED = {
+    *("abpc", "adcc", "aic", "aopc", "average_gain", "completeness", "comprehensiveness", "deletion"),
+    *("deletion[fill=blur]", "faithfulness_correlation", "infidelity", "insertion", "insertion[fill=blur]", "irof"),
+    *("lerf", "monotone_curve", "morf", "mu_fidelity", "n_ord", "s_ord", "sensitivity_n", "sic", "single_deletion"),
+    *("sufficiency", "tpn", "tps"),
+}

@@ -41,7 +41,7 @@ def test_listing_imports_no_framework() -> None:
     ("name", "framework", "error", "message"),
     [
         ("efficientnet-lite", None, UnknownName, "Did you mean 'efficientnet-lite"),
-        ("pkg.module:build", None, UnknownName, "--model"),
+        ("pkg.module:build", None, BadInput, "no module 'pkg'"),
         ("torchvision:", None, BadInput, "torchvision:vgg16"),
         ("torchvision", None, BadInput, "torchvision:vgg16"),
         ("small-cnn", "tensorflw", BadInput, "Did you mean 'tensorflow'"),
