@@ -81,10 +81,10 @@ def wrap(
 
     Warns
     -----
-    UserWarning
-        Of what a few passes of two random inputs show to be doubtful, such as answers that depend on chance or on the
-        rest of the batch; of a PyTorch network without a stated input shape, when it is given its first input.
-        `heatmark.check` asks more.
+    Doubt
+        A ``UserWarning`` of what a few passes of two random inputs show to be doubtful, such as answers that depend on
+        chance or on the rest of the batch; of a PyTorch network without a stated input shape, when it is given its
+        first input. `heatmark.check` asks more.
     """
     if isinstance(net, Model):
         return net
