@@ -18,7 +18,7 @@ from heatmark.errors import BadInput, NotApplicable, StorageError, UnknownName
 
 pytest.importorskip("torch")
 
-PLUGIN = str(Path(__file__).parents[1] / "shared" / "tiny_plugin.py")
+PLUGIN = str(Path(__file__).parents[1] / "shared" / "plugins" / "tiny_plugin.py")
 METRICS = "deletion[steps=4],average_drop"
 
 

@@ -11,7 +11,7 @@ import pytest
 from heatmark.benchmark.work import settled_time
 from heatmark.benchmark.work.settled_time import SettledTime, least_seconds
 
-TWINS = str(Path(__file__).parents[1] / "shared" / "twin_plugin.py")
+TWINS = str(Path(__file__).parents[1] / "shared" / "plugins" / "twin_plugin.py")
 
 
 class Clock:
@@ -103,7 +103,7 @@ def test_a_method_that_cannot_do_it_twice_keeps_its_maps(tmp_path: Path, monkeyp
         "    return request.x * 1.0\n"
     )
     monkeypatch.setenv("TINY_FOLDER", str(tmp_path))
-    tiny = str(Path(__file__).parents[1] / "shared" / "tiny_plugin.py")
+    tiny = str(Path(__file__).parents[1] / "shared" / "plugins" / "tiny_plugin.py")
     result = run(
         "quick", models="tiny", data="tiny-pictures", methods="once_only", metrics="average_drop", frameworks="torch",
         device="cpu", engine="serial", out=tmp_path / "run", plugins=[tiny, str(plugin)], progress=False,

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from heatmark.cli.main import app
 
-PLUGIN = str(Path(__file__).parents[1] / "shared" / "tiny_plugin.py")
+PLUGIN = str(Path(__file__).parents[1] / "shared" / "plugins" / "tiny_plugin.py")
 
 
 @pytest.fixture(autouse=True)

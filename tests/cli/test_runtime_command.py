@@ -21,7 +21,7 @@ PLUGIN = "runtime_plugin"  # the module, which other tests may have imported alr
 def here(tmp_path, monkeypatch):
     """Work in an empty folder; other processes find the test networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "shared"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "shared" / "plugins"))
 
 
 def called(*words: str) -> Result:

@@ -21,7 +21,7 @@ from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid, wri
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
 
-HERE = Path(__file__).parents[1] / "shared"
+HERE = Path(__file__).parents[1] / "shared" / "plugins"
 PLUGINS = [str(HERE / "tiny_plugin.py"), str(HERE / "grid_plugin.py")]
 ACROSS, UP = (1, 2, 3, 5), (1, 4)
 
