@@ -15,9 +15,9 @@ from ..models.base import Model
 from ..models.checking.layers import warn_of_default_layer
 from ..models.engine import Chunk, Maker, Pairs, Transform
 from ..models.inputs.baselines import baseline_of, width_of
+from ..models.layers.token_grid import maps_of_tokens
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
 from ..models.random_bank import LazyRows, RandomBank
-from ..models.token_grid import maps_of_tokens
 from .registry import Method
 
 

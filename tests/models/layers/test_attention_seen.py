@@ -9,8 +9,8 @@ from networks import native, pictures
 import heatmark as hm
 from heatmark.errors import NotApplicable
 from heatmark.methods.contracts import violations
+from heatmark.models.layers.token_grid import TokenGrid
 from heatmark.models.queries import Query
-from heatmark.models.token_grid import TokenGrid
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")

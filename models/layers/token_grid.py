@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import NotApplicable
-from .arrays.operations import Tensor, TensorOperations
-from .interface import Interface
-from .layers.channel_axes import BY_OPERATIONS
-from .queries import Layer, Query
+from ...errors import NotApplicable
+from ..arrays.operations import Tensor, TensorOperations
+from ..interface import Interface
+from ..queries import Layer, Query
+from .channel_axes import BY_OPERATIONS
 
 _MOST_LEADING = 8
 """Leading tokens that are looked for: a class token and up to four registers are usual."""
