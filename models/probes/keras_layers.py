@@ -153,9 +153,8 @@ def final_layer(layers: Mapping[str, keras.layers.Layer], scores: Callable[[], A
         for name in known:
             stack.enter_context(watched(layers[name], seen[name].append))
         returned = scores()
-    found = (name for name, outputs in seen.items() if len(outputs) == 1 and outputs[0] is returned)
-    name = next(found, None)
-    return None if name is None else Ending(name, known[name])
+    found = [name for name, outputs in seen.items() if len(outputs) == 1 and outputs[0] is returned]
+    return Ending(found[0], known[found[0]]) if found else None
 
 
 def giving(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
