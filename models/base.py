@@ -24,11 +24,11 @@ from .engine import Engine
 from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
 from .layers.feature_maps import feature_maps, layer_named
-from .outputs import TOLERANCES, OutputReading, read
-from .probes.class_names import class_numbers
 from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
 from .queries import Answer, Layer, PassCount, Query
+from .reading.class_names import class_numbers
+from .reading.outputs import TOLERANCES, OutputReading, read
 from .token_grid import TokenLayout, maps_of_tokens
 
 

@@ -138,8 +138,8 @@ def short_model(name: str) -> str:
     """Return a model's name without the path and the function that build it."""
     if not is_own(name):
         return name.rpartition(":")[2]
+    name = name.partition("[")[0]  # without what is stated of it
     place = name.partition(":")[2] if name.startswith("file:") else name.rpartition(":")[0]
-    place = place.partition("[")[0]
     return Path(place).stem if place.endswith((".py", ".keras", ".h5", ".hdf5")) else place.rpartition(".")[2]
 
 

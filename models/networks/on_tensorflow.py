@@ -22,7 +22,6 @@ from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
 from ..layers.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
 from ..layers.channel_axes_on_tensorflow import channel_axes, stated_axis
-from ..outputs import Ending
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
 from ..probes.keras_layers import (
     ending_function,
@@ -38,10 +37,11 @@ from ..probes.keras_layers import (
 )
 from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached, traced_through
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
-from ..probes.returned import class_scores, require_real
 from ..probes.state_now_on_tensorflow import state_now
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
-from ..scores import target_score
+from ..reading.outputs import Ending
+from ..reading.returned import class_scores, require_real
+from ..reading.scores import target_score
 
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""

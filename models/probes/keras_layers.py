@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..outputs import Ending, EndingFunction
+from ..reading.outputs import Ending, EndingFunction
 
 _ENDINGS: dict[Any, EndingFunction] = {
     keras.activations.softmax: "softmax",

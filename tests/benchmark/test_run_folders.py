@@ -52,7 +52,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"methods": "saliency"}, "efficientnet-lite0 on imagenet-samples", "quick"),
         ({"models": "mynet.py:build", "data": "image-folder:pictures"}, "mynet on pictures", "mynet-pictures"),
         (
-            {"models": "file:nets/net.keras", "data": "image-folder[classes=folders]:in/pictures"},
+            {"models": "file:nets/net.keras[domain=0..255]", "data": "image-folder[classes=folders]:in/pictures"},
             "net on pictures",
             "net-pictures",
         ),

@@ -138,3 +138,33 @@ def test_the_small_networks_of_both_frameworks_have_the_same_default_layer():
     for architecture in (networks.plain(), networks.residual(), networks.depthwise(), networks.plain((20, 2))):
         names = {networks.model_of(architecture, framework).layer().name for framework in networks.FRAMEWORKS}
         assert len(names) == 1, names
+
+
+def test_a_keras_network_may_be_channels_first_from_its_input_on():
+    keras.utils.set_random_seed(0)
+
+    def net(layout):
+        axis, layers = (1 if layout == "channels_first" else -1), keras.layers
+        return keras.Sequential(
+            [
+                keras.Input((3, 16, 16) if axis == 1 else (16, 16, 3)),
+                layers.Conv2D(6, 3, padding="same", data_format=layout), layers.BatchNormalization(axis=axis),
+                layers.ReLU(), layers.Conv2D(6, 3, padding="same", groups=2, data_format=layout), layers.ReLU(),
+                layers.GlobalAveragePooling2D(data_format=layout), layers.Dense(5),
+            ]
+        )  # fmt: skip
+
+    last, first = net("channels_last"), net("channels_first")
+    first.set_weights(last.get_weights())
+    try:
+        first(X)
+    except Exception as error:
+        pytest.skip(f"this processor's TensorFlow has no convolutions channels first: {type(error).__name__}")
+    usual, other = wrap(last), wrap(first, channel_axis=1)
+    assert {layer.channel_axis for layer in other.layers() if len(layer.shape) == 3} == {1}
+    x = np.ascontiguousarray(np.moveaxis(X, 1, -1))
+    for method in ("grad_cam", "fullgrad", "ablation_cam", "occlusion[window=4,stride=4]"):
+        expected = hm.explain(usual, x, method, [0, 1])
+        assert np.ptp(expected) > 0
+        rounding = max(1e-5 * np.abs(expected).max(), 1e-7)  # of the map, or of the probabilities that it is made of
+        np.testing.assert_allclose(hm.explain(other, X, method, [0, 1]), expected, atol=rounding)

@@ -10,8 +10,8 @@ import pytest
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.metrics.perturbing.target_scores import TargetScores
-from heatmark.models.outputs import Ending, probabilities_of, read
-from heatmark.models.scores import target_score
+from heatmark.models.reading.outputs import Ending, probabilities_of, read
+from heatmark.models.reading.scores import target_score
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
