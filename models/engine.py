@@ -159,9 +159,9 @@ class Engine:
     def _is_zero(self, answer: Answer) -> bool:
         """Return whether the gradient nearest to the input is zero everywhere."""
         gradients = (answer.input_gradient, *answer.layer_gradients, *answer.attention_gradients)
-        gradient = next(item for item in gradients if item is not None)
+        gradient = next((item for item in gradients if item is not None), None)
         operations = self.model.operations
-        return not bool(operations.to_numpy(operations.max(operations.abs(gradient))))
+        return gradient is not None and not bool(operations.to_numpy(operations.max(operations.abs(gradient))))
 
     def _warn_of_zeros(self, query: Query, rows: int) -> bool:
         steps = sorted({one.name for one in self.model.computed() if one.name.lower().strip("_") in _STEPS})

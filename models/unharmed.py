@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkChanged
+from ..errors import HeatmarkError, NetworkChanged
 from .interface import Interface
+from .queries import Query
 
 Fingerprint = Mapping[str, Any]
 """What stands for each thing that must stay as it is, by its name in words."""
@@ -26,9 +27,18 @@ def fingerprint(model: Interface) -> Fingerprint:
     return {**model.state_now(), "NumPy's way with errors (np.seterr)": np.geterr()}
 
 
-def changes(before: Fingerprint, after: Fingerprint) -> str:
-    """Return what differs between two fingerprints, in words; empty where nothing does."""
+def changes(model: Interface, before: Fingerprint) -> str:
+    """Return what is other than it was, in words; empty where nothing is.
+
+    What a network changes itself when it is asked (a counter in a buffer) does not count.
+    """
+    after = fingerprint(model)
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if names and model.knows_shape:
+        with suppress(HeatmarkError):  # what was changed may no longer answer
+            model.run(Query(), model.blank(), None)
+        asked = fingerprint(model)
+        names = [name for name in names if after.get(name) == asked.get(name)]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
@@ -53,7 +63,7 @@ def unharmed(model: Interface, who: str) -> Iterator[None]:
         with same_chances(model):
             yield
     finally:
-        if changed := changes(before, fingerprint(model)):
+        if changed := changes(model, before):
             raise NetworkChanged(
                 f"{who} changed what is not its own: {changed}. Whatever is computed with {model.name} from now on may "
                 f"be wrong: load it anew. {REMEDY}"

@@ -114,7 +114,7 @@ class Worker:
             before = fingerprint(loaded)
             with same_chances(loaded):
                 outcome = outcome_of(job.result, self, report)
-            if not (changed := changes(before, fingerprint(loaded))):
+            if not (changed := changes(loaded, before)):
                 return outcome
         self.spoiled = True
         told = f"It changed what is not its own: {changed}. {REMEDY}"
