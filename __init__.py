@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .benchmark.checking.examine import check as check
     from .benchmark.evaluate import evaluate as evaluate
+    from .benchmark.predict import predict as predict
     from .benchmark.rescore import score_run as score_run
     from .benchmark.run import run as run
     from .datasets.registry import list_datasets as list_datasets
@@ -53,6 +54,7 @@ _HOMES = {
     "load_dataset": "datasets.registry",
     "load_model": "models.zoo.loading",
     "plan": "metrics.plan",
+    "predict": "benchmark.predict",
     "register_dataset": "datasets.registry",
     "register_method": "methods.registry",
     "register_metric": "metrics.registry",

@@ -29,6 +29,10 @@ class Untrusted(HeatmarkError):
     """A network that failed its examination, so that nothing was measured with it; the message has the remedies."""
 
 
+class Doubt(UserWarning):
+    """The warning that something about a network is doubtful, or fails; see `heatmark.check`."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BadInput, NotApplicable
+from ..methods.explain import watched
 from ..methods.registry import method_from
 from ..metrics.registry import metrics_named
 from ..models.base import Model
@@ -80,8 +81,9 @@ def evaluate(
     frames = []
     for method in chosen_methods.values():
         for first, part in zip(range(0, count, BATCH), whole.parts(BATCH), strict=True):
-            maps = part.maps(method, seed)
-            found = part.scores(maps, chosen_metrics, seed, part.explainer(method, seed), signed=method.signed)
+            with watched(model, method, *chosen_metrics):
+                maps = part.maps(method, seed)
+                found = part.scores(maps, chosen_metrics, seed, part.explainer(method, seed), signed=method.signed)
             for name, reason in found.reasons.items():
                 raise NotApplicable(f"{name} is not applicable to {method.id} on {model.name}: {reason.rstrip('.')}.")
             frames += [

@@ -10,20 +10,19 @@ from typing import cast
 from ..datasets.base import Dataset
 from ..datasets.progress import Progress
 from ..datasets.registry import load_dataset
-from ..errors import BadInput, NotApplicable
+from ..errors import BadInput
 from ..models.base import Model
-from ..models.devices import installed_frameworks
-from ..models.queries import FRAMEWORKS, Precision
+from ..models.queries import Precision
 from ..models.zoo.loading import shown_name
+from .executors.usual_frameworks import usual_frameworks
 from .running.run_folder import short_dataset, short_model
 from .setting.input_shapes import settle_input_shape
 from .store.cell import slug
-from .suite import PARTS, Part
 from .work.batches import BATCH_SIZE, UNKNOWN, labels_fit
 from .work.messages import NamedModel
-from .work.named_models import check_name, identity, loaded_model, possible_frameworks
+from .work.named_models import check_name, identity, loaded_model
 from .work.predicting import Answer, answers
-from .work.samples import SampleRule
+from .work.samples import PARTS, Part, SampleRule
 
 NAMED_FILES = 8
 """So many files that could not be used are named."""
@@ -159,18 +158,9 @@ def predict(
 
 
 def _loaded(name: str, framework: str | None, device: str, precision: Precision) -> Model:
-    """Return a model by its name, in the framework asked for or the first that it can be had in."""
+    """Return a model by its name, in the framework asked for or the one that it has."""
     check_name(name)
-    here = [one for one in possible_frameworks(name) if one in installed_frameworks()]
-    wanted = [framework] if framework is not None else here or list(FRAMEWORKS[:1])
-    for number, one in enumerate(wanted):
-        try:
-            return loaded_model(NamedModel(name, one, device, precision))
-        except NotApplicable:
-            # What one's own code builds is known only once it is built.
-            if number == len(wanted) - 1:
-                raise
-    raise AssertionError("there is at least one framework to try")
+    return loaded_model(NamedModel(name, framework or usual_frameworks(name)[0], device, precision))
 
 
 def _mean(values: list[float]) -> float:

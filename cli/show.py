@@ -202,6 +202,8 @@ def entry_facts(entry: Any) -> dict[str, Any]:
         value = getattr(entry, item.name)
         if item.name not in ("options", "parameters") and not callable(value):
             facts[item.name] = _plain(value)
+        elif item.name == "signed":
+            facts[item.name] = "as the parameters say"
     if cost := getattr(entry, "cost", None):
         facts["cost"] = cost
     if missing := getattr(entry, "missing", None):
@@ -245,7 +247,9 @@ def _add_selected(kind: Singular, name: str, facts: dict[str, Any]) -> None:
     if kind is Singular.METHOD:
         from ..methods.registry import method_from
 
-        values = method_from(name).parameters
+        method = method_from(name)
+        values = method.parameters
+        facts |= {"signed": method.signed}
     else:
         from ..metrics.registry import metric_from
 

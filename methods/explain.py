@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..datasets.base import RawValues
+from ..definitions import Chosen
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor
 from ..models.base import Model
@@ -81,7 +82,8 @@ def explain(
         }
         batch = replace(chosen, parameters=part)
         truth = None if ground_truth is None else ground_truth[row]
-        maps = explain_batch(model, batch, inputs[row], classes[row], seed, channels=channels, ground_truth=truth)
+        with watched(model, chosen):
+            maps = explain_batch(model, batch, inputs[row], classes[row], seed, channels=channels, ground_truth=truth)
         parts.append(maps)
     return np.concatenate(parts)
 
@@ -114,6 +116,16 @@ def _single_arrays(method: Method, shape: tuple[int, ...]) -> frozenset[str]:
     return frozenset(single.intersection(found))
 
 
+def watched(model: Model, *chosen: Chosen[Any]) -> AbstractContextManager[None]:
+    """Return a context in which methods and metrics that are not heatmark's own may change nothing.
+
+    Those that are heatmark's own are held to it by its tests; workers watch them all, job by job. See `unharmed`.
+    """
+    inner = [one.inner for one in chosen if isinstance(one, Method) and one.inner is not None]
+    foreign = [one.id for one in (*chosen, *inner) if one.entry.origin != "heatmark"]
+    return unharmed(model, ", ".join(foreign)) if foreign else nullcontext()
+
+
 def explain_batch(
     model: Model,
     method: Method,
@@ -142,10 +154,7 @@ def explain_batch(
     with operations.on_device():
         given = operations.copied(x)
         request = Request(model, given, classes, seed, inner=method.inner, ground_truth=ground_truth, values=values)
-        # What is heatmark's own is held to this by its tests.
-        own = method.entry.origin == "heatmark"
-        with nullcontext() if own else unharmed(model, f"The method {method.id}"):
-            result = method.entry.function(request, **method.parameters)
+        result = method.entry.function(request, **method.parameters)
         if not operations.equal(given, x) or not np.array_equal(request.target_array, classes):
             raise BadInput(
                 f"The method {method.id} changed the inputs or targets that it was given (request.x, request.target), "

@@ -12,7 +12,7 @@ from ..datasets.samples import UNIT
 from ..errors import BadInput, NotApplicable
 from ..models.arrays.operations import Tensor, TensorOperations
 from ..models.base import Model
-from ..models.checking.layers import warn_of_ways_round
+from ..models.checking.layers import warn_of_default_layer
 from ..models.engine import Chunk, Maker, Pairs, Transform
 from ..models.inputs.baselines import baseline_of, width_of
 from ..models.queries import Answer, BackwardRule, Layer, Query, ScoreFunction, ScoreKind
@@ -163,7 +163,7 @@ class Request:
     # Questions about a layer
 
     def layer(self, name: str | None) -> Layer:
-        """Return the named layer, or the default (the last feature map), with a warning where the head sees more.
+        """Return the named layer, or the default (the last feature map), with a warning where it is in doubt.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class Request:
         except BadInput as error:
             raise NotApplicable(str(error)) from error
         if name is None:
-            warn_of_ways_round(model)
+            warn_of_default_layer(model)
         if model.tokens.grid_of(layer) is None:
             flat = len(layer.shape) != len(model.input_shape) or not layer.per_sample
             if flat or model.channel_axis is None:

@@ -23,12 +23,12 @@ from .copies.shifted import shifted_preprocess
 from .engine import Engine
 from .graph.graph import Extraction, Network, require_same
 from .interface import Interface, ModelOptions
-from .outputs import TOLERANCES, OutputReading, read
-from .probes.class_names import class_numbers
+from .layers.feature_maps import feature_maps, layer_named
 from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
-from .probes.feature_maps import feature_maps, layer_named
 from .queries import Answer, Layer, PassCount, Query
+from .reading.class_names import class_numbers
+from .reading.outputs import TOLERANCES, OutputReading, read
 from .token_grid import TokenLayout, maps_of_tokens
 
 
@@ -368,7 +368,7 @@ class Model(Interface):
         return maps[-1]
 
     def feature_maps(self) -> tuple[Layer, ...]:
-        """Return the layers whose outputs have positions and are no copies, in order; see `probes/feature_maps.py`.
+        """Return the layers whose outputs have positions and are no copies, in order; see `layers/feature_maps.py`.
 
         Of a transformer's layers of tokens it is the one that `TokenLayout.default_layer` tells.
         """

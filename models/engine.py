@@ -22,7 +22,7 @@ from .chunk_size import ChunkChoice, ChunkTuner
 from .gradients import OTHERWISE
 from .interface import Interface
 from .queries import Answer, Query, ScoreFunction, ScoreKind
-from .scores import target_score
+from .reading.scores import target_score
 
 Result = TypeVar("Result")
 

@@ -20,8 +20,8 @@ from .arrays.operations import Tensor, TensorOperations
 from .conventions import Conventions
 from .insides import Found, Insides
 from .normalization import Normalization
-from .outputs import Ending, Link, OutputReading
 from .queries import Answer, Framework, PassCount, Precision, Query
+from .reading.outputs import Ending, Link, OutputReading
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import NotApplicable
 from .arrays.operations import Tensor, TensorOperations
 from .interface import Interface
-from .probes.channel_axes import BY_OPERATIONS
+from .layers.channel_axes import BY_OPERATIONS
 from .queries import Layer, Query
 
 _MOST_LEADING = 8

@@ -81,10 +81,10 @@ def wrap(
 
     Warns
     -----
-    UserWarning
-        Of what a few passes of two random inputs show to be doubtful, such as answers that depend on chance or on the
-        rest of the batch; of a PyTorch network without a stated input shape, when it is given its first input.
-        `heatmark.check` asks more.
+    Doubt
+        A ``UserWarning`` of what a few passes of two random inputs show to be doubtful, such as answers that depend on
+        chance or on the rest of the batch; of a PyTorch network without a stated input shape, when it is given its
+        first input. `heatmark.check` asks more.
     """
     if isinstance(net, Model):
         return net
@@ -178,8 +178,8 @@ def _torch_model(net: Any, device: str, options: ModelOptions) -> Model:
 
 def _keras_model(net: Any, device: str, options: ModelOptions) -> Model:
     from .networks.on_tensorflow import TensorFlowModel
-    from .probes.input_scale_on_tensorflow import hidden_rescaling, takes_bytes
     from .probes.keras_layers import named_layers
+    from .reading.input_scale_on_tensorflow import hidden_rescaling, takes_bytes
 
     name, inputs = options["name"], list(getattr(net, "inputs", None) or [])
     if len(inputs) > 1:

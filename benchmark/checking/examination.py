@@ -28,9 +28,6 @@ class Examination:
     """What it was asked with, in words."""
     findings: tuple[Finding, ...]
     """In the order in which they are shown."""
-    forward: int = 0
-    backward: int = 0
-    """Rows that went through the network, as far as the engine counts them."""
     seconds: float = field(default=0.0, compare=False)
     """How long it took."""
 
@@ -82,7 +79,7 @@ class Examination:
         """Return what `plain` was made of; BadInput where something is missing."""
         try:
             findings = tuple(Finding(**finding) for finding in values["findings"])
-            known = {name: values[name] for name in ("model", "framework", "inputs", "forward", "backward", "seconds")}
+            known = {name: values[name] for name in ("model", "framework", "inputs", "seconds")}
         except (KeyError, TypeError) as error:
             raise BadInput(f"An examination's record is damaged: {error}.") from error
         return cls(**known, findings=findings)

@@ -11,7 +11,6 @@ from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.checking.finding import Finding
 from ...models.checking.inputs import two_inputs
-from ...models.queries import PassCount
 from ...models.wrap import require_model
 from .examination import Examination
 from .inputs import ROWS
@@ -68,19 +67,10 @@ def examine(
 
     ``inputs`` says in words what they are; findings that are known already come ``more``, at the beginning.
     """
-    began, before, findings = perf_counter(), model.passes, list(more)
+    began, findings = perf_counter(), list(more)
     with without_tensor_float_32(model.framework):
         for question in QUESTIONS:
             if on_question is not None:
                 on_question(question.title)
             findings.append(question.answer(model, x))
-    passes: PassCount = model.passes - before
-    return Examination(
-        model.name,
-        model.framework,
-        inputs,
-        tuple(findings),
-        passes.forward,
-        passes.backward,
-        perf_counter() - began,
-    )
+    return Examination(model.name, model.framework, inputs, tuple(findings), perf_counter() - began)

@@ -32,7 +32,8 @@ def show_notices() -> None:
     def formatted(
         message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
     ) -> str:
-        if any(Path(filename).resolve().is_relative_to(folder) for folder in folders):
+        own = category.__module__.partition(".")[0] == PACKAGE  # those that point at a caller's line
+        if own or any(Path(filename).resolve().is_relative_to(folder) for folder in folders):
             return f"{PACKAGE}: {message}\n"
         return usual(message, category, filename, lineno, line)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +102,7 @@ def carried_out(
         cells = planned_cells(resolved, answers, store)
         specs = [spec for spec, _ in cells]
         if not another:
+            notes += _strangers(store, {spec.key for spec in specs})
             store.begin(_record(resolved, title), specs)
         # Counted over all cells, so that shards never overlap whatever is done already.
         mine = cells if shard is None else cells[shard[0] - 1 :: shard[1]]
@@ -126,6 +127,17 @@ def carried_out(
         seconds=monotonic() - began,
         notes=notes,
         left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
+    )
+
+
+def _strangers(store: RunStore, planned: Set[str]) -> tuple[str, ...]:
+    """Return a note where finished cells of the folder's run are not of this plan, though the suite is the same."""
+    earlier = {spec.key for spec in store.expected if store.has(spec.key)}
+    if not earlier or earlier & planned:
+        return ()
+    return (
+        f"The {len(earlier)} finished cells in {store.path} are of other weights, other samples, another device or "
+        "another version of a method or metric: they stay there, and everything is done anew.",
     )
 
 

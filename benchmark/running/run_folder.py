@@ -56,15 +56,13 @@ def settled(store: RunStore, suite: Suite, *, asked: bool, add: bool, force: boo
     add
         Whether it joins the run that is there.
     force
-        Whether it takes that run's place.
+        Whether it takes that run's place, where it does not join it.
 
     Raises
     ------
     BadInput
         If another run is there and neither was said, or the two cannot be joined.
     """
-    if add and force:
-        raise BadInput("--add joins the run that a folder holds and --force replaces it: give one of them.")
     there = store.run.get("suite")
     if not isinstance(there, Mapping):
         return suite, False
@@ -97,7 +95,9 @@ def _joined(store: RunStore, there: Mapping[str, Any], suite: Suite) -> Suite:
         earlier = suite_from(there, str(there.get("name", suite.name)), str(store.path / "run.json"))
     except HeatmarkError as error:
         raise BadInput(f"The run in {store.path} cannot be joined: {error} Use --out or --force.") from error
-    both = {name: tuple(dict.fromkeys((*getattr(earlier, name), *getattr(suite, name)))) for name in _JOINED}
+    both: dict[str, Any] = {
+        name: tuple(dict.fromkeys((*getattr(earlier, name), *getattr(suite, name)))) for name in _JOINED
+    }
     return replace(suite, name=earlier.name, description=earlier.description, **both)
 
 
@@ -138,8 +138,8 @@ def short_model(name: str) -> str:
     """Return a model's name without the path and the function that build it."""
     if not is_own(name):
         return name.rpartition(":")[2]
+    name = name.partition("[")[0]  # without what is stated of it
     place = name.partition(":")[2] if name.startswith("file:") else name.rpartition(":")[0]
-    place = place.partition("[")[0]
     return Path(place).stem if place.endswith((".py", ".keras", ".h5", ".hdf5")) else place.rpartition(".")[2]
 
 

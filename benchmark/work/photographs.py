@@ -18,7 +18,7 @@ from ...datasets.samples import Sample, UnreadableSample
 from ...errors import BadInput, StorageError
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
-from ...models.outputs import probabilities_of
+from ...models.reading.outputs import probabilities_of
 from ..setting.input_shapes import settle_input_shape
 from .batches import TargetedBatch
 from .explaining import ChosenMethods, LeftOut, channels_last, in_one_line, maps_of, model_named

@@ -11,7 +11,7 @@ from ...datasets.base import Dataset
 from ...datasets.choosing import Choice
 from ...metrics.perturbing.target_scores import TargetScores
 from ...models.base import Model
-from ...models.outputs import probabilities_of
+from ...models.reading.outputs import probabilities_of
 from .batches import UNKNOWN, known_labels, labels_fit
 from .explaining import channels_last
 

@@ -93,7 +93,7 @@ def _metrics(table: Table) -> str:
     if not known:
         return f"No audit of the {counted(len(audits), 'metric')} is known (heatmark audit metrics)."
     passed = sum(audit.mark == PASSED for audit in known)
-    text = f"{passed} of {counted(len(audits), 'metric')} passed every question of their audit"
+    text = f"{passed} of {counted(len(audits), 'metric')} passed every question of the audit"
     failing = [f"{audit.metric} did not: {', '.join(audit.weak)}" for audit in known if audit.mark != PASSED]
     text += f" ({'; '.join(failing[:NAMED])}{'; ...' if len(failing) > NAMED else ''})" if failing else ""
     unknown = len(audits) - len(known)

@@ -66,5 +66,6 @@ def _wilson(mean: np.ndarray, counts: np.ndarray, bounds: Bounds, confidence: fl
     share, z = (mean - lowest) / (highest - lowest), stats.norm.ppf((1 + confidence) / 2)
     middle = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
     reach = z * np.sqrt(share * (1 - share) / counts + (z / (2 * counts)) ** 2) / (1 + z**2 / counts)
-    low, high = (np.clip(end, 0.0, 1.0) for end in (middle - reach, middle + reach))
+    # The ends of none and of all are those of the range, which rounding may miss.
+    low, high = np.where(share == 0, 0.0, middle - reach), np.where(share == 1, 1.0, middle + reach)
     return lowest + (highest - lowest) * low, lowest + (highest - lowest) * high

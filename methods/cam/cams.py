@@ -189,15 +189,19 @@ def _first_component(request: Request, maps: Tensor) -> Tensor:
     """Return the positive part of the centred maps' projection on their first principal direction.
 
     A direction's sign is arbitrary; it is chosen so that the projection rises with the mean over channels. In double
-    precision on the host: a few dozen positions, and eigenvectors that must agree between frameworks.
+    precision on the host: small matrices, and eigenvectors that must agree between frameworks.
     """
     values = request.model.to_numpy(maps).astype(np.float64)
     results = []
     for sample in values:
         rows = sample.reshape(len(sample), -1).T
         centred = rows - rows.mean(axis=0)
-        _, vectors = np.linalg.eigh(centred @ centred.T)
-        projection = vectors[:, -1] * np.linalg.norm(centred.T @ vectors[:, -1])
+        if len(rows) <= rows.shape[1]:
+            _, vectors = np.linalg.eigh(centred @ centred.T)
+            projection = vectors[:, -1] * np.linalg.norm(centred.T @ vectors[:, -1])
+        else:  # the same, from the smaller of the two matrices: a volume has many positions
+            _, vectors = np.linalg.eigh(centred.T @ centred)
+            projection = centred @ vectors[:, -1]
         sign = 1.0 if projection @ rows.mean(axis=1) >= 0 else -1.0
         results.append(np.maximum(sign * projection, 0).reshape(sample.shape[1:]).astype(np.float32))
     return request.upsampled(request.model.from_numpy(np.stack(results)))

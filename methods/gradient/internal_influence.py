@@ -14,6 +14,8 @@ from ...datasets.base import Dataset
 from ...datasets.registry import load_dataset
 from ...errors import BadInput
 from ...models.arrays.operations import Tensor, TensorOperations
+from ...models.base import Model
+from ...models.checking.inputs import two_inputs
 from ...models.engine import Maker, Pairs
 from ...models.inputs.baselines import BASELINES, NEUTRAL
 from ...models.queries import Layer, Query, ScoreFunction, ScoreKind
@@ -58,8 +60,6 @@ Data = Annotated[
     str | Dataset | None,
     Doc("the dataset whose first samples are the distributions `class` and `dataset`", source="heatmark"),
 ]
-_RECTIFYING = ("ReLU", "Activation")
-"""In the kind of a layer whose units may be silent."""
 
 
 @dataclass(frozen=True)
@@ -220,16 +220,35 @@ def expert_channel(
 def _slice(request: Request, name: str | None) -> Layer:
     """Return the layer whose units may be experts: the named one, also where it is dense, or the default.
 
-    The default is the last feature map or, where that is an activation, what it is of.
+    The default is the last feature map or, where that is the rectified values of another layer, the other.
     """
-    maps = request.model.feature_maps()
-    if name is None and len(maps) > 1 and any(word in maps[-1].kind for word in _RECTIFYING):
-        name = maps[-2].name
+    model = request.model
+    if name is None:
+        name = model.once("the layer before the last rectifier", lambda: _before_rectifier(model))
     if name is not None:
-        layer = request.model.layer(name)
+        layer = model.layer(name)
         if _is_dense(layer):
             return layer
     return request.layer(name)
+
+
+def _before_rectifier(model: Model) -> str | None:
+    """Return the layer whose rectified values the last feature map is, or None where it is not those of the one before.
+
+    Asked of the network itself, on two inputs: a sum that is made outside of layers may stand between the two. The
+    passes are not counted as the user's.
+    """
+    maps = model.feature_maps()[-2:]
+    if len(maps) < 2 or maps[0].shape != maps[1].shape:
+        return None
+    before, last = maps
+    passes = model.passes
+    answer = model.run(Query(layers=(before.name, last.name)), model.from_numpy(two_inputs(model)), None)
+    model.add_passes(passes - model.passes)
+    given, kept = (model.to_numpy(one) for one in answer.activations)
+    # ReLU, or ReLU6: what is cut off above is the largest value there.
+    rectified = np.array_equal(np.clip(given, 0.0, max(kept.max(), 0.0)), kept)
+    return before.name if rectified and (given < 0).any() else None
 
 
 def _is_dense(layer: Layer) -> bool:

@@ -15,8 +15,8 @@ import numpy as np
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.inputs.baselines import width_of
-from ...models.outputs import Link
 from ...models.queries import BATCH
+from ...models.reading.outputs import Link
 from ...parameters import Doc
 from ...registry import Reference
 from ..libraries import XPLIQUE, replaced

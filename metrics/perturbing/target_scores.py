@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...models.outputs import Link
+from ...models.reading.outputs import Link
 
 
 @dataclass(frozen=True)

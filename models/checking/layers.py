@@ -49,12 +49,15 @@ def default_layer(model: Model, x: Tensor) -> Finding:
         )
     axis = "first" if layer.channel_axis == 1 else "last" if layer.channel_axis == -1 else f"axis {layer.channel_axis}"
     channels = layer.shape[model.channel_axis_of(layer) - 1]
-    return Finding(
-        LAYER,
-        "holds",
+    evidence = (
         f"{_called(layer)}, {channels} channels ({axis}; {layer.axis_told_by}) on {_sizes(layer.spatial)}; the last of "
-        f"{len(model.feature_maps())} layers with feature maps.",
+        f"{len(model.feature_maps())} layers with feature maps"
     )
+    if model.unreached:
+        return Finding(
+            LAYER, "doubtful", f"{evidence} that can be reached.", f"{model.unreached[0].upper()}{model.unreached[1:]}."
+        )
+    return Finding(LAYER, "holds", f"{evidence}.")
 
 
 def seen_by_the_head(model: Model, x: Tensor) -> Finding:
@@ -107,21 +110,24 @@ def behind_activation(model: Model, x: Tensor) -> Finding:
     return Finding(ACTIVATION, "holds", f"{layer.name}: {words}.")
 
 
-def warn_of_ways_round(model: Model) -> None:
-    """Warn, once for a model, where part of what the head sees goes round the default layer.
+def warn_of_default_layer(model: Model) -> None:
+    """Warn, once for a model, where there may be a later layer, or what the head sees goes round the default one.
 
     The passes that this takes are not counted as the user's.
     """
 
     def warn() -> bool:
-        before = model.passes
-        finding = Question(HEAD, seen_by_the_head).answer(model, model.from_numpy(two_inputs(model)))
+        before, x = model.passes, model.from_numpy(two_inputs(model))
+        questions = [Question(HEAD, seen_by_the_head)]
+        if model.unreached:
+            questions.insert(0, Question(LAYER, default_layer))
+        for finding in [question.answer(model, x) for question in questions]:
+            if finding.verdict == "doubtful":
+                warnings.warn(f"{model.name}: {finding.sentence}", UserWarning, stacklevel=2)
         model.add_passes(before - model.passes)
-        if finding.verdict == "doubtful":
-            warnings.warn(f"{model.name}: {finding.sentence}", UserWarning, stacklevel=2)
         return True
 
-    model.once("ways round the default layer", warn)
+    model.once("default layer's doubts", warn)
 
 
 def _watched(model: Model, layer: Layer, x: Tensor) -> tuple[Tensor, Tensor, np.ndarray]:

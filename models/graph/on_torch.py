@@ -10,9 +10,9 @@ from torch import fx, nn
 
 from ...errors import BadInput, NotApplicable
 from ..interface import Interface
-from ..outputs import OutputReading
 from ..probes.at_rest import at_rest
-from ..probes.returned import class_scores
+from ..reading.outputs import OutputReading
+from ..reading.returned import class_scores
 from .graph import Back, Graph, GraphBuilder, Network, Work
 from .nodes_on_torch import NodeMaker
 from .tracing_on_torch import traced

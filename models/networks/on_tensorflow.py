@@ -20,13 +20,13 @@ from ..copies.randomised_on_tensorflow import keras_parameter_layers
 from ..gradients import refuse_unconnected
 from ..graph.on_tensorflow import TensorFlowNetwork, tensorflow_network
 from ..interface import ModelOptions
-from ..outputs import Ending
+from ..layers.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..layers.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.attention_on_tensorflow import attention_layers, captured_attention, with_heads
-from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
-from ..probes.channel_axes_on_tensorflow import channel_axes, stated_axis
 from ..probes.keras_layers import (
     ending_function,
     final_layer,
+    giving,
     named_layers,
     named_steps,
     plain_variables,
@@ -37,10 +37,11 @@ from ..probes.keras_layers import (
 )
 from ..probes.reach_on_tensorflow import inner_functions_inlined, operations_of, require_reached, traced_through
 from ..probes.rectifiers_on_tensorflow import reached, rectifier_rule, rectifiers_of
-from ..probes.returned import class_scores, require_real
 from ..probes.state_now_on_tensorflow import state_now
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
-from ..scores import target_score
+from ..reading.outputs import Ending
+from ..reading.returned import class_scores, require_real
+from ..reading.scores import target_score
 
 _BEFORE = "@before_activation"
 """Suffix of a layer's name for what it gives to its own activation."""
@@ -130,7 +131,7 @@ class TensorFlowModel(Model):
             with rectifier_rule(query.rule), ExitStack() as stack:
                 if query.replaced is not None:
                     layer = named_steps(self._running)[query.replaced]
-                    stack.enter_context(replaced_call(layer, partial(_replaced, replacement)))
+                    stack.enter_context(replaced_call(layer, partial(giving, replacement)))
                 kept = stack.enter_context(self._captured(names))
                 attentions = stack.enter_context(captured_attention(query, named_layers(self._running)))
                 logits = self.logits(x)
@@ -358,16 +359,6 @@ class TensorFlowModel(Model):
 
     def state_now(self) -> dict[str, Any]:
         return state_now(self.net)
-
-
-def _replaced(replacement: tf.Tensor, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a layer's call that gives the replacement; earlier calls that give other shapes are left alone."""
-
-    def called(*arguments: Any, **options: Any) -> Any:
-        output = call(*arguments, **options)
-        return tf.cast(replacement, output.dtype) if output.shape[1:] == replacement.shape[1:] else output
-
-    return called
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

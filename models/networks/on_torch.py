@@ -19,21 +19,21 @@ from ..copies.randomised_on_torch import torch_parameter_layers
 from ..gradients import OTHERWISE, refuse_unconnected
 from ..graph.on_torch import TorchNetwork, torch_network
 from ..interface import ModelOptions
+from ..layers.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
+from ..layers.channel_axes_on_torch import ChannelAxes
 from ..normalization import Normalization
-from ..outputs import Ending
 from ..probes.at_rest import at_rest
 from ..probes.attention_on_torch import attention_layers, captured_attention
-from ..probes.channel_axes import BY_OPERATIONS, of_batch, told_by_shape
-from ..probes.channel_axes_on_torch import ChannelAxes
-from ..probes.ending_on_torch import final_layer, without_layer
 from ..probes.operations_on_torch import operations_of
 from ..probes.reach_on_torch import reachable_modules, why_out_of_reach
 from ..probes.rectifiers_on_torch import RectifierRule, rectifiers
-from ..probes.returned import class_scores, require_real
 from ..probes.state_now_on_torch import state_now
 from ..probes.state_on_torch import hidden_tensors, state_bytes
 from ..queries import Answer, AttentionLayer, Computed, Layer, LayerBias, Query, Rectifiers
-from ..scores import target_score
+from ..reading.ending_on_torch import final_layer, without_layer
+from ..reading.outputs import Ending
+from ..reading.returned import class_scores, require_real
+from ..reading.scores import target_score
 from .way_in_on_torch import WayIn, way_in
 
 _LAYOUTS = ("channels_last", "contiguous")

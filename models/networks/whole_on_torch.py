@@ -14,6 +14,7 @@ import torch
 
 from ..base import Model
 from ..probes.at_rest import at_rest
+from ..probes.reach_on_torch import reachable_modules
 from ..probes.rectifiers_on_torch import rectifier_calls
 from ..queries import PassCount
 
@@ -51,7 +52,7 @@ def rectifiers_out_of_sight(model: Model) -> int:
     """Return how many ReLUs and ReLU6 the network computes other than by a ``torch.nn.ReLU`` module."""
     calls: list[None] = []
     with at_rest(model.net), ExitStack() as stack:
-        for module in model.net.modules():
+        for _, module in reachable_modules(model.net):
             if isinstance(module, torch.nn.ReLU):
                 stack.enter_context(module.register_forward_hook(lambda *ignored: calls.append(None)))
         return rectifier_calls(lambda: model.logits(model.blank())) - len(calls)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ..arrays.tensor_float_32 import tensor_float_32
 from .keras_layers import named_layers, plain_variables
 
-_INTEGERS = {1: tf.uint8, 2: tf.int16, 4: tf.int32, 8: tf.int64}
+_INTEGERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.uint64}
 
 
 def state_now(net: keras.Model) -> dict[str, Any]:
@@ -32,7 +32,6 @@ def state_now(net: keras.Model) -> dict[str, Any]:
 
 
 def _sum(value: Any) -> int:
-    """Return the sum of a variable's bits, taken where it lies."""
-    if value.dtype not in (tf.bool, tf.string) and not value.dtype.is_complex:
-        return int(tf.reduce_sum(tf.cast(tf.bitcast(value, _INTEGERS[value.dtype.size]), tf.int64)))
-    return hash(np.asarray(value).tobytes())
+    """Return the sum of a variable's bits."""
+    array = np.ascontiguousarray(value.numpy()).reshape(-1)
+    return int(array.view(_INTEGERS[array.dtype.itemsize]).sum(dtype=np.uint64)) if array.dtype != object else 0

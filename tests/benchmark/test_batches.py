@@ -85,6 +85,7 @@ def test_runs_audits_and_means_hold_to_the_rule(subject: Any, monkeypatch: pytes
     from heatmark.benchmark.audit.units import UnitJob, UnitSpec
     from heatmark.benchmark.store.cell import CellSpec
     from heatmark.benchmark.store.outcomes import Finished
+    from heatmark.benchmark.work import named_models
     from heatmark.benchmark.work import worker as module
     from heatmark.benchmark.work.averages import mean_maps
     from heatmark.benchmark.work.cell import CellJob
@@ -92,6 +93,7 @@ def test_runs_audits_and_means_hold_to_the_rule(subject: Any, monkeypatch: pytes
     from heatmark.benchmark.work.worker import Worker
 
     monkeypatch.setattr(module, "loaded_model", lambda named: subject)
+    monkeypatch.setattr(named_models, "weights_id", lambda name: None)  # "m" is registered nowhere
     method, metric = method_from("input_x_gradient"), metric_from("deletion[steps=4]")
     for names, fit in ((3, False), (4, True)):
         dataset = Labelled((0, 1, 2), tuple("abcd"[:names]))

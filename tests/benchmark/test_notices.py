@@ -27,11 +27,14 @@ def test_heatmarks_own_notices_are_one_plain_line(tmp_path: Path) -> None:
         "logging.getLogger('heatmark.datasets.fetching').info('Fetching %s.', 'mnist')\n"
         "logging.getLogger('another.library').info('chatter')\n"
         "warnings.warn_explicit('It is damaged.', RuntimeWarning, notices.__file__, 1)\n"
+        "from heatmark.errors import Doubt\n"
+        "warnings.warn('net: it is doubtful.', Doubt)\n"
         "warnings.warn('of another', UserWarning)\n"
     )
     lines = printed(code, tmp_path).splitlines()
-    assert lines[:2] == ["heatmark: Fetching mnist.", "heatmark: It is damaged."]
-    assert "UserWarning: of another" in lines[2] and len(lines) == 3
+    told = ["heatmark: Fetching mnist.", "heatmark: It is damaged.", "heatmark: net: it is doubtful."]
+    assert lines[:3] == told
+    assert "UserWarning: of another" in lines[3] and len(lines) == 4
 
 
 NOISY = "import os\nos.write(2, b'I0000 port.cc: on processors and drivers\\n')\n"

@@ -67,7 +67,7 @@ def test_scores_from_stored_curves_are_those_of_a_run(started):
 def test_the_run_goes_on_with_its_own_metrics(started):
     path = started(limit=4)
     hm.score_run(path, "morf[steps=4]")
-    started()  # more samples: the added metric is known for none of the new cells
+    started(force=True)  # more samples: the added metric is known for none of the new cells
     assert hm.score_run(path, "morf[steps=4]").added == ("morf[steps=4]",)
     assert len(RunStore(path).added_scores()) == 1
     assert np.isfinite(list(values(path).values())).all()

@@ -52,7 +52,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"methods": "saliency"}, "efficientnet-lite0 on imagenet-samples", "quick"),
         ({"models": "mynet.py:build", "data": "image-folder:pictures"}, "mynet on pictures", "mynet-pictures"),
         (
-            {"models": "file:nets/net.keras", "data": "image-folder[classes=folders]:in/pictures"},
+            {"models": "file:nets/net.keras[domain=0..255]", "data": "image-folder[classes=folders]:in/pictures"},
             "net on pictures",
             "net-pictures",
         ),
@@ -86,15 +86,13 @@ def test_a_folder_that_holds_another_run_is_refused(start: Start) -> None:
     ):
         with pytest.raises(BadInput, match=r"holds another run, tiny on tiny-pictures\. It differs in .*" + words):
             start(methods, **options)
-    with pytest.raises(BadInput, match="give one of them"):
-        start("counted", add=True, force=True)
     assert contents(first.path) == before
     assert start("random,counted").cached == 2  # the same in another order
 
 
 def test_added_runs_stand_in_one_leaderboard(start: Start, tiny_folder: Path) -> None:
     start("counted")
-    both = start("random", add=True)
+    both = start("random", add=True, force=True)  # forced is only what an examination would stop
     assert (both.expected, both.cached) == (2, 1)
     assert {row.method.id for row in leaderboard(both).tables[0].rows} == {"counted", "random"}
     assert (tiny_folder / "calls").read_text().split() == ["1"]
@@ -129,6 +127,29 @@ def test_a_run_of_an_earlier_version_is_continued(start: Start) -> None:
     path.write_text(json.dumps(record))
     again = start("counted")
     assert again.cached == 1 and again.store.run["name"] == "tiny on tiny-pictures"
+
+
+def test_cells_of_other_samples_are_not_mixed_in(start: Start, tmp_path: Path) -> None:
+    """As an earlier version took the first samples, whatever their classes."""
+    from heatmark.benchmark.store.folder import RunStore
+
+    for name in ("cat", "dog"):
+        (tmp_path / "sorted" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (8, 8), 40 * number).save(tmp_path / "sorted" / name / f"{number}.png")
+    options = {"data": "image-folder:sorted", "limit": 2}
+    found = start("counted", **options)
+    assert sorted(row["sample"][:3] for _, row in found.store.cells()[0].table.iterrows()) == ["cat", "dog"]
+    (spec,) = found.store.expected
+    planned = json.loads((found.path / "plan.json").read_text())
+    planned[0]["spec"]["dataset_revision"] = "of the whole folder"
+    planned[0]["key"] = "0" * 64
+    (found.path / "plan.json").write_text(json.dumps(planned))
+    old = RunStore(found.path).expected[0].key
+    (found.path / "cells" / f"{spec.key}.parquet").rename(found.path / "cells" / f"{old}.parquet")
+    again = start("counted", **options)
+    assert again.cached == 0 and again.complete
+    assert any("finished cells" in note and "done anew" in note for note in again.notes)
 
 
 def test_two_runs_without_a_folder_leave_both_results(start: Start, tmp_path: Path) -> None:

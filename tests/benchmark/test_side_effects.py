@@ -12,6 +12,7 @@ import pytest
 from tiny_runs import PLUGIN
 
 import heatmark as hm
+from heatmark.benchmark.setting.plugins import load_plugins
 from heatmark.benchmark.store.cell import score_column
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput, NetworkChanged
@@ -105,10 +106,21 @@ def test_a_change_of_what_is_not_its_own_is_refused_by_name(framework, named):
         (TORCH if framework == "torch" else KERAS)[named](request)
         return request.x * 1.0
 
-    with pytest.raises(
-        NetworkChanged, match=rf"The method gradient changed what is not its own: .*{named}.*load it anew"
-    ):
+    with pytest.raises(NetworkChanged, match=rf"gradient changed what is not its own: .*{named}.*load it anew"):
         hm.explain(subject, x, method_of(meddling), target=1)
+
+
+def test_evaluate_and_wrappers_watch_too():
+    load_plugins([PLUGIN, MEDDLING])
+    for call in (
+        lambda model, x: hm.evaluate(model, x, methods=["gradient", "meddling[what=weights]"], metrics=["complexity"]),
+        lambda model, x: hm.explain(model, x, "smooth[meddling[what=weights],samples=2]", target=1),
+    ):
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+        subject = wrap(net.eval(), input_shape=(1, 4, 4))
+        with pytest.raises(NetworkChanged, match=r"meddling.* changed what is not its own: the weights '1\.weight'"):
+            call(subject, np.random.default_rng(0).random((2, 1, 4, 4), dtype=np.float32))
 
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])

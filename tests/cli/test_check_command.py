@@ -53,7 +53,7 @@ def test_a_right_network_is_shown_as_a_table() -> None:
 
 def test_the_answers_as_json() -> None:
     found = json.loads(called("small-cnn", "--framework", "torch", "--device", "cpu", "--json").stdout)
-    assert set(found) == {"model", "framework", "inputs", "findings", "forward", "backward", "seconds", "worst"}
+    assert set(found) == {"model", "framework", "inputs", "findings", "seconds", "worst"}
     assert (found["model"], found["framework"], found["worst"]) == ("small-cnn", "torch", "holds")
     for finding in found["findings"]:
         assert set(finding) == {"question", "verdict", "evidence", "remedy"}

@@ -130,6 +130,12 @@ def test_a_selection_is_shown_with_its_values() -> None:
     assert any(row.split()[:3] == ["steps", "5", "50"] for row in text.splitlines())
 
 
+def test_signedness_is_shown_as_the_parameters_say() -> None:
+    names = ("smoothgrad", "smoothgrad[squared]", "smoothgrad[samples=3]", "saliency")
+    found = [json.loads(called("show", "method", name, "--json").stdout)["signed"] for name in names]
+    assert found == ["as the parameters say", False, True, False]
+
+
 def test_a_suite_is_shown() -> None:
     assert json.loads(called("show", "suite", "quick", "--json").stdout)["target"] == "predicted"
 
@@ -192,7 +198,8 @@ def test_a_run_writes_its_leaderboard(tmp_path: Path) -> None:
 
 def test_without_a_terminal_progress_is_plain_lines() -> None:
     result = run_tiny("counted,random", "--limit", "3")
-    lines = [line for line in result.stderr.splitlines() if line.startswith("[")]
+    examined, *lines = [line for line in result.stderr.splitlines() if line.startswith("[")]
+    assert examined.startswith("[1/1] tiny on tiny-pictures · examined · torch: ") and "questions hold" in examined
     assert lines[0].startswith("[1/2] tiny on tiny-pictures") and "done in" in lines[0]
     assert lines[-1].startswith("[2/2]") and "images/s" in lines[-1]
     assert "\x1b" not in result.stderr

@@ -34,7 +34,7 @@ def x(plain: Model) -> np.ndarray:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("cat", "whole class numbers, got <U3"),
+        ("cat", "'cat' is a class's name, but plain has no names"),
         (1.5, "whole class numbers"),
         ([float("nan"), 1.0], "whole class numbers"),
         (True, "whole class numbers, got bool"),

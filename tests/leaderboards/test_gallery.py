@@ -274,5 +274,5 @@ def test_explaining_refuses_what_it_cannot_use_before_loading_a_model(tmp_path, 
         ([], "saliency", "gallery.png", BadInput, "No image"),
     ):
         with pytest.raises(error, match=words):
-            explain_gallery(images, "no such model", methods, tmp_path / out)
+            explain_gallery(images, "no such model", methods, tmp_path / out, frameworks="torch")
     assert not list(tmp_path.glob("gallery*"))

@@ -74,10 +74,18 @@ def test_the_interval_of_hits_and_misses_is_wilsons(hits):
     expected = stats.binomtest(hits, 16).proportion_ci(method="wilson")
     np.testing.assert_allclose([low[0], high[0]], [100 * expected.low, 100 * expected.high], atol=1e-10)
     np.testing.assert_allclose([low[1], high[1]], [100 - 100 * expected.high, 100 - 100 * expected.low], atol=1e-10)
+    assert (low[0] == 0) == (hits == 0) and (high[0] == 100) == (hits == 16)
     # One value between the ends, in any row, and samples are no hits and misses.
     values[1, 3] = 50.0
     _, *ends = mean_intervals(values, np.ones_like(values, dtype=bool), (0.0, 100.0))
     assert (ends[0][0], ends[1][0]) != (low[0], high[0])
+
+
+def test_a_row_without_values_has_no_interval_whatever_the_others_are():
+    values = np.array([[1.0, 0.0], [np.nan, np.nan]])
+    for bounds in ((0.0, 1.0), (0.0, 2.0), (None, None)):
+        mean, low, high = mean_intervals(values, np.isfinite(values), bounds)
+        assert np.isfinite([mean[0], low[0], high[0]]).all() and np.isnan([mean[1], low[1], high[1]]).all()
 
 
 def test_no_interval_goes_beyond_the_range():

@@ -120,7 +120,7 @@ def test_metrics_that_passed_their_audit_are_counted(tmp_path):
     passed, failed = made({}), replace(made({"reactivity": 0.1}), metric=table.metrics[1].id)
     metrics = (replace(table.metrics[0], audit=passed), replace(table.metrics[1], audit=failed))
     text = sentences(replace(board, tables=(replace(table, metrics=metrics),)))
-    assert "1 of 2 metrics passed every question of their audit (" in text
+    assert "1 of 2 metrics passed every question of the audit (" in text
     assert f"{table.metrics[1].id} did not: " in text
 
 

@@ -154,6 +154,29 @@ def test_a_silent_expert_is_told_and_before_its_relu_there_is_none():
         np.testing.assert_allclose(hm.explain(subject, X, "influence_directed", 0)[0], -X[0, 0] / 9, rtol=1e-5)
 
 
+class Shortcut(torch.nn.Module):
+    """A shortcut that is added outside of layers: the convolution before the ReLU is a branch alone."""
+
+    def __init__(self, shortcut):
+        super().__init__()
+        self.branch, self.relu, self.shortcut = torch.nn.Conv2d(2, 2, 1), torch.nn.ReLU6(), shortcut
+        self.dense = torch.nn.Linear(2, 3)
+
+    def forward(self, x):
+        return self.dense(self.relu(self.branch(x) + (x if self.shortcut else 0.0)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("shortcut", "layer"), [(False, "branch"), (True, "relu")])
+def test_the_default_slice_is_before_the_relu_only_where_that_is_the_same_maps(shortcut, layer):
+    torch.manual_seed(3)
+    subject = wrap(Shortcut(shortcut), input_shape=(2, 4, 4))
+    x = native(subject, pictures(3, (4, 4, 2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = hm.explain(subject, x, "influence_directed", [0, 1, 2])
+        np.testing.assert_array_equal(found, hm.explain(subject, x, "influence_directed", [0, 1, 2], layer=layer))
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_units_of_a_dense_layer_may_be_experts(framework):
     """Logits of two hidden units, 3 h0 - h1 and h1, for h = relu(W x): the experts are h0 and h1."""

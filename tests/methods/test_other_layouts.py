@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import heatmark as hm
+from heatmark.benchmark.setting.input_shapes import settle_input_shape
 from heatmark.datasets.arrays import ArrayDataset
+from heatmark.datasets.registry import load_dataset
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.methods.peers.captum_entries import _windows
 from heatmark.methods.peers.wrapping import at_layer
@@ -14,6 +16,7 @@ from heatmark.methods.request import Request
 from heatmark.models.conventions import Conventions
 from heatmark.models.normalization import Normalization
 from heatmark.models.wrap import wrap
+from heatmark.models.zoo.user_models import model_from_text
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -296,3 +299,22 @@ def test_other_libraries_refuse_what_they_would_misread(mixed, series):
     assert _windows(request, window=4, stride=2)["sliding_window_shapes"] == (4, 5)
     with pytest.raises(NotApplicable, match="has no spatial positions"):
         at_layer(request, layer="head")
+
+
+def test_a_file_of_ones_own_may_state_the_layout(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\nimport heatmark as hm\nfrom heatmark.models.catalogue import LoadedNetwork\n"
+        "from heatmark.models.conventions import Conventions\n\n\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.conv = torch.nn.Conv1d(1, 4, 3)\n"
+        "        self.head = torch.nn.Linear(4, 4)\n\n"
+        "    def forward(self, x):\n        return self.head(self.conv(x.transpose(1, 2)).mean(2))\n\n\n"
+        "def build():\n    return LoadedNetwork(Net().eval(), conventions=Conventions(channel_axis=-1))\n"
+    )
+    model = model_from_text(f"{tmp_path / 'net.py'}:build")
+    assert model.channels_stand_first is False and not model.knows_shape
+    series = load_dataset("series")
+    settle_input_shape(model, series.first_readable(), series.framing)
+    assert model.input_shape == (128, 1) and model.channel_axis == -1
+    batch = series.take(3, model)
+    assert hm.explain(model, batch.x, "grad_cam", 0).shape == (3, 128)

@@ -9,7 +9,7 @@ from comparisons import frameworks_agree, same
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
-from heatmark.errors import BadInput, NotApplicable
+from heatmark.errors import BadInput, NetworkFailed, NotApplicable
 from heatmark.methods.contracts import violations
 from heatmark.methods.registry import method_from
 from heatmark.models.architecture.nodes import INPUT, Add, Architecture, Convolution, Dense
@@ -261,7 +261,7 @@ def test_the_network_is_left_as_it_was(transformer, framework):
         raise KeyError("on purpose")
 
     shortcut = model.tokens.heads_of_blocks()[0]
-    with pytest.raises(KeyError, match="on purpose"):
+    with pytest.raises(NetworkFailed, match="on purpose"):
         asked(
             model, native(model, pictures(1)), Query(failing, layer_gradients=True, attention=True, shortcut=shortcut)
         )

@@ -15,7 +15,7 @@ from heatmark.metrics.perturbing.rounding import changes, rounding_of
 from heatmark.metrics.perturbing.target_scores import TargetScores
 from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
-from heatmark.models.scores import target_score
+from heatmark.models.reading.scores import target_score
 
 torch = pytest.importorskip("torch")
 

@@ -17,7 +17,7 @@ from heatmark.benchmark.checking import examine as examine_module
 from heatmark.benchmark.checking.by_name import check_named
 from heatmark.benchmark.checking.examination import Examination
 from heatmark.benchmark.checking.examine import check
-from heatmark.errors import BadInput, NetworkFailed, NotApplicable, Untrusted
+from heatmark.errors import BadInput, Doubt, NetworkFailed, NotApplicable, Untrusted
 from heatmark.models.arrays.operations import Tensor
 from heatmark.models.base import Model
 from heatmark.models.checking import doubts
@@ -79,7 +79,7 @@ def test_an_examination_is_data() -> None:
     assert len(found.frame) == len(found.findings) == len(asked)
     assert "✓ input gradient is the derivative" in repr(found) and found.summary in repr(found)
     assert "<table>" in found._repr_html_() and "&lt;" not in found._repr_html_()
-    assert found.forward > 0 and found.backward > 0
+    assert found.seconds > 0
     with pytest.raises(BadInput, match="damaged"):
         Examination.from_plain({"findings": [{"question": "?"}]})
 
@@ -151,7 +151,7 @@ def test_wrap_warns_of_what_is_doubtful_at_the_users_line(framework: str, doubtf
     architecture = ARCHITECTURES["plain"]()
     net = built(architecture, framework, initial_weights(architecture, 0))
     shape = (3, 12, 12) if framework == "torch" else (12, 12, 3)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(Doubt) as caught:
         model = wrap(net, input_shape=shape, name="mine", device="cpu")
     assert [str(one.message) for one in caught] == ["mine: planted: seen 7 Do so."]
     assert caught[0].filename == __file__

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..outputs import Ending, EndingFunction
+from .outputs import Ending, EndingFunction
 
 _FUNCTIONS: dict[type[nn.Module], EndingFunction] = {
     nn.Softmax: "softmax",
@@ -38,13 +38,15 @@ def final_layer(net: nn.Module, scores: Callable[[], torch.Tensor]) -> Ending | 
 
         return hook
 
+    known = {name: module for name, module in net.named_modules() if _function(module) is not None}
+    if not known:
+        return None
     with ExitStack() as stack:
-        for name, module in net.named_modules():
-            if _function(module) is not None:
-                stack.enter_context(module.register_forward_hook(keep(name)))
+        for name, module in known.items():
+            stack.enter_context(module.register_forward_hook(keep(name)))
         returned = scores()
     for name, outputs in seen.items():
-        function = _function(net.get_submodule(name))
+        function = _function(known[name])
         if len(outputs) == 1 and outputs[0] is returned and function is not None and returned.ndim == 2:
             return Ending(name, function)
     return None

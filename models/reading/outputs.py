@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import BadInput
-from .arrays.operations import Tensor, TensorOperations
-from .conventions import OutputKind
+from ...errors import BadInput
+from ..arrays.operations import Tensor, TensorOperations
+from ..conventions import OutputKind
 
 #: How classes share the probability: they exclude each other, or each logit is the log odds of its own class.
 Link = Literal["softmax", "logistic"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .arrays.operations import Tensor, TensorOperations
+from ..arrays.operations import Tensor, TensorOperations
+from ..queries import ScoreFunction, ScoreKind
 from .outputs import Link
-from .queries import ScoreFunction, ScoreKind
 
 
 def target_score(

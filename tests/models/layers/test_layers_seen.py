@@ -133,6 +133,16 @@ def test_answers_that_do_not_repeat_say_nothing_of_ways():
         def forward(self, x):
             return nn.functional.dropout(self.net(x), 0.5, True)
 
-    model = wrap(Dropped().eval(), input_shape=(3, 12, 12))
+    with pytest.warns(UserWarning, match="answers repeat"):
+        model = wrap(Dropped().eval(), input_shape=(3, 12, 12))
     with pytest.raises(NotApplicable, match="do not repeat"):
         seen_by_the_head(model, model.inputs(X))
+
+
+def test_a_later_layer_out_of_reach_is_told():
+    torch.manual_seed(0)
+    tail = torch.jit.script(nn.Sequential(nn.Conv2d(6, 6, 3), nn.ReLU()))
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), tail, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    model = wrap(net.eval(), input_shape=(3, 12, 12))
+    with pytest.warns(UserWarning, match="1 .*that can be reached. The part '2' of it is compiled by TorchScript"):
+        hm.explain(model, X, "grad_cam", 0)

@@ -59,7 +59,7 @@ def _scales_bytes(scale: float) -> bool:
 
 def _number(node: Any) -> float | None:
     """Return the mean of the constant that an operation of two arguments has besides its tensor; None without one."""
-    arguments = () if node is None else node.arguments.args
+    arguments: tuple[Any, ...] = () if node is None else node.arguments.args
     if len(arguments) != 2 or keras.backend.is_keras_tensor(arguments[1]):
         return None
     return float(np.mean(np.asarray(arguments[1], np.float64)))

@@ -12,8 +12,8 @@ from heatmark.datasets.framing import framed, target_of
 from heatmark.datasets.samples import RawValues, Sample
 from heatmark.errors import BadInput
 from heatmark.models.inputs.baselines import baseline_of
-from heatmark.models.outputs import probabilities_of
 from heatmark.models.random_bank import RandomBank
+from heatmark.models.reading.outputs import probabilities_of
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")

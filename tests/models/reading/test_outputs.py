@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import namedtuple
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,8 +10,8 @@ import pytest
 import heatmark as hm
 from heatmark.errors import BadInput, NotApplicable
 from heatmark.metrics.perturbing.target_scores import TargetScores
-from heatmark.models.outputs import Ending, probabilities_of, read
-from heatmark.models.scores import target_score
+from heatmark.models.reading.outputs import Ending, probabilities_of, read
+from heatmark.models.reading.scores import target_score
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -302,82 +300,6 @@ def test_half_precision_widens_the_tolerance_alone() -> None:
     assert read("net", None, None, near, lambda: 40 * far, 2.0**-7).kind == "logits"
     assert read("net", None, None, 0 * near, lambda: 0 * far, 1e-4).kind == "logits"  # nothing can be told of zeros
     assert read("net", None, Ending("end", "sigmoid"), near[:, :1], lambda: far, 1e-4).link == "logistic"
-
-
-@dataclass
-class ModelOutput:
-    """Like those of transformers."""
-
-    logits: object
-    loss: object = None
-
-
-Pair = namedtuple("Pair", ["logits", "features"])
-STRUCTURES = {
-    "object": lambda z: ModelOutput(z),
-    "namedtuple": lambda z: Pair(z, 2 * z),
-    "logits": lambda z: {"features": 2 * z, "logits": z},
-    "single": lambda z: {"anything": z},
-    "list": lambda z: [z],
-    "none": lambda z: (z, None),
-}
-
-
-@pytest.mark.parametrize("structure", STRUCTURES)
-def test_a_network_may_return_what_holds_one_tensor(structure: str) -> None:
-    made = STRUCTURES[structure]
-    model = in_silence(torch_net(made, inline=True))
-    np.testing.assert_allclose(model.outputs(FEATURES), LOGITS, rtol=1e-5)
-    np.testing.assert_allclose(hm.explain(model, FEATURES, "gradient", 1), np.tile(WEIGHT[:, 1], (5, 1)), rtol=1e-5)
-
-    class Net(keras.Model):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = keras_net("dense linear")
-
-        def call(self, x):
-            return made(self.inner(x))
-
-    if structure != "object":  # Keras itself takes no other objects
-        np.testing.assert_allclose(in_silence(Net()).outputs(FEATURES), LOGITS, rtol=1e-5)
-
-
-def test_several_tensors_are_refused_with_the_way_to_say_which() -> None:
-    with pytest.raises(BadInput, match=r"0: \(.*, 4\).*outputs=lambda o: o\[0\]"):
-        hm.wrap(torch_net(lambda z: (z, z), inline=True), input_shape=(6,))
-    with pytest.raises(BadInput, match=r"outputs=lambda o: o\['class'\]"):
-        hm.wrap(torch_net(lambda z: {"class": z, "box": z}, inline=True), input_shape=(6,))
-    pair = torch_net(lambda z: {"class": z, "box": 2 * z}, inline=True)
-    model = in_silence(pair, outputs=lambda o: o["box"])
-    np.testing.assert_allclose(model.outputs(FEATURES), 2 * LOGITS, rtol=1e-5)
-    with pytest.raises(BadInput, match="returned float, no tensor"):
-        hm.wrap(pair, input_shape=(6,), outputs=lambda o: 1.0)
-    inputs = keras.Input((6,))
-    two = keras.Model(inputs, [keras.layers.Dense(3)(inputs), keras.layers.Dense(2)(inputs)])
-    with pytest.raises(BadInput, match=r"outputs=lambda o: o\[0\]"):
-        hm.wrap(two)
-    assert hm.wrap(two, outputs=lambda o: o[1]).num_classes == 2
-    named = keras.Model(inputs, {"class": keras.layers.Dense(3)(inputs), "box": keras.layers.Dense(2)(inputs)})
-    assert hm.wrap(named, outputs=lambda o: o["class"]).num_classes == 3
-    other = keras.Input((4,))
-    joined = keras.layers.Dense(3)(keras.layers.Concatenate()([inputs, other]))
-    with pytest.raises(BadInput, match=r"takes 2 inputs.*networks of one"):
-        hm.wrap(keras.Model([inputs, other], joined))
-
-
-@pytest.mark.parametrize(
-    "function, message",
-    [
-        (lambda z: z[:, 0], r"shape \(2,\).*o\[:, None\]"),
-        (lambda z: z[:, None], r"shape \(2, 1, 4\).*o\[:, 0\]"),
-        (lambda z: z[:, :, None, None], r"shape \(2, 4, 1, 1\).*make them"),
-        (lambda z: z.argmax(1, keepdim=True), "int64 numbers.*before argmax"),
-        (lambda z: torch.complex(z, z), "complex numbers.*abs"),
-    ],
-)
-def test_other_outputs_are_refused_with_the_remedy(function, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        hm.wrap(torch_net(function, inline=True), input_shape=(6,))
 
 
 @pytest.mark.parametrize("method", ["lrp[epsilon]", "deep_lift[baseline=black]"])
