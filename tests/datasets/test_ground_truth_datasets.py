@@ -243,10 +243,9 @@ def test_networks_use_what_the_masks_mark(name: str, data: str, framework: str) 
         {name: score(model, batch.x, found, metric, batch.y).mean() for name, found in maps.items()}
         for metric in ("deletion[steps=8]", "insertion[steps=8]")
     )
-    # The least of the margins is 0.0858, the series' at deletion, then 0.144. Over three sets of instructions and both
-    # frameworks none moves by 1e-6, so 0.05 leaves room for other versions. Of networks trained anew it would not be
-    # asked: over twelve trainings of the series' network (the same sets, two seeds) that margin was 0.032 to 0.093.
-    assert deleted["oracle"] < deleted["random"] - 0.05 and inserted["oracle"] > inserted["random"] + 0.05
+    # The least of the margins is 0.2643, of the shapes at insertion; that of the series at deletion, 0.0858 where
+    # black stood for absence, is 0.414. Both frameworks agree to four digits, so 0.2 leaves room for other versions.
+    assert deleted["oracle"] < deleted["random"] - 0.2 and inserted["oracle"] > inserted["random"] + 0.2
 
 
 @pytest.mark.slow

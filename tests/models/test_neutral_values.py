@@ -131,6 +131,19 @@ def test_occlusion_of_a_whole_series_leaves_its_neutral_value(framework):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_average_drop_tells_maps_of_a_series_from_noise(framework):
+    """Black is -6 there, so far outside the data that hiding anything with it drops everything."""
+    subject = hm.load_model("cnn-1d", framework, "cpu")
+    x = hm.load_dataset("mnist1d").take(24, subject).x
+    good, noise = (hm.explain(subject, x, method) for method in ("occlusion", "random"))
+    drops = {
+        fill: [np.mean(hm.score(subject, x, maps, f"average_drop[fill={fill}]")) for maps in (good, noise)]
+        for fill in ("neutral", "black")
+    }
+    assert drops["neutral"][0] < 20 and drops["neutral"][1] > 60 and min(drops["black"]) > 80
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_contributions_start_from_the_neutral_value(model, framework):
     plain = model("plain", framework)
     x = native(plain, pictures(2))
