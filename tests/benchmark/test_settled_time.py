@@ -11,7 +11,20 @@ import pytest
 from heatmark.benchmark.work import settled_time
 from heatmark.benchmark.work.settled_time import SettledTime, least_seconds
 
-TWINS = str(Path(__file__).parents[1] / "shared" / "plugins" / "twin_plugin.py")
+TWINS = """
+from heatmark.methods.registry import register_method
+
+def _saliency(request):
+    return request.operations.abs(request.gradient())
+
+def _averaged(request):
+    return sum(request.gradient() for _ in range(12)) / 12
+
+for name in ("early", "late"):
+    register_method(f"one_{name}", family="test", signed=False)(_saliency)
+    register_method(f"many_{name}", family="test", signed=True)(_averaged)
+"""
+"""Methods that do the same work under different names."""
 
 
 class Clock:
@@ -124,9 +137,11 @@ def test_equal_work_costs_equal(
     from heatmark.benchmark.run import run
     from heatmark.leaderboards.board import leaderboard
 
+    twins = tmp_path / "twins.py"
+    twins.write_text(TWINS)
     result = run(
         "quick", models=model, data=data, methods=order.format(work), metrics="average_drop", frameworks=framework,
-        device="cpu", engine="serial", limit=limit, out=tmp_path / "run", plugins=[TWINS], progress=False,
+        device="cpu", engine="serial", limit=limit, out=tmp_path / "run", plugins=[str(twins)], progress=False,
     )  # fmt: skip
     costs = [row.cost.relative for row in leaderboard(result).tables[0].rows]
     assert max(costs) <= 1.15 * min(costs)
