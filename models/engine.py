@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import OutOfMemory
+from ..errors import Doubt, OutOfMemory
 from .arrays.operations import Tensor, TensorOperations
 from .chunk_size import ChunkChoice, ChunkTuner
 from .gradients import OTHERWISE
@@ -169,6 +169,7 @@ class Engine:
         warnings.warn(
             f"All gradients of {self.model.name} ({query.in_words()}) are exactly zero, for all of {rows} inputs: "
             f"{why}. Maps made of them say nothing. {OTHERWISE}",
+            Doubt,
             stacklevel=2,
         )
         return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import NotApplicable
+from ...errors import Doubt, NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
 from ...models.engine import Pairs
@@ -104,6 +104,7 @@ def require_complete(model: Model) -> None:
         warnings.warn(
             f"FullGrad takes {model.name} apart incompletely: {seen}, for activations such as {min(bent)} add "
             "constants of their own, which are in no map.",
+            Doubt,
             stacklevel=2,
         )
         return True
