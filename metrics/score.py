@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, NotApplicable
+from ..models.arrays.operations import Tensor
 from ..models.base import Model
 from ..models.queries import BATCH
 from ..models.wrap import require_model
@@ -91,5 +92,10 @@ def score(
 
 
 def _shifted(explainer: Explainer, first: int) -> Explainer:
-    """Return the explainer for a batch that begins at sample ``first``."""
-    return lambda model, x, target, rows: explainer(model, x, target, rows + first)
+    """Return the explainer for a batch that begins at sample ``first``, which may explain what leaves the domain."""
+
+    def explained(model: Model, x: Tensor, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        with model.any_values():
+            return explainer(model, x, target, rows + first)
+
+    return explained

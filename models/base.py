@@ -40,6 +40,7 @@ class Model(Interface):
         self._fixed_shape = self._shape is not None
         self.when_known: Callable[[Model], None] | None = None  # called once an input has shown the input shape
         self._classes: int | None = None
+        self._any_values = False
 
     # Inputs and targets
 
@@ -86,9 +87,18 @@ class Model(Interface):
                 f"The input has {int((~finite).sum())} NaN or infinite values, in sample(s) {_some(rows)}. "
                 "Remove or repair them first."
             )
-        if self.conventions.domain is not None or self.is_picture:
+        if not self._any_values and (self.conventions.domain is not None or self.is_picture):
             check_domain(self, getattr(x, "dtype", np.asarray(x).dtype), tensor)
         return tensor
+
+    @contextmanager
+    def any_values(self) -> Iterator[None]:
+        """Return a context in which `inputs` takes values outside of the domain, as a sample's neighbours have."""
+        before, self._any_values = self._any_values, True
+        try:
+            yield
+        finally:
+            self._any_values = before
 
     def run(
         self,

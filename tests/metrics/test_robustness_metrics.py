@@ -281,3 +281,17 @@ def test_agreement_with_quantus(metric, theirs, kind, radius):
     found = scored(subject, x, f"{metric}[quantus,samples=20]", "gradient", target)
     assert np.isfinite(found).any()
     np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_neighbours_beyond_the_domain_are_explained_by_ones_own_explainer(model, framework):
+    subject = model("plain", framework)
+    x = native(subject, np.clip(pictures(3), 0, 1).round())  # every neighbour of black or white leaves [0, 1]
+    maps = hm.explain(subject, x, "input_x_gradient", 0)
+    given = hm.score(
+        subject, x, maps, "max_sensitivity", 0,
+        explainer=lambda model, near, target, rows: hm.explain(model, near, "input_x_gradient", target),
+    )  # fmt: skip
+    np.testing.assert_allclose(given, scored(subject, x, "max_sensitivity"), rtol=1e-5)
+    with pytest.raises(hm.HeatmarkError, match="pictures are floats"):
+        hm.explain(subject, x + 0.5, "input_x_gradient", 0)
