@@ -212,7 +212,8 @@ class TensorFlowModel(Model):
                 shift = np.asarray(layer.beta) if layer.center else 0.0
                 found.append(LayerBias(name, called[name], shift - scale * np.asarray(layer.moving_mean)))
             elif getattr(layer, "use_bias", False) and hasattr(layer, "activation") and layer.bias.shape.rank == 1:
-                linear = layer.activation in (None, keras.activations.linear)
+                # What is left out of the last layer is not called, so nothing could be read before it.
+                linear = layer.activation in (None, keras.activations.linear) or name == self.reading.left_out
                 at = name if linear else name + _BEFORE
                 found.append(LayerBias(at, called[name], np.asarray(layer.bias)))
         return tuple(found)

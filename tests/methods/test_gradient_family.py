@@ -82,6 +82,18 @@ def test_fullgrad_sees_biases_before_a_fused_activation(fused):
     np.testing.assert_allclose(total, subject.outputs(x)[[0, 1], [0, 1]], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
+def test_fullgrad_reads_the_bias_of_a_last_layer_whose_activation_is_left_out(ending):
+    inputs = keras.Input((6, 6, 1))
+    hidden = keras.layers.Conv2D(3, 3, activation="relu", bias_initializer="ones")(inputs)
+    outputs = keras.layers.Dense(2, ending, bias_initializer="ones")(keras.layers.Flatten()(hidden))
+    subject = wrap(keras.Model(inputs, outputs))
+    x, target = subject.inputs(pictures(2, (6, 6, 1))), np.array([0, 1])
+    assert np.isfinite(hm.explain(subject, x, "fullgrad", target)).all()
+    logits = subject.outputs_of(subject.as_tensor(x))[[0, 1], target]
+    np.testing.assert_allclose(completeness(subject, x, target), logits, rtol=1e-5, atol=1e-5)
+
+
 def test_fullgrad_cam_tells_classes_apart():
     # Maps x + 1 and x - 2, averaged over 4 positions, then logits (a + b, a - b, -a).
     net = torch.nn.Sequential(
