@@ -109,7 +109,7 @@ def explain_command(
     for line in (*drawn.notes, *in_words(drawn.left_out)):
         typer.echo(line, err=True)
     if drawn.empty:
-        typer.echo("None of the methods has a heatmap here; the picture says why.", err=True)
+        typer.echo("None of the methods has a heatmap here.", err=True)
     say_written([drawn.path])
     if drawn.empty or any(item.failed for item in drawn.left_out):
         raise typer.Exit(FAILED)

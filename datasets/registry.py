@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..definitions import Definition
-from ..errors import BadInput
+from ..errors import BadInput, UnknownName
 from ..parameters import bound
 from ..registry import Reference, Registry
 from ..selection import parse_selection, select
@@ -182,6 +183,11 @@ def _resolved(name: str) -> tuple[DatasetEntry, dict[str, Any]]:
 def _entry(name: str) -> DatasetEntry:
     """Return the entry of a name; a family such as `image-folder:` also answers without its path."""
     known = {entry.name.removesuffix(":"): entry for entry in DATASETS}
+    if name not in known and Path(name).is_dir():
+        raise UnknownName(
+            f"Unknown dataset {name!r}. A folder of pictures of your own is named image-folder:{name}. "
+            "See `heatmark list datasets`."
+        )
     return known.get(name) or DATASETS.get(name)
 
 

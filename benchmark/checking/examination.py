@@ -44,12 +44,12 @@ class Examination:
     def summary(self) -> str:
         """One line: how many questions hold, are doubtful, fail and do not apply."""
         counts = [
-            (self.of("holds"), "hold"),
-            (self.of("doubtful"), "doubtful"),
-            (self.of("fails"), "fail"),
-            (self.of("inapplicable"), "do not apply"),
+            (self.of("holds"), "holds", "hold"),
+            (self.of("doubtful"), "is doubtful", "are doubtful"),
+            (self.of("fails"), "fails", "fail"),
+            (self.of("inapplicable"), "does not apply", "do not apply"),
         ]
-        told = ", ".join(f"{len(found)} {words}" for found, words in counts if found)
+        told = ", ".join(f"{len(found)} {one if len(found) == 1 else more}" for found, one, more in counts if found)
         return f"{self.model} in {self.framework}, asked with {self.inputs}: {told}"
 
     @property

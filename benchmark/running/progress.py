@@ -86,6 +86,17 @@ class Pace:
         return mean * self._left[framework] - sum(min(mean, spent) for spent in elapsed)
 
     @property
+    def _overdue(self) -> bool:
+        """Whether what is being worked on takes longer than what has ended did, so that the time left is a least."""
+        every = [seconds for times in self._times.values() for seconds in times]
+        now = monotonic()
+        known = {name: times or every for name, times in self._times.items()}
+        return any(
+            (times := known[piece.framework]) and now - began > sum(times) / len(times)
+            for piece, began in self._running
+        )
+
+    @property
     def running(self) -> str:
         """What is being worked on, in words."""
         return ", ".join(f"{piece.method} {piece.framework}" for piece, _ in self._running)
@@ -100,8 +111,10 @@ class Pace:
         parts = [f"{rate:.0f} images/s"] if self._all_images else []
         if over:
             parts.append(f"took {timedelta(seconds=round(took))}")
-        elif left is not None:
+        elif left is not None and not self._overdue:
             parts.append(f"{timedelta(seconds=round(left))} left")
+        elif left is not None and left >= 1:
+            parts.append(f"more than {timedelta(seconds=round(left))} left")
         return ", ".join(parts)
 
 

@@ -64,7 +64,8 @@ def settled(store: RunStore, suite: Suite, *, asked: bool, add: bool, force: boo
         If another run is there and neither was said, or the two cannot be joined.
     """
     there = store.run.get("suite")
-    if not isinstance(there, Mapping):
+    # A run that was stopped before its first cell, by a mistake or by its examination, has nothing to lose.
+    if not isinstance(there, Mapping) or store.empty:
         return suite, False
     ignored = () if asked else ("frameworks",)
     differing = [name for name in _differing(there, suite.plain(), (*_JOINED, *_SHARED)) if name not in ignored]

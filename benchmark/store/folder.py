@@ -158,6 +158,12 @@ class RunStore(KeyedStore[CellSpec]):
         write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
 
     @property
+    def empty(self) -> bool:
+        """Whether no cell has come to an end, and no leaderboard was written."""
+        ended = (item for name in ("cells", "failures", "skipped") for item in (self.path / name).glob("*.*"))
+        return next(ended, None) is None and not any((self.path / name).exists() for name in OWN_REPORTS)
+
+    @property
     def expected(self) -> list[CellSpec]:
         """Every cell that the last run's plan holds, in its order."""
         listed = read_json(self.path / "plan.json")

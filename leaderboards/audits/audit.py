@@ -179,6 +179,11 @@ class MetricAudit:
         return tuple(found)
 
     @property
+    def reasons(self) -> tuple[str, ...]:
+        """The same in a few words for each question, without the data."""
+        return tuple(_CAUSES[name] for name, answer in self.answers.items() if answer in {"no", "partly"})
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """Why it has not the mark of one that passed everything: a few words for each question, with the data."""
         found = []

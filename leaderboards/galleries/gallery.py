@@ -21,7 +21,7 @@ from .views import View, views_of
 
 @dataclass(frozen=True)
 class Drawn:
-    """A written gallery: its file, and the methods that are not in it (of ``all`` only; others say so in the file)."""
+    """A written gallery: its file, and what has no heatmap (methods of ``all`` are not in it)."""
 
     path: Path
     left_out: tuple[LeftOut, ...] = ()
@@ -73,9 +73,7 @@ class GalleryPlan:
         NotApplicable
             If there is no map to draw.
         """
-        left_out = self.chosen.left_out
-        if self.chosen.every:
-            left_out += tuple(column for column in maps.values() if isinstance(column, LeftOut))
+        left_out = self.chosen.left_out + tuple(column for column in maps.values() if isinstance(column, LeftOut))
         columns: dict[str, Sequence[np.ndarray | str]] = {}
         signed: dict[str, bool] = {}
         for method, framework in product(self.chosen.methods, self.frameworks):

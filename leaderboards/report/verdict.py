@@ -51,8 +51,10 @@ def _of_table(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     best = next((row for row in placed if not row.method.control), None)
     sentences = [_best(best, placed), _controls(best, placed), _metrics(table), _separable(table, placed)]
     network, warnings = _network(table)
-    if best is not None and any(row.method.control and _level_with(best, row) for row in placed):
-        warnings.insert(0, "A table whose best method is not told apart from a control says nothing about methods.")
+    level, better = _controls_near(best, placed)
+    if level or better:
+        how = "is beaten by a control" if better else "is not told apart from a control"
+        warnings.insert(0, f"A table whose best method {how} says nothing about methods.")
     return tuple(filter(None, [*sentences, network])), tuple(warnings)
 
 
@@ -70,18 +72,40 @@ def _best(best: Row | None, placed: Sequence[Row]) -> str:
 
 
 def _controls(best: Row | None, placed: Sequence[Row]) -> str:
-    """Return whether the best method beats what ignores the network."""
-    controls = [row for row in placed if row.method.control]
-    if best is None or not controls:
-        return "No control was run, so whether the best method beats a picture of nothing is not known." if best else ""
-    level = [row.method.id for row in controls if _level_with(best, row)]
-    better = [row.method.id for row in controls if not _level_with(best, row) and (row.place or 0) < (best.place or 0)]
-    parts = [f"the control {_listed(better)} beats it"] if better else []
-    parts += [f"it is not told apart from the control {_listed(level)}"] if level else []
+    """Return whether the best method beats what ignores the network, and how it stands to the truth."""
+    if best is None:
+        return ""
+    truth = next((_beside_the_truth(best, row) for row in placed if row.method.ceiling), "")
+    controls = [row.method.id for row in placed if row.method.control and not row.method.ceiling]
+    if not controls:
+        floor = "No control was run, so whether the best method beats a picture of nothing is not known."
+        return " ".join(filter(None, [floor, truth]))
+    level, better = _controls_near(best, placed)
+    parts = [f"the control {_listed(better)} beats it"] if len(better) == 1 else []
+    parts = [f"the controls {_listed(better)} beat it"] if len(better) > 1 else parts
+    parts += [f"it is not told apart from the control{'s' * (len(level) > 1)} {_listed(level)}"] if level else []
     if not parts:
-        return f"It beats every control ({_listed([row.method.id for row in controls])})."
-    text = " and ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+        floor = f"It beats every control ({_listed(controls)})."
+    else:
+        text = " and ".join(parts)
+        floor = f"{text[0].upper()}{text[1:]}."
+    return " ".join(filter(None, [floor, truth]))
+
+
+def _controls_near(best: Row | None, placed: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """Return the controls that ignore the network from which the best method is not told apart, and those ahead."""
+    floor = [row for row in placed if row.method.control and not row.method.ceiling] if best is not None else []
+    level = [row.method.id for row in floor if best is not None and _level_with(best, row)]
+    ahead = [row.method.id for row in floor if best is not None and (row.place or 0) < (best.place or 0)]
+    return level, [name for name in ahead if name not in level]
+
+
+def _beside_the_truth(best: Row, oracle: Row) -> str:
+    if _level_with(best, oracle):
+        return "It is not told apart from the oracle, whose map is the truth."
+    if (oracle.place or 0) < (best.place or 0):
+        return "The oracle, whose map is the truth, beats it, as it should."
+    return "It beats the oracle, whose map is the truth: these metrics do not tell the truth here."
 
 
 def _metrics(table: Table) -> str:
@@ -93,8 +117,8 @@ def _metrics(table: Table) -> str:
     if not known:
         return f"No audit of the {counted(len(audits), 'metric')} is known (heatmark audit metrics)."
     passed = sum(audit.mark == PASSED for audit in known)
-    text = f"{passed} of {counted(len(audits), 'metric')} passed every question of the audit"
-    failing = [f"{audit.metric} did not: {', '.join(audit.weak)}" for audit in known if audit.mark != PASSED]
+    text = f"{passed} of {counted(len(audits), 'metric')} passed every question of the audit on all of its data"
+    failing = [f"{audit.metric}: {' and '.join(audit.reasons)}" for audit in known if audit.mark != PASSED]
     text += f" ({'; '.join(failing[:NAMED])}{'; ...' if len(failing) > NAMED else ''})" if failing else ""
     unknown = len(audits) - len(known)
     return text + (f"; {unknown} not audited." if unknown else ".")
@@ -105,12 +129,22 @@ def _separable(table: Table, placed: Sequence[Row]) -> str:
     samples = table.model.samples
     text = f"{counted(samples, 'sample')}"
     least = least_difference(table)
+    if len(placed) > 1 and not _enough(samples, len(placed)):
+        return f"{text}: too few for any of the {len(placed)} rows to be told apart, however large the difference."
     if not math.isfinite(least) or len(placed) < 2:
         return f"{text}: too few to tell methods apart." if len(placed) > 1 else f"{text}."
     if least >= len(placed) - 1:
         return f"{text}: so few that hardly any difference between the {len(placed)} rows can be told."
     size = f"about {decimals(least, 1)}" if least >= 0.1 else "less than 0.1"
     return f"{text}: enough to tell mean ranks apart that differ by {size} (of 1 to {len(placed)})."
+
+
+def _enough(samples: int, rows: int) -> bool:
+    """Return whether a pair can be told apart at all: one that differs in the same direction on every sample.
+
+    Its signed-rank test has the p value 2 / 2**samples, which Holm's correction multiplies by the number of pairs.
+    """
+    return math.comb(rows, 2) * 2.0 ** (1 - samples) <= LEVEL
 
 
 def least_difference(table: Table) -> float:
@@ -147,10 +181,13 @@ def _network(table: Table) -> tuple[str, list[str]]:
     guess, how = _guessing(labels, classes)
     if stats.binom.sf(right - 1, labelled, guess) <= LEVEL:
         return text, []
-    return text, [
-        f"The network is at chance on these samples: {right} of {labelled} right, and {how} gets {percent(guess)}. "
-        "What heatmaps show of such a network is worth little."
-    ]
+    if facts.accuracy <= guess:
+        said = (
+            f"The network is at chance on these samples: {right} of {labelled} right, and {how} gets {percent(guess)}."
+        )
+        return text, [f"{said} What heatmaps show of such a network is worth little."]
+    said = f"So few samples do not tell the network from chance: {right} of {labelled} right, and {how} gets"
+    return text, [f"{said} {percent(guess)}. More samples would show whether there is something to explain."]
 
 
 def _labels(table: Table) -> tuple[Counter[int], int | None]:

@@ -13,6 +13,8 @@ from ..audits.audit import MetricAudit
 from ..statistics.means import UNBOUNDED, Bounds
 
 CONTROL = "control"
+ORACLE = "oracle"
+"""The control that is a ceiling: its map is the truth."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class MethodFacts:
     def control(self) -> bool:
         """Whether the method is a floor or ceiling rather than a contender."""
         return self.family == CONTROL
+
+    @property
+    def ceiling(self) -> bool:
+        """Whether it is the control that knows the truth."""
+        return self.control and self.id.partition("[")[0] == ORACLE
 
     @property
     def label(self) -> str:

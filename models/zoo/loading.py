@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ...errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
 from ..architecture.weights_file import load_metadata
@@ -149,6 +150,8 @@ def _own_form(name: str) -> str:
     """Return how a network of one's own is named, where ``name`` looks like an attempt at that; else nothing."""
     if name.endswith(".py"):
         return f" Name the function in it that returns the network: {name}:build."
+    if Path(f"{name}.py").is_file():
+        return f" A network of {name}.py is named by the function in it that returns it: {name}.py:build."
     if name.endswith((".keras", ".h5", ".hdf5")):
         return f" A saved Keras model is named file:{name}."
     if ":" in name or name.endswith((".pt", ".pth", ".ckpt", ".safetensors")):

@@ -63,6 +63,23 @@ def test_time_left_is_each_frameworks_mean_times_its_cells(clock: Any, side_by_s
     assert pace.seconds_left() == pytest.approx(max(left - 4.0, 10.0 if side_by_side else 0.0))
 
 
+def test_a_cell_that_takes_longer_than_the_others_leaves_a_least_or_no_time(clock: Any) -> None:
+    pace = Pace(JOBS[:2], False)
+    pace.hear(Started(JOBS[0]))
+    pace.hear(Ended(JOBS[0], DONE, 4.0))
+    pace.hear(Started(JOBS[1]))
+    clock(3.0)
+    assert pace.text == "0:00:01 left"
+    clock(60.0)  # the last one: how much longer is not known
+    assert pace.text == ""
+    pace = Pace([*JOBS[:2], JOBS[0]], False)
+    pace.hear(Started(JOBS[0]))
+    pace.hear(Ended(JOBS[0], DONE, 4.0))
+    pace.hear(Started(JOBS[1]))
+    clock(60.0)
+    assert pace.text == "more than 0:00:04 left"
+
+
 def test_the_rate_is_that_of_the_last_seconds(clock: Any) -> None:
     pace = Pace(JOBS, True)
     clock(5.0)

@@ -90,6 +90,15 @@ def test_a_folder_that_holds_another_run_is_refused(start: Start) -> None:
     assert start("random,counted").cached == 2  # the same in another order
 
 
+def test_a_run_that_was_stopped_before_its_first_cell_has_nothing_to_lose(start: Start, stopping: Any) -> None:
+    stopping("random")
+    with pytest.raises(Interrupted):
+        start("random", limit=3)
+    assert start("counted").expected == 1  # neither --add nor --force is asked for
+    with pytest.raises(BadInput, match="holds another run"):
+        start("random", limit=3)
+
+
 def test_added_runs_stand_in_one_leaderboard(start: Start, tiny_folder: Path) -> None:
     start("counted")
     both = start("random", add=True, force=True)  # forced is only what an examination would stop

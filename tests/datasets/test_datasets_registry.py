@@ -83,6 +83,15 @@ def test_wrong_names_and_options(name, options, error, message):
         load_dataset(name, **options)
 
 
+def test_a_folder_is_named_by_how_it_is_given(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName, match="is named image-folder:pictures"):
+        load_dataset("pictures")
+    with pytest.raises(UnknownName, match=r"Unknown dataset 'picture'\. See"):
+        load_dataset("picture")
+
+
 def test_a_dataset_passes_through():
     data = ArrayDataset("mine", np.zeros((2, 3, 1), np.float32))
     assert load_dataset(data) is data

@@ -55,7 +55,36 @@ def test_ties_are_named_and_a_control_among_them_is_a_warning(tmp_path):
 
 def test_a_control_that_wins_is_said_to(tmp_path):
     made_run(tmp_path, {"random": THREE["good"], "a": THREE["fair"], "b": THREE["random"]})
-    assert "The control random beats it." in sentences(leaderboard(tmp_path))
+    board = leaderboard(tmp_path)
+    assert "The control random beats it." in sentences(board)
+    assert "is beaten by a control says nothing about methods" in verdicts(board)[0].warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("oracle", "words"),
+    [
+        ("good", "The oracle, whose map is the truth, beats it, as it should."),
+        ("random", "It beats the oracle, whose map is the truth: these metrics do not tell the truth here."),
+    ],
+)
+def test_the_oracle_is_a_ceiling_and_no_control_to_beat(tmp_path, monkeypatch, oracle, words):
+    monkeypatch.setattr("made_runs.CONTROLS", ("random", "oracle"))
+    levels = {"oracle": THREE[oracle], "a": THREE["fair"]}
+    made_run(tmp_path / "alone", levels)
+    text = sentences(leaderboard(tmp_path / "alone"))
+    assert f"No control was run, so whether the best method beats a picture of nothing is not known. {words}" in text
+    assert not any("says nothing" in warning for warning in verdicts(leaderboard(tmp_path / "alone"))[0].warnings)
+    made_run(tmp_path / "both", {**levels, "random": spaced(0.9, 0.05)})
+    text = sentences(leaderboard(tmp_path / "both"))
+    assert f"It beats every control (random). {words}" in text
+
+
+def test_a_method_level_with_the_oracle_is_no_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("made_runs.CONTROLS", ("oracle",))
+    made_run(tmp_path, {name: spaced(0.3, 0.6, noise=0.1, seed=seed) for seed, name in enumerate(("a", "oracle"))})
+    (verdict,) = verdicts(leaderboard(tmp_path))
+    assert "It is not told apart from the oracle, whose map is the truth." in " ".join(verdict.sentences)
+    assert not any("says nothing" in warning for warning in verdict.warnings)
 
 
 def test_without_controls_or_methods(tmp_path):
@@ -101,6 +130,7 @@ def test_the_least_difference_is_that_of_an_interval_over_samples(tmp_path):
         ([0] * 10 + [1] * 2, [0] * 12, 2, "10 of 12 right, and always saying the commonest label gets 83.3 %"),
         (list(range(12)), [0, 1, *[5] * 10], 1000, None),  # two of a thousand classes is no chance
         (list(range(12)), [20] * 12, 1000, "guessing among 1000 classes gets 0.1 %"),
+        ([0, 1, 2] * 4, [0, 1, 2] + [0] * 9, 3, "few samples do not tell the network from chance: 6 of 12 right"),
         ([1] * 12, [1] * 12, 3, "All samples have the same label"),
     ],
 )
@@ -120,8 +150,8 @@ def test_metrics_that_passed_their_audit_are_counted(tmp_path):
     passed, failed = made({}), replace(made({"reactivity": 0.1}), metric=table.metrics[1].id)
     metrics = (replace(table.metrics[0], audit=passed), replace(table.metrics[1], audit=failed))
     text = sentences(replace(board, tables=(replace(table, metrics=metrics),)))
-    assert "1 of 2 metrics passed every question of the audit (" in text
-    assert f"{table.metrics[1].id} did not: " in text
+    assert "1 of 2 metrics passed every question of the audit on all of its data (" in text
+    assert f"{table.metrics[1].id}: noise scores as well as maps)" in text
 
 
 def test_the_verdict_stands_before_every_table(tmp_path):
@@ -138,3 +168,17 @@ def test_the_verdict_stands_before_every_table(tmp_path):
         (html_report(board), "<table"),
     ):
         assert text.index(first.split(":")[0]) < text.index(table)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rows", "enough"), [(6, 2, True), (6, 3, False), (7, 3, True), (6, 4, False), (5, 2, False)]
+)
+def test_few_samples_tell_nothing_apart_however_large_the_difference(tmp_path, samples, rows, enough):
+    """SciPy's signed-rank test of a pair that never changes its order, times the pairs, as Holm begins."""
+    names = ["a", "b", "c", "d"][:rows]
+    least = stats.wilcoxon(np.arange(1.0, samples + 1), method="exact").pvalue * rows * (rows - 1) / 2
+    assert (least <= 0.05) == enough
+    made_run(tmp_path, {name: spaced(0.2 * (place + 1), 0.1 * place)[:, :samples] for place, name in enumerate(names)})
+    text = sentences(leaderboard(tmp_path))
+    told = f"{samples} samples: too few for any of the {rows} rows to be told apart, however large the difference."
+    assert (told in text) != enough

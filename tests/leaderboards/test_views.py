@@ -231,7 +231,7 @@ def test_all_names_every_registered_method_and_says_what_is_left_out(few_methods
 
 
 def test_all_leaves_out_what_does_not_apply_or_fails_and_draws_the_rest(few_methods, tiny_models, photograph, tmp_path):
-    drawn = explain_gallery(photograph, "tiny", "all", tmp_path / "all.png")
+    drawn = explain_gallery(photograph, "small-cnn", "all", tmp_path / "all.png")
     assert Image.open(drawn.path).format == "PNG"
     found = {item.method: (item.reason, item.failed) for item in drawn.left_out}
     assert found["moon"] == ("not applicable: it needs the moon", False)
@@ -240,9 +240,11 @@ def test_all_leaves_out_what_does_not_apply_or_fails_and_draws_the_rest(few_meth
 
 
 def test_a_method_named_by_itself_is_not_silently_left_out(few_methods, tiny_models, photograph, tmp_path):
-    assert explain_gallery(photograph, "tiny", "moon", tmp_path / "moon.png").left_out == ()
+    drawn = explain_gallery(photograph, "small-cnn", "moon", tmp_path / "moon.png")
+    assert {(item.method, item.reason) for item in drawn.left_out} == {("moon", "not applicable: it needs the moon")}
+    assert drawn.empty
     with pytest.raises(ZeroDivisionError):
-        explain_gallery(photograph, "tiny", "broken", tmp_path / "broken.png")
+        explain_gallery(photograph, "small-cnn", "broken", tmp_path / "broken.png")
     assert not (tmp_path / "broken.png").exists()
 
 
@@ -263,12 +265,13 @@ def test_progress_says_which_method_is_at_work(few_methods, tiny_models, photogr
     from heatmark.datasets import progress
 
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
-    explain_gallery(photograph, "tiny", "input,constant", tmp_path / "g.png", progress=True)
+    explain_gallery(photograph, "small-cnn", "input,constant", tmp_path / "g.png", progress=True)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1].startswith("Explaining with tiny: 0/2 heatmaps") and lines[1].endswith("working on input")
-    assert any(line.startswith("Explaining with tiny: 1/2") and line.endswith("working on constant") for line in lines)
-    assert lines[-1].startswith("Explaining with tiny: 2/2") and "working" not in lines[-1]
-    explain_gallery(photograph, "tiny", "input", tmp_path / "g.png")
+    assert lines[1].startswith("Explaining with small-cnn: 0/2 heatmaps") and lines[1].endswith("working on input")
+    halfway = next(line for line in lines if line.startswith("Explaining with small-cnn: 1/2"))
+    assert halfway.endswith("working on constant")
+    assert lines[-1].startswith("Explaining with small-cnn: 2/2") and "working" not in lines[-1]
+    explain_gallery(photograph, "small-cnn", "input", tmp_path / "g.png")
     assert capsys.readouterr().err == ""
 
 
@@ -280,7 +283,7 @@ def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photog
         explained, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
     )
     for target in range(4):
-        explain_gallery(photograph, "tiny", "gradient", tmp_path / "g.png", target=target)
+        explain_gallery(photograph, "small-cnn", "gradient", tmp_path / "g.png", target=target)
     said = [title.split("\n")[1:] for title in titles]
     (top,) = [number for number, lines in enumerate(said) if len(lines) == 1]
     other = (top + 1) % 4

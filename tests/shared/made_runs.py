@@ -108,7 +108,11 @@ def provenance(spec):
 def made_run(folder, scores, missing=(), failed=(), skipped=(), frameworks=("torch",), seed=0):
     """Make a run; ``scores`` maps a method to (metrics, samples)."""
     store = RunStore.prepared(folder)
-    specs = [specification(method, framework) for framework in frameworks for method in scores]
+    specs = [
+        specification(method, framework, last=len(values[0]))
+        for framework in frameworks
+        for method, values in scores.items()
+    ]
     store.begin({"suite": {"name": "made", "seeds": [0]}, "seed": 0, "created": "today", "version": "0.1.0"}, specs)
     picture = np.full((8, 8, 3), 128, np.uint8)
     for spec in specs:

@@ -377,6 +377,13 @@ def test_a_file_instead_of_a_name_is_told_how_to_be_named(name: str, message: st
         load_model(name)
 
 
+def test_a_module_without_its_function_is_told_how_to_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mynet.py").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName, match=r"returns it: mynet\.py:build"):
+        load_model("mynet")
+
+
 def test_a_misspelt_family_is_suggested() -> None:
     with pytest.raises(BadInput, match="Did you mean 'torchvision:'"):
         model_from_text("torchvison:resnet18")
