@@ -33,7 +33,7 @@ def settle_input_shape(model: Model, sample: Sample, framing: Framing) -> None:
         If the network takes none of these shapes; the message says how it can say which it takes.
     """
     shapes = _shapes(model, sample, framing)
-    reasons = []
+    errors: list[BadInput] = []
     for shape in shapes:
         try:
             model.inputs(np.full((1, *shape), model.domain[0], np.float32))
@@ -41,10 +41,13 @@ def settle_input_shape(model: Model, sample: Sample, framing: Framing) -> None:
         except NotApplicable:
             raise
         except BadInput as error:
-            reasons.append(_in_one_line(error.__cause__ or error))
-    tried = " or ".join(str(shape) for shape in shapes)
+            errors.append(error)
+    # Without a framework's error behind it, it is what the network returns that cannot be used.
+    if answered := next((error for error in errors if error.__cause__ is None), None):
+        raise answered
+    tried, reason = " or ".join(str(shape) for shape in shapes), _in_one_line(errors[0].__cause__ or errors[0])
     raise BadInput(
-        f"{model.name} does not say which inputs it takes, and it does not take {tried} ({reasons[0]}). To say it, "
+        f"{model.name} does not say which inputs it takes, and it does not take {tried} ({reason}). To say it, "
         f"{HOW_TO_STATE_IT[model.framework]}."
     )
 

@@ -21,7 +21,7 @@ def warn_of_doubts(model: Model) -> None:
         if question.cheap:
             finding = question.answer(model, x)
             if finding.verdict in ("doubtful", "fails"):
-                warnings.warn(f"{model.name}: {finding.sentence}", Doubt, stacklevel=_callers_level())
+                warnings.warn(f"{model.name}: {finding.sign} {finding.sentence}", Doubt, stacklevel=_callers_level())
     model.add_passes(before - model.passes)
 
 

@@ -164,3 +164,19 @@ def test_what_tensorflow_writes_is_held_back_whoever_imports_it(tmp_path: Path) 
     (tmp_path / "tensorflow" / "__init__.py").write_text(noisy + "raise ImportError('no driver')\n")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 1 and "port.cc" in done.stderr and "ImportError: no driver" in done.stderr
+
+
+def test_what_a_network_returns_is_not_laid_on_its_inputs() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Named(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = pooled_torch(3)
+
+        def forward(self, x: Any) -> Any:
+            return {"a": self.net(x), "b": self.net(x)}
+
+    with pytest.raises(BadInput, match=r"returns dict .*hm\.wrap\(net, outputs=") as caught:
+        settled(Named(), sample(3, 300, 240))
+    assert "does not take" not in str(caught.value)

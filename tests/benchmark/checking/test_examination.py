@@ -153,7 +153,7 @@ def test_wrap_warns_of_what_is_doubtful_at_the_users_line(framework: str, doubtf
     shape = (3, 12, 12) if framework == "torch" else (12, 12, 3)
     with pytest.warns(Doubt) as caught:
         model = wrap(net, input_shape=shape, name="mine", device="cpu")
-    assert [str(one.message) for one in caught] == ["mine: planted: seen 7 Do so."]
+    assert [str(one.message) for one in caught] == ["mine: ! planted: seen 7 Do so."]
     assert caught[0].filename == __file__
     assert (model.passes.forward, model.passes.backward) == (0, 0)
 
