@@ -29,6 +29,7 @@ from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
 from .queries import Answer, Layer, PassCount, Query
 from .reading.class_names import class_numbers
+from .reading.given import given_array
 from .reading.outputs import TOLERANCES, OutputReading, read
 
 
@@ -69,10 +70,12 @@ class Model(Interface):
         Raises
         ------
         BadInput
-            For a wrong layout or shape, an empty batch, NaN and infinite values, with where they are; and for values
-            outside of the domain, or whole numbers in its place, where the domain is stated or the inputs are pictures.
+            For what is no array, a wrong layout or shape, an empty batch, NaN and infinite values, with where they are;
+            and for values outside of the domain, or whole numbers in its place, where the domain is stated or the
+            inputs are pictures.
         """
-        shape = tuple(int(size) for size in np.shape(x))
+        x = given_array(x, self.framework)
+        shape = tuple(int(size) for size in x.shape)
         if not self._fixed_shape and len(shape) > 1 and shape[1:] != self._shape:
             self._adopt(shape[1:])
         if len(shape) != len(self.input_shape) + 1 or shape[1:] != self.input_shape:
@@ -88,7 +91,7 @@ class Model(Interface):
                 "Remove or repair them first."
             )
         if not self._any_values and (self.conventions.domain is not None or self.is_picture):
-            check_domain(self, getattr(x, "dtype", np.asarray(x).dtype), tensor)
+            check_domain(self, x.dtype, tensor)
         return tensor
 
     @contextmanager

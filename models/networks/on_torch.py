@@ -104,7 +104,8 @@ class TorchModel(Model):
 
     def as_tensor(self, x: Any) -> torch.Tensor:
         if isinstance(x, torch.Tensor):
-            return x.detach().to(self._torch_device, torch.float32, copy=True)
+            with torch.inference_mode(False):  # gradients may be taken at it, wherever it comes from
+                return x.detach().to_dense().to(self._torch_device, torch.float32, copy=True)
         tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
         return tensor
 
@@ -138,8 +139,8 @@ class TorchModel(Model):
         target: torch.Tensor | None,
         replacement: torch.Tensor | None,
     ) -> Answer:
-        x = _laid_out(x, layout)
-        with at_rest(self.net), ExitStack() as stack:
+        with torch.inference_mode(False), at_rest(self.net), ExitStack() as stack:
+            x = _laid_out(x.clone() if x.is_inference() else x, layout)
             # Not inference mode: what the network keeps of a pass (a cached table) must serve later gradients.
             stack.enter_context(torch.set_grad_enabled(query.backward))
             if query.input_gradient:
