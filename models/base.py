@@ -29,6 +29,7 @@ from .probes.class_scores import far_scores, near_scores
 from .probes.domain import check_domain
 from .queries import Answer, Layer, PassCount, Query
 from .reading.class_names import class_numbers
+from .reading.given import given_array
 from .reading.outputs import TOLERANCES, OutputReading, read
 
 
@@ -69,10 +70,12 @@ class Model(Interface):
         Raises
         ------
         BadInput
-            For a wrong layout or shape, an empty batch, NaN and infinite values, with where they are; and for values
-            outside of the domain, or whole numbers in its place, where the domain is stated or the inputs are pictures.
+            For what is no array, a wrong layout or shape, an empty batch, NaN and infinite values, with where they are;
+            and for values outside of the domain, or whole numbers in its place, where the domain is stated or the
+            inputs are pictures.
         """
-        shape = tuple(int(size) for size in np.shape(x))
+        x = given_array(x, self.framework)
+        shape = tuple(int(size) for size in x.shape)
         if not self._fixed_shape and len(shape) > 1 and shape[1:] != self._shape:
             self._adopt(shape[1:])
         if len(shape) != len(self.input_shape) + 1 or shape[1:] != self.input_shape:
@@ -88,7 +91,7 @@ class Model(Interface):
                 "Remove or repair them first."
             )
         if not self._any_values and (self.conventions.domain is not None or self.is_picture):
-            check_domain(self, getattr(x, "dtype", np.asarray(x).dtype), tensor)
+            check_domain(self, x.dtype, tensor)
         return tensor
 
     @contextmanager
@@ -120,20 +123,21 @@ class Model(Interface):
         """
         if query.rule is not None and (reason := self.why_no_rule()) is not None:
             raise NotApplicable(f"The {query.rule} backward pass has no meaning: {reason}.")
-        try:
+        with self.failures_told(query.in_words()):
             return self._answer(query, x, target, layout, replacement)
+
+    @contextmanager
+    def failures_told(self, asked: str) -> Iterator[None]:
+        """See `Insides.failures_told`."""
+        try:
+            yield
         except Exception as error:
             if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
                 raise
-            raise self.failure(query, x, error) from error
-
-    def failure(self, query: Query, x: Tensor, error: BaseException) -> NetworkFailed:
-        """Return what to raise where the network raised an error of its own or its framework's."""
-        shape = tuple(int(size) for size in x.shape[1:])
-        return NetworkFailed(
-            f"{self.name} ({self.framework}) failed on inputs of shape {shape} when it was asked for "
-            f"{query.in_words()}: {type(error).__name__}: {str(error).strip() or 'no message'}"
-        )
+            raise NetworkFailed(
+                f"{self.name} ({self.framework}) failed on inputs of shape {self.input_shape} when it was asked for "
+                f"{asked}: {type(error).__name__}: {str(error).strip() or 'no message'}"
+            ) from error
 
     @abstractmethod
     def _answer(
@@ -181,15 +185,11 @@ class Model(Interface):
         self.conventions.require_axes(self.input_shape)
         first, ending = self.reading.told == "not yet", None
         start = self.from_unit(np.random.default_rng(0).random((2, *self.input_shape), dtype=np.float32))
-        try:
+        with self.failures_told(Query().in_words()):
             self.settle(self.from_numpy(start))
             if first and (ending := self.find_ending()) is not None and ending.is_left_out(self.conventions.output):
                 self.reading = OutputReading(left_out=ending.name)
             scores = near_scores(self)
-        except Exception as error:
-            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
-                raise
-            raise self.failure(Query(), self.from_numpy(start), error) from error
         self._classes = classes = int(scores.shape[1])
         if num_classes is not None and classes != num_classes:
             raise BadInput(f"{self.name} has {classes} outputs, but num_classes={num_classes} was given.")

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import Doubt, OutOfMemory
+from ..errors import Doubt, NetworkFailed, OutOfMemory
 from .arrays.operations import Tensor, TensorOperations
 from .chunk_size import ChunkChoice, ChunkTuner
 from .gradients import OTHERWISE
@@ -164,7 +164,11 @@ class Engine:
         return gradient is not None and not bool(operations.to_numpy(operations.max(operations.abs(gradient))))
 
     def _warn_of_zeros(self, query: Query, rows: int) -> bool:
-        steps = sorted({one.name for one in self.model.computed() if one.name.lower().strip("_") in _STEPS})
+        try:
+            computed = self.model.computed()
+        except NetworkFailed:  # it fails for the one row that looking asks for; the gradients stand all the same
+            computed = ()
+        steps = sorted({one.name for one in computed if one.name.lower().strip("_") in _STEPS})
         why = f"it computes {', '.join(steps)}" if steps else "it is saturated, or rounds, or the class depends on none"
         warnings.warn(
             f"All gradients of {self.model.name} ({query.in_words()}) are exactly zero, for all of {rows} inputs: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from .queries import AttentionLayer, Computed, Layer, LayerBias, Rectifiers
@@ -21,9 +22,23 @@ class Insides(ABC):
     def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
         """Return what ``find`` gives, worked out once for this network, preprocessing and input shape."""
 
+    @abstractmethod
+    def failures_told(self, asked: str) -> AbstractContextManager[None]:
+        """Return a context that raises NetworkFailed, with what was asked for, for whatever the network raises in it.
+
+        What heatmark says itself, and a lack of memory, pass as they are.
+        """
+
+    def _looked_for(self, what: str, find: Callable[[], Found]) -> Found:
+        def told() -> Found:
+            with self.failures_told(f"its {what}"):
+                return find()
+
+        return self.once(what, told)
+
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order in which their outputs are last computed."""
-        return self.once("layers", self._find_layers)
+        return self._looked_for("layers", self._find_layers)
 
     @abstractmethod
     def biases(self) -> tuple[LayerBias, ...]:
@@ -31,7 +46,7 @@ class Insides(ABC):
 
     def computed(self) -> tuple[Computed, ...]:
         """Return the operations that the network computes for one input, its preprocessing among them."""
-        return self.once("computed", self._find_computed)
+        return self._looked_for("operations", self._find_computed)
 
     @property
     def unreached(self) -> str:
@@ -40,7 +55,7 @@ class Insides(ABC):
 
     def rectifiers(self) -> Rectifiers:
         """Return how many ReLUs and ReLU6 the network computes, and how many of them a backward rule reaches."""
-        return self.once("rectifiers", self._find_rectifiers)
+        return self._looked_for("ReLUs", self._find_rectifiers)
 
     def has_rectifiers(self) -> bool:
         """Return whether the network computes any ReLU or ReLU6."""
@@ -57,7 +72,7 @@ class Insides(ABC):
 
     def attentions(self) -> tuple[AttentionLayer, ...]:
         """Return the places where tokens attend to tokens, in the order in which they are computed."""
-        return self.once("attentions", self._find_attentions)
+        return self._looked_for("attention", self._find_attentions)
 
     def has_attention(self) -> bool:
         """Return whether the network computes any attention of tokens to tokens."""

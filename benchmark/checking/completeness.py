@@ -15,7 +15,7 @@ from ...methods.explain import explain
 from ...methods.gradient.fullgrad import activations_that_add, completeness
 from ...methods.propagation.lrp import relevance_and_absorbed
 from ...methods.propagation.lrp_rules import Rules
-from ...methods.propagation.passes import at_target, evaluated, run
+from ...methods.propagation.passes import evaluated, run
 from ...methods.registry import method_from
 from ...methods.request import Request
 from ...models.arrays.operations import Tensor
@@ -92,14 +92,50 @@ def _along(
 
 
 @dataclass(frozen=True)
-class GraphLogit:
-    """The target's logit as the graph computes it that relevance is propagated on."""
+class GraphLogits:
+    """The logits as the graph computes them that relevance is propagated on."""
 
     def __call__(self, network: Network, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Return the logit (m,)."""
-        x, target = tensors
-        logits = evaluated(network, x)[network.graph.output].output
-        return (network.operations.sum(at_target(network.operations, logits, target), axis=1),)
+        """Return the logits (m, classes)."""
+        return (evaluated(network, tensors[0])[network.graph.output].output,)
+
+
+@dataclass(frozen=True)
+class ByGraph:
+    """What the graph that relevance is propagated on gives, compared with what the network gives."""
+
+    logits: np.ndarray
+    """The class's logits (m,) by the graph, float64, in float32 whatever the network computes in."""
+    scale: float
+    """The largest absolute logit of any class."""
+    apart: float
+    """How far the graph's logits are from the network's, as a share of the largest."""
+
+    def fails(self, title: str) -> Finding:
+        """Return the finding for a graph that is not the network."""
+        return Finding(
+            title,
+            "fails",
+            f"the graph that relevance is propagated on gives logits of up to {self.scale:.4g} that differ from the "
+            f"network's by {self.apart:.1%} of that.",
+            "Do not use lrp, deep_lift and excitation_backprop on this network, and report it to heatmark: something "
+            "that it computes was not seen.",
+        )
+
+
+def _by_graph(model: Model, points: np.ndarray, target: np.ndarray) -> ByGraph:
+    """Return the graph's logits for raw inputs (m, *input_shape).
+
+    Relevance starts before a final log-softmax; to compare them, it is put back.
+    """
+    x = model.from_numpy(np.asarray(points, np.float32))
+    (told,) = run(Request(model, x, np.repeat(target, len(points))), GraphLogits(), name="graph")
+    graph, logits = np.asarray(model.to_numpy(told), np.float64), np.asarray(model.outputs_of(x), np.float64)
+    scale, ended = float(np.abs(graph).max()), graph
+    if graph.shape[1] > 1 and np.abs(np.logaddexp.reduce(logits, axis=1)).max() <= EXACT * np.abs(logits).max():
+        ended = graph - np.logaddexp.reduce(graph, axis=1, keepdims=True)
+    apart = np.abs(ended - logits).max() / max(scale, float(np.abs(logits).max()))
+    return ByGraph(graph[:, int(target[0])], scale, float(apart))
 
 
 def relevance(model: Model, x: Tensor) -> Finding:
@@ -108,18 +144,10 @@ def relevance(model: Model, x: Tensor) -> Finding:
         raise NotApplicable(reason)
     target = _predicted(model, x)
     request = Request(model, x[:1], target)
-    logit = float(_logits(model, np.asarray(model.to_numpy(x[:1])), target)[0])
-    (told,) = run(request, GraphLogit(), name="graph")
-    graph = float(model.to_numpy(told)[0])
-    scale = max(abs(logit), float(np.abs(model.outputs_of(x[:1])).max()))
-    if abs(graph - logit) > EXACT * scale:
-        return Finding(
-            LRP,
-            "fails",
-            f"the graph that relevance is propagated on gives a logit of {graph:.4g}, the network one of {logit:.4g}.",
-            "Do not use lrp, deep_lift and excitation_backprop on this network, and report it to heatmark: something "
-            "that it computes was not seen.",
-        )
+    told = _by_graph(model, model.to_numpy(x[:1]), target)
+    logit, scale = float(told.logits[0]), told.scale
+    if told.apart > max(EXACT, model.resolution):
+        return told.fails(LRP)
     found, absorbed = relevance_and_absorbed(request, Rules())
     shares = np.asarray(model.to_numpy(found), np.float64)
     kept, lost = float(shares.sum()), float(model.to_numpy(absorbed)[0])
@@ -133,12 +161,13 @@ def deep_lift(model: Model, x: Tensor) -> Finding:
         raise NotApplicable(reason)
     target = _predicted(model, x)
     starts, point = _ends(model, x, target, "deep_lift")
-    logits = _logits(model, np.concatenate([starts, point]), target)
-    difference = float(logits[-1] - logits[:-1].mean())
+    told = _by_graph(model, np.concatenate([starts, point]), target)
+    if told.apart > max(EXACT, model.resolution):
+        return told.fails(DEEP_LIFT)
+    difference = float(told.logits[-1] - told.logits[:-1].mean())
     shares = np.asarray(explain(model, x[:1], "deep_lift", target, channels=True), np.float64)
     evidence = f"the logit's difference from the baseline is {difference:.4g}, the map sums to {shares.sum():.4g}"
-    scale = float(np.abs(logits).max())
-    return _exact(DEEP_LIFT, evidence, float(shares.sum()) - difference, scale, float(np.abs(shares).sum()))
+    return _exact(DEEP_LIFT, evidence, float(shares.sum()) - difference, told.scale, float(np.abs(shares).sum()))
 
 
 def full_gradient(model: Model, x: Tensor) -> Finding:

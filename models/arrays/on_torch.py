@@ -26,7 +26,8 @@ class TorchOperations(TensorOperations):
 
     def _made(self, array: np.ndarray) -> Tensor:
         # PyTorch takes no negative strides, such as those of x[::-1].
-        return torch.tensor(np.ascontiguousarray(array), device=self.device)
+        with torch.inference_mode(False):  # a user's, in which gradients could not be taken at it
+            return torch.tensor(np.ascontiguousarray(array), device=self.device)
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         return np.array(tensor.detach().cpu().numpy())
@@ -66,8 +67,8 @@ class TorchOperations(TensorOperations):
         return tensor.flip(axis)
 
     def on_device(self) -> AbstractContextManager[Any]:
-        """See `TensorOperations.on_device`; PyTorch computes where the tensors are."""
-        return nullcontext()
+        """See `TensorOperations.on_device`; PyTorch computes where tensors are. A user's inference mode ends."""
+        return torch.inference_mode(False)
 
     def copied(self, tensor: Tensor) -> Tensor:
         return tensor.clone()

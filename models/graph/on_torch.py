@@ -61,8 +61,8 @@ class TorchNetwork(Network):
             tensors = [
                 item.contiguous(memory_format=torch.channels_last) if item.ndim == 4 else item for item in tensors
             ]
-        with torch.no_grad():
-            return work(self, *tensors)
+        with torch.inference_mode(False), torch.no_grad():
+            return work(self, *(item.clone() if item.is_inference() else item for item in tensors))
 
 
 def _graph(net: nn.Module, operations: fx.Graph, builder: GraphBuilder, model: Interface) -> Graph:

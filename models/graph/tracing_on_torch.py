@@ -8,16 +8,29 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from ..probes.at_rest import attributes_kept
+
 
 def traced(net: nn.Module, probe: torch.Tensor) -> fx.Graph:
-    """Return the operations of a module, each with its value for the input ``probe`` in ``node.meta["value"]``."""
-    return _Tracer(probe).trace(net)
+    """Return the operations of a module, each with its value for the input ``probe`` in ``node.meta["value"]``.
+
+    What its code keeps of the input while it is traced, and the constants that tracing puts into it, do not stay there.
+    """
+    with attributes_kept(net):
+        own = set(vars(net))
+        graph = _Tracer(probe).trace(net)
+        for node in graph.find_nodes(op="get_attr"):
+            if str(node.target) in vars(net).keys() - own:
+                node.meta["constant"] = getattr(net, str(node.target))
+    return graph
 
 
 def computed(net: nn.Module, node: fx.Node, value_of: Callable[[fx.Node], Any]) -> Any:
     """Return what a traced node computes from the values of the nodes that it reads, weights as they are now."""
     args: Any = fx.node.map_arg(node.args, value_of)
     kwargs: Any = fx.node.map_arg(node.kwargs, value_of)
+    if "constant" in node.meta:
+        return node.meta["constant"]
     if node.op == "get_attr":
         found: Any = net
         for part in str(node.target).split("."):

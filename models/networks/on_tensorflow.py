@@ -171,7 +171,7 @@ class TensorFlowModel(Model):
         output = self._running(self.prepared(x), training=False)
         scores = class_scores(output, tf.is_tensor, self.name, self.conventions.outputs)
         require_real(scores.dtype.name, self.name)
-        return scores
+        return scores if scores.shape.rank is not None else _with_samples(scores, tf.shape(x)[0])
 
     def find_ending(self) -> Ending | None:
         found: list[Ending | None] = []
@@ -206,16 +206,16 @@ class TensorFlowModel(Model):
         for name, layer in named_layers(self._running).items():
             if name not in called:
                 continue
+            bias = getattr(layer, "bias", None)  # a recurrent layer has none: its cell has
             if isinstance(layer, keras.layers.BatchNormalization):
                 scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
                 scale = scale * np.asarray(layer.gamma) if layer.scale else scale
                 shift = np.asarray(layer.beta) if layer.center else 0.0
                 found.append(LayerBias(name, called[name], shift - scale * np.asarray(layer.moving_mean)))
-            elif getattr(layer, "use_bias", False) and hasattr(layer, "activation") and layer.bias.shape.rank == 1:
-                # What is left out of the last layer is not called, so nothing could be read before it.
+            elif hasattr(layer, "activation") and bias is not None and bias.shape.rank == 1:
                 linear = layer.activation in (None, keras.activations.linear) or name == self.reading.left_out
                 at = name if linear else name + _BEFORE
-                found.append(LayerBias(at, called[name], np.asarray(layer.bias)))
+                found.append(LayerBias(at, called[name], np.asarray(bias)))
         return tuple(found)
 
     @property
@@ -355,11 +355,17 @@ class TensorFlowModel(Model):
             name
             for name, layer in named_layers(self.net).items()
             if isinstance(layer, keras.layers.Lambda)
-            or any(isinstance(value, tf.Tensor) for value in vars(layer).values())
+            or any(isinstance(value, tf.Tensor) and not tf.is_symbolic_tensor(value) for value in vars(layer).values())
         ]
 
     def state_now(self) -> dict[str, Any]:
         return state_now(self.net)
+
+
+def _with_samples(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Return class scores with the axis of samples, which a ``squeeze`` takes from a single sample too."""
+    taken = tf.logical_and(tf.equal(rows, 1), tf.equal(tf.rank(scores), 1))
+    return tf.cond(taken, lambda: scores[None], lambda: scores)
 
 
 def _bfloat16_copy(net: keras.Model) -> keras.Model:

@@ -88,7 +88,7 @@ class TorchModel(Model):
 
         def ask(layout: str, dtype: torch.dtype | None) -> torch.Tensor:
             self._way = WayIn((layout,), dtype)
-            with at_rest(self.net), torch.inference_mode(), self._autocast():
+            with at_rest(self.net), torch.no_grad(), self._autocast():
                 output: torch.Tensor = self.logits(_laid_out(x.clone(), layout))
                 return output
 
@@ -98,15 +98,14 @@ class TorchModel(Model):
             layouts = _LAYOUTS if self._is_picture else ("contiguous",)
             dtypes = [dtype for dtype in dict.fromkeys(known) if dtype != torch.float32]
             self._way = way_in(ask, layouts, dtypes)
-        except Exception as error:
+        except Exception:
             self._way = before
-            if isinstance(error, HeatmarkError) or self.is_out_of_memory(error):
-                raise
-            raise self.failure(Query(), x, error) from error
+            raise
 
     def as_tensor(self, x: Any) -> torch.Tensor:
         if isinstance(x, torch.Tensor):
-            return x.detach().to(self._torch_device, torch.float32, copy=True)
+            with torch.inference_mode(False):  # gradients may be taken at it, wherever it comes from
+                return x.detach().to_dense().to(self._torch_device, torch.float32, copy=True)
         tensor: torch.Tensor = self.operations.from_numpy(np.asarray(self.plain(x), dtype=np.float32))
         return tensor
 
@@ -140,9 +139,10 @@ class TorchModel(Model):
         target: torch.Tensor | None,
         replacement: torch.Tensor | None,
     ) -> Answer:
-        x = _laid_out(x, layout)
-        with at_rest(self.net), ExitStack() as stack:
-            stack.enter_context(torch.enable_grad() if query.backward else torch.inference_mode())
+        with torch.inference_mode(False), at_rest(self.net), ExitStack() as stack:
+            x = _laid_out(x.clone() if x.is_inference() else x, layout)
+            # Not inference mode: what the network keeps of a pass (a cached table) must serve later gradients.
+            stack.enter_context(torch.set_grad_enabled(query.backward))
             if query.input_gradient:
                 x = x.detach().requires_grad_()
             if query.replaced is not None:
@@ -155,7 +155,7 @@ class TorchModel(Model):
                 logits = self.logits(x)
             if query.backward:
                 return self._with_gradients(query, x, target, logits, kept, attentions)
-        # Copies made outside inference mode are ordinary tensors, which later gradients may be taken through.
+        # Copies: a network may return the same tensor each time, and overwrite it.
         activations = tuple(kept[name].float().clone() for name in query.layers)
         return Answer(
             logits.clone(), activations=activations, attentions=tuple(item.float().clone() for item in attentions)
@@ -209,11 +209,12 @@ class TorchModel(Model):
         output = self.net(self.prepared(x))
         scores: torch.Tensor = class_scores(output, torch.is_tensor, self.name, self.conventions.outputs)
         require_real(str(scores.dtype), self.name)
-        return scores
+        # A squeeze() takes from a single sample the axis of samples too.
+        return scores[None] if scores.ndim == 1 and len(x) == 1 else scores
 
     def find_ending(self) -> Ending | None:
         blank = self.blank()
-        with at_rest(self.net), torch.inference_mode(), self._autocast():
+        with at_rest(self.net), torch.no_grad(), self._autocast():
             return final_layer(self.net, lambda: self._scores(blank))
 
     @property
@@ -302,7 +303,7 @@ class TorchModel(Model):
                 if name:
                     stack.enter_context(module.register_forward_hook(note(name, any(True for _ in module.children()))))
             stack.enter_context(at_rest(self.net))
-            stack.enter_context(torch.inference_mode())
+            stack.enter_context(torch.no_grad())
             stack.enter_context(axes)
             self.logits(x)
         return told_by_shape(tuple(found.values()), self.spatial_shape)
@@ -328,7 +329,8 @@ class TorchModel(Model):
 
     def hidden_state(self) -> list[str]:
         """See `Insides.hidden_state`: tensors that are plain attributes of modules."""
-        return hidden_tensors(self.net)
+        with at_rest(self.net), torch.no_grad(), self.failures_told(Query().in_words()):
+            return hidden_tensors(self.net, lambda: self.logits(self.operations.zeros((2, *self.input_shape))))
 
     def state_now(self) -> dict[str, Any]:
         return state_now(self.net)

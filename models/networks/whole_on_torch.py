@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..base import Model
-from ..probes.at_rest import at_rest
+from ..probes.at_rest import at_rest, attributes_kept
 from ..probes.reach_on_torch import reachable_modules
 from ..probes.rectifiers_on_torch import rectifier_calls
 from ..queries import PassCount
@@ -64,27 +64,5 @@ def whole(model: Model) -> Iterator[WholeNetwork]:
 
     On leaving, modules, hooks, attributes and modes are as before, also where a library raised in the middle.
     """
-    modules = list(model.net.modules())
-    with at_rest(model.net):
-        before = [_state(module) for module in modules]
-        try:
-            yield WholeNetwork(model).eval()
-        finally:
-            for module, state in zip(modules, before, strict=True):
-                _restore(module, state)
-
-
-def _state(module: torch.nn.Module) -> dict[str, tuple[Any, Any]]:
-    """Return every attribute, with a copy of its items where it is a dictionary (hooks, children, parameters)."""
-    return {name: (value, dict(value) if isinstance(value, dict) else None) for name, value in vars(module).items()}
-
-
-def _restore(module: torch.nn.Module, state: dict[str, tuple[Any, Any]]) -> None:
-    attributes = vars(module)
-    for name in [name for name in attributes if name not in state]:
-        del attributes[name]
-    for name, (value, items) in state.items():
-        attributes[name] = value
-        if items is not None and (list(value) != list(items) or any(value[key] is not items[key] for key in items)):
-            value.clear()
-            value.update(items)
+    with at_rest(model.net), attributes_kept(model.net):
+        yield WholeNetwork(model).eval()

@@ -132,7 +132,7 @@ def attention_layers(net: torch.nn.Module, forward: Callable[[], Any]) -> tuple[
         for name, module in net.named_modules():
             if name and "Norm" in type(module).__name__:
                 stack.enter_context(module.register_forward_hook(note(name)))
-        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.no_grad())
         stack.enter_context(AttentionWatch(keep))
         forward()
     return tuple(found)

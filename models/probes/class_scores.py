@@ -26,7 +26,7 @@ def near_scores(model: Interface) -> np.ndarray:
         return scores
     raise BadInput(
         f"{model.name} returns an output of shape {scores.shape} for 2 inputs; heatmark needs class scores of shape "
-        f"(n, classes). {_REMEDIES.get(scores.ndim, _MAKE_THEM)}"
+        f"(n, classes). {_REMEDIES.get((model.framework, scores.ndim), _MAKE_THEM)}"
     )
 
 
@@ -52,8 +52,11 @@ def _scores(model: Interface, x: np.ndarray) -> np.ndarray:
 
 
 _MAKE_THEM = "Wrap a network that ends in its class scores, or make them: hm.wrap(net, outputs=lambda o: ...)."
+_POSITION = "Where one position tells the class: hm.wrap(net, outputs=lambda o: o[:, 0])."
 _REMEDIES = {
-    1: "Where it is one score per input: hm.wrap(net, outputs=lambda o: o[:, None]).",
-    3: "Where one position tells the class: hm.wrap(net, outputs=lambda o: o[:, 0]).",
+    ("torch", 1): "Where it is one score per input: hm.wrap(net, outputs=lambda o: o.reshape(-1, 1)).",
+    ("tensorflow", 1): "Where it is one score per input: hm.wrap(net, outputs=lambda o: tf.reshape(o, (-1, 1))).",
+    ("torch", 3): _POSITION,
+    ("tensorflow", 3): _POSITION,
 }
-"""By the number of an output's axes."""
+"""By the framework and the number of an output's axes."""

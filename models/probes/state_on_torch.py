@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -40,16 +40,26 @@ def state_bytes(net: torch.nn.Module) -> Iterator[tuple[str, bytes]]:
                 yield from _entries(f"{name} constant {place}", node.t("value"))
 
 
-def hidden_tensors(net: torch.nn.Module) -> list[str]:
-    """Return the names of tensors that modules hold as plain attributes, which are no part of any state."""
+def hidden_tensors(net: torch.nn.Module, forward: Callable[[], Any]) -> list[str]:
+    """Return the names of tensors that modules hold as plain attributes, which are no part of any state.
+
+    Those that a forward pass makes anew are none: features that are kept, weights that pruning or a weight norm
+    computes of others.
+    """
+    before = _plain_tensors(net)
+    forward()
+    return [name for name, tensor in _plain_tensors(net).items() if before.get(name) is tensor]
+
+
+def _plain_tensors(net: torch.nn.Module) -> dict[str, torch.Tensor]:
     known = {id(tensor) for tensor in (*net.parameters(), *net.buffers())}
-    return [
-        f"{name}.{attribute}".lstrip(".")
+    return {
+        f"{name}.{attribute}".lstrip("."): value
         for name, module in net.named_modules()
         if not isinstance(module, torch.jit.ScriptModule)
         for attribute, value in vars(module).items()
         if isinstance(value, torch.Tensor) and id(value) not in known
-    ]
+    }
 
 
 def _entries(name: str, value: Any) -> Iterator[tuple[str, bytes]]:

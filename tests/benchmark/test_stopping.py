@@ -35,14 +35,21 @@ def test_a_signal_ends_a_run_as_ctrl_c_does(name: str, tmp_path: Path) -> None:
     import psutil
 
     methods = "counted[shade=1],counted[shade=2,pause=60]"
-    parent = psutil.Popen([*COMMAND, "--methods", methods], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    number = getattr(signal, name)
+    parent = psutil.Popen(
+        [*COMMAND, "--methods", methods],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # the tests themselves may run under nohup
+    )
     until = time.monotonic() + 120
     while not list((tmp_path / "run" / "cells").glob("*.parquet")):
         assert parent.poll() is None and time.monotonic() < until
         time.sleep(0.05)
     workers = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
     assert workers
-    parent.send_signal(getattr(signal, name))
+    parent.send_signal(number)
     _, told = parent.communicate(timeout=60)
     assert parent.returncode == 130
     assert "Stopped. 1 finished cell is kept in run. Resume with: heatmark run quick" in told

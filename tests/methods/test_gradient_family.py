@@ -82,16 +82,29 @@ def test_fullgrad_sees_biases_before_a_fused_activation(fused):
     np.testing.assert_allclose(total, subject.outputs(x)[[0, 1], [0, 1]], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
-def test_fullgrad_reads_the_bias_of_a_last_layer_whose_activation_is_left_out(ending):
-    inputs = keras.Input((6, 6, 1))
-    hidden = keras.layers.Conv2D(3, 3, activation="relu", bias_initializer="ones")(inputs)
-    outputs = keras.layers.Dense(2, ending, bias_initializer="ones")(keras.layers.Flatten()(hidden))
-    subject = wrap(keras.Model(inputs, outputs))
-    x, target = subject.inputs(pictures(2, (6, 6, 1))), np.array([0, 1])
-    assert np.isfinite(hm.explain(subject, x, "fullgrad", target)).all()
-    logits = subject.outputs_of(subject.as_tensor(x))[[0, 1], target]
-    np.testing.assert_allclose(completeness(subject, x, target), logits, rtol=1e-5, atol=1e-5)
+def test_fullgrad_of_a_dense_softmax_is_that_of_its_logits():
+    """The activation of the last layer is left out, so the layer's bias counts at its output."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).random((2, 6, 6, 2), dtype=np.float32)
+    models = []
+    for activation in (None, "softmax"):
+        inputs = keras.Input((6, 6, 2))
+        hidden = keras.layers.Flatten()(keras.layers.Conv2D(3, 3, activation="relu", bias_initializer="normal")(inputs))
+        head = keras.layers.Dense(3, activation=activation, bias_initializer="normal")(hidden)
+        models.append(wrap(keras.Model(inputs, head)))
+    models[1].net.set_weights(models[0].net.get_weights())
+    for method in ("fullgrad", "fullgrad_cam"):
+        expected, found = (hm.explain(model, x, method, 1) for model in models)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+    total = completeness(models[1], models[1].inputs(x), np.array([1, 1]))
+    np.testing.assert_allclose(total, models[0].outputs(x)[:, 1], atol=1e-5)
+
+
+def test_fullgrad_of_a_recurrent_network_is_warned_of_with_the_numbers():
+    inputs = keras.Input((8, 2))
+    subject = wrap(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(4)(inputs))))
+    with pytest.warns(UserWarning, match=r"sum to .* where the logit is"):
+        hm.explain(subject, np.random.default_rng(0).random((2, 8, 2), dtype=np.float32), "fullgrad", 1)
 
 
 def test_fullgrad_cam_tells_classes_apart():

@@ -229,3 +229,32 @@ def test_what_tensorflow_raises_is_told_too():
     subject = wrap(net, name="moody")
     with pytest.raises(NetworkFailed, match=r"moody \(tensorflow\).*the gradient at the input: .*no gradient of mine"):
         hm.explain(subject, np.moveaxis(X, 1, -1), "gradient", 1)
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "attention_rollout", "fullgrad"])
+def test_what_a_network_raises_when_it_is_looked_into_is_told_too(method):
+    """Looking for ReLUs and attention asks for one sample, which this network does not take."""
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.BatchNorm1d(400, track_running_stats=False), nn.Linear(400, 3)
+    )
+    subject = wrap(net, name="moody")
+    with pytest.warns(UserWarning, match="Expected more than 1 value per channel"):
+        gradient = hm.explain(subject, X[:4], "gradient", 1, channels=True)
+    x = torch.tensor(X[:4], requires_grad=True)
+    (expected,) = torch.autograd.grad(net.eval()(x)[:, 1].sum(), x)
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * float(expected.abs().max()))
+    with pytest.raises(NetworkFailed, match=r"failed .* asked for its (operations|ReLUs|attention): ValueError"):
+        hm.explain(subject, X[:4], method, 1)
+
+
+def test_the_warning_of_zero_gradients_does_not_need_to_look_into_the_network():
+    """This one rounds, and fails for the one sample that looking into it asks for."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(432, 3), nn.BatchNorm1d(3, affine=False, track_running_stats=False))
+    subject = wrap(nn.Sequential(net, Rounded()), name="moody")
+    with pytest.warns(UserWarning, match=r"All gradients of moody .* are exactly zero"):
+        assert not hm.explain(subject, X[:4], "gradient", 1).any()
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        return x.round() + 0 * x

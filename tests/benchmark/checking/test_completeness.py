@@ -11,6 +11,7 @@ import planted
 import pytest
 from networks import FRAMEWORKS
 
+import heatmark as hm
 from heatmark.benchmark.checking.completeness import deep_lift, full_gradient, integrated_gradients, relevance
 from heatmark.errors import NotApplicable
 from heatmark.models.base import Model
@@ -91,6 +92,50 @@ def test_a_graph_that_computes_something_else_fails(framework: str, monkeypatch:
     finding = relevance(model, x)
     assert finding.verdict == "fails" and "the graph" in finding.evidence
     assert deep_lift(model, x).verdict == "fails"
+
+
+@pytest.mark.parametrize("how", ["layer", "function"])
+def test_a_final_log_softmax_is_no_fault_of_propagation(how: str) -> None:
+    """It takes the same from all classes; relevance starts before it, and sums are those of the logits there.
+
+    In Keras, propagation refuses the layer.
+    """
+    torch = pytest.importorskip("torch")
+    before = planted.planted("torch")
+
+    class Ended(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = before.net
+
+        def forward(self, x: Any) -> Any:
+            return torch.nn.functional.log_softmax(self.net(x), dim=1)
+
+    x = planted.inputs(before)
+    net = torch.nn.Sequential(before.net, torch.nn.LogSoftmax(1)) if how == "layer" else Ended()
+    model = hm.wrap(net, input_shape=before.input_shape, device="cpu")
+    target = int(before.outputs_of(x)[0].argmax())
+    logit = float(before.outputs_of(x)[0, target])
+    assert abs(float(model.outputs_of(x)[0, target]) - logit) > 0.1
+    for ask in (relevance, deep_lift):
+        finding = ask(model, x)
+        assert finding.verdict == "holds", finding.sentence
+    assert numbers(relevance(model, x).evidence)[0] == pytest.approx(logit, rel=1e-3)
+
+
+def test_sums_in_16_bits_are_those_of_the_graph() -> None:
+    """The graph computes in float32, so a sum that is exact there is not held against 16 bits' rounding."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    for dtype in (torch.bfloat16, torch.float16):
+        for seed in range(3):
+            torch.manual_seed(seed)
+            layers = [torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 3)]
+            model = hm.wrap(torch.nn.Sequential(*layers).to(dtype), input_shape=(2, 8, 8))
+            x = planted.inputs(model)
+            for ask in (relevance, deep_lift):
+                finding = ask(model, x)
+                assert finding.verdict == "holds", finding.sentence
 
 
 def _shifted(model: Model) -> Any:

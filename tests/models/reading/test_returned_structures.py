@@ -113,7 +113,7 @@ def test_several_tensors_are_refused_with_the_way_to_say_which() -> None:
 @pytest.mark.parametrize(
     "function, message",
     [
-        (lambda z: z[:, 0], r"shape \(2,\).*o\[:, None\]"),
+        (lambda z: z[:, 0], r"shape \(2,\).*o\.reshape\(-1, 1\)"),
         (lambda z: z[:, None], r"shape \(2, 1, 4\).*o\[:, 0\]"),
         (lambda z: z[:, :, None, None], r"shape \(2, 4, 1, 1\).*make them"),
         (lambda z: z.argmax(1, keepdim=True), "int64 numbers.*before argmax"),
@@ -123,3 +123,44 @@ def test_several_tensors_are_refused_with_the_way_to_say_which() -> None:
 def test_other_outputs_are_refused_with_the_remedy(function, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         hm.wrap(torch_net(function), input_shape=(6,))
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_a_squeeze_may_take_the_axis_of_a_single_sample(framework: str) -> None:
+    """Without it, a single sample's four logits would pass for four samples."""
+    if framework == "torch":
+        net = torch_net(lambda logits: logits[:, None].squeeze())
+    else:
+        tf = pytest.importorskip("tensorflow")
+
+        class Net(keras.Model):
+            def __init__(self) -> None:
+                super().__init__()
+                self.head = keras.layers.Dense(4, use_bias=False)
+
+            def call(self, x):
+                return tf.squeeze(self.head(x)[:, None])
+
+        net = Net()
+        net(FEATURES)
+        net.head.set_weights([WEIGHT])
+    model = hm.wrap(net, input_shape=(6,))
+    assert len(model.net(torch.tensor(FEATURES[:1]) if framework == "torch" else FEATURES[:1]).shape) == 1
+    np.testing.assert_allclose(model.outputs(FEATURES[:1]), LOGITS[:1], atol=1e-5)
+    np.testing.assert_allclose(model.outputs(FEATURES), LOGITS, atol=1e-5)
+    gradient = hm.explain(model, FEATURES[:1], "gradient", 2)
+    np.testing.assert_allclose(gradient, WEIGHT[None, :, 2], atol=1e-6)
+    kept = FEATURES[:1].copy()
+    kept[0, 3] = 0  # one sample and one variant of it: what occlusion of one position asks for
+    np.testing.assert_allclose(model.outputs(kept), kept @ WEIGHT, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_remedy_for_one_score_per_input_works_for_any_number_of_inputs(rows: int) -> None:
+    """`squeeze()` leaves a single score no axis at all, so the remedy that is told must not count on one."""
+    with pytest.raises(BadInput, match=r"outputs=lambda o: o\.reshape\(-1, 1\)"):
+        hm.wrap(torch_net(lambda logits: logits[:, :1].squeeze()), input_shape=(6,))
+    model = hm.wrap(
+        torch_net(lambda logits: logits[:, :1].squeeze()), input_shape=(6,), outputs=lambda o: o.reshape(-1, 1)
+    )
+    np.testing.assert_allclose(model.outputs(FEATURES[:rows]), LOGITS[:rows, :1], atol=1e-5)
