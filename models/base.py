@@ -70,14 +70,17 @@ class Model(Interface):
         Raises
         ------
         BadInput
-            For what is no array, a wrong layout or shape, an empty batch, NaN and infinite values, with where they are;
-            and for values outside of the domain, or whole numbers in its place, where the domain is stated or the
-            inputs are pictures.
+            For no array, a wrong layout or shape, an empty batch, NaN and infinite values, with where they are; for
+            values outside of the domain, or whole numbers in its place, if the domain is stated or these are pictures.
         """
         x = given_array(x, self.framework)
         shape = tuple(int(size) for size in x.shape)
         if not self._fixed_shape and len(shape) > 1 and shape[1:] != self._shape:
             self._adopt(shape[1:])
+        elif self.rebuilt():
+            self.reading = OutputReading()
+            self.forget()
+            self.probe()
         if len(shape) != len(self.input_shape) + 1 or shape[1:] != self.input_shape:
             raise BadInput(self._shape_message(shape))
         if shape[0] == 0:

@@ -316,6 +316,10 @@ class Interface(Insides):
             return self.preprocess.apply(x, self.channel_axis, self.constant, self.operations.flip)
         return x if self.preprocess is None else self.preprocess(x)
 
+    def rebuilt(self) -> bool:
+        """Return whether parts of the network are others, or of other types, than when this was last asked."""
+        return False
+
     def blank(self) -> Tensor:
         """Return one raw input of zeros."""
         return self.operations.zeros((1, *self.input_shape))

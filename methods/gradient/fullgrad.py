@@ -141,13 +141,24 @@ class Parts:
 
 
 def completeness(model: Model, x: Tensor | None = None) -> Parts:
-    """Return the parts of the logit for raw inputs on the device, two pictures of noise where None."""
+    """Return the parts of the logit for raw inputs on the device, two pictures of noise where None.
+
+    Raises
+    ------
+    NotApplicable
+        If a layer with a bias does not give one output for each sample (copies of it, or windows of it).
+    """
     operations = model.operations
     if x is None:
         noise = np.random.default_rng(0).random((2, *model.input_shape), dtype=np.float32)
         x = model.from_numpy(model.from_unit(noise))
     target = model.to_numpy(model.run(Query(), x, None).logits).argmax(axis=1)
     biases = model.biases()
+    other = next((bias.name for bias in biases if not bias.layer.per_sample), None)
+    if other is not None:
+        raise NotApplicable(
+            f"FullGrad adds up what biases contribute to a sample; {other!r} gives other rows than samples."
+        )
     query = Query(
         input_gradient=True, layers=tuple(bias.name for bias in biases), layer_gradients=True, dead_layers=True
     )

@@ -68,7 +68,7 @@ class TorchOperations(TensorOperations):
 
     def on_device(self) -> AbstractContextManager[Any]:
         """See `TensorOperations.on_device`; PyTorch computes where tensors are. A user's inference mode ends."""
-        return torch.inference_mode(False)
+        return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
 
     def copied(self, tensor: Tensor) -> Tensor:
         return tensor.clone()

@@ -21,12 +21,20 @@ RULES = "backward rules reach every ReLU"
 
 def answers_repeat(model: Model, x: Tensor) -> Finding:
     """Ask for the logits of the same two inputs twice."""
-    first, second = (_logits(model, x[:2]) for _ in range(2))
+    first, before, second = _logits(model, x[:2]), model.state_now(), _logits(model, x[:2])
     apart, size = float(np.abs(first - second).max()), float(np.abs(first).max())
     evidence = f"logits of up to {size:.3g} differ by {apart:.2g} when they are asked for twice"
     if apart <= model.resolution * size:
         return Finding(REPEAT, "holds", f"{evidence}.")
+    now = model.state_now()
     causes = _places(model, [one for one in model.computed() if one.random])
+    if not causes and (changed := [name for name in now if before.get(name) != now[name]]):
+        return Finding(
+            REPEAT,
+            "fails",
+            f"{evidence}: the network changes {_some(changed)} whenever it is asked.",
+            "Let it change its state in training mode only (if self.training: ...).",
+        )
     why = f"random numbers are drawn in {causes}" if causes else "where chance comes in is not known"
     return Finding(
         REPEAT,

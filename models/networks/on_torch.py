@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -67,6 +68,14 @@ class TorchModel(Model):
         self.operations = TorchOperations(device)
         self._torch_device = device
         self._way = WayIn(_LAYOUTS)
+        self._parts: list[Any] = []
+
+    def rebuilt(self) -> bool:
+        """See `Interface.rebuilt`; a head is replaced, a softmax appended, the network made ``double()``."""
+        before = self._parts
+        self._parts = [*self.net.modules(), *(weight.dtype for weight in self.net.parameters())]
+        same = len(before) == len(self._parts) and all(map(operator.is_, before, self._parts))
+        return bool(before) and not same
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -92,6 +101,7 @@ class TorchModel(Model):
                 output: torch.Tensor = self.logits(_laid_out(x.clone(), layout))
                 return output
 
+        self.rebuilt()  # from now on it is these parts that are known
         known = [tensor.dtype for tensor in self.net.parameters() if tensor.is_floating_point()]
         before = self._way
         try:

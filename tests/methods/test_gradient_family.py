@@ -100,6 +100,40 @@ def test_fullgrad_of_a_dense_softmax_is_that_of_its_logits():
     np.testing.assert_allclose(total, models[0].outputs(x)[:, 1], atol=1e-5)
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_fullgrad_is_refused_where_rows_are_no_samples(framework):
+    """A network that averages over a picture and its mirror image, in one batch."""
+    x = np.random.default_rng(0).random((2, 6, 6, 2), dtype=np.float32)
+    if framework == "torch":
+
+        class Both(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.dense = torch.nn.Conv2d(2, 3, 3), torch.nn.Linear(3, 2)
+
+            def forward(self, x):
+                both = self.dense(self.conv(torch.cat([x, x.flip(3)])).relu().mean((2, 3)))
+                return both[: len(x)] + both[len(x) :]
+
+        subject, x = wrap(Both(), input_shape=(2, 6, 6)), np.moveaxis(x, -1, 1)
+    else:
+
+        class Both(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.dense = keras.layers.Conv2D(3, 3, activation="relu"), keras.layers.Dense(2)
+
+            def call(self, x):
+                mirrored = keras.ops.flip(x, 2)
+                both = self.dense(keras.ops.mean(self.conv(keras.ops.concatenate([x, mirrored])), (1, 2)))
+                one, other = keras.ops.split(both, 2)
+                return one + other
+
+        subject = wrap(Both(), input_shape=(6, 6, 2))
+    with pytest.raises(hm.NotApplicable, match="gives other rows than samples"):
+        hm.explain(subject, x, "fullgrad", 1)
+
+
 def test_fullgrad_of_a_recurrent_network_is_warned_of_with_the_numbers():
     inputs = keras.Input((8, 2))
     subject = wrap(keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(4)(inputs))))

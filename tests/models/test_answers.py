@@ -133,3 +133,44 @@ def test_other_faults_are_named():
     identity, connected = asked(wrap(Holding(), input_shape=(3, 12, 12)), identity_complete, gradient_connected)
     assert identity.verdict == "doubtful" and "scale" in identity.evidence
     assert connected.verdict == "fails"
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_what_a_network_changes_in_every_pass_is_named_where_it_tells(framework):
+    """A running mean that goes on in evaluation; a counter that goes on is none of the logits' business."""
+    if framework == "torch":
+
+        class Net(nn.Module):
+            def __init__(self, weight):
+                super().__init__()
+                self.weight, self.dense = weight, nn.Linear(3, 2)
+                self.register_buffer("running", torch.zeros(3))
+                self.register_buffer("count", torch.zeros(()))
+
+            def forward(self, x):
+                self.running = 0.9 * self.running + 0.1 * x.mean((0, 2, 3)).detach()
+                self.count += 1
+                return self.dense(x.mean((2, 3)) - self.weight * self.running)
+
+        models = [wrap(Net(weight), input_shape=(3, 12, 12)) for weight in (1.0, 0.0)]
+    else:
+
+        class Net(keras.Model):
+            def __init__(self, weight):
+                super().__init__()
+                self.weight, self.dense = weight, keras.layers.Dense(2)
+                self.running = self.add_weight(name="running", shape=(3,), initializer="zeros", trainable=False)
+                self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+            def call(self, x):
+                self.running.assign(0.9 * self.running + 0.1 * tf.reduce_mean(x, (0, 1, 2)))
+                self.count.assign_add(1.0)
+                return self.dense(tf.reduce_mean(x, (1, 2)) - self.weight * self.running)
+
+        models = [wrap(Net(weight), input_shape=(12, 12, 3)) for weight in (1.0, 0.0)]
+    running, still = (
+        answers_repeat(model, model.inputs(np.moveaxis(X, -1, 1) if framework == "torch" else X)) for model in models
+    )
+    assert running.verdict == "fails" and "the network changes" in running.evidence and "running" in running.evidence
+    assert "training mode only" in running.remedy
+    assert still.verdict == "holds"

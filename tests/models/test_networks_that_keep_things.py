@@ -155,3 +155,46 @@ def test_relevance_is_propagated_through_constants_and_pruned_weights():
 def test_only_what_lasts_may_be_hidden_state():
     hidden = {make.__name__: hm.wrap(make(), input_shape=(3, 8, 8)).hidden_state() for make in KEEPING}
     assert hidden == {"Table": ["table"], "Running": [], "Keeping": [], "Constant": [], "pruned": [], "normed": []}
+
+
+METHODS = ["gradient", "grad_cam", "fullgrad", "lrp[epsilon]", "deep_lift", "guided_backprop", "rise[masks=8]"]
+
+
+def double(net):
+    return net.double()
+
+
+def other_head(net):
+    net[5] = nn.Linear(4, 5)
+
+
+def softmax(net):
+    net.append(nn.Softmax(1))
+
+
+def no_more_relu(net):
+    net[2] = nn.Softplus()
+
+
+@pytest.mark.parametrize("shape", [None, (3, 8, 8)], ids=["open", "fixed"])
+@pytest.mark.parametrize("change", [double, other_head, softmax, no_more_relu])
+def test_a_network_may_be_rebuilt_after_it_was_wrapped(change, shape):
+    """What was read off it, and graphs of it, are those of another network then; a fresh model is the oracle."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    model = hm.wrap(net, input_shape=shape)
+    for method in METHODS:
+        hm.explain(model, X, method, 1)
+    change(net)
+    fresh = hm.wrap(net, input_shape=shape)
+    for method in METHODS:
+        try:
+            expected = hm.explain(fresh, X, method, 1)
+        except hm.NotApplicable:
+            with pytest.raises(hm.NotApplicable):
+                hm.explain(model, X, method, 1)
+            continue
+        np.testing.assert_array_equal(hm.explain(model, X, method, 1), expected, err_msg=method)
+    assert model.num_classes == fresh.num_classes and model.reading == fresh.reading
