@@ -22,6 +22,10 @@ RULES = "backward rules reach every ReLU"
 def answers_repeat(model: Model, x: Tensor) -> Finding:
     """Ask for the logits of the same two inputs twice."""
     first, before, second = _logits(model, x[:2]), model.state_now(), _logits(model, x[:2])
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return Finding(
+            REPEAT, "fails", "some logits are NaN or infinite.", "Look for an overflow, or weights that are not finite."
+        )
     apart, size = float(np.abs(first - second).max()), float(np.abs(first).max())
     evidence = f"logits of up to {size:.3g} differ by {apart:.2g} when they are asked for twice"
     if apart <= model.resolution * size:
@@ -49,6 +53,8 @@ def answers_alone(model: Model, x: Tensor) -> Finding:
     rows = [x[:1], 0.5 * x[:1]]
     alone, again = (np.concatenate([_logits(model, row) for row in rows]) for _ in range(2))
     among = _logits(model, model.operations.concat(rows))
+    if not all(np.isfinite(logits).all() for logits in (alone, again, among)):
+        raise NotApplicable("Some logits are NaN or infinite, and do not compare.")
     apart, size = float(np.abs(alone - among).max()), float(np.abs(among).max())
     evidence = f"logits of up to {size:.3g} of one input alone and beside another differ by {apart:.2g}"
     if apart <= 10 * model.resolution * size:

@@ -174,3 +174,16 @@ def test_what_a_network_changes_in_every_pass_is_named_where_it_tells(framework)
     assert running.verdict == "fails" and "the network changes" in running.evidence and "running" in running.evidence
     assert "training mode only" in running.remedy
     assert still.verdict == "holds"
+
+
+@pytest.mark.parametrize("make", [in_torch, in_keras])
+def test_logits_that_are_not_finite_are_no_matter_of_chance(make):
+    subject = make(None)
+    if subject.framework == "torch":
+        subject.net[-1].bias.data[0] = float("nan")
+    else:
+        subject.net.dense.bias.assign([np.nan, 0.0, 0.0])
+    (repeat,) = asked(subject, answers_repeat)
+    assert repeat.verdict == "fails" and repeat.evidence == "some logits are NaN or infinite."
+    with pytest.raises(NotApplicable, match="do not compare"):
+        asked(subject, answers_alone)
