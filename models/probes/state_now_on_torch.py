@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -27,8 +28,12 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         ),
         "TensorFloat-32": tensor_float_32("torch"),
     }
+    everywhere: Any = torch.nn.modules.module  # PyTorch does not export them
+    found["the hooks of all modules (register_module_forward_hook and others)"] = tuple(
+        tuple(getattr(everywhere, f"_global{kind}", ())) for kind in _HOOKS
+    )
     for name, module in net.named_modules():
-        hooks = tuple(len(getattr(module, kind, ())) for kind in _HOOKS)
+        hooks = tuple(tuple(getattr(module, kind, ())) for kind in _HOOKS)
         here = repr(name) if name else "the network"
         found[f"which module {here} is"] = (id(module), "forward" in vars(module))
         found[f"the mode of {here} (training or evaluation)"] = module.training
@@ -42,18 +47,34 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
 
 
 def _sums(tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Return the sum of each tensor's bits, with its shape and type; one wait for each device."""
+    """Return sums of each tensor's bits, with its shape and type; one wait for each device."""
     waiting: dict[torch.device, dict[str, torch.Tensor]] = defaultdict(dict)
     found: dict[str, Any] = {}
     with torch.inference_mode():
         for name, tensor in tensors.items():
             found[name] = (tuple(tensor.shape), tensor.dtype)
             if tensor.layout == torch.strided and not tensor.is_meta and tensor.numel():
-                waiting[tensor.device][name] = _bits(tensor.detach()).sum(dtype=torch.int64)
+                waiting[tensor.device][name] = _two_sums(_bits(tensor.detach()).reshape(-1))
         for sums in waiting.values():
-            for name, total in zip(sums, torch.stack(list(sums.values())).tolist(), strict=True):
-                found[name] = (*found[name], total)
+            for name, totals in zip(sums, torch.stack(list(sums.values())).tolist(), strict=True):
+                found[name] = (*found[name], *totals)
     return found
+
+
+def _two_sums(bits: torch.Tensor) -> torch.Tensor:
+    """Return the sum of integers (n,), and one in which their places count, so that a new order is seen; (2,).
+
+    Places are weighted twice, as rows and as columns of a square, so that nothing as large as the tensor is made.
+    """
+    side = max(1, math.isqrt(bits.numel()))
+    square = bits[: side * (bits.numel() // side)].reshape(side, -1)
+    rows, columns = square.sum(dim=1, dtype=torch.int64), square.sum(dim=0, dtype=torch.int64)
+    rest = bits[square.numel() :].to(torch.int64)
+    parts = [rows, columns, rest]
+    placed = [
+        (part * torch.arange(1, len(part) + 1, device=bits.device)).sum() * (2 * n + 1) for n, part in enumerate(parts)
+    ]
+    return torch.stack([rows.sum() + rest.sum(), placed[0] + placed[1] + placed[2]])
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -50,6 +50,10 @@ def networks_of(framework: str) -> Any:
     return wrap(net), np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
 
 
+LEFT: list[Any] = []
+"""The hooks of all modules that a test left behind."""
+
+
 def swap_first(request: Any) -> None:
     """Change a weight by the least that float32 can tell."""
     weight = request.model.net[0].weight.data
@@ -63,11 +67,26 @@ def swap_first_keras(request: Any) -> None:
     kernel.assign(values)
 
 
+def reorder(request: Any) -> None:
+    """Give a layer's units another order, as shuffling weights does: every sum over all of them stays."""
+    weight = request.model.net[0].weight.data
+    weight.copy_(weight.flip(0))
+
+
+def reorder_keras(request: Any) -> None:
+    kernel = request.model.net.layers[0].kernel
+    kernel.assign(kernel.numpy()[..., ::-1])
+
+
 TORCH = {
+    r"the weights '0\.weight' *": reorder,
     r"the weights '0\.weight'": swap_first,
     r"the weights '1\.running_mean'": lambda request: request.model.net[1].running_mean.add_(1),
     r"the mode of '1'": lambda request: request.model.net[1].train(),
     r"the hooks of '2'": lambda request: request.model.net[2].register_forward_hook(lambda *ignored: None),
+    r"the hooks of all modules": lambda request: LEFT.append(
+        torch.nn.modules.module.register_module_forward_hook(lambda *ignored: None)
+    ),
     r"which module '2' is": lambda request: setattr(request.model.net, "2", torch.nn.Sigmoid()),
     r"the gradient kept at '0\.weight'": lambda request: request.model.net(request.x)[:, 0].sum().backward(),
     r"whether '4\.bias' needs a gradient": lambda request: request.model.net[4].bias.requires_grad_(False),
@@ -76,6 +95,7 @@ TORCH = {
     r"deterministic algorithms": lambda request: torch.use_deterministic_algorithms(True),
 }
 KERAS = {
+    r"the weights '0 .*kernel' *": reorder_keras,
     r"the weights '0 .*kernel'": swap_first_keras,
     r"the weights '4 .*moving_mean'": lambda request: request.model.net.layers[1].moving_mean.assign_add([1, 1]),
     r"whether .* is trainable": lambda request: setattr(request.model.net.layers[0], "trainable", False),
@@ -89,6 +109,8 @@ KERAS = {
 def settings():
     """Undo what these tests do on purpose."""
     yield
+    while LEFT:
+        LEFT.pop().remove()
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     torch.use_deterministic_algorithms(False)
