@@ -22,6 +22,7 @@ from .insides import Found, Insides
 from .normalization import Normalization
 from .queries import Answer, Framework, PassCount, Precision, Query
 from .reading.outputs import Ending, Link, OutputReading
+from .reading.weights_read import WeightsRead
 
 #: What a network does to raw inputs first: a normalisation, or a function from native batch to native batch.
 Preprocess = Normalization | Callable[[Any], Any]
@@ -70,6 +71,8 @@ class Interface(Insides):
         What its outputs are, and how that was told.
     takes_bytes
         What shows that the network takes values of 0 to 255, so that raw values are given to it times 255; else empty.
+    weights_read
+        What its builder read into it, where heatmark called the builder.
     """
 
     framework: Framework
@@ -95,6 +98,7 @@ class Interface(Insides):
         self._shape = options["input_shape"]
         self.reading = OutputReading()
         self.takes_bytes = ""
+        self.weights_read: tuple[WeightsRead, ...] = ()
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 

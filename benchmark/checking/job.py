@@ -16,7 +16,7 @@ from .examine import examine
 from .inputs import samples
 from .sources import what_was_read
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a question is added or asked in another way, so that runs that go on ask again."""
 
 

@@ -26,10 +26,24 @@ def what_was_read(name: str, model: Model) -> Finding:
         return Finding(READ, "holds", f"the registered model {name}{weights}{digest}; {held}.")
     head, _, tail = split_stated(name)[0].rpartition(":")
     if head != "file":
-        return Finding(READ, "holds", f"what {tail}() of {head} returned; {held}.")
+        return _built(f"what {tail}() of {head} returned; {held}", model)
     path = Path(tail).expanduser()
     size = path.stat().st_size / 1e6
     kind = _FORMATS.get(path.suffix.lower(), "a saved model")
     return Finding(
         READ, "holds", f"{path.name}, {kind}, {size:.1f} MB: the whole network, uncompiled, with all weights; {held}."
     )
+
+
+def _built(evidence: str, model: Model) -> Finding:
+    """Return the finding on a network that a function of the user's built, with what that read into it."""
+    told = "; ".join([evidence, *(read.text for read in model.weights_read)])
+    partial = [read for read in model.weights_read if read.kept or read.left_over]
+    if not partial:
+        return Finding(READ, "holds", f"{told}.")
+    nothing = any(read.nothing for read in partial)
+    remedy = (
+        "What was not read is as chance drew it. Give tensors the network's names (without 'module.', say), and load "
+        "them with strict=True, or without skip_mismatch."
+    )
+    return Finding(READ, "fails" if nothing else "doubtful", f"{told}.", remedy)

@@ -20,6 +20,7 @@ from ..conventions import Conventions
 from ..devices import installed_frameworks, require_framework, resolved_device
 from ..importing import imported
 from ..queries import FRAMEWORKS, Framework, Precision
+from ..reading.weights_read import weights_watched
 from ..wrap import framework_of, wrapped
 from .saved_keras import check_saved_keras, load_saved_keras, may_be_read_otherwise
 from .stated import combined, split_stated
@@ -54,11 +55,17 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
     if not colon or not head or not tail:
         raise BadInput(f"Cannot read the model {text!r}. {_FORMS}")
     if head == "file":
-        found: Any = _saved(Path(tail).expanduser())
-    else:
-        function = _function(head, tail, text)
-        with _users_code(f"{text} failed"):
-            found = function()
+        return _wrapped(_saved(Path(tail).expanduser()), stated, text, Path(tail).stem, device, precision)
+    function = _function(head, tail, text)
+    with _users_code(f"{text} failed"), weights_watched() as weights_read:
+        found = function()
+    model = _wrapped(found, stated, text, text, device, precision)
+    model.weights_read = weights_read()
+    return model
+
+
+def _wrapped(found: Any, stated: Conventions, text: str, name: str, device: str, precision: Precision) -> Model:
+    """Return the model over what a builder returned or a file holds."""
     if isinstance(found, Model):
         if stated != Conventions():
             raise BadInput(
@@ -69,7 +76,6 @@ def model_from_text(text: str, device: str = "auto", precision: Precision = "flo
     loaded = found if isinstance(found, LoadedNetwork) else LoadedNetwork(found)
     loaded = replace(loaded, conventions=combined(loaded.conventions, stated))
     framework = _framework_of(loaded.net, text)
-    name = Path(tail).stem if head == "file" else text
     return wrapped(loaded, name, resolved_device(framework, device), precision)
 
 
