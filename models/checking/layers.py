@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from ...errors import BadInput, NotApplicable
+from ...errors import BadInput, Doubt, NotApplicable
 from ..arrays.operations import Tensor
 from ..base import Model
 from ..queries import Layer, Query
@@ -123,7 +123,7 @@ def warn_of_default_layer(model: Model) -> None:
             questions.insert(0, Question(LAYER, default_layer))
         for finding in [question.answer(model, x) for question in questions]:
             if finding.verdict == "doubtful":
-                warnings.warn(f"{model.name}: {finding.sign} {finding.sentence}", UserWarning, stacklevel=2)
+                warnings.warn(f"{model.name}: {finding.sign} {finding.sentence}", Doubt, stacklevel=2)
         model.add_passes(before - model.passes)
         return True
 

@@ -24,10 +24,10 @@ from .place import PLACE, place
 from .question import Question
 
 QUESTIONS: tuple[Question, ...] = (
-    Question(PLACE, place),
+    Question(PLACE, place, cheap=True),
     Question(INPUTS, inputs),
     Question(OUTPUTS, outputs),
-    Question(CLASSES, classes),
+    Question(CLASSES, classes, cheap=True),
     Question(REPEAT, answers_repeat, cheap=True),
     Question(ALONE, answers_alone, cheap=True),
     Question(FORMATS, memory_format, cheap=True),
