@@ -70,6 +70,21 @@ class TestInformationCurves:
                 assert value[0] == pytest.approx(expected, abs=1e-3)
         assert compared >= 4
 
+    @pytest.mark.parametrize("framework", networks.FRAMEWORKS)
+    def test_the_network_is_asked_of_pictures_of_8_bits_alone(self, framework):
+        subject = networks.model_of(networks.plain((24, 24, 3), classes=3), framework, seed=2)
+        rng = np.random.default_rng(0)
+        exact = np.rint(rng.uniform(1, 254, (12, 24, 24, 3)))
+        between = exact + rng.uniform(-0.45, 0.45, exact.shape)
+        maps = rng.standard_normal((12, 24, 24)).astype(np.float32)
+        target = subject.outputs(native(subject, (exact / 255).astype(np.float32))).argmax(axis=1)
+        found = [
+            hm.score(subject, native(subject, (x / 255).astype(np.float32)), maps, "sic[least=0]", target)
+            for x in (exact, between)
+        ]
+        assert np.isfinite(found[0]).any()
+        np.testing.assert_array_equal(*found)
+
     def test_what_is_known_and_what_is_revealed(self, model):
         subject = model("plain", "torch")
 
