@@ -14,11 +14,15 @@ from .keras_layers import named_layers, plain_variables
 
 _INTEGERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.uint64}
 
+_SETTINGS = (bool, int, float, str, tuple)
+"""The types of what a layer is set to, such as its strides, its epsilon or its rate."""
+
 
 def state_now(net: keras.Model) -> dict[str, Any]:
     """Return what stands for each part of a network and for the frameworks' settings; see `models/unharmed.py`."""
     found: dict[str, Any] = {
         "Keras's default type": (keras.config.floatx(), keras.config.dtype_policy().name),
+        "Keras's epsilon": keras.config.epsilon(),
         "Keras's image data format": keras.config.image_data_format(),
         "whether tf.functions run eagerly": tf.config.functions_run_eagerly(),
         "the precision of products": tensor_float_32("tensorflow"),
@@ -26,6 +30,10 @@ def state_now(net: keras.Model) -> dict[str, Any]:
     for name, layer in {"the network": net, **{repr(name): one for name, one in named_layers(net).items()}}.items():
         found[f"which layer {name} is"] = (id(layer), "call" in vars(layer), id(getattr(layer, "activation", None)))
         found[f"whether {name} is trainable"] = layer.trainable
+        if type(layer).__module__.startswith("keras."):  # others may keep what they like of a pass
+            found[f"the settings of {name}"] = {
+                key: value for key, value in vars(layer).items() if isinstance(value, _SETTINGS) and key[0] != "_"
+            }
     variables = {f"{place} {variable.path}": variable.value for place, variable in enumerate(net.weights)}
     for name, value in {**variables, **dict(plain_variables(net))}.items():
         found[f"the weights {name!r}"] = (tuple(value.shape), value.dtype.name, *_two_sums(value))

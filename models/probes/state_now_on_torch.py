@@ -13,6 +13,9 @@ from ..arrays.tensor_float_32 import tensor_float_32
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
+_SETTINGS = (bool, int, float, str, tuple)
+"""The types of what a layer is set to, such as its stride, its epsilon or its slope."""
+
 
 def state_now(net: torch.nn.Module) -> dict[str, Any]:
     """Return what stands for each part of a network and for PyTorch's settings; see `models/unharmed.py`."""
@@ -26,6 +29,7 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         "cuDNN's settings": tuple(
             getattr(torch.backends.cudnn, name) for name in ("enabled", "benchmark", "deterministic")
         ),
+        "the default device": str(torch.get_default_device()),
         "TensorFloat-32": tensor_float_32("torch"),
     }
     everywhere: Any = torch.nn.modules.module  # PyTorch does not export them
@@ -38,6 +42,10 @@ def state_now(net: torch.nn.Module) -> dict[str, Any]:
         found[f"which module {here} is"] = (id(module), "forward" in vars(module))
         found[f"the mode of {here} (training or evaluation)"] = module.training
         found[f"the hooks of {here}"] = hooks
+        if type(module).__module__.startswith("torch.nn."):  # others may keep what they like of a pass
+            found[f"the settings of {here}"] = {
+                key: value for key, value in vars(module).items() if isinstance(value, _SETTINGS) and key != "training"
+            }
     tensors = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     gradients = {name: tensor.grad for name, tensor in tensors.items() if tensor.grad is not None}
     for name, tensor in tensors.items():

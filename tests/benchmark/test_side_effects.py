@@ -90,6 +90,8 @@ TORCH = {
     r"which module '2' is": lambda request: setattr(request.model.net, "2", torch.nn.Sigmoid()),
     r"the gradient kept at '0\.weight'": lambda request: request.model.net(request.x)[:, 0].sum().backward(),
     r"whether '4\.bias' needs a gradient": lambda request: request.model.net[4].bias.requires_grad_(False),
+    r"the settings of '1'": lambda request: setattr(request.model.net[1], "eps", 0.5),
+    r"the default device": lambda request: torch.set_default_device("meta"),
     r"the default type": lambda request: torch.set_default_dtype(torch.float64),
     r"whether gradients are recorded": lambda request: torch.set_grad_enabled(not torch.is_grad_enabled()),
     r"deterministic algorithms": lambda request: torch.use_deterministic_algorithms(True),
@@ -100,6 +102,7 @@ KERAS = {
     r"the weights '4 .*moving_mean'": lambda request: request.model.net.layers[1].moving_mean.assign_add([1, 1]),
     r"whether .* is trainable": lambda request: setattr(request.model.net.layers[0], "trainable", False),
     r"which layer .* is": lambda request: setattr(request.model.net.layers[0], "activation", keras.activations.tanh),
+    r"the settings of 'batch_norm": lambda request: setattr(request.model.net.layers[1], "epsilon", 0.5),
     r"Keras's default type": lambda request: keras.config.set_dtype_policy("mixed_float16"),
     r"whether tf\.functions run eagerly": lambda request: tf.config.run_functions_eagerly(True),
 }
@@ -112,6 +115,7 @@ def settings():
     while LEFT:
         LEFT.pop().remove()
     torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
     torch.set_grad_enabled(True)
     torch.use_deterministic_algorithms(False)
     keras.config.set_dtype_policy("float32")
