@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from ...datasets.base import Dataset, UnreadableSample
+from ...datasets.choosing import Choice
 from ...errors import NotApplicable
 from ...models.arrays.operations import Tensor
 from ...models.base import Model
@@ -37,9 +38,9 @@ def samples_of_class(model: Model, dataset: Dataset, target: int, most: int) -> 
         yield batch.x
 
 
-def first_samples(model: Model, dataset: Dataset, most: int) -> Iterator[Tensor]:
-    """Yield the first ``most`` samples of a dataset, whatever their class; as `samples_of_class`."""
-    for batch in dataset.batches(BATCH, model, range(min(most, len(dataset)))):
+def samples_of_any_class(model: Model, dataset: Dataset, most: int) -> Iterator[Tensor]:
+    """Yield ``most`` samples of a dataset, spread over its classes (see `Choice`); as `samples_of_class`."""
+    for batch in dataset.batches(BATCH, model, Choice(most).positions(dataset)):
         yield batch.x
 
 

@@ -24,7 +24,7 @@ from ...registry import Reference
 from ..cam.cams import ContrastScore, LayerName
 from ..registry import register_method
 from ..request import Request
-from .class_samples import first_samples, samples_of_class
+from .class_samples import samples_of_any_class, samples_of_class
 from .integrated_gradients import along_path
 
 _LEINO = Reference(
@@ -58,7 +58,7 @@ Distribution = Annotated[
 ]
 Data = Annotated[
     str | Dataset | None,
-    Doc("the dataset whose first samples are the distributions `class` and `dataset`", source="heatmark"),
+    Doc("the dataset whose samples are the distributions `class` and `dataset`", source="heatmark"),
 ]
 
 
@@ -311,7 +311,7 @@ def _expert_of_data(
     expert = np.zeros(request.count, np.int64)
     for target in np.unique(targets):
         total: Any = 0.0
-        own, others = samples_of_class(model, dataset, int(target), most), first_samples(model, dataset, most)
+        own, others = samples_of_class(model, dataset, int(target), most), samples_of_any_class(model, dataset, most)
         for x in own if of_class else others:
             batch = Request(model, x, np.full(int(x.shape[0]), target), request.seed, values=request.values)
             influence = _mean_influence(batch, layer, lambda x, chunk: x, 1, score)

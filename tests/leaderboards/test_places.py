@@ -13,7 +13,7 @@ from scipy import stats
 
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.standings import standings as standings_module
-from heatmark.leaderboards.standings.registered import MetricFacts
+from heatmark.leaderboards.standings.registered import MetricFacts, metric_facts
 
 
 @pytest.mark.parametrize("kept", [0, 1])
@@ -50,6 +50,11 @@ def test_the_worst_possible_value_is_never_marked_as_best(tmp_path, monkeypatch)
     assert "Not counted in the mean rank: deletion." in console.export_text()
     leaderboard(tmp_path).write()
     assert "Not counted in the mean rank: deletion." in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_average_increase_is_in_no_mean_rank():
+    texts = ("average_increase", "average_increase[scorecam]", "average_drop", "pointing_game", "deletion[steps=8]")
+    assert [metric_facts(text, {}).in_mean_rank for text in texts] == [False, False, True, True, True]
 
 
 def test_ties_are_shown_as_places_everywhere(tmp_path):

@@ -239,6 +239,9 @@ def test_the_distribution_of_a_dataset_is_over_samples_of_any_class():
     for most, expected in [(1, [1]), (2, [0]), (3, [0]), (9, [0])]:
         assert expert_channel(request, layer, "logit", "dataset", most, data=data).tolist() == expected
     assert expert_channel(request, layer, "logit", "class", 9, data=data).tolist() == [1]
+    # Sorted by class, as folders are: two samples are one of each class, not the first two.
+    data = ArrayDataset("sorted", pictures_of_means((0.2, 0.9), (0.2, 0.9), (0.2, 0.9), (0.9, 0.1)), [0, 0, 0, 1])
+    assert expert_channel(request, layer, "logit", "dataset", 2, data=data).tolist() == [0]
 
 
 def second_class_score(operations, logits, target):
