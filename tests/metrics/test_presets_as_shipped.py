@@ -239,7 +239,7 @@ def test_quantus_irof(subject):
     np.testing.assert_allclose(subject.score("irof[quantus]"), expected, rtol=1e-4)
 
 
-#: What stands for what is gone in the source that a preset is named after (docs/metrics.md says where ours is narrower).
+#: What stands for what is gone in the source that a preset is named after; docs/metrics.md has where ours is narrower.
 FILLS = {
     "abpc[samek2017]": "noise", "adcc[poppi2021]": "zero", "aopc[samek2017]": "noise",
     "average_drop[gradcampp]": "black", "average_drop[scorecam]": "zero", "average_drop[torchcam]": "zero",
