@@ -22,8 +22,8 @@ REMEDY = "Leave them as they are: ask through the request, or work on a copy (co
 def fingerprint(model: Interface) -> Fingerprint:
     """Return what stands for a network's weights and state and for the settings of its framework.
 
-    A weight is represented by two sums of its bits, taken on its device, in one of which places count: a few readings
-    of it, less than a forward pass.
+    A weight is represented by two sums of its bits, taken on its device, in one of which places count: a millisecond
+    for a million numbers.
     """
     return {**model.state_now(), "NumPy's way with errors (np.seterr)": np.geterr()}
 

@@ -41,15 +41,20 @@ def state_now(net: keras.Model) -> dict[str, Any]:
 
 
 def _two_sums(value: Any) -> tuple[int, int]:
-    """Return the sum of a variable's bits, and one in which their places count, so that a new order is seen."""
+    """Return the sum of a variable's bits, and one in which their places count, so that a new order is seen.
+
+    As in PyTorch's: rows and columns of a square, and sums of 32 bits that may overflow.
+    """
     array = np.ascontiguousarray(value.numpy()).reshape(-1)
     if array.dtype == object:
         return 0, 0
     bits = array.view(_INTEGERS[array.dtype.itemsize])
+    kind = np.uint32 if bits.dtype == np.uint32 else np.uint64
     side = max(1, math.isqrt(bits.size))
     square, rest = bits[: side * (bits.size // side)].reshape(side, -1), bits[side * (bits.size // side) :]
-    parts = [square.sum(axis=1, dtype=np.uint64), square.sum(axis=0, dtype=np.uint64), rest.astype(np.uint64)]
-    placed = [
-        (2 * n + 1) * int((part * np.arange(1, len(part) + 1, dtype=np.uint64)).sum()) for n, part in enumerate(parts)
-    ]
-    return int(bits.sum(dtype=np.uint64)), sum(placed)
+    parts = [part.astype(np.uint64) for part in (square.sum(axis=1, dtype=kind), square.sum(axis=0, dtype=kind), rest)]
+    places = [np.arange(1, len(part) + 1, dtype=np.uint64) for part in parts]
+    placed = sum(
+        (2 * n + 1) * int((part * place).sum()) for n, (part, place) in enumerate(zip(parts, places, strict=True))
+    )
+    return int(parts[0].sum() + parts[2].sum()), placed
