@@ -57,10 +57,10 @@ def run_sweep(
     Interrupted
         At Ctrl-C or a signal; finished points are kept.
     """
-    points = suite.changed(methods=list(grid.points.values()))
     try:
         return run(
-            replace(points, gallery=MOST_PICTURES),
+            replace(suite, gallery=MOST_PICTURES),
+            methods=list(grid.points.values()),  # as a change, so that the folder's title says what was run
             frameworks=suite.frameworks,
             device=device,
             engine=engine,

@@ -180,10 +180,18 @@ def _measured(
         tasks.append(_gathered(plan, replace(task, weights=weights), found, refused))
     with_values = tuple(task for task in tasks if task.entries and task.metrics)
     if not with_values:
-        reasons = [f"{name}: {reason}" for task in tasks for name, reason in task.not_applicable.items()]
-        problems = [f"{what}: {error}" for what, error in failures]
-        raise BadInput(f"Nothing could be audited. {'; '.join([*problems, *reasons][:4])}")
+        refusals = [(name, reason) for task in tasks for name, reason in task.not_applicable.items()]
+        raise BadInput(f"Nothing could be audited. {_each_once([*failures, *refusals])}")
     return Measured(plan, store.path, with_values, tuple(failures))
+
+
+def _each_once(told: Sequence[tuple[str, str]]) -> str:
+    """Return the first few of what was told, each with the first that it was told of and how many more."""
+    about: dict[str, list[str]] = {}
+    for what, words in told:
+        about.setdefault(words, []).append(what)
+    more = {words: f" and {len(names) - 1} more" if len(names) > 1 else "" for words, names in about.items()}
+    return "; ".join(f"{names[0]}{more[words]}: {words}" for words, names in list(about.items())[:4])
 
 
 def _gathered(

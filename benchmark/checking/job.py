@@ -81,7 +81,7 @@ class ExaminationJob:
     @property
     def named_model(self) -> NamedModel:
         """The model that it is about."""
-        return NamedModel(self.spec.model, self.spec.framework, self.device, self.spec.precision)
+        return NamedModel(self.spec.model, self.spec.framework, self.device, self.spec.precision, examined=True)
 
     def result(self, worker: Worker, report: Report) -> Examination:
         """Examine the network with samples of the dataset.

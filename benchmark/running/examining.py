@@ -27,10 +27,11 @@ def examined(
     force: bool,
     shown: bool,
     side_by_side: bool,
-) -> None:
+) -> tuple[str, ...]:
     """Examine the networks of the cells that are left to do, once for each dataset and framework; keep the answers.
 
-    What was found before is not asked again, unless it fails, since the reason may have been mended.
+    What was found before is not asked again, unless it fails, since the reason may have been mended. Returns what
+    fails of the networks that are measured all the same.
 
     Raises
     ------
@@ -57,6 +58,7 @@ def examined(
     failing = [(spec, one) for spec, one in found.items() if one.worst == "fails"]
     if failing and not force:
         raise Untrusted("\n".join([*(_words(*one) for one in failing), _ANYWAY]))
+    return tuple(f"{_words(*one)}\n  It is measured all the same." for one in failing)
 
 
 def kept_examination(store: RunStore, spec: ExaminationSpec) -> Examination | None:

@@ -110,9 +110,10 @@ def carried_out(
             if isinstance(known, Failed):
                 store.keep(spec, known)
         left = [spec for spec, known in mine if known is None]
-        examined(left, resolved, store, executor, force=force, shown=progress, side_by_side=engine == "processes")
+        side_by_side = engine == "processes"
+        notes += examined(left, resolved, store, executor, force=force, shown=progress, side_by_side=side_by_side)
         jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery, suite.rule) for spec in left]
-        view = view_of(left, side_by_side=engine == "processes", shown=progress, notes=notes)
+        view = view_of(left, side_by_side=side_by_side, shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
     if another:
         store.begin(_record(resolved, title), specs)

@@ -77,8 +77,11 @@ class ResolvedSuite:
     @property
     def named_models(self) -> list[NamedModel]:
         """Every model in every framework."""
-        pairs = product(self.suite.models, self.suite.frameworks)
-        return [NamedModel(model, framework, self.device, self.suite.precision) for model, framework in pairs]
+        return [self.named_model(*pair) for pair in product(self.suite.models, self.suite.frameworks)]
+
+    def named_model(self, model: str, framework: str) -> NamedModel:
+        """Return a model in a framework as workers are asked for it: a run examines every network."""
+        return NamedModel(model, framework, self.device, self.suite.precision, examined=True)
 
 
 def planned_cells(
@@ -102,7 +105,7 @@ def _specs(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
         count = len(dataset)
         for first, (method, identity) in product(range(0, count, suite.cell_samples), methods):
             for framework in suite.frameworks:
-                answer = answers[NamedModel(task.model, framework, resolved.device, suite.precision)]
+                answer = answers[resolved.named_model(task.model, framework)]
                 if isinstance(answer, NotMeant):
                     continue
                 model = facts_of(answer, resolved.device)

@@ -44,7 +44,7 @@ class CellJob:
     @property
     def named_model(self) -> NamedModel:
         """The model that the cell needs."""
-        return NamedModel(self.spec.model, self.spec.framework, self.device, self.spec.precision)
+        return NamedModel(self.spec.model, self.spec.framework, self.device, self.spec.precision, examined=True)
 
     def result(self, worker: Worker, report: Report) -> CellResult:
         """Do the cell.

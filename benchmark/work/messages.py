@@ -21,6 +21,8 @@ class NamedModel:
     framework: str
     device: str
     precision: Precision = "float32"
+    examined: bool = False
+    """Whether an examination tells what is doubtful of it, so that loading it need not."""
 
     @property
     def method(self) -> str:

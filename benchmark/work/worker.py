@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from ...datasets.base import Batch, Dataset
 from ...datasets.choosing import Choice
 from ...datasets.registry import load_dataset
-from ...errors import BadInput
+from ...errors import BadInput, Doubt
 from ...models.arrays.tensor_float_32 import without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import device_name
@@ -146,7 +147,8 @@ class Worker:
             raise BadInput(f"The weights of {named.model} changed while the run was going on. Start the run again.")
         loaded = LoadedTask(model, rule.of(load_dataset(dataset), named.model))
         if self._shape_open:
-            settle_input_shape(model, loaded.dataset.first_readable(), loaded.dataset.framing)
+            with _doubts_told(named):
+                settle_input_shape(model, loaded.dataset.first_readable(), loaded.dataset.framing)
         self._task = (named, dataset, rule, loaded)
         return loaded
 
@@ -157,12 +159,22 @@ class Worker:
         if self._model is None or self._model[0] != named:
             self._model = self._task = None
             gc.collect()  # models and their engines know each other: only now is the old one's memory free
-            found = outcome_of(loaded_model, named)
+            with _doubts_told(named):
+                found = outcome_of(loaded_model, named)
             if not isinstance(found, Finished):
                 self._unusable[named] = found
                 return found
             self._model, self._shape_open = (named, found.value), not found.value.knows_shape
         return self._model[1]
+
+
+@contextmanager
+def _doubts_told(named: NamedModel) -> Iterator[None]:
+    """Keep quiet of what an examination of the network asks again, with the data at hand, and tells."""
+    with warnings.catch_warnings():
+        if named.examined:
+            warnings.simplefilter("ignore", Doubt)
+        yield
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class MetricAudit:
     """(task, reason) of the others."""
 
     def __repr__(self) -> str:
-        verdict = VERDICTS[self.mark] or "nothing asked"
+        verdict = VERDICTS[self.mark] or "no verdict"
         return f"<MetricAudit of {self.metric} on {len(self.tasks)} data sets: {verdict}>"
 
     @property
@@ -157,10 +157,12 @@ class MetricAudit:
 
     @property
     def mark(self) -> str:
-        """The mark beside its name; empty where nothing could be asked."""
+        """The mark beside its name; empty where nothing could be asked, or everything but the truth, with success."""
         answers = [check.passed for checks in self._checks.values() for check in checks if check.passed is not None]
         if not answers:
             return ""
+        if self.about_truth and not any(task.oracle for task in self.tasks):
+            return "" if all(answers) else FAILED
         whole = [all(check.passed is not False for check in checks) for checks in self._checks.values()]
         return PASSED if all(whole) else PARTLY if any(whole) else FAILED
 
@@ -269,6 +271,12 @@ class MetricsAudit:
 
     def __repr__(self) -> str:
         return f"<MetricsAudit of {len(self.metrics)} metrics on {', '.join(task.dataset for task in self.tasks)}>"
+
+    @property
+    def without_truth(self) -> tuple[str, ...]:
+        """The data sets on which no metric's oracle was compared with a control, as where there are no masks."""
+        compared = {task.dataset for metric in self.metrics for task in metric.tasks if task.oracle}
+        return tuple(task.dataset for task in self.tasks if task.dataset not in compared)
 
     @property
     def of_family(self) -> dict[str, list[MetricAudit]]:

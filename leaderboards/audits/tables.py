@@ -178,10 +178,17 @@ def where_text(audit: MetricsAudit) -> str:
         f"{name} on {task.dataset} ({area:.2f})" for task in audit.tasks for name, area in task.second_oracles
     )
     left_out = f" Not compared with the oracle, since they find the truth by themselves: {second}." if second else ""
+    blind = ", ".join(audit.without_truth)
+    unknown = (
+        f" The truth on {blind} is not known (no masks), so whether the oracle beats the controls was not asked there; "
+        "a metric that should tell the truth has no mark unless it was asked that on some data."
+        if blind
+        else ""
+    )
     return (
         f"Audited with heatmark {settings['versions'].get('heatmark', '?')} in {settings['framework']}, "
         f"{str(settings['created'])[:10]}, on {tasks}; maps of {', '.join(settings['methods'])}; controls "
-        f"{', '.join(settings['controls'])}.{left_out}"
+        f"{', '.join(settings['controls'])}.{left_out}{unknown}"
     )
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from ...benchmark.predict import Predictions
 from ...benchmark.work.predicting import Answer
 from ..galleries.drawing import draw_picture
+from ..statistics.chance import chance_warning
 from ..writing.files import csv_text, write_files
 from ..writing.ink import INK, SOFT, bare, note_below, sheet, title
 from ..writing.numbers import counted, number, percent, shortened
@@ -47,6 +48,14 @@ def summary(found: Predictions) -> str:
     return text + (f" {counted(samples - len(labelled), 'sample')} without a label." if samples > len(labelled) else "")
 
 
+def warning(found: Predictions) -> str:
+    """Return why the accuracy is not to be relied on, in words; nothing where the network beats guessing."""
+    if not found.labelled:
+        return ""
+    right = sum(answer.predicted == answer.label for answer in found.labelled)
+    return chance_warning(right, Counter(answer.label for answer in found.labelled), len(found.class_names) or None)
+
+
 def confused(found: Predictions) -> list[tuple[int, int, int]]:
     """Return the commonest mistakes as (label, predicted class, how often)."""
     wrong = Counter({pair: count for pair, count in found.confusions.items() if pair[0] != pair[1]})
@@ -54,9 +63,11 @@ def confused(found: Predictions) -> list[tuple[int, int, int]]:
 
 
 def print_predictions(found: Predictions, console: Console | None = None) -> None:
-    """Print how good the network is, how good for each class, and what it confuses most."""
+    """Print how good the network is, whether it beats guessing, how good for each class, what it confuses most."""
     console = console_of(console)
     console.print(Text(summary(found)))
+    if said := warning(found):
+        console.print(Text(f"Warning: {said}", style="yellow"))
     labels = Counter(answer.label for answer in found.labelled)
     if 1 < len(labels) <= MOST_CLASSES:
         columns: list[Column[int]] = [

@@ -38,7 +38,8 @@ from .verdict import verdicts
 WIDTH = 100
 """Assumed where the output is no terminal, such as a log."""
 
-VALUE_WIDTH = 10
+VALUE_WIDTH, LONGEST_WORD = 10, 18
+"""A metric's column has the first, or the longest unbroken part of the metric's name up to the second."""
 SHORTEST_NAME, LONGEST_NAME = 20, 34
 METRICS_ACROSS = 6
 NOTES = 8
@@ -98,8 +99,9 @@ def _layout(table: Table, width: int) -> tuple[int, int]:
     longest = max((len(row.method.label) for row in table.rows), default=0)
     # Place, mean rank and tie take 15 columns with their gaps. Rich drops columns that do not fit.
     room = width - 16
-    across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // (VALUE_WIDTH + 1)))
-    names = min(longest, LONGEST_NAME, max(room - across * (VALUE_WIDTH + 1), SHORTEST_NAME))
+    value = max(map(_width, table.metrics), default=VALUE_WIDTH) + 1
+    across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // value))
+    names = min(longest, LONGEST_NAME, max(room - across * value, SHORTEST_NAME))
     return across, max(names, len("method"))
 
 
@@ -109,8 +111,8 @@ def _scores(table: Table, places: Sequence[int], names: int, continued: bool) ->
         Column("tie", tie_text, left=True, width=5),
     )
     scores = [
-        Column(_heading(table.metrics[place]), partial(_value, place), width=VALUE_WIDTH, style=partial(_weight, place))
-        for place in places
+        Column(_heading(metric), partial(_value, place), width=_width(metric), style=partial(_weight, place))
+        for place, metric in ((place, table.metrics[place]) for place in places)
     ]
     return terminal_table([*_named(names), *(() if continued else ranks), *scores], table.rows, _style, gap=0)
 
@@ -131,24 +133,39 @@ def _weight(place: int, row: Row) -> str:
     return "bold" if row.values[place].best else ""
 
 
+def _width(metric: MetricFacts) -> int:
+    """Return the width of a metric's column, in which no word of its name is broken that need not be."""
+    return min(max(VALUE_WIDTH, *map(len, _parts(metric.id))), LONGEST_WORD)
+
+
 def _heading(metric: MetricFacts) -> str:
     """Return a metric's name with its direction and the mark of its audit, in lines that fit its column."""
-    name = f"{folded(metric.id, VALUE_WIDTH - 1)}{metric.arrow}"
-    room = VALUE_WIDTH - len(name.rpartition("\n")[2])
-    return name + metric.mark if len(metric.mark) <= room else f"{name}\n{metric.mark}"
+    width, lines = _width(metric), ""
+    for part in (folded(metric.id, width), metric.arrow, metric.mark):
+        fits = len(lines.rpartition("\n")[2]) + len(part) <= width
+        lines += part if fits or not lines else f"\n{part}"
+    return lines
 
 
 def folded(name: str, width: int) -> str:
-    """Return a name in lines of at most ``width``, broken after an underscore or comma or before a bracket."""
+    """Return a name in lines of at most ``width``, broken after an underscore or comma or before a bracket.
+
+    What is longer than a line is broken after its equals sign, and only then anywhere.
+    """
     lines = [""]
-    for part in re.findall(r"[_,\[ ]?[^_,\[ ]*[_,]?", name):
-        while len(lines[-1] + part) > width:
-            room = 0 if lines[-1] else width
-            lines[-1] += part[:room]
-            part = part[room:]
-            lines.append("")
-        lines[-1] += part
+    for part in _parts(name):
+        for piece in [part] if len(part) <= width else re.findall("[^=]+=?|=", part):
+            if len(lines[-1] + piece) > width and lines[-1]:
+                lines.append("")
+            lines[-1] += piece
+            while len(lines[-1]) > width:
+                lines[-1:] = [lines[-1][:width], lines[-1][width:]]
     return "\n".join(line.strip() for line in lines if line)
+
+
+def _parts(name: str) -> list[str]:
+    """Return a name in the parts between which a line may end."""
+    return re.findall(r"[_,\[ ]?[^_,\[ ]*[_,]?", name)
 
 
 def _undefined(standings: Standings) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -13,6 +13,7 @@ from scipy import stats
 
 from ..audits.audit import PASSED
 from ..standings.standings import Row, Standings, Table
+from ..statistics.chance import chance_warning
 from ..statistics.ranking import sample_ranks
 from ..statistics.significance import LEVEL
 from ..writing.numbers import counted, decimals, percent
@@ -175,19 +176,8 @@ def _network(table: Table) -> tuple[str, list[str]]:
         return "No labels are known, so how often the network is right is not.", []
     right = round(facts.accuracy * labelled)
     text = f"The network is right on {right} of {labelled} ({percent(facts.accuracy)})."
-    labels, classes = _labels(table)
-    if len(labels) == 1 and classes != 1:
-        return text, ["All samples have the same label, so the network's accuracy says little."]
-    guess, how = _guessing(labels, classes)
-    if stats.binom.sf(right - 1, labelled, guess) <= LEVEL:
-        return text, []
-    if facts.accuracy <= guess:
-        said = (
-            f"The network is at chance on these samples: {right} of {labelled} right, and {how} gets {percent(guess)}."
-        )
-        return text, [f"{said} What heatmaps show of such a network is worth little."]
-    said = f"So few samples do not tell the network from chance: {right} of {labelled} right, and {how} gets"
-    return text, [f"{said} {percent(guess)}. More samples would show whether there is something to explain."]
+    warning = chance_warning(right, *_labels(table))
+    return text, [warning] if warning else []
 
 
 def _labels(table: Table) -> tuple[Counter[int], int | None]:
@@ -198,15 +188,6 @@ def _labels(table: Table) -> tuple[Counter[int], int | None]:
             classes = next((one["classes"] for one in run.provenances if one.get("classes")), None)
             return Counter(int(label) for label in rows["label"] if label >= 0), classes
     return Counter(), None
-
-
-def _guessing(labels: Mapping[int, int], classes: int | None) -> tuple[float, str]:
-    """Return how often guessing is right, and in what way: always the commonest label, or any class."""
-    total, most = sum(labels.values()), max(labels.values())
-    # Of labels that hardly occur twice, the commonest says nothing about what is common.
-    if most > 2 or classes is None:
-        return max(most / total, 1 / (classes or len(labels))), "always saying the commonest label"
-    return 1 / classes, f"guessing among {classes} classes"
 
 
 def _level_with(one: Row, other: Row) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
 from tiny_runs import Start
 
-from heatmark.errors import HeatmarkError
+from heatmark.benchmark.work.messages import NamedModel
+from heatmark.benchmark.work.samples import EVERYTHING
+from heatmark.benchmark.work.worker import Worker
+from heatmark.errors import Doubt, HeatmarkError, Untrusted
 
 pytest.importorskip("torch")
 
@@ -48,6 +52,51 @@ def test_a_model_that_cannot_be_loaded_does_not_stop_the_others(start: Start, tm
     )
     repaired = start("counted", models="tiny,late_net.py:build")
     assert repaired.complete and repaired.cached == 1 and not repaired.failures
+
+
+BATCHWISE = {
+    "torch": """
+import torch
+def build():
+    import heatmark
+    torch.manual_seed(0)
+    batch = torch.nn.BatchNorm2d(4, track_running_stats=False)
+    net = torch.nn.Sequential(torch.nn.Conv2d(CHANNELS, 4, 3), batch, torch.nn.Flatten(), torch.nn.Linear(144, 3))
+    return heatmark.wrap(net, input_shape=SHAPE)
+""",
+    "tensorflow": """
+import keras
+class Batchwise(keras.layers.Layer):
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0)
+def build():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, CHANNELS)), keras.layers.Flatten(), keras.layers.Dense(8), Batchwise()]
+    return keras.Sequential([*layers, keras.layers.Dense(3)])
+""",
+}
+"""Networks whose answers depend on the whole batch."""
+
+
+@pytest.mark.parametrize(
+    ("framework", "shape"), [("torch", "(CHANNELS, 8, 8)"), ("torch", "None"), ("tensorflow", "None")]
+)
+def test_what_the_examination_tells_is_told_once(start: Start, tmp_path: Path, framework: str, shape: str) -> None:
+    """Loading the network said it as well, and so did giving it its input shape where it stated none."""
+    pytest.importorskip(framework)
+    source = BATCHWISE[framework].replace("SHAPE", shape).replace("CHANNELS", "1")
+    (tmp_path / "batchwise.py").write_text(source)
+    options = {"models": "batchwise.py:build", "frameworks": framework, "data": "digits", "limit": 2}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(Untrusted, match="do not depend on the batch"):
+            start("gradient", **options)
+        result = start("gradient", **options, force=True)
+    assert result.complete and any("do not depend on the batch" in note for note in result.notes)
+    assert not [one for one in told if issubclass(one.category, Doubt)]
+    worker, named = Worker(), NamedModel("batchwise.py:build", framework, "cpu")
+    with pytest.warns(Doubt, match="do not depend on the batch"):  # where no examination follows, it is told
+        worker.task(named, worker.described(named).weights, "digits", EVERYTHING)
 
 
 def test_a_model_that_exists_in_one_framework_has_no_cells_in_the_other(start: Start) -> None:

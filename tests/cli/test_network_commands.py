@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import networks
@@ -9,13 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from heatmark.benchmark.predict import predict
 from heatmark.cli.main import app
 from heatmark.datasets.arrays import ArrayDataset
 from heatmark.datasets.registry import load_dataset
-from heatmark.leaderboards.networks.predictions import confusion_frame, predictions_frame, summary
+from heatmark.leaderboards.networks.predictions import (
+    confusion_frame,
+    predictions_frame,
+    print_predictions,
+    summary,
+    warning,
+)
 from heatmark.leaderboards.networks.training_curves import draw_training_curves
 from heatmark.models.training.kept import TrainedModel
 from heatmark.models.training.recipe import Epoch
@@ -125,6 +133,20 @@ def test_the_command_writes_tables_and_a_picture(own_place: Path) -> None:
     assert len(pd.read_csv("found/predictions.csv")) == 20
     assert pd.read_csv("found/confusion.csv").groupby("label")["samples"].sum().tolist() == [2] * 10
     assert Image.open("found/predictions.png").format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [(None, ""), ([0, 1] * 10, "at chance on these samples"), ([3] * 20, "All samples have the same label")],
+)
+def test_a_network_that_does_no_better_than_guessing_is_warned_of(labels: list[int] | None, words: str) -> None:
+    samples = [load_dataset("digits").sample(place) for place in range(20)]
+    x, own = np.stack([sample.array for sample in samples]), [sample.label for sample in samples]
+    names = tuple(map(str, range(10)))
+    found = predict("small-cnn", ArrayDataset("relabelled", x, own if labels is None else labels, class_names=names))
+    assert (words in warning(found)) if words else warning(found) == ""
+    print_predictions(found, Console(width=200, file=(shown := StringIO())))
+    assert ("Warning: " in shown.getvalue()) is bool(words) and warning(found) in shown.getvalue()
 
 
 def test_a_folder_of_pictures_is_explained(pictures: Path) -> None:

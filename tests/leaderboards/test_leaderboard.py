@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from rich.console import Console
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import StorageError
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.report.terminal import folded
+from heatmark.leaderboards.report.terminal import _heading, _width, folded
 from heatmark.leaderboards.standings import standings as standings_module
 from heatmark.leaderboards.standings.registered import MetricFacts
 
@@ -335,6 +336,22 @@ def test_names_are_folded_where_they_may_be():
     assert folded("a" * 25, 10) == "aaaaaaaaaa\naaaaaaaaaa\naaaaa"
     assert folded("random †", 8) == "random †"
     assert folded("average_increase", 9) == "average_\nincrease"
+    assert folded("deletion[fill=blur,steps=8]", 9) == "deletion\n[fill=\nblur,\nsteps=8]"
+
+
+@pytest.mark.parametrize(
+    ("metric", "width", "lines"),
+    [
+        ("deletion", 10, "deletion↓~"),
+        ("deletion[steps=8]", 10, "deletion\n[steps=8]↓\n~"),
+        ("deletion[fill=blur,steps=8]", 11, "deletion\n[fill=blur,\nsteps=8]↓~"),
+        ("sparseness", 10, "sparseness\n↓~"),
+        ("comprehensiveness", 17, "comprehensiveness\n↓~"),
+    ],
+)
+def test_no_word_of_a_metrics_name_is_broken_in_its_heading(metric, width, lines):
+    facts = MetricFacts(metric, higher_is_better=False, audit=SimpleNamespace(mark="~"))
+    assert (_width(facts), _heading(facts)) == (width, lines)
 
 
 def test_a_run_without_results_still_has_a_board(tmp_path):

@@ -232,6 +232,11 @@ def test_no_parameter_of_a_method_hides_a_column_of_the_table(swept):
     assert columns & taken == set()
 
 
+def test_the_folder_says_what_was_swept_and_on_what(swept):
+    """Its leaderboard was headed with the packaged suite's name, whose network and data are others."""
+    assert swept().standings.run["name"] == "tiny on tiny-pictures"
+
+
 def test_a_sweep_goes_on_where_it_was_stopped(swept, tiny_folder, monkeypatch):
     from heatmark.benchmark.work.cell import CellJob
     from heatmark.benchmark.work.worker import Worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from small_audits import BAD, COMPARED, CONTROLS, GOOD, METHODS, PLUGIN, audited, one
 from typer.testing import CliRunner
 
-from heatmark.benchmark.audit.measure import measure_audit
+from heatmark.benchmark.audit.measure import _each_once, measure_audit
 from heatmark.benchmark.audit.plan import audit_plan
 from heatmark.benchmark.audit.units import UnitJob, UnitValues
 from heatmark.cli.main import app
@@ -234,6 +235,27 @@ def test_what_is_no_audit_is_refused(tmp_path, content, words):
 def test_plans_that_cannot_be_used_are_refused(options, error, words):
     with pytest.raises(error, match=words):
         audit_plan(**{"metrics": "overlap", "data": "squares", "framework": None, **options})
+
+
+def test_a_reason_that_holds_for_many_is_told_once():
+    told = [
+        ("saliency, a on b", "does not fit."),
+        ("sobel, a on b", "no colours."),
+        ("oracle, a on b", "does not fit."),
+    ]
+    assert _each_once(told) == "saliency, a on b and 1 more: does not fit.; sobel, a on b: no colours."
+
+
+def test_data_whose_truth_is_not_known_is_named(found):
+    assert found.without_truth == () and "not known" not in where_text(found)
+    blind = replace(
+        found,
+        metrics=tuple(
+            replace(metric, tasks=tuple(replace(task, oracle=()) for task in metric.tasks)) for metric in found.metrics
+        ),
+    )
+    assert blind.without_truth == tuple(task.dataset for task in found.tasks)
+    assert f"The truth on {found.tasks[0].dataset} is not known (no masks)" in where_text(blind)
 
 
 # How it is shown

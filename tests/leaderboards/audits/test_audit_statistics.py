@@ -195,6 +195,15 @@ def test_a_metric_that_nothing_could_be_asked_of_has_no_mark():
     assert made({"oracle": (), **empty}).mark == "" and made().mark == ""
 
 
+def test_without_the_truth_no_metric_that_should_tell_it_is_trusted():
+    """An audit on data without masks marked everything with ✓, though its first question had not been asked."""
+    blind = {"oracle": ()}
+    assert made(blind).mark == "" and made(blind, blind).mark == ""
+    assert made(blind, {"oracle": (), "reactivity": 0.1}).mark == "!"
+    assert made(blind, {}).mark == "✓"  # it was asked on other data
+    assert made(blind, family="robustness").mark == "✓"  # it need not be asked
+
+
 # Noise
 
 
