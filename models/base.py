@@ -238,7 +238,7 @@ class Model(Interface):
     @property
     def engine(self) -> Engine:
         """The engine that runs queries over any number of rows."""
-        return self.once("engine", lambda: Engine(self))
+        return self.once("engine", lambda: Engine(self, chunk=1 if self.rows_alone else None))
 
     @property
     def tokens(self) -> TokenLayout:

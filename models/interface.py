@@ -85,6 +85,8 @@ class Interface(Insides):
     """The network itself, a ``torch.nn.Module`` or ``keras.Model``."""
     operations: TensorOperations
     """The array namespace on its device."""
+    rows_alone = False
+    """Whether the engine asks for one row at a time, because the network's answers depend on the rest of the batch."""
 
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         self.device = device

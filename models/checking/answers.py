@@ -66,7 +66,7 @@ def answers_alone(model: Model, x: Tensor) -> Finding:
     return Finding(
         ALONE,
         "fails",
-        f"{evidence}: {why}.",
+        f"{evidence}: {why}. It is asked one input at a time, which is slow.",
         "Let normalisations use running statistics (track_running_stats=True, training=False); quantise statically.",
     )
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import heatmark as hm
 from heatmark.errors import NotApplicable
 from heatmark.models.checking.answers import (
     answers_alone,
@@ -187,3 +188,21 @@ def test_logits_that_are_not_finite_are_no_matter_of_chance(make):
     assert repeat.verdict == "fails" and repeat.evidence == "some logits are NaN or infinite."
     with pytest.raises(NotApplicable, match="do not compare"):
         asked(subject, answers_alone)
+
+
+@pytest.mark.parametrize("make", [in_torch, in_keras])
+def test_a_network_that_looks_at_the_batch_is_asked_one_input_at_a_time(make):
+    with pytest.warns(UserWarning, match="asked one input at a time"):
+        subject = make("batch")
+    x = subject.to_numpy(subject.inputs(X if subject.framework == "tensorflow" else np.moveaxis(X, -1, 1)))
+    plain = (
+        subject.net(tf.constant(row)) if make is in_keras else subject.net(torch.tensor(row)) for row in x[:, None]
+    )
+    with torch.no_grad():
+        alone = np.concatenate([np.asarray(logits) for logits in plain])
+        together = np.asarray(subject.net(tf.constant(x) if make is in_keras else torch.tensor(x)))
+    np.testing.assert_allclose(subject.outputs(x), alone, atol=1e-5)
+    assert np.abs(together - alone).max() > 1e-3
+    for method in ("gradient", "grad_cam", "occlusion[window=6,stride=6]"):
+        rows = [hm.explain(subject, row, method, 1) for row in x[:, None]]
+        np.testing.assert_allclose(hm.explain(subject, x, method, 1), np.concatenate(rows), atol=1e-5)
