@@ -42,7 +42,7 @@ Kind = TypeVar("Kind", Plural, Singular)
 
 
 def list_command(
-    kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(Plural)}.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(Plural), help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with everything that is known.")] = False,
 ) -> None:
     """List what heatmark knows.
@@ -71,8 +71,10 @@ def list_command(
 
 
 def show_command(
-    kind: Annotated[str, typer.Argument(help=f"What it is: {', '.join(Singular)}.")],
-    name: Annotated[str, typer.Argument(help="Its name, such as deletion[rise]; for a plan, metrics by commas.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(Singular), help="What it is.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Its name, such as deletion[rise]; for a plan, metrics by commas.")
+    ],
     as_json: options.AsJson = False,
 ) -> None:
     """Show one method, metric, dataset, model or suite, or what a set of metrics costs per image.
