@@ -49,7 +49,10 @@ def answers_repeat(model: Model, x: Tensor) -> Finding:
 
 
 def answers_alone(model: Model, x: Tensor) -> Finding:
-    """Ask for the logits of one input and of its half, each alone and beside the other."""
+    """Ask for the logits of one input and of its half, each alone and beside the other.
+
+    A network whose answers depend on the batch is asked one row at a time from then on, so that results do not.
+    """
     rows = [x[:1], 0.5 * x[:1]]
     alone, again = (np.concatenate([_logits(model, row) for row in rows]) for _ in range(2))
     among = _logits(model, model.operations.concat(rows))
@@ -62,6 +65,7 @@ def answers_alone(model: Model, x: Tensor) -> Finding:
     if float(np.abs(alone - again).max()) > model.resolution * size:
         return Finding(ALONE, "doubtful", "it cannot be told, as answers do not repeat.", "Make them repeat first.")
     causes = _places(model, [one for one in model.computed() if one.by_batch])
+    model.rows_alone, model.engine.chunk = True, 1
     why = f"the whole batch decides in {causes}" if causes else "what looks at the batch is not known"
     return Finding(
         ALONE,

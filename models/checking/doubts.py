@@ -7,7 +7,6 @@ import warnings
 
 from ...errors import Doubt
 from ..base import Model
-from .answers import ALONE
 from .inputs import two_inputs
 from .questions import QUESTIONS
 
@@ -15,16 +14,13 @@ from .questions import QUESTIONS
 def warn_of_doubts(model: Model) -> None:
     """Ask the cheap questions with two random inputs that are far apart, and warn of what is doubtful or fails.
 
-    Each warning points at the line that called heatmark. The passes are not counted as the user's. A network whose
-    answers depend on the batch is asked one row at a time from then on, so that results do not.
+    Each warning points at the line that called heatmark. The passes are not counted as the user's.
     """
     x, before = model.from_numpy(two_inputs(model)), model.passes
     for question in QUESTIONS:
         if question.cheap:
             finding = question.answer(model, x)
             if finding.verdict in ("doubtful", "fails"):
-                if question.title == ALONE and finding.verdict == "fails":
-                    model.rows_alone, model.engine.chunk = True, 1
                 warnings.warn(f"{model.name}: {finding.sign} {finding.sentence}", Doubt, stacklevel=_callers_level())
     model.add_passes(before - model.passes)
 
