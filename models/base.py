@@ -39,7 +39,7 @@ class Model(Interface):
     def __init__(self, *, device: str, **options: Unpack[ModelOptions]) -> None:
         super().__init__(device=device, **options)
         self._fixed_shape = self._shape is not None
-        self.when_known: Callable[[Model], None] | None = None  # called once an input has shown the input shape
+        self.when_new: Callable[[Model], None] = lambda model: None  # called for a new input shape or rebuilt network
         self._classes: int | None = None
         self._any_values = False
 
@@ -78,9 +78,10 @@ class Model(Interface):
         if not self._fixed_shape and len(shape) > 1 and shape[1:] != self._shape:
             self._adopt(shape[1:])
         elif self.rebuilt():
-            self.reading = OutputReading()
+            self.reading, self.rows_alone = OutputReading(), False
             self.forget()
             self.probe()
+            self.when_new(self)
         if len(shape) != len(self.input_shape) + 1 or shape[1:] != self.input_shape:
             raise BadInput(self._shape_message(shape))
         if shape[0] == 0:
@@ -216,8 +217,7 @@ class Model(Interface):
             self._shape = before
             raise
         self.forget()
-        if self.when_known is not None:
-            self.when_known(self)
+        self.when_new(self)
 
     def _shape_message(self, shape: tuple[int, ...]) -> str:
         wanted = f"(n, {', '.join(map(str, self.input_shape))})"
@@ -238,7 +238,7 @@ class Model(Interface):
     @property
     def engine(self) -> Engine:
         """The engine that runs queries over any number of rows."""
-        return self.once("engine", lambda: Engine(self, chunk=1 if self.rows_alone else None))
+        return self.once("engine", lambda: Engine(self))
 
     @property
     def tokens(self) -> TokenLayout:

@@ -202,10 +202,11 @@ class Engine:
         tuner = self._tuner(query, kind)
         start = 0
         while start < len(pairs):
-            size, layout = tuner.propose() if self.chunk is None else (self.chunk, tuner.layout)
+            fixed = self.fixed
+            size, layout = tuner.propose() if fixed is None else (fixed, tuner.layout)
             rows = slice(start, min(start + size, len(pairs)))
             chunk = Chunk(self.model.operations, pairs.samples[rows], pairs.variants[rows], rows)
-            measuring = self.chunk is None and not tuner.settled and rows.stop - rows.start == size
+            measuring = fixed is None and not tuner.settled and rows.stop - rows.start == size
             try:
                 if measuring:
                     self.model.synchronise()
@@ -273,16 +274,21 @@ class Engine:
 
     def chunk_choices(self) -> dict[str, ChunkChoice]:
         """Return, for each kind of query used so far, the chunk size in force, what was tried, and why it is that."""
-        given = self.chunk
+        given = self.fixed
         return {
             kind: tuner.choice if given is None else ChunkChoice(given, tuner.layout)
             for kind, tuner in self._tuners.items()
         }
 
     @property
+    def fixed(self) -> int | None:
+        """The chunk size that is given, or None where it is found out; one where rows must be asked for alone."""
+        return 1 if self.model.rows_alone else self.chunk
+
+    @property
     def settled(self) -> bool:
         """Whether no chunk size is being tried out any more."""
-        return self.chunk is not None or all(tuner.settled for tuner in self._tuners.values())
+        return self.fixed is not None or all(tuner.settled for tuner in self._tuners.values())
 
     def _ask(self, query: Query, x: Tensor, target: Tensor | None, chunk: Chunk, make: Maker, layout: str) -> Answer:
         made = make(chunk.of_samples(x), chunk)

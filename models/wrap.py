@@ -103,7 +103,7 @@ def wrap(
         "conventions": Conventions(output, outputs, domain, neutral, channel_axis),
     }
     model = _torch_model(net, device, options) if framework == "torch" else _keras_model(net, device, options)
-    model.when_known = warn_of_doubts
+    model.when_new = warn_of_doubts
     if model.knows_shape:
         model.probe(num_classes)
         warn_of_doubts(model)
@@ -112,7 +112,7 @@ def wrap(
 
 def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision) -> Model:
     """Return the model over a loaded network, moved to the device."""
-    net, conventions = loaded.net, loaded.conventions
+    net = loaded.net
     if framework_of(net) == "torch" and device != "auto":
         net = net.to(device)  # it was made for this model, so it moves rather than being copied
     return wrap(
@@ -126,11 +126,7 @@ def wrapped(loaded: LoadedNetwork, name: str, device: str, precision: Precision)
         class_names=loaded.class_names,
         sizing=loaded.sizing,
         weights_id=loaded.weights_id,
-        output=conventions.output,
-        outputs=conventions.outputs,
-        domain=conventions.domain,
-        neutral=conventions.neutral,
-        channel_axis=conventions.channel_axis,
+        **vars(loaded.conventions),
     )
 
 

@@ -100,6 +100,10 @@ def _method(peer: PeerType, run: Callable[[Request, PeerType, dict[str, Any]], T
         model = request.model
         if not peer.any_layout and model.channel_axis not in (None, _USUAL[model.framework]):
             raise NotApplicable(f"{peer.kind} takes inputs with channels {_WORDS[model.framework]} alone")
+        if model.rows_alone:
+            raise NotApplicable(
+                f"{peer.kind} asks for many inputs at once, and what {model.name} says of one depends on the others"
+            )
         return run(request, peer, peer.options(request, **parameters))
 
     method.__doc__ = peer.summary

@@ -65,7 +65,7 @@ def answers_alone(model: Model, x: Tensor) -> Finding:
     if float(np.abs(alone - again).max()) > model.resolution * size:
         return Finding(ALONE, "doubtful", "it cannot be told, as answers do not repeat.", "Make them repeat first.")
     causes = _places(model, [one for one in model.computed() if one.by_batch])
-    model.rows_alone, model.engine.chunk = True, 1
+    model.rows_alone = True
     why = f"the whole batch decides in {causes}" if causes else "what looks at the batch is not known"
     return Finding(
         ALONE,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import special
 
 from ...errors import BadInput
 from ..arrays.operations import Tensor, TensorOperations
@@ -93,10 +94,7 @@ class OutputReading:
 def probabilities_of(logits: np.ndarray, link: Link) -> np.ndarray:
     """Return the probabilities, float64 (n, classes), of logits (n, classes)."""
     wide = logits.astype(np.float64)
-    if link == "logistic":
-        return np.asarray(np.exp(-np.logaddexp(0.0, -wide)))
-    shares = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    return np.asarray(special.expit(wide) if link == "logistic" else special.softmax(wide, axis=1))
 
 
 def read(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import heatmark as hm
 from heatmark.errors import NotApplicable
+from heatmark.methods.libraries import Library
+from heatmark.methods.peers.wrapping import Peer, register_peers
+from heatmark.methods.registry import METHODS, method_from
 from heatmark.models.checking.answers import (
     answers_alone,
     answers_repeat,
@@ -18,6 +22,7 @@ from heatmark.models.checking.answers import (
     rectifiers_caught,
 )
 from heatmark.models.wrap import wrap
+from heatmark.registry import Reference
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -206,3 +211,33 @@ def test_a_network_that_looks_at_the_batch_is_asked_one_input_at_a_time(make):
     for method in ("gradient", "grad_cam", "occlusion[window=6,stride=6]"):
         rows = [hm.explain(subject, row, method, 1) for row in x[:, None]]
         np.testing.assert_allclose(hm.explain(subject, x, method, 1), np.concatenate(rows), atol=1e-5)
+
+
+def test_a_network_that_comes_to_look_at_the_batch_is_told_of_and_asked_one_input_at_a_time():
+    subject, x = in_torch(None), np.moveaxis(X, -1, 1)
+    hm.explain(subject, x, "gradient", 1)
+    subject.net[1] = nn.BatchNorm2d(4, track_running_stats=False)
+    with pytest.warns(UserWarning, match="asked one input at a time"):
+        together = hm.explain(subject, x, "gradient", 1)
+    alone = [hm.explain(subject, row, "gradient", 1) for row in x[:, None]]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-6)
+    subject.net[1] = nn.BatchNorm2d(4)
+    subject.outputs(x)
+    assert not subject.rows_alone  # mended, it is quick again
+
+
+def test_other_libraries_are_refused_networks_that_look_at_the_batch(monkeypatch):
+    installed = Library("Batched", "torch", ("numpy",))
+    monkeypatch.setattr(METHODS, "add", lambda entry: added.append(entry))
+    added = []
+    peer = Peer(name="ones", kind="batched.Ones", summary="Ones.", reference=Reference("A", 2020, "B"), signed=True)
+    register_peers(installed, [peer], lambda request, peer, options: request.operations.zeros(request.x.shape))
+    (entry,) = added
+    for fault in (None, "batch"):
+        subject = in_torch(fault)
+        chosen = replace(method_from("gradient"), entry=entry, parameters={})
+        if fault is None:
+            assert not hm.explain(subject, np.moveaxis(X, -1, 1), chosen, 1).any()
+        else:
+            with pytest.raises(NotApplicable, match="many inputs at once"):
+                hm.explain(subject, np.moveaxis(X, -1, 1), chosen, 1)
