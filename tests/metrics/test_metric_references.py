@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from wang_areas import wang_value
 
 import heatmark as hm
 from heatmark.datasets.registry import load_dataset
@@ -115,25 +116,7 @@ def test_the_evaluation_of_wang_and_others(model, batch, normalised, metric):
         sides, blank, whole = wang_curves(
             logits, to_network(picture[None]), heatmap, int(label), action, lowest_too=proportional
         )
-        share, counts, high = sides[0]
-        if metric == "n_ord":
-            high = np.maximum(high, blank) - blank
-            expected.append(np.trapezoid(high / high[0], counts / counts[-1]))
-            continue
-        if metric == "s_ord":
-            expected.append(np.trapezoid(np.maximum(high, blank) / (whole + 1e-16), counts / counts[-1]))
-            continue
-        low_share, _, low = sides[1]
-        if metric == "tpn":
-            high = np.maximum(high, blank)
-            high, low = high / high[0], low / low[0]
-            high, low = (side / min(1, blank / (max(side[-1], blank) + 1e-16)) for side in (high, low))
-        else:  # nothing is clipped here
-            high = high / min(whole, high[-1])
-            low = low / min(whole, high[-1])
-        grid = np.linspace(0, min(share[-1], low_share[-1]), 20001)
-        gap = np.abs(np.interp(grid, share, high) - np.interp(grid, low_share, low))
-        expected.append(np.trapezoid(gap, grid))
+        expected.append(wang_value(metric, sides, blank, whole))
     found = hm.score(model, x, maps, f"{metric}[wang2020]", target)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 

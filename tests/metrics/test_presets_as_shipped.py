@@ -10,6 +10,7 @@ import networks
 import numpy as np
 import pytest
 from networks import FRAMEWORKS, native, pictures
+from wang_areas import wang_value
 
 import heatmark as hm
 from heatmark.metrics.perturbing.fills import fill_of, rise_kernel
@@ -116,25 +117,10 @@ def test_wang2020(subject, metric):
         sides, blank, whole = wang_sides(
             subject, image, heatmap, label, "delete" if metric in ("n_ord", "tpn") else "insert"
         )
-        (share, counts, high), (low_share, _, low) = sides
+        (_, counts, high), (_, _, low) = sides
         assert len(counts) >= 3 and len(low) >= 10
-        if metric == "n_ord":
-            high = np.maximum(high, blank) - blank
-            expected.append(np.trapezoid(high / high[0], counts / counts[-1]))
-            continue
-        if metric == "s_ord":
-            expected.append(np.trapezoid(np.maximum(high, blank) / (whole + 1e-16), counts / counts[-1]))
-            continue
-        if metric == "tpn":
-            high = np.maximum(high, blank)
-            high, low = high / high[0], low / low[0]
-            high, low = (one / min(1, blank / (max(one[-1], blank) + 1e-16)) for one in (high, low))
-        else:
-            below.append((high < blank).any())
-            high = high / min(whole, high[-1])
-            low = low / min(whole, high[-1])
-        grid = np.linspace(0, min(share[-1], low_share[-1]), 100001)
-        expected.append(np.trapezoid(np.abs(np.interp(grid, share, high) - np.interp(grid, low_share, low)), grid))
+        below.append((high < blank).any())
+        expected.append(wang_value(metric, sides, blank, whole))
     assert np.isfinite(expected).all()
     assert metric != "tps" or any(below)  # so that a clip at the blank's logit, which the code has not here, would show
     np.testing.assert_allclose(subject.score(f"{metric}[wang2020]"), expected, rtol=1e-4, atol=1e-6)
