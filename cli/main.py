@@ -16,6 +16,7 @@ from . import options
 from .audit import audits
 from .check import check_command
 from .draw import explain_command, sweep_command
+from .merge import merge_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
 from .runtime import runtime_command
@@ -63,6 +64,7 @@ app.command("predict")(predict_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
+app.command("merge")(merge_command)
 app.add_typer(audits, name="audit")
 
 

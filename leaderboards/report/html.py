@@ -102,16 +102,27 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    suite = standings.run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
+    """Return the commands that run the same again: packaged suites by name, with whatever was changed in them."""
+    run, folder = standings.run, standings.store.path.name
+    sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
+    if not sources:
+        return _run_again(run, folder)
+    folders = [str(source.get("folder") or "run") for source in sources]
+    merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
+    merge += ["--pack"] if run.get("packed") else []
+    return "\n".join([*map(_run_again, sources, folders), shlex.join(merge)])
+
+
+def _run_again(run: Mapping[str, Any], folder: str) -> str:
+    suite = run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else str(run.get("name") or suite or "run")
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
+    return shlex.join([*parts, "--out", f"results/{folder}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
