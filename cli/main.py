@@ -15,10 +15,12 @@ from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrus
 from . import options
 from .audit import audits
 from .check import check_command
+from .compare import compare_command
 from .draw import explain_command, sweep_command
 from .merge import merge_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
+from .published import NameMayBeLeftOut
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
 
@@ -59,6 +61,7 @@ app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
 app.command("check")(check_command)
+app.command("compare", cls=NameMayBeLeftOut)(compare_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
 app.command("explain")(explain_command)
