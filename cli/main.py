@@ -173,13 +173,18 @@ def leaderboard_command(
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
+    ] = None,
 ) -> None:
     """Rank the methods of a run; write leaderboard.csv, leaderboard.md and report.html.
 
     \b
     heatmark leaderboard results/quick
+    heatmark leaderboard results/quick --figures paper/figures
     """
-    _show_board(run, out, audit)
+    board, written = _written_board(run, out, audit)
+    _show(board, written + (board.write_figures(figures) if figures is not None else []))
 
 
 @app.command("score")
