@@ -69,7 +69,7 @@ def html_report(standings: Standings) -> str:
         suite=suite_name(standings),
         verdicts=verdicts(standings),
         audits=_audits(standings),
-        facts=_facts(standings),
+        facts=run_facts(standings),
         ranks=_figures(standings, ranks_figures),
         costs=cost_section(standings),
         curves=_figures(standings, curves_figures),
@@ -142,7 +142,7 @@ def _packaged(name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _facts(standings: Standings) -> list[tuple[str, str]]:
+def run_facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
     provenances = [provenance for table in standings.tables for provenance in table.provenances]
 
