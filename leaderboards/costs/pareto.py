@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from ..standings.registered import MethodFacts
 from ..standings.standings import Row, Standings, Table
-from ..standings.styles import Style, method_styles
+from ..standings.styles import Style, family_styles
 from ..statistics.timed import Estimate
 from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
 from ..writing.numbers import decimals, seconds
@@ -177,8 +177,7 @@ def paretos_markdown(found: Sequence[Pareto]) -> str:
 
 def draw_pareto(found: Pareto) -> Figure:
     """Draw mean rank (best at the top) over relative cost (logarithmic) with intervals, and the front as a line."""
-    # By name, so that a method looks alike in the figures of both frameworks, whatever its cost.
-    styles = method_styles(sorted((point.method for point in found.points), key=lambda method: method.id))
+    styles = family_styles(point.method for point in found.points)
     figure = sheet(7.6, max(3.6, 0.2 * len(styles) + 1.0))
     axes = figure.subplots()
     axes.set_xscale("log")

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ..standings.curves import MeanCurve, mean_curves
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Row, Table
-from ..standings.styles import Style, method_styles
+from ..standings.styles import Style, family_styles
 from ..writing.ink import FRAMEWORK_COLOURS, gridded, legend, name_rows, plain, sheet, title
 from ..writing.text_tables import in_parts
 
@@ -43,7 +43,7 @@ def draw_curves(
     A method has the same colour and marker in all panels, and a band for the 95 % interval of its mean. The curves are
     given by framework, metric and method.
     """
-    styles = method_styles(methods)
+    styles = family_styles(methods)
     across, down = len(metrics), len(curves)
     figure = sheet(2.75 * across + 2.1, max(2.5 * down + 0.3, 0.17 * len(methods) + 0.6))
     panels = figure.subplots(down, across, squeeze=False, sharey="col", sharex=True)

@@ -22,8 +22,6 @@ from heatmark.leaderboards.galleries.colours import (
 )
 from heatmark.leaderboards.galleries.drawing import draw_gallery
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
-from heatmark.leaderboards.standings.registered import MethodFacts
-from heatmark.leaderboards.standings.styles import method_styles
 
 RAMP = np.linspace(-1.0, 1.0, 101).reshape(1, 101)
 
@@ -178,17 +176,6 @@ def test_inputs_stay_as_they_are():
     overlaid(picture, heatmap, signed=True)
     np.testing.assert_array_equal(picture, before[0])
     np.testing.assert_array_equal(heatmap, before[1])
-
-
-@pytest.mark.parametrize("count", [1, 8, 9, 13, 60])
-def test_every_method_has_its_own_look(count):
-    facts = [MethodFacts(f"m{n}") for n in range(count)] + [MethodFacts(f"c{n}", "control") for n in range(5)]
-    styles = method_styles(facts)
-    looks = {
-        (tuple(np.round(mpl.colors.to_rgb(style.colour), 4)), style.marker, style.line) for style in styles.values()
-    }
-    assert len(looks) == count + 5
-    assert {style.line for name, style in styles.items() if name.startswith("c")} == {"--"}
 
 
 def test_drawing_leaves_no_figure_behind():
