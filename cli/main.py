@@ -23,6 +23,7 @@ from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
 from .published import NameMayBeLeftOut
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
+from .site import site_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -68,6 +69,7 @@ app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
 app.command("merge")(merge_command)
+app.command("site")(site_command)
 app.add_typer(audits, name="audit")
 
 

@@ -68,7 +68,7 @@ def html_report(standings: Standings) -> str:
         suite=suite_name(standings),
         verdicts=verdicts(standings),
         audits=_audits(standings),
-        facts=_facts(standings),
+        facts=run_facts(standings),
         ranks=_uris(ranks_figures(standings)),
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
@@ -152,7 +152,7 @@ def _packaged(name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _facts(standings: Standings) -> list[tuple[str, str]]:
+def run_facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
     provenances = [provenance for table in standings.tables for provenance in table.provenances]
 
