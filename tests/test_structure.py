@@ -31,6 +31,7 @@ LEADERBOARDS = (
     "networks",
     "costs",
     "records",
+    "comparing",
     "report",
     "site",
     "sweeps",
