@@ -119,7 +119,7 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
         found += [
             _pareto(f"{name} · {cost.setting.device}", table, measured_costs(cost), measured=True)
             for cost in fitting_costs(table, costs)
-        ] or [_pareto(f"{name} · {_device(standings, table)}", table, own, measured=False)]
+        ] or [_pareto(f"{name} · {table.results.device}", table, own, measured=False)]
     return tuple(item for item in found if item.points)
 
 
@@ -128,17 +128,6 @@ def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
     setting = table.setting
     wanted = (setting.task.shown_model, setting.framework, setting.precision)
     return [cost for cost in costs if (cost.setting.model, cost.setting.framework, cost.setting.precision) == wanted]
-
-
-def _device(standings: Standings, table: Table) -> str:
-    """Return the device that a table's cells ran on."""
-    setting = table.setting
-    names = {
-        spec.device_class
-        for spec in standings.store.expected
-        if (spec.task, spec.framework, spec.precision) == (setting.task, setting.framework, setting.precision)
-    }
-    return ", ".join(sorted(names))
 
 
 def _pareto(title: str, table: Table, costs: Mapping[str, Beside], *, measured: bool) -> Pareto:

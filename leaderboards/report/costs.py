@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
@@ -29,7 +30,7 @@ class CostSection:
     paretos: tuple[tuple[Pareto, str], ...]
     """Quality against cost with its figure (a data URI), one for each leaderboard table and device."""
     tables: tuple[CostTable, ...]
-    """What a runtime benchmark in the run's folder measured; none where there is none."""
+    """What runtime benchmarks in the runs' folders measured; none where there are none."""
     bars: tuple[tuple[str, str], ...]
     """Titles and figures of these, one for each network, device and precision."""
     machine: str
@@ -42,31 +43,35 @@ class CostSection:
         return measured.get(row.method.id) or own_cost(row)
 
 
-def measured(standings: Standings) -> tuple[RuntimeRecord | None, tuple[CostTable, ...]]:
-    """Return what a runtime benchmark left in the run's folder, or None, and its tables."""
-    try:
-        record = read_runtime(standings.store.path)
-    except HeatmarkError:
-        return None, ()
-    return record, cost_tables(record)
+def measured(standings: Standings) -> list[tuple[RuntimeRecord, tuple[CostTable, ...]]]:
+    """Return what runtime benchmarks left in the runs' folders, each with its tables."""
+    found = []
+    for store in standings.stores:
+        with suppress(HeatmarkError):
+            record = read_runtime(store.path)
+            found.append((record, cost_tables(record)))
+    return found
 
 
 def cost_section(standings: Standings) -> CostSection:
     """Return what the report says of cost."""
-    record, tables = measured(standings)
+    records = measured(standings)
+    tables = tuple(table for _, of_record in records for table in of_record)
     return CostSection(
         tuple((item, svg_uri(draw_pareto(item))) for item in paretos(standings, tables)),
         tables,
         tuple((title, svg_uri(figure)) for title, figure in figures_by_device(tables).items()),
-        "" if record is None else machine_text(record),
+        "; ".join(dict.fromkeys(machine_text(record) for record, _ in records)),
     )
 
 
 def cost_markdown(standings: Standings) -> str:
     """Return quality against cost, and what a runtime benchmark measured, as Markdown."""
-    record, tables = measured(standings)
-    found = paretos(standings, tables)
+    records = measured(standings)
+    found = paretos(standings, [table for _, of_record in records for table in of_record])
     parts = [paretos_markdown(found)] if found else []
-    if record is not None and tables:
-        parts.append(costs_markdown(tables, record).replace("\n## ", "\n### ").replace("# Runtime", "## Runtime", 1))
+    for record, tables in records:
+        if tables:
+            text = costs_markdown(tables, record)
+            parts.append(text.replace("\n## ", "\n### ").replace("# Runtime", "## Runtime", 1))
     return "\n".join(parts)

@@ -28,7 +28,7 @@ from .costs import cost_section
 from .heatmaps import galleries
 from .networks import examined_networks
 from .plots import curves_figures, ranks_figures
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -78,6 +78,7 @@ def html_report(standings: Standings) -> str:
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),
+        made_by=_made_by(standings),
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
@@ -102,16 +103,25 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    suite = standings.run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
+    """Return the commands that run the same again, one for each run."""
+    commands = [_command(store.run, store.path.name) for store in standings.stores]
+    if len(commands) > 1:
+        folders = [f"results/{store.path.name}" for store in standings.stores]
+        commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
+    return "\n".join(commands)
+
+
+def _command(run: Mapping[str, Any], folder: str) -> str:
+    """Return the command that does a run again: the packaged suite by name, with whatever was changed in it."""
+    suite = run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
+    return shlex.join([*parts, "--out", f"results/{folder}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -154,17 +164,18 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
     for provenance in provenances:
         for package, version in (provenance.get("versions") or {}).items():
             versions.setdefault(str(package), set()).add(str(version))
-    devices = sorted({spec.device_class for spec in standings.store.expected})
+    devices = sorted({table.results.device for table in standings.tables})
+    seeds = sorted({spec.seed for store in standings.stores for spec in store.expected})
     first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
     last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
-    expected = len(standings.store.expected) - len(standings.store.reasons())
-    done = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
+    coverages = [method.coverage for table in standings.tables for method in table.results.methods]
+    expected, done = (sum(getattr(one, name) for one in coverages) for name in ("expected_cells", "cells"))
     facts = [
-        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in standings.tables))),
+        ("tasks", "; ".join(dict.fromkeys(table.setting.task_title for table in standings.tables))),
         ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in standings.tables))),
         ("cells", f"{done} of {expected} finished, {len(standings.failures)} failed"),
         ("explained class", ", ".join(sorted({table.setting.target for table in standings.tables}))),
-        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in standings.store.expected}))),
+        ("seed", ", ".join(map(str, seeds))),
         ("device", ", ".join(devices)),
         ("processor", each("cpu")),
         ("platform", each("platform")),
@@ -174,6 +185,17 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
         ("mean ranks' intervals", f"{standings.resamples} paired bootstrap resamples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
+
+
+def _made_by(standings: Standings) -> str:
+    """Return by which version of heatmark each run was made, and when."""
+    several, words = len(standings.stores) > 1, []
+    for store in standings.stores:
+        created = f", run created {store.run['created']}" if store.run.get("created") else ""
+        words.append(
+            f"{f'{run_name(store.run)}: ' if several else ''}heatmark {store.run.get('version', '')}{created}."
+        )
+    return " ".join(words)
 
 
 def _audits(standings: Standings) -> dict[str, Any]:
@@ -193,7 +215,7 @@ def _audits(standings: Standings) -> dict[str, Any]:
 
 def _figures(standings: Standings, drawn: Callable[[list[Table]], list[Figure]]) -> list[tuple[str, str]]:
     """Return the figures of every task as (task, data URI)."""
-    return [(str(tables[0].setting.task), svg_uri(figure)) for tables in standings.by_task for figure in drawn(tables)]
+    return [(tables[0].setting.task_title, svg_uri(figure)) for tables in standings.by_task for figure in drawn(tables)]
 
 
 def _skipped_files(standings: Standings) -> list[str]:
