@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
 from ...errors import HeatmarkError
-from ..costs.pareto import (
-    Beside,
-    Pareto,
-    draw_pareto,
-    fitting_costs,
-    measured_costs,
-    own_cost,
-    paretos,
-    paretos_markdown,
-)
+from ..costs.pareto import Beside, Pareto, by_task, fitting_costs, measured_costs, own_cost, paretos, paretos_markdown
+from ..costs.pareto_plot import draw_paretos
 from ..costs.plots import figures_by_device
 from ..costs.tables import CostTable, cost_tables, costs_markdown, machine_text
 from ..standings.standings import Row, Standings, Table
+from ..standings.styles import Style
 from ..writing.ink import svg_uri
 
 
@@ -26,8 +20,8 @@ from ..writing.ink import svg_uri
 class CostSection:
     """What the report says of cost, besides the run's own times."""
 
-    paretos: tuple[tuple[Pareto, str], ...]
-    """Quality against cost with its figure (a data URI), one for each leaderboard table and device."""
+    paretos: tuple[tuple[tuple[Pareto, ...], str], ...]
+    """Quality against cost of every task, one for each framework and device, with their figure (a data URI)."""
     tables: tuple[CostTable, ...]
     """What a runtime benchmark in the run's folder measured; none where there is none."""
     bars: tuple[tuple[str, str], ...]
@@ -51,11 +45,11 @@ def measured(standings: Standings) -> tuple[RuntimeRecord | None, tuple[CostTabl
     return record, cost_tables(record)
 
 
-def cost_section(standings: Standings) -> CostSection:
-    """Return what the report says of cost."""
+def cost_section(standings: Standings, styles: Mapping[str, Style] | None = None) -> CostSection:
+    """Return what the report says of cost; methods are drawn in these styles, or as the figures' own methods ask."""
     record, tables = measured(standings)
     return CostSection(
-        tuple((item, svg_uri(draw_pareto(item))) for item in paretos(standings, tables)),
+        tuple((group, svg_uri(draw_paretos(group, styles))) for group in by_task(paretos(standings, tables))),
         tables,
         tuple((title, svg_uri(figure)) for title, figure in figures_by_device(tables).items()),
         "" if record is None else machine_text(record),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from ...errors import HeatmarkError
 from ..audits.plots import draw_agreement
@@ -21,13 +20,13 @@ from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
-from ..standings.standings import Standings, Table
+from ..standings.standings import Standings
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
+from .figures import Titled, curves_figures, looks, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
-from .plots import curves_figures, ranks_figures
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
 from .verdict import verdicts
 
@@ -70,9 +69,9 @@ def html_report(standings: Standings) -> str:
         verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=run_facts(standings),
-        ranks=_figures(standings, ranks_figures),
-        costs=cost_section(standings),
-        curves=_figures(standings, curves_figures),
+        ranks=_uris(ranks_figures(standings)),
+        costs=cost_section(standings, looks(standings)),
+        curves=_uris(curves_figures(standings)),
         galleries=galleries(standings),
         networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},
@@ -102,16 +101,27 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    suite = standings.run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
+    """Return the commands that run the same again: packaged suites by name, with whatever was changed in them."""
+    run, folder = standings.run, standings.store.path.name
+    sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
+    if not sources:
+        return _run_again(run, folder)
+    folders = [str(source.get("folder") or "run") for source in sources]
+    merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
+    merge += ["--pack"] if run.get("packed") else []
+    return "\n".join([*map(_run_again, sources, folders), shlex.join(merge)])
+
+
+def _run_again(run: Mapping[str, Any], folder: str) -> str:
+    suite = run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else str(run.get("name") or suite or "run")
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
+    return shlex.join([*parts, "--out", f"results/{folder}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -191,9 +201,9 @@ def _audits(standings: Standings) -> dict[str, Any]:
     }
 
 
-def _figures(standings: Standings, drawn: Callable[[list[Table]], list[Figure]]) -> list[tuple[str, str]]:
-    """Return the figures of every task as (task, data URI)."""
-    return [(str(tables[0].setting.task), svg_uri(figure)) for tables in standings.by_task for figure in drawn(tables)]
+def _uris(figures: Titled) -> list[tuple[str, str]]:
+    """Return figures as (what it shows, data URI)."""
+    return [(title, svg_uri(figure)) for title, figure in figures]
 
 
 def _skipped_files(standings: Standings) -> list[str]:

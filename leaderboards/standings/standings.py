@@ -17,6 +17,7 @@ from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
+from ..statistics.wins import Wins
 from .agreement import Agreement, agreements_of
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting, gather, open_store
@@ -92,6 +93,8 @@ class Table:
     friedman: float
     model: ModelFacts
     results: Results
+    wins: Wins
+    """Who wins against whom by mean ranks, (rows, rows): what the ties are told by; NaN where a row is not placed."""
 
     @property
     def provenances(self) -> list[Mapping[str, Any]]:
@@ -212,6 +215,8 @@ def _table(
     )
     rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
+    numbers = {run.method: number for number, run in enumerate(results.methods)}
+    shown = [numbers[row.method.id] for row in rows]
     return Table(
         results.setting,
         tuple(metrics),
@@ -220,6 +225,7 @@ def _table(
         ranked.friedman,
         _model_facts(results),
         results,
+        Wins(*(one[np.ix_(shown, shown)] for one in ranked.wins)),
     )
 
 

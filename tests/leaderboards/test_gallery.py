@@ -244,10 +244,10 @@ def test_a_chosen_target_is_the_one_explained(tmp_path, tiny_models, photographs
     monkeypatch.setattr(
         explained, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
     )
-    explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=2)
+    explain_gallery(photographs[0], "small-cnn", "saliency", tmp_path / "gallery.svg", target=2)
     assert "class 2," in titles[0]
     with pytest.raises(BadInput, match="class 9 is out of range"):
-        explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=9)
+        explain_gallery(photographs[0], "small-cnn", "saliency", tmp_path / "gallery.svg", target=9)
 
 
 def test_explaining_refuses_what_it_cannot_use_before_loading_a_model(tmp_path, photographs):
