@@ -11,8 +11,8 @@ from typing import Any
 
 from ..audits.audit import VERDICTS
 from ..report.tables import place_text, tie_text
-from ..standings.results import Setting, framework_text
-from ..standings.standings import Row, Table
+from ..standings.results import framework_text
+from ..standings.standings import Row
 from ..writing.numbers import passes_text, seconds, times
 from .catalogue import Catalogue, method_key, metric_key
 from .colours import on_dark
@@ -62,7 +62,7 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
                 "model": table.setting.task.shown_model,
                 "dataset": table.setting.task.dataset,
                 "framework": table.setting.framework_name,
-                "device": ", ".join(devices(catalogue, table)),
+                "device": table.results.device,
                 "samples": len(table.results.samples),
                 "metrics": [catalogue.metric_numbers[metric_key(one)] for one in table.metrics],
                 "counted": [int(one) for one in table.counted],
@@ -75,18 +75,6 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
             for row in table.rows
         ],
     }
-
-
-def devices(catalogue: Catalogue, table: Table) -> list[str]:
-    """Return what a table's cells are computed on: ``cpu``, or the names of GPUs."""
-    specs = catalogue.standings.store.expected
-    return sorted(
-        {
-            one.device_class
-            for one in specs
-            if Setting(one.task, one.precision, one.target, one.framework) == table.setting
-        }
-    )
 
 
 def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:

@@ -74,8 +74,8 @@ def pictures(catalogue: Catalogue) -> Pictures:
 
 def _photographs(catalogue: Catalogue, task: TaskPages) -> dict[str, np.ndarray]:
     samples = dict.fromkeys(sample for table in task.tables for sample in table.results.samples)
-    store, setting = catalogue.standings.store, task.tables[0].setting
-    found = {sample: stored_picture(store.thumbnail(setting.task, sample)) for sample in samples}
+    setting = task.tables[0].setting
+    found = {sample: stored_picture(catalogue.standings.thumbnail(setting.task, sample)) for sample in samples}
     return {sample: picture for sample, picture in found.items() if picture is not None}
 
 
