@@ -26,7 +26,7 @@ BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
 """What every page with tables of the board runs."""
 
 SCALE = (
-    "Signed maps are red where they speak for the class and blue where they speak against it, the scale being "
+    "Signed maps are red where they speak for the class, blue where they speak against it, with a scale "
     "centred at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph; each map has its own scale."
 )
 
