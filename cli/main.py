@@ -15,11 +15,15 @@ from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrus
 from . import options
 from .audit import audits
 from .check import check_command
+from .compare import compare_command
 from .draw import explain_command, sweep_command
+from .merge import merge_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
+from .published import NameMayBeLeftOut
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
+from .site import site_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -58,11 +62,14 @@ app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
 app.command("check")(check_command)
+app.command("compare", cls=NameMayBeLeftOut)(compare_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
+app.command("merge")(merge_command)
+app.command("site")(site_command)
 app.add_typer(audits, name="audit")
 
 
@@ -170,6 +177,9 @@ def leaderboard_command(
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
+    ] = None,
 ) -> None:
     """Rank the methods of one or several runs; write leaderboard.csv, leaderboard.md and report.html.
 
@@ -178,10 +188,12 @@ def leaderboard_command(
 
     \b
     heatmark leaderboard results/quick
+    heatmark leaderboard results/quick --figures paper/figures
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """
-    _show_board(runs, out, audit)
+    board, written = _written_board(runs, out, audit)
+    _show(board, written + (board.write_figures(figures) if figures is not None else []))
 
 
 @app.command("score")

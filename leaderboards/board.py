@@ -61,6 +61,25 @@ class Board(Standings):
         }
         return write_files(Path(folder) if folder is not None else self.stores[0].path, texts)
 
+    def write_figures(self, folder: str | Path) -> list[Path]:
+        """Write every figure of the board, each as PNG and as SVG, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Where to: ``ranks``, ``curves`` and ``pareto`` of each task, ``costs`` where a runtime benchmark lies in the
+            run's folder, ``agreement`` where the metrics were audited.
+
+        Raises
+        ------
+        StorageError
+            If the folder is read-only or full.
+        """
+        from .report.figures import board_figures
+        from .writing.files import as_pictures, write_files
+
+        return write_files(Path(folder), as_pictures(board_figures(self)))
+
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""
         print_board(self, console)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
 from ...errors import HeatmarkError
-from ..costs.pareto import (
-    Beside,
-    Pareto,
-    draw_pareto,
-    fitting_costs,
-    measured_costs,
-    own_cost,
-    paretos,
-    paretos_markdown,
-)
+from ..costs.pareto import Beside, Pareto, by_task, fitting_costs, measured_costs, own_cost, paretos, paretos_markdown
+from ..costs.pareto_plot import draw_paretos
 from ..costs.plots import figures_by_device
 from ..costs.tables import CostTable, cost_tables, costs_markdown, machine_text
 from ..standings.standings import Row, Standings, Table
+from ..standings.styles import Style
 from ..writing.ink import svg_uri
 
 
@@ -27,8 +21,8 @@ from ..writing.ink import svg_uri
 class CostSection:
     """What the report says of cost, besides the run's own times."""
 
-    paretos: tuple[tuple[Pareto, str], ...]
-    """Quality against cost with its figure (a data URI), one for each leaderboard table and device."""
+    paretos: tuple[tuple[tuple[Pareto, ...], str], ...]
+    """Quality against cost of every task, one for each framework and device, with their figure (a data URI)."""
     tables: tuple[CostTable, ...]
     """What runtime benchmarks in the runs' folders measured; none where there are none."""
     bars: tuple[tuple[str, str], ...]
@@ -53,12 +47,16 @@ def measured(standings: Standings) -> list[tuple[RuntimeRecord, tuple[CostTable,
     return found
 
 
-def cost_section(standings: Standings) -> CostSection:
-    """Return what the report says of cost."""
-    records = measured(standings)
-    tables = tuple(table for _, of_record in records for table in of_record)
+def measured_tables(standings: Standings) -> tuple[CostTable, ...]:
+    """Return the tables of all of these."""
+    return tuple(table for _, tables in measured(standings) for table in tables)
+
+
+def cost_section(standings: Standings, styles: Mapping[str, Style] | None = None) -> CostSection:
+    """Return what the report says of cost; methods are drawn in these styles, or as the figures' own methods ask."""
+    records, tables = measured(standings), measured_tables(standings)
     return CostSection(
-        tuple((item, svg_uri(draw_pareto(item))) for item in paretos(standings, tables)),
+        tuple((group, svg_uri(draw_paretos(group, styles))) for group in by_task(paretos(standings, tables))),
         tables,
         tuple((title, svg_uri(figure)) for title, figure in figures_by_device(tables).items()),
         "; ".join(dict.fromkeys(machine_text(record) for record, _ in records)),
@@ -68,7 +66,7 @@ def cost_section(standings: Standings) -> CostSection:
 def cost_markdown(standings: Standings) -> str:
     """Return quality against cost, and what a runtime benchmark measured, as Markdown."""
     records = measured(standings)
-    found = paretos(standings, [table for _, of_record in records for table in of_record])
+    found = paretos(standings, measured_tables(standings))
     parts = [paretos_markdown(found)] if found else []
     for record, tables in records:
         if tables:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from ...errors import HeatmarkError
 from ..audits.plots import draw_agreement
@@ -21,13 +20,13 @@ from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
-from ..standings.standings import Standings, Table
+from ..standings.standings import Standings
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
+from .figures import Titled, curves_figures, looks, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
-from .plots import curves_figures, ranks_figures
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
@@ -69,10 +68,10 @@ def html_report(standings: Standings) -> str:
         suite=suite_name(standings),
         verdicts=verdicts(standings),
         audits=_audits(standings),
-        facts=_facts(standings),
-        ranks=_figures(standings, ranks_figures),
-        costs=cost_section(standings),
-        curves=_figures(standings, curves_figures),
+        facts=run_facts(standings),
+        ranks=_uris(ranks_figures(standings)),
+        costs=cost_section(standings, looks(standings)),
+        curves=_uris(curves_figures(standings)),
         galleries=galleries(standings),
         networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},
@@ -103,16 +102,26 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the commands that run the same again, one for each run."""
-    commands = [_command(store.run, store.path.name) for store in standings.stores]
-    if len(commands) > 1:
+    """Return the commands that run the same again, for every run: those of a merged one, and how it was merged."""
+    commands = [line for store in standings.stores for line in _commands(store.run, store.path.name)]
+    if len(standings.stores) > 1:
         folders = [f"results/{store.path.name}" for store in standings.stores]
         commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
     return "\n".join(commands)
 
 
-def _command(run: Mapping[str, Any], folder: str) -> str:
-    """Return the command that does a run again: the packaged suite by name, with whatever was changed in it."""
+def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the commands that make a run's folder: packaged suites by name, with whatever was changed in them."""
+    sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
+    if not sources:
+        return [_run_again(run, folder)]
+    folders = [str(source.get("folder") or "run") for source in sources]
+    merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
+    merge += ["--pack"] if run.get("packed") else []
+    return [*map(_run_again, sources, folders), shlex.join(merge)]
+
+
+def _run_again(run: Mapping[str, Any], folder: str) -> str:
     suite = run.get("suite")
     name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
     parts = ["heatmark", "run", name]
@@ -152,7 +161,7 @@ def _packaged(name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _facts(standings: Standings) -> list[tuple[str, str]]:
+def run_facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
     provenances = [provenance for table in standings.tables for provenance in table.provenances]
 
@@ -213,9 +222,9 @@ def _audits(standings: Standings) -> dict[str, Any]:
     }
 
 
-def _figures(standings: Standings, drawn: Callable[[list[Table]], list[Figure]]) -> list[tuple[str, str]]:
-    """Return the figures of every task as (task, data URI)."""
-    return [(tables[0].setting.task_title, svg_uri(figure)) for tables in standings.by_task for figure in drawn(tables)]
+def _uris(figures: Titled) -> list[tuple[str, str]]:
+    """Return figures as (what it shows, data URI)."""
+    return [(title, svg_uri(figure)) for title, figure in figures]
 
 
 def _skipped_files(standings: Standings) -> list[str]:

@@ -13,14 +13,14 @@ import pandas as pd
 
 from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
-from ...errors import BadInput
 from ...identity import digest
 from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
+from ..statistics.wins import Wins
 from .agreement import Agreement, agreements_of
-from .gathering import gather
+from .gathering import gather, opened
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -95,6 +95,8 @@ class Table:
     friedman: float
     model: ModelFacts
     results: Results
+    wins: Wins
+    """Who wins against whom by mean ranks, (rows, rows): what the ties are told by; NaN where a row is not placed."""
 
     @property
     def provenances(self) -> list[Mapping[str, Any]]:
@@ -198,22 +200,6 @@ class Standings:
         return list(tasks.values())
 
 
-def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
-    """Return the stores of runs, each a folder or anything with a ``path``; a folder given twice is opened once.
-
-    Raises
-    ------
-    BadInput
-        If there are none.
-    StorageError
-        If a folder holds no run, or one of another schema version.
-    """
-    paths = [Path(str(getattr(run, "path", run))) for run in runs]
-    if not paths:
-        raise BadInput("Name at least one run: the folder that `heatmark run --out` wrote to.")
-    return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
-
-
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
     """Return the metrics that have no meaning in a setting, or for some methods there, as methods that have none."""
     found = []
@@ -247,6 +233,8 @@ def _table(
     )
     rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
+    numbers = {run.method: number for number, run in enumerate(results.methods)}
+    shown = [numbers[row.method.id] for row in rows]
     return Table(
         results.setting,
         tuple(metrics),
@@ -255,6 +243,7 @@ def _table(
         ranked.friedman,
         _model_facts(results),
         results,
+        Wins(*(one[np.ix_(shown, shown)] for one in ranked.wins)),
     )
 
 
