@@ -68,8 +68,9 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], curves: bool) -> Site
         *([Link("Docs", "docs/index.html")] if texts else []),
     ]
     standings = catalogue.standings
-    created = f", made {standings.run['created']}" if standings.run.get("created") else ""
-    footer = f"The run {suite_name(standings)}{created}, with heatmark {standings.run.get('version', '')}."
+    created = ", ".join(dict.fromkeys(str(run["created"]) for run in standings.runs if run.get("created")))
+    versions = ", ".join(dict.fromkeys(str(run.get("version", "")) for run in standings.runs))
+    footer = f"The run {suite_name(standings)}{f', made {created}' if created else ''}, with heatmark {versions}."
     return Site(suite_name(standings), tuple(links), footer)
 
 
