@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published_runs import held_run
+from made_runs import held_run
 from typer.testing import CliRunner
 
 from heatmark.benchmark.suite import load_suite

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from published_runs import held_run
+from made_runs import held_run
 
 from heatmark.benchmark.suite import load_suite
 from heatmark.errors import StorageError
