@@ -13,8 +13,9 @@ from ..audits.audit import VERDICTS
 from ..report.tables import place_text, tie_text
 from ..standings.results import Setting, framework_text
 from ..standings.standings import Row, Table
-from ..writing.numbers import passes_text
+from ..writing.numbers import passes_text, seconds, times
 from .catalogue import Catalogue, method_key, metric_key
+from .colours import on_dark
 
 MEAN_DIGITS, INTERVAL_DIGITS = 10, 6
 """Significant digits of what tables show; what is compared sample by sample is stored in full (`scores`)."""
@@ -30,9 +31,12 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
                 "slug": one.slug,
                 "family": one.facts.family,
                 "control": one.facts.control,
-                "colour": colour,
+                "colour": style.colour,
+                "dark": on_dark(style.colour),
+                "marker": style.marker,
+                "fill": style.fill,
             }
-            for one, colour in zip(catalogue.methods, catalogue.colours, strict=True)
+            for one, style in zip(catalogue.methods, catalogue.styles, strict=True)
         ],
         "metrics": [
             {
@@ -105,6 +109,8 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "seconds": _number(row.cost.seconds, INTERVAL_DIGITS),
         "relative": _number(row.cost.relative, INTERVAL_DIGITS),
         "passed": _number(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),
+        "cost": times(row.cost.relative),
+        "time": seconds(row.cost.seconds),
         "passes": passes_text(row.cost.forward, row.cost.backward),
         "means": _numbers([one.mean for one in values], MEAN_DIGITS),
         "lows": _numbers([one.low for one in values], INTERVAL_DIGITS),

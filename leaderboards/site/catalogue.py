@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from matplotlib.colors import to_hex
-
 from ...benchmark.store.cell import slug
 from ...identity import digest
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Standings, Table
-from ..standings.styles import method_styles
+from ..standings.styles import Style, family_styles
+from ..writing.names import Kind, shown
 
 Facts = TypeVar("Facts")
 
@@ -70,12 +69,14 @@ class Catalogue:
     @cached_property
     def methods(self) -> tuple[Paged[MethodFacts], ...]:
         """The methods; two versions of one are two."""
-        return _paged({method_key(row.method): row.method for table in self.standings.tables for row in table.rows})
+        return _paged(
+            {method_key(row.method): row.method for table in self.standings.tables for row in table.rows}, "method"
+        )
 
     @cached_property
     def metrics(self) -> tuple[Paged[MetricFacts], ...]:
         """The metrics; two protocols of one are two."""
-        return _paged({metric_key(one): one for table in self.standings.tables for one in table.metrics})
+        return _paged({metric_key(one): one for table in self.standings.tables for one in table.metrics}, "metric")
 
     @cached_property
     def tasks(self) -> tuple[TaskPages, ...]:
@@ -106,10 +107,10 @@ class Catalogue:
         return {metric_key(one.facts): number for number, one in enumerate(self.metrics)}
 
     @cached_property
-    def colours(self) -> tuple[str, ...]:
-        """Each method's colour, as in every figure."""
-        styles = method_styles([one.facts for one in self.methods])
-        return tuple(to_hex(styles[one.facts.id].colour) for one in self.methods)
+    def styles(self) -> tuple[Style, ...]:
+        """How each method is drawn, as in every figure."""
+        styles = family_styles([one.facts for one in self.methods])
+        return tuple(styles[one.facts.id] for one in self.methods)
 
 
 def method_key(method: MethodFacts) -> Hashable:
@@ -122,15 +123,15 @@ def metric_key(metric: MetricFacts) -> Hashable:
     return metric.id, digest(dict(metric.protocol))
 
 
-def _paged(found: Mapping[Any, Any]) -> tuple[Paged[Any], ...]:
-    slugs, names = Slugs(), _distinct(found.values())
+def _paged(found: Mapping[Any, Any], kind: Kind) -> tuple[Paged[Any], ...]:
+    slugs, names = Slugs(), _distinct(found.values(), kind)
     return tuple(Paged(one, name, slugs.of(one.id)) for one, name in zip(found.values(), names, strict=True))
 
 
-def _distinct(things: Iterable[MethodFacts | MetricFacts]) -> list[str]:
+def _distinct(things: Iterable[MethodFacts | MetricFacts], kind: Kind) -> list[str]:
     """Return what readers see of each, with the version where two would look the same."""
     things = list(things)
-    texts = [one.id for one in things]
+    texts = [shown(one.id, kind) for one in things]
     return [
         f"{text} (version {_version(one)})" if texts.count(text) > 1 else text
         for one, text in zip(things, texts, strict=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
 from .board import board_data
-from .catalogue import Catalogue, TaskPages, metric_key
+from .catalogue import Catalogue, TaskPages, method_key, metric_key
+from .pictures import Pictures
 
 CURVE_STEP = 2
 """Of the points of a mean curve every second is kept."""
@@ -37,19 +37,11 @@ def doubles(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode("ascii")
 
 
-def data_scripts(catalogue: Catalogue, thumbnails: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    """Return every data file's text by its name below ``data/``, without the ending.
-
-    Parameters
-    ----------
-    catalogue
-        What the site shows.
-    thumbnails
-        The address of each stored photograph by (task, sample).
-    """
+def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
+    """Return every data file's text by its name below ``data/``, without the ending."""
     found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue)}
     for task in catalogue.tasks:
-        found[f"samples/{task.slug}"] = samples(task, thumbnails)
+        found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
     for _, table, name in catalogue.settings:
         for place, metric in enumerate(table.metrics):
             number = catalogue.metric_numbers[metric_key(metric)]
@@ -64,12 +56,19 @@ def scores(catalogue: Catalogue, table: Table, place: int) -> dict[str, Any]:
     return {"methods": _numbers(catalogue, table), "values": doubles(table.results.scores[place])}
 
 
-def samples(task: TaskPages, thumbnails: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """Return what is known of each sample of a task, by framework in the order of its scores."""
-    return {
-        "settings": [_samples(table) for table in task.tables],
-        "pictures": {name: path for (slug, name), path in thumbnails.items() if slug == task.slug},
-    }
+def samples(catalogue: Catalogue, task: TaskPages, drawn: Pictures) -> dict[str, Any]:
+    """Return what is known of each sample of a task, by framework in the order of its scores, and its pictures."""
+    number = catalogue.tasks.index(task)
+    found = []
+    for table in task.tables:
+        heatmaps: dict[str, dict[int, str]] = {}
+        for method, of_method in drawn.heatmaps.items():
+            for one in of_method:
+                if (one.task, one.framework) == (number, table.setting.framework_name):
+                    heatmaps.setdefault(one.sample, {})[method] = one.path
+        found.append({**_samples(table), "heatmaps": heatmaps})
+    pictures = {name: path for (slug, name), path in drawn.thumbnails.items() if slug == task.slug}
+    return {"settings": found, "pictures": pictures}
 
 
 def student(catalogue: Catalogue) -> dict[str, Any]:
@@ -98,8 +97,6 @@ def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
 
 def _numbers(catalogue: Catalogue, table: Table) -> list[int]:
     """Return the numbers of a table's methods, in the order of its scores."""
-    from .catalogue import method_key
-
     known = {row.method.id: catalogue.method_numbers[method_key(row.method)] for row in table.rows}
     return [known[run.method] for run in table.results.methods]
 
