@@ -27,7 +27,8 @@ BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
 
 SCALE = (
     "Signed maps are red where they speak for the class and blue where they speak against it, the scale being centred "
-    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph; each map has its own scale."
+    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has a scale of "
+    "its own."
 )
 
 
