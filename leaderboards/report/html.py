@@ -27,7 +27,7 @@ from .costs import cost_section
 from .figures import Titled, curves_figures, looks, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -77,6 +77,7 @@ def html_report(standings: Standings) -> str:
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),
+        made_by=_made_by(standings),
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
@@ -102,19 +103,27 @@ def breakable(name: str) -> str:
 
 def reproduction(standings: Standings) -> str:
     """Return the commands that run the same again: packaged suites by name, with whatever was changed in them."""
-    run, folder = standings.run, standings.store.path.name
+    commands = [command for store in standings.stores for command in _commands(store.run, store.path.name)]
+    if len(standings.stores) > 1:
+        folders = [f"results/{store.path.name}" for store in standings.stores]
+        commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
+    return "\n".join(commands)
+
+
+def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the commands behind one folder: its run, or those that were merged in it."""
     sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
     if not sources:
-        return _run_again(run, folder)
+        return [_run_again(run, folder)]
     folders = [str(source.get("folder") or "run") for source in sources]
     merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
     merge += ["--pack"] if run.get("packed") else []
-    return "\n".join([*map(_run_again, sources, folders), shlex.join(merge)])
+    return [*map(_run_again, sources, folders), shlex.join(merge)]
 
 
 def _run_again(run: Mapping[str, Any], folder: str) -> str:
     suite = run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else str(run.get("name") or suite or "run")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
@@ -164,17 +173,18 @@ def run_facts(standings: Standings) -> list[tuple[str, str]]:
     for provenance in provenances:
         for package, version in (provenance.get("versions") or {}).items():
             versions.setdefault(str(package), set()).add(str(version))
-    devices = sorted({spec.device_class for spec in standings.store.expected})
+    devices = sorted({table.results.device for table in standings.tables})
+    seeds = sorted({spec.seed for store in standings.stores for spec in store.expected})
     first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
     last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
-    expected = len(standings.store.expected) - len(standings.store.reasons())
-    done = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
+    coverages = [method.coverage for table in standings.tables for method in table.results.methods]
+    expected, done = (sum(getattr(one, name) for one in coverages) for name in ("expected_cells", "cells"))
     facts = [
-        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in standings.tables))),
+        ("tasks", "; ".join(dict.fromkeys(table.setting.task_title for table in standings.tables))),
         ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in standings.tables))),
         ("cells", f"{done} of {expected} finished, {len(standings.failures)} failed"),
         ("explained class", ", ".join(sorted({table.setting.target for table in standings.tables}))),
-        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in standings.store.expected}))),
+        ("seed", ", ".join(map(str, seeds))),
         ("device", ", ".join(devices)),
         ("processor", each("cpu")),
         ("platform", each("platform")),
@@ -184,6 +194,17 @@ def run_facts(standings: Standings) -> list[tuple[str, str]]:
         ("mean ranks' intervals", f"{standings.resamples} paired bootstrap resamples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
+
+
+def _made_by(standings: Standings) -> str:
+    """Return by which version of heatmark each run was made, and when."""
+    several, words = len(standings.stores) > 1, []
+    for store in standings.stores:
+        created = f", run created {store.run['created']}" if store.run.get("created") else ""
+        words.append(
+            f"{f'{run_name(store.run)}: ' if several else ''}heatmark {store.run.get('version', '')}{created}."
+        )
+    return " ".join(words)
 
 
 def _audits(standings: Standings) -> dict[str, Any]:

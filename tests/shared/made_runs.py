@@ -39,6 +39,7 @@ def stored_curves(monkeypatch):
     def read(metric, row):
         return np.asarray(row["band_high"]) / 64.0, np.asarray(row["band_probability"], dtype=float)
 
+    monkeypatch.setattr(curves_module, "defined_now", lambda text, identity: text)
     monkeypatch.setattr(curves_module, "stored_curve", read)
 
 
