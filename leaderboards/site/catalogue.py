@@ -38,9 +38,10 @@ class TaskPages:
     @property
     def shown(self) -> str:
         """The task in words, with what is not as usual."""
-        task, precision, target, _ = self.tables[0].setting
+        setting = self.tables[0].setting
+        precision, target = setting.precision, setting.target
         odd = [precision] * (precision != "float32") + [f"explaining the {target}"] * (target != "predicted")
-        return f"{task} ({', '.join(odd)})" if odd else str(task)
+        return f"{setting.task_title} ({', '.join(odd)})" if odd else setting.task_title
 
 
 class Slugs:
@@ -83,7 +84,12 @@ class Catalogue:
         """The tasks, each with its frameworks."""
         slugs = Slugs()
         return tuple(
-            TaskPages(tuple(tables), slugs.of(f"{tables[0].setting.task.model}-{tables[0].setting.task.dataset}"))
+            TaskPages(
+                tuple(tables),
+                slugs.of(
+                    f"{tables[0].setting.task.model}-{tables[0].setting.task.dataset} {tables[0].setting.variant}".strip()
+                ),
+            )
             for tables in self.standings.by_task
         )
 
