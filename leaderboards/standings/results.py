@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ...benchmark.store.added import AddedScores
 from ...benchmark.store.cell import CellSpec, Task, score_column
-from ...benchmark.store.folder import AddedScores, Cell, Failure, RunStore
+from ...benchmark.store.finished import Cell
+from ...benchmark.store.folder import Failure, RunStore
 
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
