@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -38,14 +39,30 @@ class Entry:
     """The group it is listed under."""
     summary: str = ""
     """One line."""
+    title: str = ""
+    """What readers of tables and figures know it by (``Grad-CAM``); made of the name where none is given. It is
+    shown and never looked up: no result depends on it.
+    """
     reference: Reference | None = None
     """Its source, or None."""
     origin: str = "heatmark"
     """``heatmark``, or the module that registered it."""
 
+    def __post_init__(self) -> None:
+        if not self.title.strip():
+            object.__setattr__(self, "title", titled(self.name))
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.family}>"
 
+
+def titled(name: str) -> str:
+    """Return a title made of a name: ``halved_grad_cam`` is ``Halved Grad CAM``."""
+    words = [word for word in re.split("[_:]", name) if word]
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word[:1].upper() + word[1:] for word in words) or name
+
+
+_ABBREVIATIONS = frozenset({"cam", "ig", "lrp", "shap", "auc"})
 
 EntryType = TypeVar("EntryType", bound=Entry)
 

@@ -57,6 +57,7 @@ DATASETS: Registry[DatasetEntry] = Registry(
 def register_dataset(
     name: str,
     *,
+    title: str = "",
     family: str,
     kind: Kind = "image",
     summary: str = "",
@@ -74,7 +75,7 @@ def register_dataset(
         The group it is listed under.
     kind, license, requires
         See `DatasetEntry`.
-    summary, reference
+    title, summary, reference
         See `Entry`.
 
     Raises
@@ -87,6 +88,7 @@ def register_dataset(
     def registered(loader: Loader) -> Loader:
         entry = DatasetEntry(
             name=name,
+            title=title,
             family=family,
             reference=reference,
             kind=kind,

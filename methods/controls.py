@@ -20,7 +20,7 @@ _INSIDE, _OUTSIDE = 1e-3, 1e-6
 _control = partial(register_method, family="control", signed=False, pooling="none", cost="no pass")
 
 
-@_control("random", signed=True)
+@_control("random", title="Random", signed=True)
 def random(request: Request) -> Tensor:
     """Independent standard normal values; each sample's depend on the seed and on its own content."""
     shape = request.model.spatial_shape
@@ -30,7 +30,7 @@ def random(request: Request) -> Tensor:
     return request.model.from_numpy(np.stack(maps))
 
 
-@_control("sobel")
+@_control("sobel", title="Sobel Edges")
 def sobel(request: Request) -> Tensor:
     """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
     if len(request.model.spatial_shape) > 2:
@@ -48,7 +48,7 @@ def sobel(request: Request) -> Tensor:
     return strength**0.5
 
 
-@_control("center_gaussian")
+@_control("center_gaussian", title="Centre Gaussian")
 def center_gaussian(
     request: Request,
     *,
@@ -64,20 +64,20 @@ def center_gaussian(
     return request.model.from_numpy(np.repeat(maps, request.count, axis=0))
 
 
-@_control("input_intensity")
+@_control("input_intensity", title="Input Intensity")
 def input_intensity(request: Request) -> Tensor:
     """The brightness of the input: the mean of its channels' absolute values."""
     operations = request.operations
     return operations.mean(operations.abs(request.model.channels_first(request.x)), axis=1)
 
 
-@_control("constant")
+@_control("constant", title="Constant")
 def constant(request: Request) -> Tensor:
     """The same value everywhere: what metrics say of a map that says nothing."""
     return request.model.from_numpy(np.ones((request.count, *request.model.spatial_shape), np.float32))
 
 
-@_control("oracle", needs=["masks"], version=2)
+@_control("oracle", title="Oracle", needs=["masks"], version=2)
 def oracle(request: Request) -> Tensor:
     """The ground truth itself, where the dataset has masks: the ceiling of every table.
 

@@ -192,6 +192,7 @@ METHODS: Registry[MethodEntry] = Registry(
 def register_method(
     name: str,
     *,
+    title: str = "",
     family: str,
     signed: Signed,
     pooling: Pooling = "sum",
@@ -209,7 +210,7 @@ def register_method(
 
     The function takes a `Request` and keyword parameters with defaults, asks the model through the request, and
     returns a tensor: (n, *input_shape), pooled over channels as ``pooling`` says, or (n, *spatial). The first line of
-    its docstring is its summary.
+    its docstring is its summary; ``title`` is what tables and figures call it (by default the name in words).
 
     Examples
     --------
@@ -223,6 +224,7 @@ def register_method(
         METHODS.add(
             MethodEntry(
                 name=name,
+                title=title,
                 family=family,
                 reference=reference,
                 signed=signed,

@@ -27,6 +27,7 @@ _transformer = partial(
 
 @_transformer(
     "raw_attention",
+    title="Raw Attention",
     needs=["attention"],
     cost="1 forward pass",
     reference=Reference("Dosovitskiy et al.", 2020, "An Image is Worth 16x16 Words", "2010.11929"),
@@ -45,6 +46,7 @@ def raw_attention(
 
 @_transformer(
     "attention_rollout",
+    title="Attention Rollout",
     needs=["attention"],
     cost="1 forward pass",
     reference=Reference("Abnar, Zuidema", 2020, "Quantifying Attention Flow in Transformers", "2005.00928"),
@@ -78,6 +80,7 @@ def attention_rollout(
 
 @_transformer(
     "chefer",
+    title="Chefer et al.",
     cost="1 forward pass, and 1 backward pass down to the first attention",
     reference=Reference(
         "Chefer, Gur, Wolf",
@@ -106,6 +109,7 @@ def chefer(request: Request) -> Tensor:
 
 @_transformer(
     "legrad",
+    title="LeGrad",
     cost="1 forward and 1 backward pass for each attention layer read",
     reference=Reference(
         "Bousselham et al.",

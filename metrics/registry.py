@@ -143,6 +143,7 @@ METRICS: Registry[MetricEntry] = Registry(
 def register_metric(
     name: str,
     *,
+    title: str = "",
     family: str,
     higher_is_better: bool,
     range: tuple[float | None, float | None] = (None, None),
@@ -156,7 +157,7 @@ def register_metric(
 
     The dataclass is a `Measure` whose fields all have defaults; those annotated with a `Doc` are the metric's
     parameters. A function takes keyword parameters with defaults and returns a `Measure`. The first line of the
-    docstring is the metric's summary.
+    docstring is the metric's summary; ``title`` is what tables and figures call it (by default the name in words).
 
     Examples
     --------
@@ -171,6 +172,7 @@ def register_metric(
         METRICS.add(
             MetricEntry(
                 name=name,
+                title=title,
                 family=family,
                 reference=reference,
                 higher_is_better=higher_is_better,

@@ -78,6 +78,7 @@ Builder = TypeVar("Builder", bound=Callable[[str], LoadedNetwork])
 def register_model(
     name: str,
     *,
+    title: str = "",
     family: str = "own",
     frameworks: Sequence[str] = FRAMEWORKS,
     summary: str = "",
@@ -93,7 +94,7 @@ def register_model(
     ----------
     name
         The name users type.
-    family, summary, reference
+    title, family, summary, reference
         See `Entry`.
     frameworks, datasets, input_shape, license, weights
         See `ModelEntry`.
@@ -112,6 +113,7 @@ def register_model(
         MODELS.add(
             ModelEntry(
                 name=name,
+                title=title,
                 family=family,
                 summary=summary,
                 reference=reference,

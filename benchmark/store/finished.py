@@ -46,12 +46,11 @@ class Cell:
         return records(self.place.nested(self.key, columns).to_pandas())
 
     def maps(self) -> pd.DataFrame:
-        """Return sample, index, heatmap and its shape of the rows that have a heatmap."""
-        rows = self.table[["sample", "index"]]
+        """Return the rows that have a heatmap, with the heatmap and its shape."""
         if not self.heatmaps:
-            return rows.iloc[:0].assign(**dict.fromkeys(MAPS))
+            return self.table.iloc[:0].assign(**dict.fromkeys(MAPS))
         maps = self.place.nested(self.key, MAPS).to_pandas()
-        both = rows.assign(**{name: maps[name].to_numpy() for name in MAPS})
+        both = self.table.assign(**{name: maps[name].to_numpy() for name in MAPS})
         return both[both["map"].notna()]
 
 

@@ -286,7 +286,7 @@ class RunStore(KeyedStore[CellSpec]):
             for spec in self.expected
             if spec.key in reasons
         }
-        return sorted(found)
+        return sorted(found, key=lambda one: (str(one.task), *one[1:]))
 
     def reasons(self) -> dict[str, str]:
         """Return why cells of the last run's plan are not applicable, by key."""

@@ -26,6 +26,7 @@ VERSION = 1
 
 @register_dataset(
     "mosaic",
+    title="Mosaic",
     family="ground truth",
     summary="2 x 2 photographs of four classes, one of which is the label; masks: that photograph's quadrant",
     reference=Reference("Böhle, Fritz and Schiele", 2021, "Convolutional dynamic alignment networks", "2104.00032"),

@@ -25,6 +25,7 @@ CORRELATION = 0.5
 
 @register_dataset(
     "patches",
+    title="Patches",
     family="ground truth",
     summary="stripes in one patch define the class, a coloured patch is a false clue, 64 x 64 RGB; masks: the patch",
     license=LICENSE,

@@ -28,6 +28,7 @@ MOTIFS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @register_dataset(
     "series",
+    title="Series",
     family="ground truth",
     kind="series",
     summary="one of six motifs somewhere in noise, 128 values; masks: the motif's place",

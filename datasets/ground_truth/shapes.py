@@ -30,6 +30,7 @@ NOISE = 0.03
 
 @register_dataset(
     "shapes",
+    title="Shapes",
     family="ground truth",
     summary="one of six shapes among two that define no class, 64 x 64 RGB; masks: the shape's pixels",
     license=LICENSE,

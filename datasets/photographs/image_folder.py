@@ -19,6 +19,7 @@ LICENSE = "The user's own pictures; heatmark does not know their terms."
 
 @register_dataset(
     "image-folder:",
+    title="Own images",
     family="own images",
     summary="Any folder of pictures; the folders directly inside it are the classes",
     license=LICENSE,

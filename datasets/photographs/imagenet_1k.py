@@ -21,6 +21,7 @@ LICENSE = "ImageNet (ILSVRC-2012): for non-commercial research and education, un
 
 @register_dataset(
     "imagenet-1k",
+    title="ImageNet-1k",
     family="photographs",
     summary="A local ILSVRC-2012 validation folder: class folders, or flat with val.txt and synset_words.txt",
     license=LICENSE,

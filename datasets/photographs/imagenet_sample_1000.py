@@ -44,6 +44,7 @@ def manifest() -> tuple[PublishedFile, ...]:
 
 @register_dataset(
     "imagenet-sample-1000",
+    title="ImageNet sample 1000",
     family="photographs",
     summary="One photograph per ImageNet class (107 MB): fetched from GitHub, or imagenet-sample-1000:PATH",
     license=LICENSE,

@@ -17,6 +17,7 @@ FILE_NAME = re.compile(r"foolbox/data/(imagenet_(\d+)_(\d+))\.jpg")
 
 @register_dataset(
     "imagenet-samples",
+    title="ImageNet samples",
     family="photographs",
     summary="20 ImageNet photographs from the foolbox package; nothing is downloaded",
     license=LICENSE,

@@ -51,6 +51,7 @@ NAMES = ("x", "y", "x_test", "y_test")
 
 @register_dataset(
     "mnist1d",
+    title="MNIST-1D",
     family="series",
     kind="series",
     summary="5,000 series of 40 values, 10 classes, made by the mnist1d package's generator",

@@ -32,6 +32,7 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 
 @register_dataset(
     "cifar10",
+    title="CIFAR-10",
     family="small images",
     summary="60,000 colour pictures of 10 classes, 32 x 32 pixels; fetched once (170 MB)",
     reference=Reference("Krizhevsky", 2009, "Learning multiple layers of features from tiny images"),

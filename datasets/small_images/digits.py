@@ -18,6 +18,7 @@ DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
 @register_dataset(
     "digits",
+    title="Digits",
     family="small images",
     summary="1,797 handwritten digits of 8 x 8 pixels from scikit-learn; nothing is downloaded",
     reference=Reference("Alpaydin and Kaynak", 1998, "Optical recognition of handwritten digits, UCI"),

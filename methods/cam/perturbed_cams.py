@@ -27,6 +27,7 @@ _cam = partial(register_method, family="cam", signed=False, pooling="none", vers
 
 @_cam(
     "score_cam",
+    title="Score-CAM",
     needs=["layers"],
     cost="1 forward pass, and 1 for each channel of the layer",
     reference=Reference("Wang et al.", 2019, "Score-CAM", "1910.01279"),
@@ -54,6 +55,7 @@ def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = N
 
 @_cam(
     "ablation_cam",
+    title="Ablation-CAM",
     needs=["layers"],
     cost="2 forward passes, and 1 for each channel of the layer",
     reference=Reference("Ramaswamy et al.", 2020, "Ablation-CAM"),
@@ -87,6 +89,7 @@ def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
 
 @_cam(
     "opti_cam",
+    title="Opti-CAM",
     needs=["gradients", "layers"],
     cost="1 forward pass, and `steps` forward and backward passes",
     reference=Reference("Zhang et al.", 2023, "Opti-CAM", "2301.07002"),

@@ -24,6 +24,7 @@ _ROUNDING = 1e-6
 
 @register_method(
     "sise",
+    title="SISE",
     family="perturbation",
     signed=False,
     pooling="none",

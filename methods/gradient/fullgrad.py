@@ -23,6 +23,7 @@ _COST = "1 forward and 1 backward pass, keeping every layer's gradient"
 
 @register_method(
     "fullgrad",
+    title="FullGrad",
     family="gradient",
     signed=False,
     pooling="none",
@@ -47,6 +48,7 @@ def fullgrad(request: Request) -> Tensor:
 
 @register_method(
     "fullgrad_cam",
+    title="FullGrad-CAM",
     family="cam",
     signed=False,
     pooling="none",

@@ -20,6 +20,7 @@ _gradient = partial(register_method, family="gradient", signed=True, needs=["gra
 
 @_gradient(
     "gradient",
+    title="Gradient",
     reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
 )
 def gradient(request: Request) -> Tensor:
@@ -27,13 +28,17 @@ def gradient(request: Request) -> Tensor:
     return request.gradient()
 
 
-@_gradient("saliency", signed=False, pooling="max_abs", reference=_SIMONYAN)
+@_gradient("saliency", title="Saliency", signed=False, pooling="max_abs", reference=_SIMONYAN)
 def saliency(request: Request) -> Tensor:
     """The largest absolute gradient over the channels at each position."""
     return request.gradient()
 
 
-@_gradient("input_x_gradient", reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"))
+@_gradient(
+    "input_x_gradient",
+    title="Input \N{MULTIPLICATION SIGN} Gradient",
+    reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
+)
 def input_x_gradient(request: Request) -> Tensor:
     """The input times its gradient, summed over channels; the input counts from black."""
     return request.x * request.gradient()
@@ -41,6 +46,7 @@ def input_x_gradient(request: Request) -> Tensor:
 
 @_gradient(
     "guided_backprop",
+    title="Guided Backprop",
     signed=lambda chosen: chosen["channels"] == "sum",
     needs=["gradients", "relu"],
     reference=Reference("Springenberg et al.", 2014, "Striving for Simplicity", "1412.6806"),
@@ -60,6 +66,7 @@ def guided_backprop(
 
 @_gradient(
     "deconvnet",
+    title="DeconvNet",
     needs=["gradients", "relu"],
     reference=Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901"),
 )
@@ -68,7 +75,7 @@ def deconvnet(request: Request) -> Tensor:
     return request.gradient(rule="deconvnet")
 
 
-@_gradient("capped_saliency", signed=False, pooling="none", reference=_SIMONYAN)
+@_gradient("capped_saliency", title="Capped Saliency", signed=False, pooling="none", reference=_SIMONYAN)
 def capped_saliency(
     request: Request,
     *,

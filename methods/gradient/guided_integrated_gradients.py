@@ -19,6 +19,7 @@ _ROUNDING = 1e-6
 
 @register_method(
     "guided_ig",
+    title="Guided IG",
     family="gradient",
     signed=True,
     needs=["gradients"],

@@ -32,6 +32,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 @register_method(
     "integrated_gradients",
+    title="Integrated Gradients",
     family="gradient",
     signed=True,
     needs=["gradients"],

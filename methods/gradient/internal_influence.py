@@ -88,6 +88,7 @@ class RivalScore:
 
 @_influence(
     "internal_influence",
+    title="Internal Influence",
     pooling="none",
     cost="`steps` forward and backward passes, and 1 forward pass",
     reference=_LEINO,
@@ -103,6 +104,7 @@ def internal_influence(
 
 @_influence(
     "conductance",
+    title="Conductance",
     pooling="none",
     cost="2 x `steps` + 1 forward, `steps` backward passes",
     reference=Reference("Dhamdhere, Sundararajan, Yan", 2018, "How Important Is a Neuron?", "1805.12233"),
@@ -140,6 +142,7 @@ def conductance_map(request: Request, layer: str | None, steps: int, baseline: s
 
 @_influence(
     "influence_directed",
+    title="Influence-Directed",
     cost="2 forward and backward passes; 1 + `steps` for a path or a Gaussian; 1, and `steps` for each class explained",
     reads="data",
     reference=_LEINO,

@@ -21,6 +21,7 @@ _along = partial(register_method, family="gradient", signed=True, needs=["gradie
 
 @_along(
     "expected_gradients",
+    title="Expected Gradients",
     cost="`samples` forward and backward passes",
     reference=Reference("Erion et al.", 2019, "Improving performance of deep learning models", "1906.10670"),
 )
@@ -66,6 +67,7 @@ def expected_gradients(
 
 @_along(
     "blur_ig",
+    title="Blur IG",
     cost="`steps` forward and backward passes",
     reference=Reference("Xu, Venugopalan, Sundararajan", 2020, "Attribution in Scale and Space", "2004.03383"),
 )

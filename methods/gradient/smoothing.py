@@ -27,6 +27,7 @@ Magnitude = Annotated[
 
 @_smooth(
     "smoothgrad",
+    title="SmoothGrad",
     signed=lambda chosen: chosen["magnitude"] == "signed",
     needs=["gradients"],
     reference=_SMILKOV,
@@ -42,6 +43,7 @@ def smoothgrad(
 
 @_smooth(
     "vargrad",
+    title="VarGrad",
     signed=False,
     needs=["gradients"],
     reference=Reference("Adebayo et al.", 2018, "Sanity Checks for Saliency Maps", "1810.03292"),
@@ -52,7 +54,14 @@ def vargrad(request: Request, *, samples: Samples = 25, noise: Noise = 0.15) -> 
     return request.operations.maximum(squares - mean * mean, 0.0)
 
 
-@_smooth("smooth", pooling="none", wraps=True, cost="`samples` times the inner method's", reference=_SMILKOV)
+@_smooth(
+    "smooth",
+    title="Smoothed",
+    pooling="none",
+    wraps=True,
+    cost="`samples` times the inner method's",
+    reference=_SMILKOV,
+)
 def smooth(request: Request, *, samples: Samples = 10, noise: Noise = 0.15) -> Tensor:
     """The mean of another method's maps over copies with Gaussian noise: smooth[integrated_gradients]."""
     assert request.inner is not None

@@ -25,6 +25,7 @@ _SIDE = 224
 
 @register_method(
     "xrai",
+    title="XRAI",
     family="gradient",
     signed=True,
     pooling="none",

@@ -128,7 +128,7 @@ _ROWS = (
         summary="tf-keras-vis's Saliency: the absolute gradient of the logit, the largest over channels.",
     ),
     _gradient_peer(  # each sample alone, so that all get the same noise
-        name="smoothgrad", reference=SMILKOV, options=_smoothing, rows=1,
+        name="smoothgrad", title="SmoothGrad", reference=SMILKOV, options=_smoothing, rows=1,
         cost="`samples` forward and backward passes",
         summary="tf-keras-vis's Saliency with smoothing: the mean absolute gradient over noisy copies.",
     ),

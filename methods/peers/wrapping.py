@@ -59,6 +59,8 @@ class Peer:
     """What stands behind the library's name and a colon."""
     kind: str
     """The library's class."""
+    title: str = ""
+    """What is shown behind the library's name, where the class has several methods."""
     summary: str
     reference: Reference
     signed: bool
@@ -82,6 +84,7 @@ def register_peers(
     for peer in peers:
         register_method(
             f"{library.name.lower()}:{peer.name}",
+            title=f"{library.name} {peer.title or peer.kind}",
             family="peer",
             signed=peer.signed,
             pooling=peer.pooling,

@@ -31,6 +31,7 @@ steps are made proportional to it, and a coarser or finer grid takes the same co
 
 @register_method(
     "extremal_perturbation",
+    title="Extremal Perturbation",
     family="perturbation",
     signed=False,
     pooling="none",

@@ -18,6 +18,7 @@ from .superpixels import Fill, RegionKind, Segments, Spread, coalition_scores, p
 
 @register_method(
     "feature_ablation",
+    title="Feature Ablation",
     family="perturbation",
     signed=True,
     pooling="none",

@@ -17,6 +17,7 @@ from .grid_masks import Cells, Fill, Grid, Score, is_constant
 
 @register_method(
     "hsic",
+    title="HSIC",
     family="perturbation",
     signed=False,
     pooling="none",

@@ -20,6 +20,7 @@ _SEGMENTS, _POSITIONS = 50, 4
 
 @register_method(
     "lime",
+    title="LIME",
     family="perturbation",
     signed=True,
     pooling="none",

@@ -48,6 +48,7 @@ def window_and_stride(spatial: tuple[int, ...], window: int | None, stride: int 
 
 @register_method(
     "occlusion",
+    title="Occlusion",
     family="perturbation",
     signed=True,
     pooling="none",

@@ -63,6 +63,7 @@ class SmoothMasks:
 
 @register_method(
     "rise",
+    title="RISE",
     family="perturbation",
     signed=False,
     pooling="none",

@@ -24,6 +24,7 @@ _shapley = partial(register_method, family="perturbation", signed=True, pooling=
 
 @_shapley(
     "kernel_shap",
+    title="KernelSHAP",
     cost="`samples` + 2 forward passes; 2^regions where those are fewer",
     reference=Reference("Lundberg, Lee", 2017, "A Unified Approach to Interpreting Model Predictions", "1705.07874"),
 )
@@ -68,6 +69,7 @@ def kernel_shap(
 
 @_shapley(
     "shapley_sampling",
+    title="Shapley Sampling",
     cost="2 forward passes, and regions - 1 for each of `permutations`",
     reference=Reference("Castro, Gómez, Tejada", 2009, "Polynomial calculation of the Shapley value based on sampling"),
 )

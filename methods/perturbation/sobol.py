@@ -18,6 +18,7 @@ from .grid_masks import Cells, Fill, Grid, Score, is_constant
 
 @register_method(
     "sobol",
+    title="Sobol",
     family="perturbation",
     signed=False,
     pooling="none",

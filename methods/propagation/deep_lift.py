@@ -49,7 +49,7 @@ class RescaleWork:
 
 
 @register_method(
-    "deep_lift",
+    "deep_lift", title="DeepLIFT",
     family="propagation",
     signed=True,
     needs=["graph"],

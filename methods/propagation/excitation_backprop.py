@@ -53,6 +53,7 @@ class ExcitationWork:
 
 @register_method(
     "excitation_backprop",
+    title="Excitation Backprop",
     family="propagation",
     signed=False,
     needs=["graph"],

@@ -49,7 +49,7 @@ def relevance_and_absorbed(request: Request, rules: Rules) -> tuple[Tensor, Tens
 
 
 @register_method(
-    "lrp",
+    "lrp", title="LRP",
     family="propagation",
     signed=True,
     needs=["graph"],

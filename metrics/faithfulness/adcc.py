@@ -21,6 +21,7 @@ from ..scoring import Scoring
 
 @register_metric(
     "adcc",
+    title="ADCC",
     family="faithfulness",
     higher_is_better=True,
     range=(0.0, 100.0),

@@ -93,7 +93,7 @@ class MaskedScore(CurveMeasure):
         return keeping(0, kept, self.fill, facts)
 
 
-@_masked("average_drop", higher_is_better=False, reference=_CHATTOPADHYAY)
+@_masked("average_drop", title="Average Drop", higher_is_better=False, reference=_CHATTOPADHYAY)
 @dataclass(frozen=True)
 class AverageDrop(MaskedScore):
     """The share of the target's probability that is lost when only what the map highlights is shown."""
@@ -101,7 +101,14 @@ class AverageDrop(MaskedScore):
     change: Change = "drop"
 
 
-@_masked("average_increase", higher_is_better=True, reference=_CHATTOPADHYAY, version=2, in_mean_rank=False)
+@_masked(
+    "average_increase",
+    title="Average Increase",
+    higher_is_better=True,
+    reference=_CHATTOPADHYAY,
+    version=2,
+    in_mean_rank=False,
+)
 @dataclass(frozen=True)
 class AverageIncrease(MaskedScore):
     """The share of samples whose probability rises when only what the map highlights is shown.
@@ -114,6 +121,7 @@ class AverageIncrease(MaskedScore):
 
 @_masked(
     "average_gain",
+    title="Average Gain",
     higher_is_better=True,
     reference=Reference("Zhang, Torres, Sicre, Avrithis, Ayache", 2023, "Opti-CAM", "2301.07002"),
 )

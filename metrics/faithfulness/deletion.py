@@ -32,7 +32,7 @@ class EqualSteps(Levels):
     ] = 28
 
 
-@_area("deletion", higher_is_better=False, presets={"rise": {"fill": "zero", "steps": 28}})
+@_area("deletion", title="Deletion", higher_is_better=False, presets={"rise": {"fill": "zero", "steps": 28}})
 @dataclass(frozen=True)
 class Deletion(PerturbationArea):
     """The area under the target's probability while the highest-ranked positions are deleted."""
@@ -45,7 +45,7 @@ class Deletion(PerturbationArea):
     score: Score = "probability"
 
 
-@_area("insertion", higher_is_better=True, presets={"rise": {"fill": "rise_blur", "steps": 28}})
+@_area("insertion", title="Insertion", higher_is_better=True, presets={"rise": {"fill": "rise_blur", "steps": 28}})
 @dataclass(frozen=True)
 class Insertion(PerturbationArea):
     """The area under the target's probability while the highest-ranked positions appear on a blurred canvas."""

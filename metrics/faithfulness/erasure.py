@@ -27,7 +27,7 @@ SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
 _LEVELS = Levels(shares=SHARES)
 
 
-@_erasure("comprehensiveness", higher_is_better=True)
+@_erasure("comprehensiveness", title="Comprehensiveness", higher_is_better=True)
 @dataclass(frozen=True)
 class Comprehensiveness(PerturbationArea):
     """The mean drop when the top 1, 5, 10, 20 and 50 % are taken away."""
@@ -41,7 +41,7 @@ class Comprehensiveness(PerturbationArea):
     change: Change = "drop"
 
 
-@_erasure("sufficiency", higher_is_better=False)
+@_erasure("sufficiency", title="Sufficiency", higher_is_better=False)
 @dataclass(frozen=True)
 class Sufficiency(Comprehensiveness):
     """The mean drop when only the top 1, 5, 10, 20 and 50 % are left."""

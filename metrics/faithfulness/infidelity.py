@@ -28,7 +28,7 @@ Kind = Literal["square", "subset", "gaussian"]
 
 
 @register_metric(
-    "infidelity",
+    "infidelity", title="Infidelity",
     family="faithfulness",
     higher_is_better=False,
     range=(0.0, None),

@@ -174,7 +174,7 @@ def webp_length(picture: np.ndarray) -> int:
     return file.getbuffer().nbytes
 
 
-@_information("sic")
+@_information("sic", title="SIC")
 @dataclass(frozen=True)
 class SoftmaxInformation(InformationCurve):
     """The area under the target's probability over the picture's information, most relevant positions first."""
@@ -182,7 +182,7 @@ class SoftmaxInformation(InformationCurve):
     score: RisingScore = "probability"
 
 
-@_information("aic")
+@_information("aic", title="AIC")
 @dataclass(frozen=True)
 class AccuracyInformation(InformationCurve):
     """The area under whether the target is predicted over the picture's information, most relevant positions first."""

@@ -22,6 +22,7 @@ _ONE_BY_ONE = Levels(step=1)
 
 @register_metric(
     "irof",
+    title="IROF",
     family="faithfulness",
     higher_is_better=True,
     range=(None, None),

@@ -22,6 +22,7 @@ from .single_deletion import removed_relevance
 
 @register_metric(
     "monotonicity",
+    title="Monotonicity",
     family="faithfulness",
     higher_is_better=True,
     range=(-1.0, 1.0),
@@ -72,6 +73,7 @@ class RisingLevels(Levels):
 
 @register_metric(
     "monotone_curve",
+    title="Monotone Curve",
     family="faithfulness",
     higher_is_better=True,
     range=(0.0, 1.0),

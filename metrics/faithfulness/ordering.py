@@ -88,7 +88,7 @@ class OrderingArea(CurveMeasure):
         return [act(0, count, self.fill, facts) for count in self.levels.counts(facts).tolist()]
 
 
-@_ordering("n_ord", higher_is_better=False, presets={"wang2020": _REFERENCE_CODE})
+@_ordering("n_ord", title="N-Ord", higher_is_better=False, presets={"wang2020": _REFERENCE_CODE})
 @dataclass(frozen=True)
 class NecessityOrdering(OrderingArea):
     """Necessity ordering: the area under the logit while the highest-ranked positions are taken away."""
@@ -96,7 +96,13 @@ class NecessityOrdering(OrderingArea):
     action: Action = "delete"
 
 
-@_ordering("s_ord", higher_is_better=True, presets={"wang2020": {**_REFERENCE_CODE, "undivided": True}}, version=2)
+@_ordering(
+    "s_ord",
+    title="S-Ord",
+    higher_is_better=True,
+    presets={"wang2020": {**_REFERENCE_CODE, "undivided": True}},
+    version=2,
+)
 @dataclass(frozen=True)
 class SufficiencyOrdering(OrderingArea):
     """Sufficiency ordering: the area under the logit while only the highest-ranked positions are there."""

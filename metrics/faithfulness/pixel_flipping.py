@@ -52,7 +52,7 @@ class Flipping:
     score: Annotated[MetricScore, Doc("what the curve shows", source="as deletion: probability")] = "probability"
 
 
-@_flipping("morf", higher_is_better=False, range=(0.0, 1.0), reference=_SAMEK)
+@_flipping("morf", title="MoRF", higher_is_better=False, range=(0.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class MostRelevantFirst(Flipping, PerturbationArea):
     """The mean score while the most relevant units are replaced first."""
@@ -61,7 +61,7 @@ class MostRelevantFirst(Flipping, PerturbationArea):
     aggregate: Aggregate = "mean"
 
 
-@_flipping("lerf", higher_is_better=True, range=(0.0, 1.0), reference=_SAMEK)
+@_flipping("lerf", title="LeRF", higher_is_better=True, range=(0.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class LeastRelevantFirst(MostRelevantFirst):
     """The mean score while the least relevant units are replaced first."""
@@ -69,7 +69,7 @@ class LeastRelevantFirst(MostRelevantFirst):
     order: Order = "ascending"
 
 
-@_flipping("aopc", higher_is_better=True, range=(-1.0, 1.0), reference=_SAMEK)
+@_flipping("aopc", title="AOPC", higher_is_better=True, range=(-1.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class AreaOverCurve(MostRelevantFirst):
     """The area over the perturbation curve: the mean drop of the score while the most relevant units go first."""
@@ -79,6 +79,7 @@ class AreaOverCurve(MostRelevantFirst):
 
 @_flipping(
     "abpc",
+    title="ABPC",
     higher_is_better=True,
     range=(-1.0, 1.0),
     reference=Reference("Schulz, Sixt, Tombari, Landgraf", 2020, "Restricting the Flow", "2001.00396"),

@@ -146,7 +146,7 @@ class ProportionalityGap(CurveMeasure):
         return (removing if self.action == "delete" else keeping)(low, high, self.fill, facts)
 
 
-@_proportionality("tpn")
+@_proportionality("tpn", title="TPN")
 @dataclass(frozen=True)
 class NecessityProportionality(ProportionalityGap):
     """Total proportionality for necessity: do equal shares of attribution matter equally when taken away?"""
@@ -154,7 +154,7 @@ class NecessityProportionality(ProportionalityGap):
     action: Action = "delete"
 
 
-@_proportionality("tps", version=2)
+@_proportionality("tps", title="TPS", version=2)
 @dataclass(frozen=True)
 class SufficiencyProportionality(ProportionalityGap):
     """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?"""

@@ -38,7 +38,7 @@ class Imputing:
     ] = "probability"
 
 
-@_road("road_morf", higher_is_better=False, range=(0.0, 1.0))
+@_road("road_morf", title="ROAD MoRF", higher_is_better=False, range=(0.0, 1.0))
 @dataclass(frozen=True)
 class RoadMostRelevantFirst(Imputing, PerturbationArea):
     """The mean score while the most relevant positions are removed and imputed."""
@@ -47,7 +47,7 @@ class RoadMostRelevantFirst(Imputing, PerturbationArea):
     aggregate: Aggregate = "mean"
 
 
-@_road("road_lerf", higher_is_better=True, range=(0.0, 1.0))
+@_road("road_lerf", title="ROAD LeRF", higher_is_better=True, range=(0.0, 1.0))
 @dataclass(frozen=True)
 class RoadLeastRelevantFirst(RoadMostRelevantFirst):
     """The mean score while the least relevant positions are removed and imputed."""
@@ -55,7 +55,7 @@ class RoadLeastRelevantFirst(RoadMostRelevantFirst):
     order: Order = "ascending"
 
 
-@_road("road_combined", higher_is_better=True, range=(-0.5, 0.5))
+@_road("road_combined", title="ROAD", higher_is_better=True, range=(-0.5, 0.5))
 @dataclass(frozen=True)
 class RoadCombined(Imputing, OrderGap):
     """Half the gap between the least relevant first and the most relevant first (pytorch-grad-cam's ROADCombined)."""

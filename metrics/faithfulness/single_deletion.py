@@ -21,6 +21,7 @@ from ..registry import register_metric
 
 @register_metric(
     "single_deletion",
+    title="Single Deletion",
     family="faithfulness",
     higher_is_better=True,
     range=(-1.0, 1.0),

@@ -47,7 +47,7 @@ class SubsetCorrelation(Measure):
 
 
 @_correlation(
-    "sensitivity_n",
+    "sensitivity_n", title="Sensitivity-n",
     reference=Reference(
         "Ancona, Ceolini, Öztireli, Gross", 2018, "Towards better understanding of gradient-based attribution methods",
         "1711.06104",
@@ -107,6 +107,7 @@ class SensitivityN(SubsetCorrelation):
 
 @_correlation(
     "faithfulness_correlation",
+    title="Faithfulness Correlation",
     reference=_BHATT,
     presets={"quantus": {"size": 224, "subsets": 100, "score": "logit", "fill": "black"}},
 )
@@ -130,7 +131,9 @@ class FaithfulnessCorrelation(SubsetCorrelation):
         return removal_responses(scoring, masks, self.subsets, self.fill, self.score).correlations(pearson)
 
 
-@_correlation("mu_fidelity", reference=_BHATT, presets={"xplique": {"exact": False, "fill": "black"}})
+@_correlation(
+    "mu_fidelity", title="MuFidelity", reference=_BHATT, presets={"xplique": {"exact": False, "fill": "black"}}
+)
 @dataclass(frozen=True)
 class MuFidelity(SubsetCorrelation):
     """The rank correlation of summed attributions with the drop when random cells of a grid go.

@@ -27,6 +27,7 @@ _LARGEST = float(np.finfo(np.float32).max) / 2
 
 @_axiom(
     "completeness",
+    title="Completeness",
     reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),
 )
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Completeness(CurveMeasure):
 
 @_axiom(
     "non_sensitivity",
+    title="Non-Sensitivity",
     range=(0.0, 1.0),
     reference=Reference(
         "Nguyen, Rodríguez Martínez", 2020, "On Quantitative Aspects of Model Interpretability", "2007.07584"
@@ -115,6 +117,7 @@ class NonSensitivity(Measure):
 
 @_axiom(
     "input_invariance",
+    title="Input Invariance",
     reference=Reference("Kindermans et al.", 2017, "The (Un)reliability of Saliency Methods", "1711.00867"),
 )
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Complexity(Measure):
 
 @_complexity(
     "sparseness",
+    title="Sparseness",
     higher_is_better=True,
     range=(0.0, 1.0),
     reference=Reference("Chalasani et al.", 2020, "Concise Explanations of Neural Networks", "1810.06583"),
@@ -64,6 +65,7 @@ class Sparseness(Complexity):
 
 @_complexity(
     "complexity",
+    title="Complexity",
     unit="nats",
     reference=Reference(
         "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
@@ -78,6 +80,7 @@ class EntropyOfSizes(Complexity):
 
 @_complexity(
     "effective_complexity",
+    title="Effective Complexity",
     unit="positions",
     reference=Reference(
         "Nguyen, Rodríguez Martínez", 2020, "On quantitative aspects of model interpretability", "2007.07584"

@@ -68,6 +68,7 @@ def truths(scoring: Scoring) -> np.ndarray:
 
 @_located(
     "pointing_game",
+    title="Pointing Game",
     range=(0.0, 100.0),
     unit="%",
     reference=Reference(
@@ -92,7 +93,7 @@ class PointingGame(Localisation):
         return 100.0 * bool(squares.min() == 0 or squares.min() < self.tolerance**2)
 
 
-@_located("relevance_mass", reference=_ARRAS)
+@_located("relevance_mass", title="Relevance Mass", reference=_ARRAS)
 @dataclass(frozen=True)
 class RelevanceMass(Localisation):
     """The share of the positive attribution that lies in the ground truth (also: energy-based pointing game).
@@ -106,7 +107,7 @@ class RelevanceMass(Localisation):
         return float(positive[mask].sum() / positive.sum()) if positive.any() else _UNDEFINED
 
 
-@_located("relevance_rank", reference=_ARRAS)
+@_located("relevance_rank", title="Relevance Rank", reference=_ARRAS)
 @dataclass(frozen=True)
 class RelevanceRank(Localisation):
     """The share of the highest-ranked positions, as many as the ground truth has, that lie in it."""
@@ -117,7 +118,11 @@ class RelevanceRank(Localisation):
         return float(mask.ravel()[np.argsort(-heat.ravel(), kind="stable")[:size]].mean())
 
 
-@_located("localisation_auc", reference=Reference("Fawcett", 2006, "An introduction to ROC analysis"))
+@_located(
+    "localisation_auc",
+    title="Localisation AUC",
+    reference=Reference("Fawcett", 2006, "An introduction to ROC analysis"),
+)
 @dataclass(frozen=True)
 class RankArea(Localisation):
     """The chance that a position of the ground truth is ranked above another: the area under the ROC curve.
@@ -138,6 +143,7 @@ class RankArea(Localisation):
 
 @_located(
     "effective_heat_ratio",
+    title="Effective Heat Ratio",
     reference=Reference(
         "Zhang, Khakzar, Li, Farshad, Kim, Navab", 2021, "Fine-Grained Neural Network Explanation", "2110.01471"
     ),
@@ -172,6 +178,7 @@ class HeatRatio(Localisation):
 
 @_located(
     "grid_pointing_game",
+    title="Grid Pointing Game",
     reference=Reference("Böhle, Fritz, Schiele", 2021, "Convolutional Dynamic Alignment Networks", "2104.00032"),
     version=2,
 )

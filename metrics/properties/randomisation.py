@@ -28,6 +28,7 @@ Aggregate = Literal["mean", "last"]
 
 @_randomisation(
     "mprt",
+    title="MPRT",
     higher_is_better=False,
     range=(-1.0, 1.0),
     reference=Reference(
@@ -115,6 +116,7 @@ class ParameterRandomisation(Measure):
 
 @_randomisation(
     "smooth_mprt",
+    title="sMPRT",
     higher_is_better=False,
     range=(-1.0, 1.0),
     reference=_HEDSTROEM,
@@ -130,7 +132,7 @@ class SmoothRandomisation(ParameterRandomisation):
     )
 
 
-@_randomisation("efficient_mprt", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM)
+@_randomisation("efficient_mprt", title="eMPRT", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM)
 @dataclass(frozen=True)
 class ComplexityRise(Measure):
     """The relative rise of the map's entropy when the whole network is randomised.
@@ -159,6 +161,7 @@ class ComplexityRise(Measure):
 
 @_randomisation(
     "random_logit",
+    title="Random Logit",
     higher_is_better=False,
     range=(-1.0, 1.0),
     reference=Reference("Sixt, Granz, Landgraf", 2020, "When Explanations Lie", "1912.09818"),

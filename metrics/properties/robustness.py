@@ -88,6 +88,7 @@ class Sensitivity(NeighbourMeasure):
 
 @_robustness(
     "max_sensitivity",
+    title="Max-Sensitivity",
     reference=_YEH,
     presets={"captum": {"radius": 0.02, "samples": 10, "relative": "norm_or_one"}, "quantus": _WIDE},
 )
@@ -96,7 +97,7 @@ class MaxSensitivity(Sensitivity):
     """The largest relative change of the map among noisy copies of the sample."""
 
 
-@_robustness("avg_sensitivity", reference=_YEH, presets={"quantus": _WIDE})
+@_robustness("avg_sensitivity", title="Avg-Sensitivity", reference=_YEH, presets={"quantus": _WIDE})
 @dataclass(frozen=True)
 class MeanSensitivity(Sensitivity):
     """The mean relative change of the map among noisy copies of the sample."""
@@ -106,6 +107,7 @@ class MeanSensitivity(Sensitivity):
 
 @_robustness(
     "local_lipschitz",
+    title="Local Lipschitz",
     reference=Reference("Alvarez-Melis, Jaakkola", 2018, "On the Robustness of Interpretability Methods", "1806.08049"),
     presets={"quantus": {"radius": 0.1, "samples": 200, "noise": "normal", "scaled": True}},
 )
@@ -151,13 +153,13 @@ class RelativeStability(NeighbourMeasure):
         return self.over_neighbours(scoring, changes.relative / np.maximum(other, FLOOR))
 
 
-@_robustness("relative_input_stability", reference=_AGARWAL, presets=_STABILITY)
+@_robustness("relative_input_stability", title="Relative Input Stability", reference=_AGARWAL, presets=_STABILITY)
 @dataclass(frozen=True)
 class RelativeInputStability(RelativeStability):
     """The largest relative change of the map per relative change of the input, prediction kept."""
 
 
-@_robustness("relative_output_stability", reference=_AGARWAL, presets=_STABILITY)
+@_robustness("relative_output_stability", title="Relative Output Stability", reference=_AGARWAL, presets=_STABILITY)
 @dataclass(frozen=True)
 class RelativeOutputStability(RelativeStability):
     """The largest relative change of the map per change of the logits, prediction kept."""

@@ -23,6 +23,14 @@ _DATA = {
     "patches": ((64, 64, 3), Conventions(neutral=0.45)),
     "series": ((128, 1), Conventions(neutral=0.5)),
 }
+_NETWORKS = {
+    "cnn-1d": "1D CNN",
+    "pooled-cnn": "Pooled CNN",
+    "small-cnn": "Small CNN",
+    "vgg7": "VGG7",
+    "vit-tiny": "ViT-Tiny",
+}
+"""What readers know the architectures by."""
 _PHOTOGRAPH = Conventions(neutral="mean")
 
 
@@ -45,6 +53,7 @@ def _efficientnet(name: str) -> ModelEntry:
 
     return ModelEntry(
         name=name,
+        title=name.replace("efficientnet-lite", "EfficientNet-Lite"),
         family="ImageNet",
         summary=f"ImageNet weights, {variant.size} pixels, ReLU6; the same weights in both frameworks",
         reference=Reference(
@@ -65,6 +74,7 @@ def _small(name: str, record: ShippedRecord) -> ModelEntry:
     made = f"{record.recipe.epochs} epochs in {record.framework}, seed {record.recipe.seed}"
     return ModelEntry(
         name=name,
+        title=f"{_NETWORKS[record.network]} ({record.dataset})",
         family="small",
         summary=f"{record.network} on {record.dataset}: {record.test_accuracy:.1%} right, loss {record.test_loss:.3f}",
         build=lambda request: built_small_network(shipped_network(name), request.framework, conventions),
@@ -85,6 +95,7 @@ def _torchvision() -> ModelEntry:
 
     return ModelEntry(
         name="torchvision:",
+        title="torchvision",
         family="torchvision",
         summary="any classifier of torchvision: torchvision:vgg16, torchvision:resnet50@IMAGENET1K_V1",
         build=build,
@@ -104,6 +115,7 @@ def _keras() -> ModelEntry:
 
     return ModelEntry(
         name="keras:",
+        title="Keras Applications",
         family="keras",
         summary="any classifier of keras.applications: keras:VGG16, keras:ResNet50",
         build=build,

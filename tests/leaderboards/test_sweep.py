@@ -17,6 +17,7 @@ from heatmark.benchmark.sweep_axes import Axis, parsed, spelt
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
 from heatmark.leaderboards.galleries.colours import coloured
 from heatmark.leaderboards.galleries.views import seen
+from heatmark.leaderboards.standings.results import MethodRun
 from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid, write_sweep
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
@@ -153,7 +154,7 @@ def test_maps_of_several_samples_in_another_view(swept):
     found = swept("across=1|3", "up=1|4")
     figure = draw_maps(found, pictures=2, view="mask")
     assert [part.axes[0].get_title().split("\n")[0] for part in figure.subfigs] == ["picture/0", "picture/1"]
-    photograph = np.asarray(Image.open(found.standings.store.thumbnail(found.table.setting.task, "picture/1")))
+    photograph = np.asarray(Image.open(found.standings.thumbnail(found.table.setting.task, "picture/1")))
     drawn = np.asarray(figure.subfigs[1].axes[2].get_images()[0].get_array())
     np.testing.assert_array_equal(drawn, seen(photograph, heatmap(3, 4), True, "mask"))
 
@@ -164,8 +165,8 @@ def test_a_series_is_drawn_with_its_maps(swept, monkeypatch):
     from heatmark.datasets.base import Sample
 
     found = swept("across=1|2")
-    for method in found.table.results.methods:
-        method.rows["map_shape"] = [[64]] * len(method.rows)
+    kept = MethodRun.maps
+    monkeypatch.setattr(MethodRun, "maps", lambda run: kept(run).assign(map_shape=[[64]] * len(kept(run))))
     series = np.random.default_rng(0).random((64, 1), dtype=np.float32)
     known = type("Known", (), {"sample": lambda self, index: Sample(f"picture/{index}", series, 0)})
     monkeypatch.setattr(registry, "load_dataset", lambda name: known())
@@ -234,7 +235,7 @@ def test_no_parameter_of_a_method_hides_a_column_of_the_table(swept):
 
 def test_the_folder_says_what_was_swept_and_on_what(swept):
     """Its leaderboard was headed with the packaged suite's name, whose network and data are others."""
-    assert swept().standings.run["name"] == "tiny on tiny-pictures"
+    assert swept().standings.runs[0]["name"] == "tiny on tiny-pictures"
 
 
 def test_a_sweep_goes_on_where_it_was_stopped(swept, tiny_folder, monkeypatch):

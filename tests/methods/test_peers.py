@@ -122,6 +122,7 @@ def test_registering_imports_no_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", NAMES)
 def test_contract_and_passes(model, name):
     needed(METHODS.get(name).requires)
@@ -134,6 +135,7 @@ def test_contract_and_passes(model, name):
     assert subject.passes - before == PassCount(3 * forward, 3 * backward)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(10, 14, 1), (20, 2)], ids=["oblong", "1-D"])
 def test_other_shapes_run_or_say_why_not(model, name, shape):
@@ -165,6 +167,7 @@ def state_of(net: object) -> list[object]:
     return [modules, inner, gradients, frozen]
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", [name for name in NAMES if framework_of(name) == "torch"])
 def test_a_pytorch_network_is_left_as_it_was(model, name):
     needed(METHODS.get(name).requires)
@@ -187,6 +190,7 @@ def test_a_pytorch_network_is_left_as_it_was(model, name):
         net.eval()
 
 
+@pytest.mark.peers
 def test_a_pytorch_network_is_left_as_it_was_when_a_library_raises(model, monkeypatch):
     needed(CAPTUM)
     needed(PYTORCH_GRAD_CAM)
@@ -212,6 +216,7 @@ def test_a_pytorch_network_is_left_as_it_was_when_a_library_raises(model, monkey
     assert state_of(subject.net) == before
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", [name for name in NAMES if framework_of(name) == "tensorflow"])
 def test_a_keras_model_is_left_as_it_was(name):
     needed(METHODS.get(name).requires)
@@ -228,6 +233,7 @@ def test_a_keras_model_is_left_as_it_was(name):
     assert subject.hash_weights() == digest
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["xplique:grad_cam", "tf-keras-vis:grad_cam", "tf-keras-vis:saliency"])
 def test_a_final_softmax_is_left_out(name):
     needed(METHODS.get(name).requires)
@@ -240,6 +246,7 @@ def test_a_final_softmax_is_left_out(name):
     same(one, other)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["guided_backprop", "deconvolution", "deep_lift"])
 def test_relus_that_captum_would_pass_over_are_told(model, name):
     needed(CAPTUM)
