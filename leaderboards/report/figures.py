@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..costs.pareto import by_task, paretos
 from ..costs.pareto_plot import draw_paretos
 from ..costs.plots import figures_by_device
-from ..standings.overall import overall
 from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
 from .costs import measured_tables

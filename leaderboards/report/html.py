@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -19,7 +20,6 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting

@@ -26,8 +26,9 @@ BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
 """What every page with tables of the board runs."""
 
 SCALE = (
-    "Signed maps are red where they speak for the class, blue where they speak against it, with a scale "
-    "centred at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph; each map has its own scale."
+    "Signed maps are red where they speak for the class and blue where they speak against it, the scale being centred "
+    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has a scale of "
+    "its own."
 )
 
 
@@ -68,9 +69,8 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], curves: bool) -> Site
         *([Link("Docs", "docs/index.html")] if texts else []),
     ]
     standings = catalogue.standings
-    created = ", ".join(dict.fromkeys(str(run["created"]) for run in standings.runs if run.get("created")))
-    versions = ", ".join(dict.fromkeys(str(run.get("version", "")) for run in standings.runs))
-    footer = f"The run {suite_name(standings)}{f', made {created}' if created else ''}, with heatmark {versions}."
+    created = f", made {standings.run['created']}" if standings.run.get("created") else ""
+    footer = f"The run {suite_name(standings)}{created}, with heatmark {standings.run.get('version', '')}."
     return Site(suite_name(standings), tuple(links), footer)
 
 
