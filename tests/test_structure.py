@@ -31,8 +31,8 @@ LEADERBOARDS = (
     "networks",
     "costs",
     "records",
-    "comparing",
     "report",
+    "comparing",
     "site",
     "sweeps",
 )
