@@ -114,6 +114,7 @@ def _results(
         place.weights,
         place.revision,
         place.device,
+        tuple(sorted({cell.spec.seed for cells in planned.values() for cell in cells})),
     )
 
 

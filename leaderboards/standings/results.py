@@ -156,6 +156,8 @@ class Results:
     revision: str = ""
     device: str = ""
     """The SHA-256 of the model's weights, the dataset's revision, and the device, which are the same for all cells."""
+    seeds: tuple[int, ...] = ()
+    """The seeds of its cells, rising."""
 
     def __repr__(self) -> str:
         metrics, methods, samples = self.scores.shape
