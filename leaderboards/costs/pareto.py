@@ -17,10 +17,10 @@ from ..standings.standings import Row, Standings, Table
 from ..standings.styles import Style, method_styles
 from ..statistics.timed import Estimate
 from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
-from ..writing.numbers import decimals, seconds
+from ..writing.numbers import decimals, seconds, times
 from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
 from .plots import cost_tick
-from .tables import CostTable, cost_text
+from .tables import CostTable
 
 CHEAPEST = 0.01
 """Costs below this many forward passes are drawn here: some controls ask nothing of the network."""
@@ -78,12 +78,12 @@ class Beside(NamedTuple):
     @property
     def text(self) -> str:
         """The cost as words."""
-        return cost_text(self.relative.value)
+        return times(self.relative.value)
 
     @property
     def interval(self) -> str:
         """Its interval, where there is one."""
-        return self.relative.between(cost_text, "[{}, {}]")
+        return self.relative.between(times, "[{}, {}]")
 
 
 def measured_costs(table: CostTable) -> dict[str, Beside]:
@@ -160,8 +160,8 @@ COLUMNS: tuple[Column[ParetoPoint], ...] = (
     Column("method", lambda point: point.method.label),
     Column("mean rank", lambda point: decimals(point.rank.value)),
     Column("interval", lambda point: point.rank.between(decimals, "[{}, {}]")),
-    Column("cost", lambda point: cost_text(point.cost.value)),
-    Column("interval", lambda point: point.cost.between(cost_text)),
+    Column("cost", lambda point: times(point.cost.value)),
+    Column("interval", lambda point: point.cost.between(times)),
     Column("time", lambda point: seconds(point.seconds)),
     Column("on the front", lambda point: "yes" if point.on_front else ""),
 )
