@@ -1,29 +1,19 @@
-"""Quality against cost: which methods no other beats in both, as a table and a plot."""
+"""Quality against cost: which methods no other beats in both, as a table; `pareto_plot` draws it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from itertools import groupby
+from typing import NamedTuple
 
 from ..standings.registered import MethodFacts
 from ..standings.standings import Row, Standings, Table
-from ..standings.styles import Style, method_styles
 from ..statistics.timed import Estimate
-from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
 from ..writing.numbers import decimals, seconds, times
 from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
-from .plots import cost_tick
 from .tables import CostTable
-
-CHEAPEST = 0.01
-"""Costs below this many forward passes are drawn here: some controls ask nothing of the network."""
 
 NOTE = (
     "A method is on the front if no other ranked method has both a better mean rank and a lower cost. Cost: the time "
@@ -51,12 +41,18 @@ class ParetoPoint:
 class Pareto:
     """The ranked methods of one leaderboard table on one device, from the cheapest."""
 
-    title: str
-    """Task, framework and device."""
+    task: str
+    place: str
+    """Its task; its framework and device."""
     points: tuple[ParetoPoint, ...]
     """The methods whose rank and cost are known."""
     measured: bool
     """Whether the costs are those of a runtime benchmark rather than of the run itself."""
+
+    @property
+    def title(self) -> str:
+        """Task, framework and device."""
+        return f"{self.task} · {self.place}"
 
     @property
     def source(self) -> str:
@@ -114,12 +110,12 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
     """
     found = []
     for table in standings.tables:
-        name = table.setting.title
+        name, framework = table.setting.task_title, table.setting.framework_name
         own = {row.method.id: own_cost(row) for row in table.rows}
         found += [
-            _pareto(f"{name} · {cost.setting.device}", table, measured_costs(cost), measured=True)
+            _pareto(name, f"{framework} · {cost.setting.device}", table, measured_costs(cost), measured=True)
             for cost in fitting_costs(table, costs)
-        ] or [_pareto(f"{name} · {_device(standings, table)}", table, own, measured=False)]
+        ] or [_pareto(name, f"{framework} · {table.results.device}", table, own, measured=False)]
     return tuple(item for item in found if item.points)
 
 
@@ -130,18 +126,7 @@ def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
     return [cost for cost in costs if (cost.setting.model, cost.setting.framework, cost.setting.precision) == wanted]
 
 
-def _device(standings: Standings, table: Table) -> str:
-    """Return the device that a table's cells ran on."""
-    setting = table.setting
-    names = {
-        spec.device_class
-        for spec in standings.store.expected
-        if (spec.task, spec.framework, spec.precision) == (setting.task, setting.framework, setting.precision)
-    }
-    return ", ".join(sorted(names))
-
-
-def _pareto(title: str, table: Table, costs: Mapping[str, Beside], *, measured: bool) -> Pareto:
+def _pareto(task: str, place: str, table: Table, costs: Mapping[str, Beside], *, measured: bool) -> Pareto:
     """Return the methods of a table whose rank and cost are known."""
     known = {name: cost for name, cost in costs.items() if math.isfinite(cost.relative.value)}
     usable = [row for row in table.rows if math.isfinite(row.mean_rank) and row.method.id in known]
@@ -153,7 +138,12 @@ def _pareto(title: str, table: Table, costs: Mapping[str, Beside], *, measured: 
         rank = Estimate(row.mean_rank, row.mean_rank_low, row.mean_rank_high)
         points.append(ParetoPoint(row.method, rank, *known[row.method.id], row.method.id in front))
     points.sort(key=lambda point: (point.cost.value, point.rank.value))
-    return Pareto(title, tuple(points), measured)
+    return Pareto(task, place, tuple(points), measured)
+
+
+def by_task(found: Sequence[Pareto]) -> list[tuple[Pareto, ...]]:
+    """Return those of one task together: its frameworks and devices."""
+    return [tuple(mine) for _, mine in groupby(found, key=lambda item: item.task)]
 
 
 COLUMNS: tuple[Column[ParetoPoint], ...] = (
@@ -173,52 +163,3 @@ def paretos_markdown(found: Sequence[Pareto]) -> str:
     for item in found:
         blocks += [f"### {escaped(item.title)} (costs of {item.source})", markdown_table(COLUMNS, item.points)]
     return markdown_text(blocks)
-
-
-def draw_pareto(found: Pareto) -> Figure:
-    """Draw mean rank (best at the top) over relative cost (logarithmic) with intervals, and the front as a line."""
-    # By name, so that a method looks alike in the figures of both frameworks, whatever its cost.
-    styles = method_styles(sorted((point.method for point in found.points), key=lambda method: method.id))
-    figure = sheet(7.6, max(3.6, 0.2 * len(styles) + 1.0))
-    axes = figure.subplots()
-    axes.set_xscale("log")
-    for point in found.points:
-        _draw_point(axes, point, styles[point.method.id])
-    _draw_front(axes, found.front)
-    axes.invert_yaxis()
-    axes.set_xlabel("cost: time per image in bare forward passes of the network, 95 % interval", fontsize=8)
-    axes.set_ylabel("mean rank over metrics (1 = best), 95 % interval", fontsize=8)
-    title(axes, found.title)
-    logarithmic(axes.xaxis, cost_tick)
-    gridded(axes, "#e4e4e4", 0.5)
-    plain(axes)
-    ordered = sorted(found.points, key=lambda point: point.rank.value)
-    entries = {
-        point.method.label: Line2D([], [], **_marker(point, styles[point.method.id]), markersize=6) for point in ordered
-    }
-    legend(figure, entries, loc="outside right center", title="filled: on the front", title_fontsize=8)
-    return figure
-
-
-def _marker(point: ParetoPoint, style: Style) -> dict[str, Any]:
-    face = style.colour if point.on_front or point.method.control else "white"
-    return {**style.look, "markerfacecolor": face, "linestyle": ""}
-
-
-def _draw_point(axes: Axes, point: ParetoPoint, style: Style) -> None:
-    cost, rank = max(point.cost.value, CHEAPEST), point.rank.value
-    if math.isfinite(point.rank.low):
-        axes.plot([cost, cost], [point.rank.low, point.rank.high], color=style.colour, linewidth=0.9, alpha=0.6)
-    if math.isfinite(point.cost.low):
-        ends = [max(end, CHEAPEST) for end in (point.cost.low, point.cost.high)]
-        axes.plot(ends, [rank, rank], color=style.colour, linewidth=0.9, alpha=0.6)
-    axes.plot([cost], [rank], **_marker(point, style), markersize=6.5, zorder=3)
-
-
-def _draw_front(axes: Axes, front: Sequence[ParetoPoint]) -> None:
-    """Draw the staircase of what the front makes possible."""
-    if len(front) < 2:
-        return
-    costs = np.array([max(point.cost.value, CHEAPEST) for point in front])
-    ranks = np.array([point.rank.value for point in front])
-    axes.step(costs, ranks, where="post", color="#444444", linewidth=1.1, linestyle=":", zorder=1)

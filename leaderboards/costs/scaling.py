@@ -17,7 +17,7 @@ from rich.text import Text
 from ...benchmark.timing.files import RuntimeRecord
 from ...benchmark.timing.rows import Measurement, RuntimeCase
 from ...benchmark.timing.scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
-from ..standings.styles import Style, method_styles
+from ..standings.styles import Style, family_styles
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.timed import NOTHING, Estimate, drawn_medians
 from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
@@ -173,7 +173,7 @@ def draw_scaling(curves: Sequence[ScalingCurve]) -> Figure:
     """
     settings = _grouped(curves)
     axes = [axis for axis in AXES if any(curve.axis == axis for curve in curves)]
-    styles = method_styles(facts_of(curve.method for curve in curves))
+    styles = family_styles(facts_of(curve.method for curve in curves))
     figure = sheet(3.1 * len(axes) + 2.4, 2.7 * len(settings) + 0.4)
     panels = figure.subplots(len(settings), len(axes), squeeze=False)
     for row, (setting, mine) in enumerate(settings.items()):

@@ -19,9 +19,10 @@ from ...benchmark.timing.rows import RuntimeSettings
 from ...benchmark.timing.scaling import measure_scaling
 from ...errors import Interrupted
 from ..standings.standings import Standings
-from ..writing.files import csv_text, numbered, write_files
+from ..writing.files import as_pictures, csv_text, numbered, write_files
 from .device_parity import Parity, parities, parity_frame, parity_markdown
-from .pareto import draw_pareto, paretos, paretos_markdown
+from .pareto import by_task, paretos, paretos_markdown
+from .pareto_plot import draw_paretos
 from .plots import figures_by_device
 from .scaling import ScalingCurve, draw_scaling, scaling_curves, scaling_frame, scaling_markdown
 from .tables import CostTable, cost_frame, cost_tables, costs_markdown, print_costs
@@ -127,7 +128,7 @@ def measured_costs(choice: Choice, settings: RuntimeSettings, out: Path, *, prog
         "runtime.md": costs_markdown(tables, record) if tables else None,
         **numbered("runtime-costs", figures_by_device(tables).values()),
         "runtime-pareto.md": paretos_markdown(found) if found else None,
-        **numbered("runtime-pareto", list(map(draw_pareto, found))),
+        **numbered("runtime-pareto", list(map(draw_paretos, by_task(found)))),
     }
     return Costs(new, record, tables, tuple(write_files(out, contents)))
 
@@ -153,7 +154,7 @@ def measured_scaling(
         return curves, record, []
     table, text, figure = csv_text(scaling_frame(curves)), scaling_markdown(curves), draw_scaling(curves)
     files = {"runtime-scaling.csv": table, "runtime-scaling.md": text}
-    return curves, record, write_files(out, {**files, "runtime-scaling.png": figure})
+    return curves, record, write_files(out, {**files, **as_pictures({"runtime-scaling": figure})})
 
 
 def checked_devices(

@@ -51,6 +51,11 @@ class MethodFacts:
         return shown(self.id, "method")
 
     @property
+    def floor(self) -> bool:
+        """Whether it is a control that ignores the network."""
+        return self.control and not self.ceiling
+
+    @property
     def label(self) -> str:
         """Its display name, with the mark of a control."""
         return f"{self.name} †" if self.control else self.name

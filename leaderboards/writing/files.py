@@ -13,6 +13,11 @@ from ...storage import written_whole
 from .ink import reproducible
 
 DOTS_PER_INCH = 200
+UNDATED: Mapping[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What a format holds of when and by what a file was made, left out."""
 FORMATS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 
 
@@ -42,9 +47,10 @@ def write_files(folder: Path, contents: Mapping[str, str | Figure | None]) -> li
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all; the suffix says the format."""
+    """Write a figure whole or not at all, with the same bytes each time; the suffix says the format."""
+    kind = path.suffix[1:].lower()
     with written_whole(path) as temporary, reproducible():
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
+        figure.savefig(temporary, format=kind, dpi=DOTS_PER_INCH, metadata=UNDATED.get(kind))
 
 
 def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
@@ -54,10 +60,15 @@ def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
     return text
 
 
-def numbered(stem: str, figures: Collection[Figure]) -> dict[str, Figure]:
+def as_pictures(figures: Mapping[str, Figure | None]) -> dict[str, Figure | None]:
+    """Return figures, given by the stems of their files, by the names of two files each: PNG and SVG."""
+    return {f"{stem}{ending}": figure for stem, figure in figures.items() for ending in (".png", ".svg")}
+
+
+def numbered(stem: str, figures: Collection[Figure]) -> dict[str, Figure | None]:
     """Return figures by the names of their files, with a number where there are several."""
     several = len(figures) > 1
-    return {f"{stem}{f'-{number}' if several else ''}.png": figure for number, figure in enumerate(figures, 1)}
+    return as_pictures({f"{stem}{f'-{n}' if several else ''}": figure for n, figure in enumerate(figures, 1)})
 
 
 def checked_file(out: str | Path) -> Path:

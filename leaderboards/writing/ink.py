@@ -11,9 +11,10 @@ import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -24,11 +25,43 @@ INK, SOFT = "#222222", "#555555"
 FRAMEWORK_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 CHARACTER_WIDTH = 0.047
 """Inches that a character of a note takes, on average."""
+PAPER_WIDTH = 7.0
+"""Inches across both columns of a paper: figures grow downward, so that their words stay as large as they are."""
+
+
+class Margins(NamedTuple):
+    """Inches around the panels of a figure, and between them."""
+
+    left: float
+    bottom: float
+    right: float = 0.1
+    top: float = 0.3
+    across: float = 0.4
+    down: float = 0.6
 
 
 def sheet(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches, which makes room for what is drawn."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel_grid(across: int, down: int, size: tuple[float, float], margins: Margins) -> tuple[Figure, np.ndarray]:
+    """Return a figure of panels that are each of one size in inches, however many there are, and those panels.
+
+    The panels are an array of axes, (down, across). Every margin is what it is asked to be, so that words have the
+    same size and panels the same shape in all figures.
+    """
+    (wide, high), m = size, margins
+    width = m.left + across * wide + (across - 1) * m.across + m.right
+    height = m.top + down * high + (down - 1) * m.down + m.bottom
+    figure = Figure(figsize=(width, height))
+    panels = np.empty((down, across), dtype=object)
+    for row in range(down):
+        for column in range(across):
+            x = m.left + column * (wide + m.across)
+            y = height - m.top - high - row * (high + m.down)
+            panels[row, column] = figure.add_axes((x / width, y / height, wide / width, high / height))
+    return figure, panels
 
 
 def title(axes: Axes, words: str, size: float = 9, **more: Any) -> None:
@@ -41,9 +74,21 @@ def note_below(figure: Figure, words: str, colour: str = SOFT) -> None:
     figure.supxlabel(words, fontsize=6.5, color=colour, parse_math=False)
 
 
+def note_at_foot(figure: Figure, words: str, colour: str = SOFT) -> None:
+    """Write small words into the lower margin of a figure whose margins are fixed, at its left."""
+    figure.text(0.06 / figure.get_figwidth(), 0.06 / figure.get_figheight(), words, fontsize=6.5, color=colour,
+                va="bottom", ha="left", parse_math=False)  # fmt: skip
+
+
 def wrapped(words: str, width: float) -> str:
     """Return a note in lines of at most so many inches."""
     return textwrap.fill(words, max(30, int(width / CHARACTER_WIDTH)))
+
+
+def broken(name: str, width: float, size: float = 8) -> str:
+    """Return a name in lines that fit into so many inches at a size in points, broken between its words."""
+    most = max(8, int(width / (0.0068 * size)))
+    return textwrap.fill(name, most)
 
 
 def legend(place: Axes | Figure, entries: Mapping[str, Artist], size: float = 8, **more: Any) -> None:

@@ -22,8 +22,6 @@ from heatmark.leaderboards.galleries.colours import (
 )
 from heatmark.leaderboards.galleries.drawing import draw_gallery
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
-from heatmark.leaderboards.standings.registered import MethodFacts
-from heatmark.leaderboards.standings.styles import method_styles
 
 RAMP = np.linspace(-1.0, 1.0, 101).reshape(1, 101)
 
@@ -180,17 +178,6 @@ def test_inputs_stay_as_they_are():
     np.testing.assert_array_equal(heatmap, before[1])
 
 
-@pytest.mark.parametrize("count", [1, 8, 9, 13, 60])
-def test_every_method_has_its_own_look(count):
-    facts = [MethodFacts(f"m{n}") for n in range(count)] + [MethodFacts(f"c{n}", "control") for n in range(5)]
-    styles = method_styles(facts)
-    looks = {
-        (tuple(np.round(mpl.colors.to_rgb(style.colour), 4)), style.marker, style.line) for style in styles.values()
-    }
-    assert len(looks) == count + 5
-    assert {style.line for name, style in styles.items() if name.startswith("c")} == {"--"}
-
-
 def test_drawing_leaves_no_figure_behind():
     """Nothing goes through pyplot, which would keep every figure alive and choose a backend."""
     import subprocess
@@ -257,10 +244,10 @@ def test_a_chosen_target_is_the_one_explained(tmp_path, tiny_models, photographs
     monkeypatch.setattr(
         explained, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
     )
-    explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=2)
+    explain_gallery(photographs[0], "small-cnn", "saliency", tmp_path / "gallery.svg", target=2)
     assert "class 2," in titles[0]
     with pytest.raises(BadInput, match="class 9 is out of range"):
-        explain_gallery(photographs[0], "tiny", "saliency", tmp_path / "gallery.svg", target=9)
+        explain_gallery(photographs[0], "small-cnn", "saliency", tmp_path / "gallery.svg", target=9)
 
 
 def test_explaining_refuses_what_it_cannot_use_before_loading_a_model(tmp_path, photographs):

@@ -10,7 +10,8 @@ from rich.console import Console
 from runtime_rows import case, record, row
 
 from heatmark.benchmark.timing.rows import CHUNK, NotMeasured
-from heatmark.leaderboards.costs.pareto import Pareto, ParetoPoint, draw_pareto, on_front, paretos_markdown
+from heatmark.leaderboards.costs.pareto import Pareto, ParetoPoint, on_front, paretos_markdown
+from heatmark.leaderboards.costs.pareto_plot import draw_paretos
 from heatmark.leaderboards.costs.plots import figures_by_device, tick_text
 from heatmark.leaderboards.costs.tables import COLUMNS, cost_frame, cost_tables, costs_markdown, print_costs
 from heatmark.leaderboards.standings.registered import MethodFacts
@@ -112,7 +113,7 @@ def test_the_front_is_what_no_other_beats():
         assert any(found)
 
 
-def pareto() -> Pareto:
+def pareto(place: str = "PyTorch · cpu") -> Pareto:
     def point(name, rank, cost, on, family=""):
         method = MethodFacts(name, family)
         return ParetoPoint(method, Estimate(rank, rank - 0.2, rank + 0.2), Estimate(cost, cost, cost), cost / 100, on)
@@ -123,19 +124,42 @@ def pareto() -> Pareto:
         point("slow", 3.5, 9.0, False),
         point("rise", 1.0, 500.0, True),
     ]
-    return Pareto("net on photos · PyTorch · cpu", tuple(points), measured=True)
+    return Pareto("net on photos", place, tuple(points), measured=True)
 
 
-def test_the_front_is_filled_and_joined_and_the_best_is_at_the_top():
-    figure = draw_pareto(pareto())
-    (axes,) = figure.axes
-    markers = [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None")]
-    filled = {float(line.get_xdata()[0]) for line in markers if line.get_markerfacecolor() != "white"}
-    assert filled == {0.01, 3.0, 500.0}  # the control is drawn at the cheapest that the axis shows
+def markers_of(axes):
+    """Return each point's look by where it stands."""
+    points = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    return {
+        (line.get_xdata()[0], line.get_ydata()[0]): (line.get_markeredgecolor(), line.get_marker()) for line in points
+    }
+
+
+def test_the_front_is_joined_and_its_numbers_are_bold_and_the_best_is_at_the_top():
+    (axes,) = draw_paretos([pareto()]).axes
+    # The control is drawn at the cheapest that the axis shows.
+    assert set(markers_of(axes)) == {(0.01, 4.0), (3.0, 3.0), (9.0, 3.5), (500.0, 1.0)}
     assert axes.yaxis_inverted() and axes.get_xscale() == "log"
+    numbers = {text.get_text(): text.get_fontweight() for text in axes.texts}
+    assert numbers == {"1": "bold", "2": "bold", "3": "normal", "4": "normal"}
+    assert {text.get_text(): text.xy for text in axes.texts}["1"] == (500.0, 1.0)
     stairs = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert len(stairs) == 1 and list(stairs[0].get_xdata()) == [3.0, 500.0]
     assert [item.method.id for item in pareto().front] == ["saliency", "rise"]
+
+
+def test_frameworks_are_panels_of_one_size_with_the_same_looks_and_numbers():
+    one, two, three = (draw_paretos([pareto(f"place {n}") for n in range(count)]) for count in (1, 2, 3))
+    inches = [
+        tuple(axes.get_position().bounds[2:] * figure.get_size_inches())
+        for figure in (one, two, three)
+        for axes in figure.axes
+    ]
+    assert np.allclose(inches, inches[0]) and two.get_figwidth() == three.get_figwidth() <= 7.0
+    first, second = two.axes
+    assert markers_of(first) == markers_of(second) and first.get_ylim() == second.get_ylim()
+    assert [text.get_text() for text in first.texts] == [text.get_text() for text in second.texts]
+    assert [axes.get_title(loc="left") for axes in two.axes] == ["place 0", "place 1"]
 
 
 def test_the_table_of_quality_against_cost():
