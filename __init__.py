@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .leaderboards.audits.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
     from .leaderboards.costs.studies import runtime as runtime
+    from .leaderboards.records.published import list_published as list_published
+    from .leaderboards.records.published import published as published
+    from .leaderboards.records.published_matching import compare_published as compare_published
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
     from .methods.registry import register_method as register_method
@@ -44,6 +47,7 @@ _HOMES = {
     "Reference": "registry",
     "audit_metrics": "leaderboards.audits.auditing",
     "check": "benchmark.checking.examine",
+    "compare_published": "leaderboards.records.published_matching",
     "evaluate": "benchmark.evaluate",
     "explain": "methods.explain",
     "leaderboard": "leaderboards.board",
@@ -51,10 +55,12 @@ _HOMES = {
     "list_methods": "methods.registry",
     "list_metrics": "metrics.registry",
     "list_models": "models.zoo.loading",
+    "list_published": "leaderboards.records.published",
     "load_dataset": "datasets.registry",
     "load_model": "models.zoo.loading",
     "plan": "metrics.plan",
     "predict": "benchmark.predict",
+    "published": "leaderboards.records.published",
     "register_dataset": "datasets.registry",
     "register_method": "methods.registry",
     "register_metric": "metrics.registry",

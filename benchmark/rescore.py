@@ -89,6 +89,8 @@ def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
         return [float("nan")] * len(cell.table)
     found = []
     for row in cell.table.to_dict("records"):
+        if row["band_logit"] is None:
+            raise _lacks(metric, path, "no curves are there (it was packed with --no-curves)")
         bands = Bands.of_row(row)
         try:
             reading = bands.reading(measure.unit)

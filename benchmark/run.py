@@ -156,6 +156,7 @@ def run(
             shard=_shard(shard),
             progress=progress,
             title=title_of(chosen, original),
+            command=command,
             notes=notes,
             another=another,
             force=force,

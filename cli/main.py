@@ -15,11 +15,15 @@ from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrus
 from . import options
 from .audit import audits
 from .check import check_command
+from .compare import compare_command
 from .draw import explain_command, sweep_command
+from .merge import merge_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
+from .published import NameMayBeLeftOut
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
+from .site import site_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -58,11 +62,14 @@ app.command("show")(show_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
 app.command("check")(check_command)
+app.command("compare", cls=NameMayBeLeftOut)(compare_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
+app.command("merge")(merge_command)
+app.command("site")(site_command)
 app.add_typer(audits, name="audit")
 
 
@@ -146,7 +153,7 @@ def run_command(
         force=force,
         plugins=plugin or (),
     )
-    shown = _written_board(result.path, None) if result.finished and shard is None else None
+    shown = _written_board([result.path], None) if result.finished and shard is None else None
     _report_left_out(result)
     _report_failures(result)
     typer.echo(result.summary)
@@ -163,8 +170,10 @@ def run_command(
 
 @app.command("leaderboard")
 def leaderboard_command(
-    run: options.RunFolder,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write; the run's folder by default.")] = None,
+    runs: options.RunFolders,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; the run's folder by default. Needed for several.")
+    ] = None,
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
     ] = None,
@@ -172,13 +181,18 @@ def leaderboard_command(
         Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
     ] = None,
 ) -> None:
-    """Rank the methods of a run; write leaderboard.csv, leaderboard.md and report.html.
+    """Rank the methods of one or several runs; write leaderboard.csv, leaderboard.md and report.html.
+
+    Of several runs, only what may be compared stands in one table: the same network, samples, explained class,
+    precision, framework and device. Two protocols of a metric are two columns, two versions of a method two rows.
 
     \b
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
+    heatmark leaderboard results/quick results/mine --out results/together
+    heatmark leaderboard results/mine official --out results/beside-official
     """
-    board, written = _written_board(run, out, audit)
+    board, written = _written_board(runs, out, audit)
     _show(board, written + (board.write_figures(figures) if figures is not None else []))
 
 
@@ -198,7 +212,7 @@ def score_command(
     added = score_run(run, ",".join(metrics), plugin or ())
     for name in added.present:
         typer.echo(f"{name} was in the run already.")
-    _show_board(run, None)
+    _show_board([run], None)
 
 
 @app.command("prepare")
@@ -251,15 +265,15 @@ def _report_failures(result: Run) -> None:
         )
 
 
-def _show_board(run: Path, out: Path | None, audit: Path | None = None) -> None:
-    _show(*_written_board(run, out, audit))
+def _show_board(runs: list[Path], out: Path | None, audit: Path | None = None) -> None:
+    _show(*_written_board(runs, out, audit))
 
 
-def _written_board(run: Path, out: Path | None, audit: Path | None = None) -> tuple[Board, list[Path]]:
+def _written_board(runs: list[Path], out: Path | None, audit: Path | None = None) -> tuple[Board, list[Path]]:
     """Write a leaderboard before anything is printed: what cannot be printed must not cost the files."""
     from ..leaderboards.board import leaderboard
 
-    board = leaderboard(run, audit=audit)
+    board = leaderboard(runs, audit=audit)
     return board, board.write(out)
 
 

@@ -16,6 +16,23 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 #: An option that may be given several times, each with several values by commas.
 Names = list[str] | None
 
+
+def _official_expanded(runs: list[Path]) -> list[Path]:
+    """Return the folders of runs, those of heatmark's official results in the place of their word."""
+    from ..leaderboards.records.official import runs_named
+
+    return [Path(str(run)) for run in runs_named(runs)]
+
+
+#: Where a command only reads, it takes several runs.
+RunFolders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN...",
+        help="Folders of runs; official: all results that heatmark carries.",
+        callback=_official_expanded,
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -12,6 +12,7 @@ import typer
 from ..errors import UnknownName, suggestion
 from ..registry import Entry, Reference
 from . import options
+from .published import published_entries, show_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ class Plural(StrEnum):
     DATASETS = "datasets"
     MODELS = "models"
     SUITES = "suites"
+    PUBLISHED = "published"
 
 
 class Singular(StrEnum):
@@ -35,6 +37,7 @@ class Singular(StrEnum):
     DATASET = "dataset"
     MODEL = "model"
     SUITE = "suite"
+    PUBLISHED = "published"
     PLAN = "plan"
 
 
@@ -50,12 +53,15 @@ def list_command(
     \b
     heatmark list methods
     heatmark list datasets --json
+    heatmark list published            # numbers of papers, to hold yours against
     """
     kind = _kind(kind, Plural, "list")
     if kind is Plural.SUITES:
         from ..benchmark.suite import list_suites
 
         entries = [suite.plain() for suite in list_suites()]
+    elif kind is Plural.PUBLISHED:
+        entries = published_entries()
     else:
         entries = [entry_facts(entry) for entry in _known(kind.removesuffix("s"))[0]()]
     if as_json:
@@ -77,7 +83,7 @@ def show_command(
     ],
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one method, metric, dataset, model or suite, or what a set of metrics costs per image.
+    """Show one method, metric, dataset, model, suite or paper, or what a set of metrics costs per image.
 
     With brackets behind a method or metric, every parameter's value under that selection is shown too.
 
@@ -85,10 +91,14 @@ def show_command(
     heatmark show method integrated_gradients
     heatmark show metric deletion[rise]
     heatmark show plan "deletion,insertion,n_ord,s_ord,road_combined"
+    heatmark show published rise       # a paper's numbers, their protocol, and how to reproduce them
     """
     kind = _kind(kind, Singular, "show")
     if kind is Singular.PLAN:
         _show_plan(name, as_json)
+        return
+    if kind is Singular.PUBLISHED:
+        show_published(name, as_json)
         return
     if kind is Singular.SUITE:
         from ..benchmark.suite import load_suite

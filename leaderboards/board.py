@@ -1,13 +1,18 @@
-"""The leaderboard of a run: its standings, and every way to show them."""
+"""The leaderboard of one or several runs: their standings, and every way to show them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
+from ..errors import BadInput
+from .across.overall import Overall, overall
+from .records.official import runs_named
+from .report.overall import overall_frame, worth_showing
 from .report.tables import board_markdown, tidy_frame, wide_frame
 from .report.terminal import print_board
 from .standings.standings import Standings
@@ -16,23 +21,34 @@ from .statistics.bootstrap import RESAMPLES
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Board(Standings):
-    """The standings of a run, as a table, as files and in the terminal; see `Standings` for what it holds."""
+    """The standings of one or several runs, as a table, as files and in the terminal.
+
+    See `Standings` for what it holds.
+    """
 
     @property
     def frame(self) -> pd.DataFrame:
         """Every value as a tidy table: one row per task, framework, method and metric."""
         return tidy_frame(self)
 
+    def overall(self, *, fold: bool = True) -> Overall:
+        """Return the standing across the tasks; see `across.overall.overall`."""
+        return overall(self, fold=fold)
+
     def write(self, folder: str | Path | None = None) -> list[Path]:
         """Write ``leaderboard.csv``, ``leaderboard.md`` and ``report.html``, each whole or not at all.
+
+        Of several tasks, ``overall.csv`` too: the standing across them.
 
         Parameters
         ----------
         folder
-            Where to; by default the run's own folder.
+            Where to; by default the run's own folder. Of several runs it must be told.
 
         Raises
         ------
+        BadInput
+            If no folder is given for several runs.
         StorageError
             If the folder is read-only or full.
         """
@@ -41,12 +57,19 @@ class Board(Standings):
         from .report.html import html_report
         from .writing.files import csv_text, write_files
 
+        if folder is None and len(self.stores) > 1:
+            raise BadInput(
+                f"These are the tables of {len(self.stores)} runs together, which belong into none of their folders. "
+                "Name a folder with --out (in Python: write(folder))."
+            )
+        standing = self.overall()
         texts = {
             "leaderboard.csv": csv_text(wide_frame(self)),
+            "overall.csv": csv_text(overall_frame(standing)) if worth_showing(standing) else None,
             "leaderboard.md": board_markdown(self) + "\n" + cost_markdown(self),
             "report.html": html_report(self),
         }
-        return write_files(Path(folder) if folder is not None else self.store.path, texts)
+        return write_files(Path(folder) if folder is not None else self.stores[0].path, texts)
 
     def write_figures(self, folder: str | Path) -> list[Path]:
         """Write every figure of the board, each as PNG and as SVG, whole or not at all.
@@ -72,23 +95,33 @@ class Board(Standings):
         print_board(self, console)
 
 
-def leaderboard(run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Board:
-    """Return the leaderboards of a run, finished or not.
+def leaderboard(
+    run: object | Iterable[object], resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None
+) -> Board:
+    """Return the leaderboards of a run, finished or not, or of several runs together.
+
+    In one table stands what may be compared: one network (its weights), one choice of samples of one revision of the
+    data, one explained class, precision, framework and device; what differs in one of these has a table of its own,
+    whose title says so. Two protocols of a metric are two columns, two versions of a method two rows. The same cell in
+    two runs counts once.
 
     Parameters
     ----------
     run
-        What `heatmark.run` returned, or the path of its folder.
+        What `heatmark.run` returned, the path of its folder, ``"official"`` for heatmark's official results, or several
+        of these.
     resamples
         Bootstrap resamples of the samples behind every interval.
     seed
         Seed of the resampling.
     audit
-        The folder of an audit of metrics (``heatmark audit metrics``), besides the run's own and heatmark's.
+        The folder of an audit of metrics (``heatmark audit metrics``), besides the runs' own and heatmark's.
 
     Raises
     ------
     StorageError
-        If the folder holds no run, or one of another schema version; or the audit cannot be read.
+        If a folder holds no run, or one of another schema version; or the audit cannot be read.
+    BadInput
+        If two runs hold different scores of the same thing.
     """
-    return Board.of_run(run, resamples, seed, audit)
+    return Board.of_runs(runs_named(run), resamples, seed, audit)

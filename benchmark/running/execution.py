@@ -76,6 +76,7 @@ def carried_out(
     shard: tuple[int, int] | None,
     progress: bool,
     title: str,
+    command: str | None,
     notes: tuple[str, ...],
     another: bool,
     force: bool,
@@ -83,10 +84,10 @@ def carried_out(
 ) -> Run:
     """Describe the models, plan, do what is left of one shard of the cells (all where None), and return the run.
 
-    ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``title`` and ``notes`` become the run's, and its
-    time is counted from ``began`` (`time.monotonic`). Where the folder holds ``another`` run, what it says of that is
-    replaced only at the end, so that a run that is stopped takes nothing away. A network that fails its examination
-    stops the run unless ``force``.
+    ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``title``, ``command`` (None: from Python)
+    and ``notes`` become the run's, and its time is counted from ``began`` (`time.monotonic`). Where the folder holds
+    ``another`` run, what it says of that is replaced only at the end, so that a run that is stopped takes nothing away.
+    A network that fails its examination stops the run unless ``force``.
     """
     suite, left_out = resolved.suite, dict[str, str]()
 
@@ -103,7 +104,7 @@ def carried_out(
         specs = [spec for spec, _ in cells]
         if not another:
             notes += _strangers(store, {spec.key for spec in specs})
-            store.begin(_record(resolved, title), specs)
+            store.begin(_record(resolved, title, command), specs)
         # Counted over all cells, so that shards never overlap whatever is done already.
         mine = cells if shard is None else cells[shard[0] - 1 :: shard[1]]
         for spec, known in mine:
@@ -116,7 +117,7 @@ def carried_out(
         view = view_of(left, side_by_side=side_by_side, shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
     if another:
-        store.begin(_record(resolved, title), specs)
+        store.begin(_record(resolved, title, command), specs)
     return Run(
         path=store.path,
         store=store,
@@ -161,11 +162,12 @@ def _notes(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> 
     return (*sorted(absent), *sorted(assumed), *sorted(parts))
 
 
-def _record(resolved: ResolvedSuite, title: str) -> dict[str, Any]:
+def _record(resolved: ResolvedSuite, title: str, command: str | None) -> dict[str, Any]:
     """Return what ``run.json`` says."""
     return {
         "suite": resolved.suite.plain(),
         "name": title,
+        "command": command,
         "seeds": list(resolved.suite.seeds),
         "device": resolved.device,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

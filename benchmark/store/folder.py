@@ -8,13 +8,17 @@
     failures/KEY.json         error and traceback of the last attempt; removed when the cell succeeds
     networks/KEY.json         the examination of a network with a dataset in a framework, before its cells
     skipped/KEY.json          why a cell has no meaning, such as a layer method on a network without layers
+    scores/METRIC.parquet     a metric that was computed later from stored curves
     thumbnails/DATASET/MODEL/SAMPLE.png
+
+A packed run has its cells, failures, reasons and plan in few files instead (see `packed`), and small pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,16 +28,17 @@ import pyarrow as pa
 from PIL import Image
 
 from ...errors import StorageError
+from ...identity import digest
 from ...storage import made_folder, set_aside, written_whole
 from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
-from .keyed import KeyedStore, read_json, read_table, write_json, write_table
+from .keyed import KeyedStore, opened_table, read_json, read_table, write_json, write_table
+from .layout import OWN_FOLDERS, OWN_REPORTS, SMALL_PICTURE, check_schema, foreign
+from .outcomes import Failed, Outcome
+from .packed import DONE, PackedCells
 
 FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
-OWN_FOLDERS = ("cells", "failures", "networks", "scores", "skipped", "thumbnails")
-RUNTIME = "runtime"
-OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +95,7 @@ class RunStore(KeyedStore[CellSpec]):
         The folder.
     run
         The content of ``run.json``: ``schema``, ``suite`` (name and full specification), ``seed``, ``created``,
-        ``version``.
+        ``version``; of a merged run ``sources`` (that of each of its runs), of a packed one ``packed``.
 
     Raises
     ------
@@ -110,8 +115,10 @@ class RunStore(KeyedStore[CellSpec]):
                 f"{self.path / 'run.json'} is damaged. Start the same `heatmark run` again: it writes the file anew "
                 "and keeps the finished cells."
             )
-        _check_schema(self.path, run)
+        check_schema(self.path, run)
         self.run: dict[str, Any] = run
+        self.packed = PackedCells(self.path, run.get("files")) if run.get("packed") else None
+        """The cells of a packed run; None where each has a file of its own."""
 
     @classmethod
     def prepared(cls, path: str | Path) -> RunStore:
@@ -123,7 +130,8 @@ class RunStore(KeyedStore[CellSpec]):
         Raises
         ------
         StorageError
-            If the folder cannot be made or written, is full, holds other files, or a run of another schema version.
+            If the folder cannot be made or written, is full, holds other files, or a run of another schema version, or
+            one that was merged from others.
         """
         folder = Path(path)
         if folder.exists() and not folder.is_dir():
@@ -132,10 +140,15 @@ class RunStore(KeyedStore[CellSpec]):
         present = {item.name for item in folder.iterdir() if not item.name.startswith(".")}
         run = read_json(folder / "run.json") if "run.json" in present else None
         if isinstance(run, dict):
-            _check_schema(folder, run)
-        elif foreign := _foreign(present):
+            check_schema(folder, run)
+            if "sources" in run:
+                raise StorageError(
+                    f"{folder} holds runs that were merged, which is not continued. Choose another folder with --out, "
+                    "and merge that one too."
+                )
+        elif strangers := foreign(present):
             raise StorageError(
-                f"{folder} is not the folder of a run: it holds {', '.join(foreign[:3])}. "
+                f"{folder} is not the folder of a run: it holds {', '.join(strangers[:3])}. "
                 "Choose a new or empty folder with --out."
             )
         with written_whole(folder / ".probe") as temporary:
@@ -152,35 +165,76 @@ class RunStore(KeyedStore[CellSpec]):
     def begin(self, run: Mapping[str, Any], expected: Sequence[CellSpec]) -> None:
         """Record what the run is and every cell that it expects, before the first cell runs."""
         new = {"schema": SCHEMA, **run}
-        if {**self.run, "created": None} != {**new, "created": None}:
+        lasting = dict.fromkeys(("created", "command"))  # what began the run, whatever continued it
+        if {**self.run, **lasting} == {**new, **lasting}:
+            new |= {name: self.run[name] for name in lasting if self.run.get(name)}
+        if self.run != new:
             self.run = new
             write_json(self.path / "run.json", new)
+        self.plan(expected)
+
+    def plan(self, expected: Sequence[CellSpec]) -> None:
+        """Record every cell that is expected."""
         write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
+
+    def keep(self, spec: CellSpec, outcome: Outcome) -> None:
+        """Keep what work came to; see `KeyedStore.keep`. StorageError in a packed run, which is not continued."""
+        if self.packed is not None:
+            raise StorageError(
+                f"{self.path} is a packed run, which is not continued. Choose another folder with --out."
+            )
+        super().keep(spec, outcome)
 
     @property
     def empty(self) -> bool:
         """Whether no cell has come to an end, and no leaderboard was written."""
+        if self.packed is not None:
+            return False
         ended = (item for name in ("cells", "failures", "skipped") for item in (self.path / name).glob("*.*"))
         return next(ended, None) is None and not any((self.path / name).exists() for name in OWN_REPORTS)
 
     @property
     def expected(self) -> list[CellSpec]:
         """Every cell that the last run's plan holds, in its order."""
+        if self.packed is not None:
+            return [entry.spec for entry in self.packed.entries.values()]
         listed = read_json(self.path / "plan.json")
         return [CellSpec.from_plain(item["spec"]) for item in listed] if isinstance(listed, list) else []
 
     def cell(self, key: str) -> Cell | None:
-        """Return a finished cell; a file that cannot be read is set aside and counts as missing."""
+        """Return a finished cell; a file that cannot be read is set aside and counts as missing.
 
-        def made(table: pa.Table, footer: Any) -> Cell:
-            spec = CellSpec.from_plain(footer["spec"])
-            if footer["key"] != key or spec.key != key:
-                raise KeyError("the key in the footer is another cell's")
-            if footer["checksum"] != content_checksum(table, footer["provenance"]):
-                raise ValueError("the content is not what was written")
-            return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
+        Raises
+        ------
+        StorageError
+            If the files of a packed run are damaged.
+        """
+        if self.packed is not None:
+            return self._packed_cell(key)
+        return read_table(self._cell_path(key), FOOTER, partial(_cell, key))
 
-        return read_table(self._cell_path(key), FOOTER, made)
+    def opened(self, key: str) -> tuple[pa.Table, Cell] | None:
+        """Return a finished cell and its rows as they are kept, None where there is none.
+
+        Raises
+        ------
+        StorageError
+            If its file is damaged; it stays where it is.
+        """
+        if self.packed is not None:
+            cell = self._packed_cell(key)
+            return None if cell is None else (self.packed.table(self.packed.entries[key]), cell)
+        path = self._cell_path(key)
+        if not path.is_file():
+            return None
+        return opened_table(path, FOOTER, lambda table, footer: (table, _cell(key, table, footer)))
+
+    def _packed_cell(self, key: str) -> Cell | None:
+        assert self.packed is not None
+        entry = self.packed.entries.get(key)
+        if entry is None or entry.state != DONE:
+            return None
+        return Cell(key, entry.spec, self.packed.table(entry).to_pandas(), dict(entry.provenance))
 
     def is_done(self, key: str) -> bool:
         """Whether the cell's file is there and readable to its last page."""
@@ -188,7 +242,23 @@ class RunStore(KeyedStore[CellSpec]):
 
     def has(self, key: str) -> bool:
         """Whether the cell's file is there, readable or not: cheap, for counting."""
+        if self.packed is not None:
+            return key in self.packed.entries and self.packed.entries[key].state == DONE
         return self._cell_path(key).is_file()
+
+    def failure(self, key: str) -> Failed | None:
+        """Return how the last attempt failed, or None where it did not."""
+        if self.packed is None:
+            return super().failure(key)
+        entry = self.packed.entries.get(key)
+        return Failed(entry.error, entry.traceback) if entry is not None and entry.error else None
+
+    def reason(self, key: str) -> str | None:
+        """Return why a cell is not applicable, or None where that was never found."""
+        if self.packed is None:
+            return super().reason(key)
+        entry = self.packed.entries.get(key)
+        return (entry.reason or None) if entry is not None else None
 
     def cells(self) -> list[Cell]:
         """Return the finished cells of the last run's plan, in its order.
@@ -216,7 +286,7 @@ class RunStore(KeyedStore[CellSpec]):
             for spec in self.expected
             if spec.key in reasons
         }
-        return sorted(found)
+        return sorted(found, key=lambda one: (str(one.task), *one[1:]))
 
     def reasons(self) -> dict[str, str]:
         """Return why cells of the last run's plan are not applicable, by key."""
@@ -253,16 +323,25 @@ class RunStore(KeyedStore[CellSpec]):
         columns = {"key": list(values), "values": [list(row) for row in values.values()]}
         schema = pa.schema([("key", pa.string()), ("values", pa.list_(pa.float64()))])
         path = self.path / "scores" / f"{slug(metric)}.parquet"
+        if "sources" in self.run and path.is_file():  # another protocol of the same name, of another run
+            path = path.with_name(f"{slug(metric)}-{digest(identity)[:8]}.parquet")
         write_table(path, pa.table(columns, schema=schema), FOOTER, {"metric": metric, "identity": dict(identity)})
 
-    def added_scores(self) -> list[AddedScores]:
-        """Return the metrics that were added, by name; a file that cannot be read is set aside."""
+    def added_scores(self, *, strict: bool = False) -> list[AddedScores]:
+        """Return the metrics that were added, by name; a file that cannot be read is set aside.
+
+        Raises
+        ------
+        StorageError
+            If a file cannot be read and ``strict``; it stays where it is.
+        """
 
         def made(table: pa.Table, footer: Any) -> AddedScores:
             keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
             return AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True)))
 
-        found = (read_table(path, FOOTER, made) for path in sorted((self.path / "scores").glob("*.parquet")))
+        read = opened_table if strict else read_table
+        found = (read(path, FOOTER, made) for path in sorted((self.path / "scores").glob("*.parquet")))
         return [scores for scores in found if scores is not None]
 
     def write_examination(self, key: str, spec: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
@@ -282,7 +361,9 @@ class RunStore(KeyedStore[CellSpec]):
 
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, as the model sees it; the file may be missing."""
-        return self.path / "thumbnails" / slug(task.dataset) / slug(task.model) / f"{slug(sample)}.png"
+        path = self.path / "thumbnails" / slug(task.dataset) / slug(task.model) / f"{slug(sample)}.png"
+        smaller = path.with_suffix(SMALL_PICTURE)
+        return smaller if self.packed is not None and smaller.exists() else path
 
     def write_thumbnail(self, task: Task, sample: str, picture: np.ndarray) -> None:
         """Write a picture, uint8 (height, width) or (height, width, 3), unless it is there already."""
@@ -307,17 +388,11 @@ class RunStore(KeyedStore[CellSpec]):
         return self.path / "cells" / f"{key}.parquet"
 
 
-def _foreign(present: set[str]) -> list[str]:
-    """Return the names that no run writes; runtime benchmarks may have been kept in its folder before it began."""
-    left = present - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}
-    return sorted(name for name in left if not name.startswith(RUNTIME))
-
-
-def _check_schema(folder: Path, run: Mapping[str, Any]) -> None:
-    written = run.get("schema")
-    if written != SCHEMA:
-        raise StorageError(
-            f"{folder} was written with results schema {written}; this heatmark reads and writes schema {SCHEMA}. "
-            "Choose another folder with --out, or read it with the heatmark version that wrote it"
-            + (f" ({run['version']})." if "version" in run else ".")
-        )
+def _cell(key: str, table: pa.Table, footer: Any) -> Cell:
+    """Return a cell from its rows and footer; any error where it is not the one that was written."""
+    spec = CellSpec.from_plain(footer["spec"])
+    if footer["key"] != key or spec.key != key:
+        raise KeyError("the key in the footer is another cell's")
+    if footer["checksum"] != content_checksum(table, footer["provenance"]):
+        raise ValueError("the content is not what was written")
+    return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...errors import HeatmarkError
+from ...errors import HeatmarkError, StorageError
 from ...storage import set_aside, written_whole
 from .cell import KeyedSpec
 from .outcomes import Failed, Finished, Outcome
@@ -93,12 +93,26 @@ def read_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) -> T
     if not path.is_file():
         return None
     try:
-        table = pq.read_table(path)
-        return made(table, json.loads((table.schema.metadata or {})[name]))
-    except _DAMAGE:
+        return opened_table(path, name, made)
+    except StorageError:
         with suppress(OSError):
             set_aside(path)
         return None
+
+
+def opened_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) -> T:
+    """Return what ``made`` makes of the rows and the JSON that `write_table` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read, or ``made`` finds that it is not what was written; it stays where it is.
+    """
+    try:
+        table = pq.read_table(path)
+        return made(table, json.loads((table.schema.metadata or {})[name]))
+    except _DAMAGE as error:
+        raise StorageError(f"{path} is damaged, or no result of heatmark: {error}.") from error
 
 
 def read_json(path: Path) -> Any:

@@ -28,15 +28,15 @@ class KnownAudits:
     audits: tuple[MetricsAudit, ...]
 
     @classmethod
-    def for_run(cls, run: Path, named: str | Path | None = None) -> KnownAudits:
-        """Return the audit named, the run's own (``RUN/audit.json`` or ``RUN/audit/audit.json``), and heatmark's.
+    def for_runs(cls, runs: Iterable[Path], named: str | Path | None = None) -> KnownAudits:
+        """Return the audit named, the runs' own (``RUN/audit.json`` or ``RUN/audit/audit.json``), and heatmark's.
 
         Raises
         ------
         StorageError
             If the one named is not there, or one of them is damaged.
         """
-        own = [path for path in (run / FILE, run / "audit" / FILE) if path.is_file()]
+        own = [path for run in runs for path in (run / FILE, run / "audit" / FILE) if path.is_file()]
         paths = [*([Path(named)] if named is not None else []), *own, *sorted(SHIPPED.glob("*.json"))]
         return cls(tuple(map(read_audit, paths)))
 

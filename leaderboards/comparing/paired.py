@@ -20,8 +20,8 @@ class Paired(NamedTuple):
     mean: float
     low: float
     high: float
-    """The mean of first - second, in units of the metric, with its 95 % interval (Student's t); NaN without samples, the
-    interval also with one.
+    """The mean of first - second, in units of the metric, with its 95 % interval (Student's t); NaN without samples,
+    the interval also with one.
     """
     wins: int | None
     ties: int | None

@@ -110,12 +110,12 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
     """
     found = []
     for table in standings.tables:
-        name, framework = str(table.setting.task), table.setting.framework_name
+        name, framework = table.setting.task_title, table.setting.framework_name
         own = {row.method.id: own_cost(row) for row in table.rows}
         found += [
             _pareto(name, f"{framework} · {cost.setting.device}", table, measured_costs(cost), measured=True)
             for cost in fitting_costs(table, costs)
-        ] or [_pareto(name, f"{framework} · {_device(standings, table)}", table, own, measured=False)]
+        ] or [_pareto(name, f"{framework} · {table.results.device}", table, own, measured=False)]
     return tuple(item for item in found if item.points)
 
 
@@ -124,17 +124,6 @@ def fitting_costs(table: Table, costs: Sequence[CostTable]) -> list[CostTable]:
     setting = table.setting
     wanted = (setting.task.shown_model, setting.framework, setting.precision)
     return [cost for cost in costs if (cost.setting.model, cost.setting.framework, cost.setting.precision) == wanted]
-
-
-def _device(standings: Standings, table: Table) -> str:
-    """Return the device that a table's cells ran on."""
-    setting = table.setting
-    names = {
-        spec.device_class
-        for spec in standings.store.expected
-        if (spec.task, spec.framework, spec.precision) == (setting.task, setting.framework, setting.precision)
-    }
-    return ", ".join(sorted(names))
 
 
 def _pareto(task: str, place: str, table: Table, costs: Mapping[str, Beside], *, measured: bool) -> Pareto:

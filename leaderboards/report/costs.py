@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ...benchmark.timing.files import RuntimeRecord, read_runtime
@@ -23,7 +24,7 @@ class CostSection:
     paretos: tuple[tuple[tuple[Pareto, ...], str], ...]
     """Quality against cost of every task, one for each framework and device, with their figure (a data URI)."""
     tables: tuple[CostTable, ...]
-    """What a runtime benchmark in the run's folder measured; none where there is none."""
+    """What runtime benchmarks in the runs' folders measured; none where there are none."""
     bars: tuple[tuple[str, str], ...]
     """Titles and figures of these, one for each network, device and precision."""
     machine: str
@@ -36,31 +37,39 @@ class CostSection:
         return measured.get(row.method.id) or own_cost(row)
 
 
-def measured(standings: Standings) -> tuple[RuntimeRecord | None, tuple[CostTable, ...]]:
-    """Return what a runtime benchmark left in the run's folder, or None, and its tables."""
-    try:
-        record = read_runtime(standings.store.path)
-    except HeatmarkError:
-        return None, ()
-    return record, cost_tables(record)
+def measured(standings: Standings) -> list[tuple[RuntimeRecord, tuple[CostTable, ...]]]:
+    """Return what runtime benchmarks left in the runs' folders, each with its tables."""
+    found = []
+    for store in standings.stores:
+        with suppress(HeatmarkError):
+            record = read_runtime(store.path)
+            found.append((record, cost_tables(record)))
+    return found
+
+
+def measured_tables(standings: Standings) -> tuple[CostTable, ...]:
+    """Return the tables of all of these."""
+    return tuple(table for _, tables in measured(standings) for table in tables)
 
 
 def cost_section(standings: Standings, styles: Mapping[str, Style] | None = None) -> CostSection:
     """Return what the report says of cost; methods are drawn in these styles, or as the figures' own methods ask."""
-    record, tables = measured(standings)
+    records, tables = measured(standings), measured_tables(standings)
     return CostSection(
         tuple((group, svg_uri(draw_paretos(group, styles))) for group in by_task(paretos(standings, tables))),
         tables,
         tuple((title, svg_uri(figure)) for title, figure in figures_by_device(tables).items()),
-        "" if record is None else machine_text(record),
+        "; ".join(dict.fromkeys(machine_text(record) for record, _ in records)),
     )
 
 
 def cost_markdown(standings: Standings) -> str:
     """Return quality against cost, and what a runtime benchmark measured, as Markdown."""
-    record, tables = measured(standings)
-    found = paretos(standings, tables)
+    records = measured(standings)
+    found = paretos(standings, measured_tables(standings))
     parts = [paretos_markdown(found)] if found else []
-    if record is not None and tables:
-        parts.append(costs_markdown(tables, record).replace("\n## ", "\n### ").replace("# Runtime", "## Runtime", 1))
+    for record, tables in records:
+        if tables:
+            text = costs_markdown(tables, record)
+            parts.append(text.replace("\n## ", "\n### ").replace("# Runtime", "## Runtime", 1))
     return "\n".join(parts)

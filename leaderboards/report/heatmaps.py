@@ -83,7 +83,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
     task = tables[0].setting.task
     rows = []
     for sample in samples:
-        picture = stored_picture(standings.store.thumbnail(task, sample))
+        picture = stored_picture(standings.thumbnail(task, sample))
         columns = tuple(
             tuple(
                 _tile(framework, method, maps.get(method.id, {}).get(sample), picture, size, views)
@@ -94,7 +94,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
         title, details = _words(tables, kept, sample)
         photograph = _uri(picture, size, photographic=True) if picture is not None else ""
         rows.append(GalleryRow(title, details, photograph, columns))
-    return Gallery(str(task), tuple(method.id for method in shown), frameworks, tuple(rows), views)
+    return Gallery(tables[0].setting.task_title, tuple(method.id for method in shown), frameworks, tuple(rows), views)
 
 
 def _tile(

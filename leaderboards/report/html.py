@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -20,14 +21,16 @@ from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
-from ..standings.standings import Standings
+from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
-from .figures import Titled, curves_figures, looks, ranks_figures
+from .figures import Titled, curves_figures, looks, overall_figures, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .overall import columns, note, summary, worth_showing
+from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,8 +71,10 @@ def html_report(standings: Standings) -> str:
         suite=suite_name(standings),
         verdicts=verdicts(standings),
         audits=_audits(standings),
-        facts=_facts(standings),
+        facts=run_facts(standings),
+        across=_across(standings),
         ranks=_uris(ranks_figures(standings)),
+        pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
         galleries=galleries(standings),
@@ -77,6 +82,7 @@ def html_report(standings: Standings) -> str:
         view_words={view: caption([view]) for view in VIEWS},
         agreement_rows=AGREEMENT_ROWS,
         command=reproduction(standings),
+        made_by=_made_by(standings),
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
@@ -101,16 +107,35 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the command that runs the same again: the packaged suite by name, with whatever was changed in it."""
-    suite = standings.run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else suite_name(standings)
+    """Return the commands that run the same again, for every run: those of a merged one, and how it was merged."""
+    commands = [line for store in standings.stores for line in _commands(store.run, store.path.name)]
+    if len(standings.stores) > 1:
+        folders = [f"results/{store.path.name}" for store in standings.stores]
+        commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
+    return "\n".join(commands)
+
+
+def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the commands that make a run's folder: packaged suites by name, with whatever was changed in them."""
+    sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
+    if not sources:
+        return [_run_again(run, folder)]
+    folders = [str(source.get("folder") or "run") for source in sources]
+    merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
+    merge += ["--pack"] if run.get("packed") else []
+    return [*map(_run_again, sources, folders), shlex.join(merge)]
+
+
+def _run_again(run: Mapping[str, Any], folder: str) -> str:
+    suite = run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
     parts = ["heatmark", "run", name]
     if isinstance(suite, Mapping):
         packaged = _packaged(name)
         for option, values in _options(suite).items():
             if values and values != _options(packaged).get(option):
                 parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{standings.store.path.name}"])
+    return shlex.join([*parts, "--out", f"results/{folder}"])
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -141,7 +166,7 @@ def _packaged(name: str) -> Mapping[str, Any]:
         return {}
 
 
-def _facts(standings: Standings) -> list[tuple[str, str]]:
+def run_facts(standings: Standings) -> list[tuple[str, str]]:
     """Return what ran where and when, as (heading, words)."""
     provenances = [provenance for table in standings.tables for provenance in table.provenances]
 
@@ -153,17 +178,18 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
     for provenance in provenances:
         for package, version in (provenance.get("versions") or {}).items():
             versions.setdefault(str(package), set()).add(str(version))
-    devices = sorted({spec.device_class for spec in standings.store.expected})
+    devices = sorted({table.results.device for table in standings.tables})
+    seeds = sorted({spec.seed for store in standings.stores for spec in store.expected})
     first = min((str(p["started"]) for p in provenances if p.get("started")), default="")
     last = max((str(p["finished"]) for p in provenances if p.get("finished")), default="")
-    expected = len(standings.store.expected) - len(standings.store.reasons())
-    done = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
+    coverages = [method.coverage for table in standings.tables for method in table.results.methods]
+    expected, done = (sum(getattr(one, name) for one in coverages) for name in ("expected_cells", "cells"))
     facts = [
-        ("tasks", "; ".join(dict.fromkeys(str(table.setting.task) for table in standings.tables))),
+        ("tasks", "; ".join(dict.fromkeys(table.setting.task_title for table in standings.tables))),
         ("frameworks", ", ".join(dict.fromkeys(table.setting.framework_name for table in standings.tables))),
         ("cells", f"{done} of {expected} finished, {len(standings.failures)} failed"),
         ("explained class", ", ".join(sorted({table.setting.target for table in standings.tables}))),
-        ("seed", ", ".join(str(seed) for seed in sorted({spec.seed for spec in standings.store.expected}))),
+        ("seed", ", ".join(map(str, seeds))),
         ("device", ", ".join(devices)),
         ("processor", each("cpu")),
         ("platform", each("platform")),
@@ -173,6 +199,17 @@ def _facts(standings: Standings) -> list[tuple[str, str]]:
         ("mean ranks' intervals", f"{standings.resamples} paired bootstrap resamples, seed {standings.seed}"),
     ]
     return [(name, words) for name, words in facts if words]
+
+
+def _made_by(standings: Standings) -> str:
+    """Return by which version of heatmark each run was made, and when."""
+    several, words = len(standings.stores) > 1, []
+    for store in standings.stores:
+        created = f", run created {store.run['created']}" if store.run.get("created") else ""
+        words.append(
+            f"{f'{run_name(store.run)}: ' if several else ''}heatmark {store.run.get('version', '')}{created}."
+        )
+    return " ".join(words)
 
 
 def _audits(standings: Standings) -> dict[str, Any]:
@@ -187,6 +224,32 @@ def _audits(standings: Standings) -> dict[str, Any]:
         "without": [metric for metric in metrics if metric.audit is None],
         "where": "" if source is None else where_text(source),
         "agreement": "" if figure is None else svg_uri(figure),
+    }
+
+
+def _across(standings: Standings) -> dict[str, Any] | None:
+    """Return what the report says about the standing across tasks; None where there are not several."""
+    standing = overall(standings)
+    if not worth_showing(standing):
+        return None
+    return {
+        "columns": columns(standing),
+        "rows": standing.rows,
+        "sentences": summary(standing),
+        "note": note(standing),
+        "figures": _uris(overall_figures(standings)),
+    }
+
+
+def _pairs(table: Table) -> dict[str, str]:
+    """Return the figures of a table's pairs of methods as data URIs, and why one of them is not there."""
+    pairs, words, reason = Pairs.of_table(table), table.setting.title, why_no_diagram(table)
+    wins = wins_figure(pairs, words)
+    differences = None if reason else differences_figure(pairs, words)
+    return {
+        "wins": "" if wins is None else svg_uri(wins),
+        "differences": "" if differences is None else svg_uri(differences),
+        "reason": reason,
     }
 
 

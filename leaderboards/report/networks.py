@@ -33,12 +33,12 @@ class ExaminedNetwork:
 def examined_networks(standings: Standings) -> tuple[ExaminedNetwork, ...]:
     """Return the networks that were examined, in the plan's order; a run of an older version may hold none."""
     latest: dict[tuple[str, ...], Mapping[str, object]] = {}
-    for record in standings.store.examinations():
+    for record in (record for store in standings.stores for record in store.examinations()):
         about = tuple(str(record["spec"].get(name)) for name in _ABOUT)
         if about not in latest or _version(latest[about]) <= _version(record):
             latest[about] = record
     networks: dict[tuple[str, ...], ExaminedNetwork] = {}
-    for cell in standings.store.expected:
+    for cell in (spec for store in standings.stores for spec in store.expected):
         about = tuple(str(getattr(cell, name)) for name in _ABOUT)
         if about in networks or about not in latest:
             continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
@@ -18,8 +20,11 @@ from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 from .networks import examined_networks
+from .overall import overall_markdown, worth_showing
 from .verdict import verdicts
 
+RUNS_NAMED = 4
+"""So many runs are named in a heading."""
 CONTROL_NOTE = "Controls (marked †) are the floor and ceiling of the table, not contenders."
 RANK_NOTE = (
     "Mean rank: the mean over metrics of a method's ranks (1 = best). Intervals: 95 %, of a mean over samples "
@@ -78,13 +83,15 @@ def board_markdown(standings: Standings) -> str:
         blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
         blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
     blocks += [RANK_NOTE, CONTROL_NOTE]
+    standing = overall(standings)
+    blocks += overall_markdown(standing) if worth_showing(standing) else []
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
         texts = (uncounted_text(table), *(one.text for one in fill_comparisons(table)), model_text(table))
         blocks += [escaped(text) for text in texts if text]
     blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
-        blocks += [f"## Frameworks: {escaped(str(agreement.task))}", escaped(agreement_text(agreement))]
+        blocks += [f"## Frameworks: {escaped(agreement.title)}", escaped(agreement_text(agreement))]
     networks = bullets(network.summary for network in examined_networks(standings))
     failures = bullets(f"{failure.spec.label}: {failure.error}" for failure in standings.failures)
     reasons = bullets(
@@ -155,10 +162,17 @@ def _value_text(place: int, row: Row) -> str:
 
 
 def suite_name(standings: Standings) -> str:
-    """Return the name of the suite that was run, with a note where options changed it."""
-    suite = standings.run.get("suite")
+    """Return the names of the suites that were run, the first ones of many."""
+    names = list(dict.fromkeys(map(run_name, standings.runs)))
+    more = f" and {len(names) - RUNS_NAMED} more" if len(names) > RUNS_NAMED else ""
+    return ", ".join(names[:RUNS_NAMED]) + more
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    """Return the name of a run's suite, or what was run where options changed it."""
+    suite = run.get("suite")
     named = suite.get("name") if isinstance(suite, dict) else suite
-    return str(standings.run.get("name") or named or "run")
+    return str(run.get("name") or named or "run")
 
 
 def model_text(table: Table) -> str:
@@ -202,13 +216,14 @@ def agreement_text(agreement: Agreement) -> str:
 
 
 def _setting(table: Table) -> dict[str, Any]:
-    task, precision, target, framework = table.setting
+    task, precision, target, framework, variant = table.setting
     return {
         "model": task.shown_model,
         "dataset": task.dataset,
         "framework": framework,
         "precision": precision,
         "target": target,
+        **({"variant": variant} if variant else {}),
     }
 
 

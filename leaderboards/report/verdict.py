@@ -38,7 +38,7 @@ def verdicts(standings: Standings) -> list[Verdict]:
     """Return the verdict of every table; frameworks in which the same holds have one together."""
     found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for table in standings.tables:
-        words = (str(table.setting.task), *_of_table(table))
+        words = (table.setting.task_title, *_of_table(table))
         found.setdefault(words, []).append(table.setting.framework_name)
     return [
         Verdict(f"{task} in {' and '.join(frameworks)}", sentences, warnings)

@@ -11,11 +11,9 @@ import pandas as pd
 
 from ...benchmark.store.cell import Task
 from ..statistics.ranks import ROUNDING, rank_correlation
+from .overlaps import DIFFERS
 from .registered import MetricFacts
 from .results import Results, framework_text
-
-DIFFERS = 0.05
-"""Frameworks differ on a metric where a sample's scores are further apart than this share of all scores' spread."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,13 @@ class Agreement:
     """Of the explained class, where it is the same."""
     rows: tuple[AgreementRow, ...]
     """One per method and metric that both have, the largest share first."""
+    variant: str = ""
+    """See `Setting.variant`."""
+
+    @property
+    def title(self) -> str:
+        """The task, as its tables are headed."""
+        return f"{self.task} ({self.variant})" if self.variant else str(self.task)
 
     @property
     def differing(self) -> tuple[AgreementRow, ...]:
@@ -71,7 +76,8 @@ def agreements_of(settings: Sequence[Results], metrics: Mapping[str, MetricFacts
     """Compare every two settings that differ only in the framework."""
     found = []
     for first, second in combinations(settings, 2):
-        same = first.setting[:3] == second.setting[:3] and first.setting.framework != second.setting.framework
+        one, other = first.setting, second.setting
+        same = one.in_all_frameworks == other.in_all_frameworks and one.framework != other.framework
         if same and first.samples and second.samples:
             found.append(_agreement(first, second, [m for m in metrics if m in first.metrics and m in second.metrics]))
     return tuple(found)
@@ -93,17 +99,18 @@ def _agreement(first: Results, second: Results, metrics: Sequence[str]) -> Agree
                 both = pd.concat([part[metric][method] for part in scores], axis=1, join="inner").dropna()
                 rows += [_row(method, metric, both.to_numpy(np.float64), spread, grain)] if len(both) else []
     rows.sort(key=lambda row: -row.share)
-    task, precision, target, _ = first.setting
+    setting = first.setting
     return Agreement(
-        task,
-        precision,
-        target,
+        setting.task,
+        setting.precision,
+        setting.target,
         (framework_text(first.setting.framework), framework_text(second.setting.framework)),
         len(answers),
         int((~same_target).sum()),
         int((answers["predicted_1"] != answers["predicted_2"]).sum()),
         float(logits.max()) if len(logits) else float("nan"),
         tuple(rows),
+        setting.variant,
     )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ...benchmark.store.cell import score_column
 from ...errors import HeatmarkError
+from ...identity import digest
 from ..statistics.means import mean_intervals
 from .results import MethodRun, Results
+
+if TYPE_CHECKING:
+    from ...metrics.registry import Metric
 
 POINTS = 101
 SAMPLES = 500
@@ -38,22 +43,26 @@ class MeanCurve:
 def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
     """Return the mean curve per metric and method, for the metrics that read a curve."""
     found: dict[str, dict[str, MeanCurve]] = {}
-    for metric in results.metrics:
-        curves = {method.method: _mean_curve(method, metric) for method in results.methods}
+    for metric, text, identity in zip(results.metrics, results.metric_texts, results.metric_identities, strict=True):
+        reading = defined_now(text, identity)
+        if reading is None:
+            continue
+        curves = {method.method: _mean_curve(method, metric, reading) for method in results.methods}
         if any(curve is not None for curve in curves.values()):
             found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
     return found
 
 
-def _mean_curve(method: MethodRun, metric: str) -> MeanCurve | None:
-    grid = np.linspace(0.0, 1.0, POINTS)
+def _mean_curve(method: MethodRun, metric: str, reading: Metric) -> MeanCurve | None:
+    grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
     columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
-    if not len(method.rows):
+    if score not in method.rows:
         return None
-    rows = method.rows[columns].drop_duplicates("sample").head(SAMPLES)
+    # Of several cells with a sample, those hold the curve that were scored with the metric.
+    rows = method.rows[method.rows[score].notna()][columns].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
     for number, row in enumerate(_records(rows)):
-        curve = stored_curve(metric, row)
+        curve = stored_curve(reading, row)
         if curve is None:
             return None
         x, y = curve
@@ -64,18 +73,30 @@ def _mean_curve(method: MethodRun, metric: str) -> MeanCurve | None:
     return MeanCurve(grid, *mean_intervals(values, np.isfinite(values)))
 
 
-def stored_curve(metric: str, row: Mapping[str, Any]) -> Curve | None:
-    """Return the curve that ``metric`` reads from a stored row; None where it reads none or is not known here."""
-    from ...metrics.perturbing.perturbation import Bands
+def defined_now(text: str, identity: Mapping[str, Any]) -> Metric | None:
+    """Return a metric, or None where what it names now is not what the scores were made with.
+
+    So it is with a plugin that is not loaded, and with a definition that has changed since.
+    """
     from ...metrics.registry import metric_from
+
+    try:
+        found = metric_from(text)
+    except HeatmarkError:
+        return None
+    return found if digest(found.identity()) == digest(identity) else None
+
+
+def stored_curve(metric: Metric, row: Mapping[str, Any]) -> Curve | None:
+    """Return the curve that ``metric`` reads from a stored row; None where it reads none."""
+    from ...metrics.perturbing.perturbation import Bands
     from ...metrics.stored_curves import curve
 
     if any(row.get(BAND + item.name) is None for item in fields(Bands)):
         return None
     try:
-        found = curve(metric_from(metric), Bands.of_row(row, BAND))
-    except (HeatmarkError, KeyError):
-        # A plugin that is not loaded, or a definition that has changed since and asks for other perturbed images.
+        found = curve(metric, Bands.of_row(row, BAND))
+    except (HeatmarkError, KeyError):  # other perturbed images were stored than it asks for
         return None
     return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))
 

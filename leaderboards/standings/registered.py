@@ -44,6 +44,11 @@ class MethodFacts:
         return self.control and self.id.partition("[")[0] == ORACLE
 
     @property
+    def floor(self) -> bool:
+        """Whether it is a control that ignores the network."""
+        return self.control and not self.ceiling
+
+    @property
     def label(self) -> str:
         """Its text, with the mark of a control."""
         return f"{self.id} †" if self.control else self.id

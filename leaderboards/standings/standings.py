@@ -1,9 +1,9 @@
-"""The standings of a run: ranks, intervals and ties, computed once; every output shows these."""
+"""The standings of one or several runs: ranks, intervals and ties, computed once; every output shows these."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,15 +11,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...identity import digest
 from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
+from ..statistics.wins import Wins
 from .agreement import Agreement, agreements_of
+from .gathering import gather, opened
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
-from .results import Coverage, MethodCost, MethodRun, Results, Setting, gather, open_store
+from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Table:
     friedman: float
     model: ModelFacts
     results: Results
+    wins: Wins
+    """Who wins against whom by mean ranks, (rows, rows): what the ties are told by; NaN where a row is not placed."""
 
     @property
     def provenances(self) -> list[Mapping[str, Any]]:
@@ -104,12 +109,14 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Standings:
-    """All leaderboards of a run."""
+    """All leaderboards of one or several runs."""
 
-    store: RunStore
-    """The run's folder."""
+    stores: tuple[RunStore, ...]
+    """The runs' folders."""
     tables: tuple[Table, ...]
-    """One per task, precision, target and framework."""
+    """One per task, precision, target and framework; in several runs also per choice of samples, weights, revision of
+    the data and device, which their titles then tell.
+    """
     agreements: tuple[Agreement, ...]
     """One per task and pair of frameworks: where they agree, and where not."""
     failures: tuple[Failure, ...]
@@ -124,27 +131,36 @@ class Standings:
     @classmethod
     def of_run(cls, run: object, resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None) -> Self:
         """Return the standings of a run, finished or not; see `board.leaderboard`."""
-        store = open_store(run)
-        audits = KnownAudits.for_run(store.path, audit)
-        settings = gather(store)
+        return cls.of_runs([run], resamples, seed, audit)
+
+    @classmethod
+    def of_runs(
+        cls, runs: Iterable[object], resamples: int = RESAMPLES, seed: int = 0, audit: str | Path | None = None
+    ) -> Self:
+        """Return the standings of several runs together; see `board.leaderboard` for what stands in one table."""
+        stores = opened(runs)
+        audits = KnownAudits.for_runs([store.path for store in stores], audit)
+        found = gather(stores)
         metrics = {
-            text: replace(metric_facts(text, identity), audit=audits.of(digest(identity)))
-            for results in settings
-            for text, identity in zip(results.metrics, results.metric_identities, strict=True)
+            name: replace(metric_facts(text, identity), id=name, audit=audits.of(digest(identity)))
+            for results in found.settings
+            for name, text, identity in zip(
+                results.metrics, results.metric_texts, results.metric_identities, strict=True
+            )
         }
-        methods = {method.method: method for results in settings for method in results.methods}
-        known = {text: method_facts(text, method.identity) for text, method in methods.items()}
+        methods = {method.method: method for results in found.settings for method in results.methods}
+        known = {name: replace(method_facts(one.text, one.identity), id=name) for name, one in methods.items()}
         options = (resamples, seed)
         tables = tuple(
             _table(results, [known[m.method] for m in results.methods], [metrics[m] for m in results.metrics], options)
-            for results in settings
+            for results in found.settings
         )
         return cls(
-            store,
+            stores,
             tables,
-            agreements_of(settings, metrics),
-            tuple(store.failures()),
-            (*store.not_applicable(), *_refused_metrics(settings)),
+            agreements_of(found.settings, metrics),
+            found.failures,
+            (*found.not_applicable, *_refused_metrics(found.settings)),
             resamples,
             seed,
             audits,
@@ -153,12 +169,17 @@ class Standings:
     def __repr__(self) -> str:
         tables = ", ".join(map(repr, self.tables[:1]))
         more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
-        return f"<{type(self).__name__} of {self.store.path}: {tables}{more}>"
+        return f"<{type(self).__name__} of {', '.join(str(store.path) for store in self.stores)}: {tables}{more}>"
 
     @property
-    def run(self) -> dict[str, Any]:
-        """The content of the run's ``run.json``."""
-        return self.store.run
+    def runs(self) -> tuple[dict[str, Any], ...]:
+        """The content of the runs' ``run.json``."""
+        return tuple(store.run for store in self.stores)
+
+    def thumbnail(self, task: Task, sample: str) -> Path:
+        """Return where the picture of a sample is kept, in the first run that has it; the file may be missing."""
+        paths = [store.thumbnail(task, sample) for store in self.stores]
+        return next((path for path in paths if path.is_file()), paths[0])
 
     @property
     def metrics(self) -> list[MetricFacts]:
@@ -175,7 +196,7 @@ class Standings:
         """The tables of one task together, its frameworks beside one another."""
         tasks: dict[tuple[Any, ...], list[Table]] = {}
         for table in self.tables:
-            tasks.setdefault(tuple(table.setting[:3]), []).append(table)
+            tasks.setdefault(table.setting.in_all_frameworks, []).append(table)
         return list(tasks.values())
 
 
@@ -212,6 +233,8 @@ def _table(
     )
     rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
+    numbers = {run.method: number for number, run in enumerate(results.methods)}
+    shown = [numbers[row.method.id] for row in rows]
     return Table(
         results.setting,
         tuple(metrics),
@@ -220,6 +243,7 @@ def _table(
         ranked.friedman,
         _model_facts(results),
         results,
+        Wins(*(one[np.ix_(shown, shown)] for one in ranked.wins)),
     )
 
 
@@ -228,9 +252,7 @@ def _row(
 ) -> Row:
     values = tuple(_result(found, m, number, metric) for m, metric in enumerate(metrics))
     place = found.place[number]
-    unranked = [
-        metrics[m].id for m in range(len(metrics)) if found.counted[m] and not math.isfinite(found.rank[m, number])
-    ]
+    unranked = [metrics[m].id for m in np.flatnonzero(found.counted) if not math.isfinite(found.rank[m, number])]
     return Row(
         method,
         values,
@@ -275,6 +297,8 @@ def _why_unplaced(run: MethodRun, unranked: Sequence[str]) -> str:
         return f"{coverage.cells} of {coverage.expected_cells} cells{failed}"
     if _all_degenerate(run):
         return "all its maps are constant or not finite"
+    if other := [metric for metric in unranked if metric not in run.asked]:
+        return f"not measured with {', '.join(other)}, which other methods here were"
     return f"too few defined scores on {', '.join(unranked)}" if unranked else "no metric could be ranked"
 
 

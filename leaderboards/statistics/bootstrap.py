@@ -30,7 +30,8 @@ def bootstrap_means(values: np.ndarray, mask: np.ndarray, resamples: int = RESAM
     offsets, weights = np.where(mask, values - centre[:, None], 0.0), mask.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         blocks = [
-            centre + (times @ offsets.T) / (times @ weights.T) for times in _resamples(values.shape[1], resamples, seed)
+            centre + (times @ offsets.T) / (times @ weights.T)
+            for times in resamples_of(values.shape[1], resamples, seed)
         ]
     return np.concatenate(blocks) if blocks else np.empty((0, len(values)))
 
@@ -48,8 +49,8 @@ def interval(draws: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndar
     return low, high
 
 
-def _resamples(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield blocks (some resamples, samples): how often each sample was drawn."""
+def resamples_of(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield parts (some of the resamples, samples): how often each sample was drawn."""
     generator = np.random.default_rng(seed)
     block = max(1, min(resamples, _BLOCK_NUMBERS // max(samples, 1)))
     for first in range(0, resamples if samples else 0, block):

@@ -16,12 +16,11 @@ import numpy as np
 from scipy import stats
 
 from .bootstrap import RESAMPLES, bootstrap_means, interval
+from .comparable import comparable
 from .means import UNBOUNDED, Bounds, mean_intervals
 from .ranks import ranks, rounded
-from .significance import Places, friedman_p, tied_places
-
-DEFINED_SHARE = 0.9
-"""A method is ranked on a metric only if it has a score on this share of the samples on which any method has one."""
+from .significance import Places, friedman_p, places_by, tied_places
+from .wins import Wins, wins_among
 
 
 @dataclass(frozen=True)
@@ -55,33 +54,8 @@ class RankStatistics:
     """(metrics, methods): the same for every single metric, by its ranks."""
     friedman: float
     """The p value of the Friedman test over the placed methods, NaN where it could not be made."""
-
-
-def comparable(scores: np.ndarray, complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decide which methods meet on one metric, and where.
-
-    Parameters
-    ----------
-    scores
-        (methods, samples).
-    complete
-        Boolean (methods,): the method has all its cells; others are never ranked.
-
-    Returns
-    -------
-    methods
-        Boolean (methods,): enough defined scores.
-    samples
-        Boolean (samples,): every one of these methods has a score.
-    """
-    defined = np.isfinite(scores)
-    anywhere = defined[complete].any(axis=0)
-    share = defined[:, anywhere].mean(axis=1) if anywhere.any() else np.zeros(len(scores))
-    methods = complete & (share >= DEFINED_SHARE)
-    samples = defined[methods].all(axis=0) & anywhere
-    if not samples.any():
-        methods = np.zeros_like(methods)
-    return methods, samples
+    wins: Wins
+    """Who wins against whom among the placed methods, by their mean ranks on each sample: what ``tied`` was told by."""
 
 
 def ranking(
@@ -128,7 +102,7 @@ def ranking(
     placed = counted.any() & ranked[counted].all(axis=0) & complete
     mean_rank, mean_rank_low, mean_rank_high, place = np.full((4, methods), np.nan)
     tied: tuple[Places | None, ...] = (None,) * methods
-    friedman = float("nan")
+    friedman, wins = float("nan"), Wins(*np.full((2, methods, methods), np.nan))
     if placed.any():
         mean_rank[placed] = rank[counted][:, placed].mean(axis=0)
         draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
@@ -137,7 +111,8 @@ def ranking(
         place[placed] = stats.rankdata(rounded(mean_rank[placed]), method="min")
         per_sample = sample_ranks(scores, mask, counted, placed, higher_is_better)
         friedman = friedman_p(per_sample)
-        tied = _spread(tied_places(per_sample, place[placed]), placed)
+        wins = wins_among(per_sample, False, placed)
+        tied = _spread(places_by(wins.p[np.ix_(placed, placed)], place[placed]), placed)
     metric_tied = tuple(
         _spread(
             tied_places(scores[m][np.ix_(ranked[m], mask[m][ranked[m]].all(axis=0))], rank[m, ranked[m]]), ranked[m]
@@ -158,6 +133,7 @@ def ranking(
         tied,
         metric_tied,
         friedman,
+        wins,
     )
 
 

@@ -246,7 +246,7 @@ def _picture(found: Sweep, sample: str, row: StoredRow) -> np.ndarray | None:
 
     task = found.table.setting.task
     if len(row["map_shape"]) != 1:
-        return stored_picture(found.standings.store.thumbnail(task, sample))
+        return stored_picture(found.standings.thumbnail(task, sample))
     try:
         array = load_dataset(task.dataset).sample(int(row["index"])).array
     except HeatmarkError:

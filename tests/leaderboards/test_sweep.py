@@ -153,7 +153,7 @@ def test_maps_of_several_samples_in_another_view(swept):
     found = swept("across=1|3", "up=1|4")
     figure = draw_maps(found, pictures=2, view="mask")
     assert [part.axes[0].get_title().split("\n")[0] for part in figure.subfigs] == ["picture/0", "picture/1"]
-    photograph = np.asarray(Image.open(found.standings.store.thumbnail(found.table.setting.task, "picture/1")))
+    photograph = np.asarray(Image.open(found.standings.thumbnail(found.table.setting.task, "picture/1")))
     drawn = np.asarray(figure.subfigs[1].axes[2].get_images()[0].get_array())
     np.testing.assert_array_equal(drawn, seen(photograph, heatmap(3, 4), True, "mask"))
 
@@ -241,7 +241,7 @@ def test_no_parameter_of_a_method_hides_a_column_of_the_table(swept):
 
 def test_the_folder_says_what_was_swept_and_on_what(swept):
     """Its leaderboard was headed with the packaged suite's name, whose network and data are others."""
-    assert swept().standings.run["name"] == "tiny on tiny-pictures"
+    assert swept().standings.runs[0]["name"] == "tiny on tiny-pictures"
 
 
 def test_a_sweep_goes_on_where_it_was_stopped(swept, tiny_folder, monkeypatch):

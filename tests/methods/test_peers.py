@@ -5,7 +5,10 @@ What needs a library is skipped where it is not installed; ``tox -e peers`` inst
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import networks
 import numpy as np
@@ -122,6 +125,7 @@ def test_registering_imports_no_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", NAMES)
 def test_contract_and_passes(model, name):
     needed(METHODS.get(name).requires)
@@ -134,6 +138,7 @@ def test_contract_and_passes(model, name):
     assert subject.passes - before == PassCount(3 * forward, 3 * backward)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(10, 14, 1), (20, 2)], ids=["oblong", "1-D"])
 def test_other_shapes_run_or_say_why_not(model, name, shape):
@@ -165,6 +170,7 @@ def state_of(net: object) -> list[object]:
     return [modules, inner, gradients, frozen]
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", [name for name in NAMES if framework_of(name) == "torch"])
 def test_a_pytorch_network_is_left_as_it_was(model, name):
     needed(METHODS.get(name).requires)
@@ -187,6 +193,7 @@ def test_a_pytorch_network_is_left_as_it_was(model, name):
         net.eval()
 
 
+@pytest.mark.peers
 def test_a_pytorch_network_is_left_as_it_was_when_a_library_raises(model, monkeypatch):
     needed(CAPTUM)
     needed(PYTORCH_GRAD_CAM)
@@ -212,6 +219,7 @@ def test_a_pytorch_network_is_left_as_it_was_when_a_library_raises(model, monkey
     assert state_of(subject.net) == before
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", [name for name in NAMES if framework_of(name) == "tensorflow"])
 def test_a_keras_model_is_left_as_it_was(name):
     needed(METHODS.get(name).requires)
@@ -228,6 +236,7 @@ def test_a_keras_model_is_left_as_it_was(name):
     assert subject.hash_weights() == digest
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["xplique:grad_cam", "tf-keras-vis:grad_cam", "tf-keras-vis:saliency"])
 def test_a_final_softmax_is_left_out(name):
     needed(METHODS.get(name).requires)
@@ -240,9 +249,26 @@ def test_a_final_softmax_is_left_out(name):
     same(one, other)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["guided_backprop", "deconvolution", "deep_lift"])
 def test_relus_that_captum_would_pass_over_are_told(model, name):
     needed(CAPTUM)
     subject = model("depthwise", "torch")
     with pytest.raises(NotApplicable, match=r"torch.nn.ReLU modules alone, and depthwise has 2 other ReLUs"):
         hm.explain(subject, native(subject, pictures(1)), f"captum:{name}")
+
+
+def test_what_asks_another_library_is_marked():
+    """Else `tox -e peers`, where the libraries are installed, would leave it out."""
+    unmarked = []
+    for path in sorted(Path(__file__).parents[1].rglob("test_*.py")):
+        code = path.read_text(encoding="utf-8")
+        if path == Path(__file__) or "pytest.mark.peers" not in code.partition("\ndef ")[0]:
+            for node in ast.parse(code).body:
+                names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+                if isinstance(node, ast.FunctionDef) and names & {"needed", "peer"}:
+                    marks = [ast.unparse(mark) for mark in node.decorator_list]
+                    unmarked += [] if "pytest.mark.peers" in marks else [f"{path.name}: {node.name}"]
+        skipped = re.findall(r"importorskip\(.(captum|pytorch_grad_cam|quantus|saliency|torchcam|xplique|zennit)", code)
+        unmarked += [f"{path.name}: {library} is asked for without `peer`" for library in skipped]
+    assert unmarked == []

@@ -8,6 +8,7 @@ import math
 import networks
 import numpy as np
 import pytest
+from comparisons import peer
 from networks import FRAMEWORKS, native, pictures
 from scipy.stats import spearmanr
 
@@ -336,15 +337,16 @@ def test_feature_ablation_on_a_grid_is_occlusion_without_overlap(model, framewor
     np.testing.assert_allclose(ours, hm.explain(subject, x, "occlusion[window=4,stride=4]", 1), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.peers
 def test_feature_ablation_agrees_with_captum(model):
-    captum = pytest.importorskip("captum.attr")
+    captum = peer("captum.attr")
     subject, x = model("plain", "torch", (12, 16, 3)), halves()
     regions = regions_of(request_of(subject, x), "superpixels", 12)
-    peer = captum.FeatureAblation(lambda batch: torch.from_numpy(subject.outputs(batch)))
+    ablation = captum.FeatureAblation(lambda batch: torch.from_numpy(subject.outputs(batch)))
     for row in range(2):
         sample = torch.from_numpy(native(subject, x[row : row + 1]))
-        theirs = peer.attribute(sample, target=1, feature_mask=torch.from_numpy(regions.labels[row])[None, None])
-        ours = hm.explain(subject, sample, "feature_ablation[segments=12,score=logit,spread=false]", 1)
+        theirs = ablation.attribute(sample, target=1, feature_mask=torch.from_numpy(regions.labels[row])[None, None])
+        ours = hm.explain(subject, sample, "feature_ablation[segments=12,score=logit,spread=false,baseline=black]", 1)
         np.testing.assert_allclose(ours[0], theirs[0, 0].numpy(), rtol=1e-3, atol=1e-4)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networks
 import numpy as np
 import pytest
-from comparisons import frameworks_agree
+from comparisons import frameworks_agree, peer
 from networks import FRAMEWORKS, native, pictures
 
 import heatmark as hm
@@ -271,7 +271,7 @@ class Peer(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def peer():
+def with_biases():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = Peer().eval()
@@ -282,15 +282,7 @@ def peer():
     return net, wrap(net, Normalization(mean, std), (2, 10, 12)), x, normalise
 
 
-@pytest.fixture(scope="module")
-def zennit():
-    """Return zennit, whose import needs torchvision's, which needs help beside a CPU build of PyTorch."""
-    from heatmark.models.zoo.torchvision_operators import import_torchvision
-
-    import_torchvision()
-    return pytest.importorskip("zennit.attribution")
-
-
+@pytest.mark.peers
 @pytest.mark.parametrize(
     ("variant", "composite"),
     [
@@ -300,12 +292,13 @@ def zennit():
         ("epsilon_gamma_box", "EpsilonGammaBox"),
     ],
 )
-def test_relevance_agrees_with_zennit(peer, zennit, variant, composite):
+def test_relevance_agrees_with_zennit(with_biases, variant, composite):
+    zennit = peer("zennit.attribution")
     from zennit import composites, rules
     from zennit.types import Activation as ZennitActivation
     from zennit.types import AvgPool, Linear
 
-    net, subject, x, normalise = peer
+    net, subject, x, normalise = with_biases
     target = torch.tensor([0, 1, 2])
     if composite == "epsilon":
         layer_map = [(ZennitActivation, rules.Pass()), (AvgPool, rules.Norm()), (Linear, rules.Epsilon(1e-6))]
@@ -321,8 +314,10 @@ def test_relevance_agrees_with_zennit(peer, zennit, variant, composite):
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4 * float(theirs.abs().max()))
 
 
-def test_excitation_agrees_with_zennit(zennit):
+@pytest.mark.peers
+def test_excitation_agrees_with_zennit():
     # zennit's composite of this name gives biases a share, as the paper does not; and its inputs are not from 0 to 1.
+    zennit = peer("zennit.attribution")
     from zennit import composites, rules
     from zennit.types import Activation as ZennitActivation
     from zennit.types import AvgPool, Linear
@@ -346,12 +341,13 @@ def test_excitation_agrees_with_zennit(zennit):
     assert ours.sum() == pytest.approx(3, rel=1e-4)
 
 
+@pytest.mark.peers
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 def test_deep_lift_agrees_with_captum():
     # Not on every network: Captum (0.9) passes the plain gradient through a max pooling that follows a ReLU directly,
     # because the ReLU's hook sees the gradient before the pooling's hook has changed it, and its unpooling keeps one
     # of several windows that chose the same element. The sum over the input then misses the difference of the logits.
-    captum = pytest.importorskip("captum.attr")
+    captum = peer("captum.attr")
     net = torch.nn.Sequential(
         torch.nn.Conv2d(2, 6, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Conv2d(6, 6, 3, groups=2),
         torch.nn.ReLU(), torch.nn.Conv2d(6, 4, 1), torch.nn.Sigmoid(), torch.nn.AdaptiveAvgPool2d(2),

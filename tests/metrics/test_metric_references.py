@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from comparisons import peer
 from wang_areas import wang_value
 
 import heatmark as hm
@@ -142,8 +143,9 @@ def test_the_evaluation_of_adcc(model, batch, normalised):
     np.testing.assert_allclose(frame["value"].to_numpy() / 100, expected, atol=1e-3)
 
 
+@pytest.mark.peers
 def test_average_drop_of_torchcam(model, batch, normalised):
-    metrics = pytest.importorskip("torchcam.metrics")
+    metrics = peer("torchcam.metrics")
     x, target, maps = batch
     to_network, _ = normalised
 

@@ -6,89 +6,23 @@ after normalisation, as the public code has them; so a preset whose fill is not 
 
 from __future__ import annotations
 
-import networks
+from pathlib import Path
+
 import numpy as np
 import pytest
-from networks import FRAMEWORKS, native, pictures
+from networks import FRAMEWORKS, native
+from preset_subjects import DEVIATION, MEAN, SIDE, SIZE, Subject, mixed, ordered
 from wang_areas import wang_value
 
 import heatmark as hm
+from heatmark.methods.registry import METHODS
 from heatmark.metrics.perturbing.fills import fill_of, rise_kernel
 from heatmark.metrics.registry import METRICS, metric_from
-from heatmark.models.architecture.nodes import initial_weights
-from heatmark.models.base import Model
-from heatmark.models.normalization import Normalization
-from heatmark.models.wrap import wrap
-
-SIDE = 56
-SIZE = SIDE * SIDE
-MEAN, DEVIATION = 0.4, 0.5
-
-
-def biased_model(framework: str, shape: tuple[int, ...]) -> Model:
-    """A small network with biases, so that the blank's logits are not zero, and with a zero that is not black."""
-    architecture, random = networks.plain(shape), np.random.default_rng(5)
-    weights = {
-        name: 2 * value if "weight" in name else random.uniform(0.1, 0.4, value.shape).astype(np.float32)
-        for name, value in initial_weights(architecture, 5).items()
-    }
-    native_shape = (3, *shape[:2]) if framework == "torch" else shape
-    network = networks.built(architecture, framework, weights)
-    return wrap(network, Normalization((MEAN,) * 3, (DEVIATION,) * 3), native_shape)
-
-
-class Subject:
-    """A network with its normalisation, two pictures, their classes, and signed maps without ties."""
-
-    def __init__(self, framework: str) -> None:
-        shape = (SIDE, SIDE, 3)
-        self.model = biased_model(framework, shape)
-        raw = pictures(6, shape, seed=3)
-        logits = self.model.outputs(native(self.model, raw))
-        # Those that are furthest above the blank, so that nothing is undefined.
-        blank = self.logits(np.zeros((1, *shape)))[0]
-        chosen = np.argsort(-(logits - blank).max(axis=1))[:2]
-        self.raw, self.target = raw[chosen], (logits - blank)[chosen].argmax(axis=1)
-        assert (logits[chosen, self.target] > np.maximum(blank[self.target], 0)).all()
-        self.images = (self.raw.astype(np.float64) - MEAN) / DEVIATION
-        noise = np.random.default_rng(1).standard_normal((2, SIDE, SIDE))
-        gradient = hm.explain(self.model, native(self.model, self.raw), "gradient", self.target)
-        evidence = gradient * self.images.sum(axis=-1)
-        # The first map names what speaks for the class first, the second what speaks against it.
-        self.maps = (np.array([1, -1])[:, None, None] * evidence / evidence.std() + 0.5 * noise).astype(np.float32)
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """The logits of pictures as the network itself gets them, float64 (n, classes)."""
-        raw = (np.asarray(images) * DEVIATION + MEAN).astype(np.float32)
-        return self.model.outputs(native(self.model, raw)).astype(np.float64)
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        logits = self.logits(images)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-    def score(self, metric: str, maps: np.ndarray | None = None) -> np.ndarray:
-        shown = self.maps if maps is None else maps
-        return hm.score(self.model, native(self.model, self.raw), shown, metric, self.target)
-
-    def __iter__(self):
-        return zip(self.images, self.maps, self.target.tolist(), strict=True)
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)
 def subject(request):
     return Subject(request.param)
-
-
-def ordered(heatmap: np.ndarray) -> np.ndarray:
-    return np.argsort(-heatmap.ravel(), kind="stable")
-
-
-def mixed(start: np.ndarray, finish: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return ``start`` with the pixels at ``places`` taken from ``finish``."""
-    changed = start.reshape(SIZE, 3).copy()
-    changed[places] = finish.reshape(SIZE, 3)[places]
-    return changed.reshape(start.shape)
 
 
 def wang_sides(subject: Subject, image: np.ndarray, heatmap: np.ndarray, label: int, action: str):
@@ -143,6 +77,30 @@ def test_rise(subject, metric):
     np.testing.assert_allclose(subject.score(f"{metric}[rise]"), expected, atol=1e-5)
 
 
+def test_poppi2021(subject):
+    """The harmonic mean of what aimagelab/ADCC computes of a map, and of the map of what it leaves."""
+
+    def explained(images: np.ndarray) -> np.ndarray:
+        raw = (images * DEVIATION + MEAN).astype(np.float32)
+        maps = hm.explain(subject.model, native(subject.model, raw), "gradient", subject.target).astype(np.float64)
+        low, high = (end(maps, axis=(1, 2), keepdims=True) for end in (np.min, np.max))
+        return (maps - low) / (high - low)
+
+    cams = explained(subject.images)
+    lefts = subject.images * cams[..., None]
+    expected = []
+    for cam, again, image, left, label in zip(
+        cams, explained(lefts), subject.images, lefts, subject.target, strict=True
+    ):
+        whole, faded = subject.probabilities(np.stack([image, left]))[:, label]
+        coherency = (np.corrcoef(cam.ravel(), again.ravel())[0, 1] + 1) / 2
+        drop = max(0, whole - faded) / whole
+        expected.append(100 * 3 / (1 / coherency + 1 / (1 - cam.mean()) + 1 / (1 - drop)))
+    x = native(subject.model, subject.raw)
+    frame = hm.evaluate(subject.model, x, subject.target, methods="gradient", metrics="adcc[poppi2021]")
+    np.testing.assert_allclose(frame["value"], expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("preset", ["gradcampp", "scorecam", "torchcam"])
 def test_masked_scores(subject, preset):
     wholes, lefts = [], []
@@ -187,11 +145,13 @@ def test_idsds(subject):
     np.testing.assert_allclose(subject.score("single_deletion[idsds]"), expected, atol=1e-9)
 
 
-def replaced(image: np.ndarray, finish: np.ndarray, labels: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+def replaced(
+    image: np.ndarray, finish: np.ndarray, labels: np.ndarray, heatmap: np.ndarray, *, least: bool = False
+) -> np.ndarray:
     """Return the picture, and the same with ever more of its regions taken from ``finish``, by mean attribution."""
     means = np.bincount(labels.ravel(), heatmap.ravel().astype(np.float64)) / np.bincount(labels.ravel())
     shown, gone = [image], np.zeros(labels.shape, bool)
-    for region in np.argsort(-means, kind="stable"):
+    for region in np.argsort(means if least else -means, kind="stable"):
         gone = gone | (labels == region)
         shown.append(np.where(gone[..., None], finish, image))
     return np.stack(shown)
@@ -202,23 +162,28 @@ def test_samek2017(subject):
     labels = rows[:, None] * (rows.max() + 1) + rows
     raw = fill_of(subject.model, subject.model.inputs(native(subject.model, subject.raw)), "noise", 0)
     noise = np.asarray(subject.model.to_numpy(subject.model.channels_first(raw)))[0].transpose(1, 2, 0)
-    morf, aopc = [], []
+    most, least = [], []
     for image, heatmap, label in subject:
-        shown = replaced(image, (noise - MEAN) / DEVIATION, labels, heatmap)
-        scores = subject.probabilities(shown)[:101, label]
-        morf.append(scores.mean())
-        aopc.append((scores[0] - scores).mean())
+        for curves, lowest in ((most, False), (least, True)):
+            shown = replaced(image, (noise - MEAN) / DEVIATION, labels, heatmap, least=lowest)
+            curves.append(subject.probabilities(shown)[:101, label])
+    morf, lerf = (np.array([curve.mean() for curve in curves]) for curves in (most, least))
     np.testing.assert_allclose(subject.score("morf[samek2017]"), morf, atol=1e-5)
-    np.testing.assert_allclose(subject.score("aopc[samek2017]"), aopc, atol=1e-5)
+    np.testing.assert_allclose(subject.score("lerf[samek2017]"), lerf, atol=1e-5)
+    np.testing.assert_allclose(subject.score("abpc[samek2017]"), lerf - morf, atol=1e-5)
+    np.testing.assert_allclose(subject.score("aopc[samek2017]"), [curve[0] for curve in most] - morf, atol=1e-5)
 
 
-def test_quantus_irof(subject):
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_irof_of_quantus(framework):
     from skimage.segmentation import slic
 
-    expected = []
+    # Plain squares, which superpixels find; noise as a whole is a single one.
+    subject, expected = Subject(framework, grain=7), []
     for image, heatmap, label in subject:
         raw = image * DEVIATION + MEAN
         labels = slic(raw, n_segments=100, start_label=0)
+        assert labels.max() >= 40
         shown = replaced(image, image.mean(axis=(0, 1)), labels, heatmap)
         scores = subject.probabilities(shown)[:, label]
         expected.append(labels.max() + 1 - np.trapezoid(scores[1:] / scores[0]))
@@ -245,3 +210,53 @@ def test_no_preset_fills_with_the_default():
     found = {text: getattr(metric_from(text).measure, "fill", None) for text in texts}
     adding = {"infidelity[gaussian]", "infidelity[captum]"}  # noise is added, and nothing is filled
     assert {text: fill for text, fill in found.items() if fill is not None and text not in adding} == FILLS
+
+
+#: Where each preset is scored or explained with nothing set beside it: by a definition that the test writes out.
+WRITTEN_OUT = {
+    "metrics/test_presets_as_shipped.py": {
+        "test_wang2020": ["n_ord[wang2020]", "s_ord[wang2020]", "tpn[wang2020]", "tps[wang2020]"],
+        "test_rise": ["deletion[rise]", "insertion[rise]"],
+        "test_poppi2021": ["adcc[poppi2021]"],
+        "test_masked_scores": [
+            f"average_{what}[{preset}]"
+            for what in ("drop", "increase", "gain")
+            for preset in ("gradcampp", "scorecam", "torchcam")
+        ],
+        "test_idsds": ["single_deletion[idsds]"],
+        "test_samek2017": [f"{name}[samek2017]" for name in ("morf", "lerf", "aopc", "abpc")],
+        "test_irof_of_quantus": ["irof[quantus]"],
+    },
+    "metrics/test_sampled_presets_as_shipped.py": {
+        "test_ancona2018": ["sensitivity_n[ancona2018]"],
+        "test_faithfulness_correlation_of_quantus": ["faithfulness_correlation[quantus]"],
+        "test_xplique": ["mu_fidelity[xplique]"],
+        "test_infidelity_of_shap": ["infidelity[shap]"],
+        "test_infidelity_with_noise": ["infidelity[gaussian]", "infidelity[captum]"],
+        "test_robustness": [
+            "max_sensitivity[captum]", "max_sensitivity[quantus]", "avg_sensitivity[quantus]",
+            "local_lipschitz[quantus]", "relative_input_stability[quantus]", "relative_output_stability[quantus]",
+        ],
+        "test_randomisation_of_quantus": ["mprt[quantus]", "smooth_mprt[quantus]"],
+        "test_information_curves_of_pair": ["sic[pair]", "aic[pair]"],
+    },
+    "metrics/test_subset_metrics.py": {"test_the_monotone_curve_of_a_linear_model": ["monotone_curve[arya2019]"]},
+    "methods/test_method_presets.py": {
+        "test_smoothgrad": ["smoothgrad[absolute]", "smoothgrad[squared]"],
+        "test_extremal_perturbation_of_several_areas": ["extremal_perturbation[several_areas]"],
+    },
+    "methods/test_propagation.py": {
+        "test_two_units_by_hand": [
+            "lrp[epsilon]", "lrp[epsilon_plus]", "lrp[alpha2_beta1]", "lrp[epsilon_gamma_box]"
+        ],
+    },
+}  # fmt: skip
+
+
+def test_every_preset_is_written_out_somewhere():
+    entries = [entry for registry in (METHODS, METRICS) for entry in registry if entry.origin == "heatmark"]
+    presets = sorted(f"{entry.name}[{preset}]" for entry in entries for preset in entry.presets)
+    assert sorted(text for tests in WRITTEN_OUT.values() for texts in tests.values() for text in texts) == presets
+    for file, tests in WRITTEN_OUT.items():
+        code = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+        assert [name for name in tests if f"def {name}(" not in code] == []

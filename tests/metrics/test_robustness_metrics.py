@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
-
 import networks
 import numpy as np
 import pytest
@@ -17,7 +14,6 @@ from heatmark.methods.registry import method_from
 from heatmark.metrics.planner import evaluate_batch
 from heatmark.metrics.registry import metric_from
 from heatmark.models.random_bank import RandomBank
-from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
 
@@ -216,71 +212,6 @@ def test_metrics_of_the_same_neighbourhood_share_its_explanations():
     evaluate_batch(subject, subject.inputs(X), X, np.zeros(2), [*metrics, metric_from("max_sensitivity[radius=0.1]")],
                    logits=logits, explainer=explain)  # fmt: skip
     assert len(calls) == 10 + 20
-
-
-@pytest.mark.filterwarnings("ignore:Input Tensor")
-def test_agreement_with_captum():
-    attr = pytest.importorskip("captum.attr")
-    metrics = pytest.importorskip("captum.metrics")
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 3)
-    ).eval()
-    x, target = pictures(3, (1, 8, 8)), np.array([0, 1, 2])
-    moved = torch.from_numpy(noise(10, shape=(1, 8, 8)).astype(np.float32)).reshape(10, 1, 8, 8)
-    ours = scored(wrap(net, input_shape=(1, 8, 8)), x, "max_sensitivity[captum]", "input_x_gradient", target)
-    theirs = metrics.sensitivity_max(
-        attr.InputXGradient(net).attribute, torch.from_numpy(x), lambda rows: rows + moved.repeat(3, 1, 1, 1),
-        target=torch.from_numpy(target),
-    )  # fmt: skip
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("metric", "theirs", "kind", "radius"),
-    [
-        ("max_sensitivity", "MaxSensitivity", "uniform", 0.2),
-        ("avg_sensitivity", "AvgSensitivity", "uniform", 0.2),
-        ("local_lipschitz", "LocalLipschitzEstimate", "normal", 0.1),
-        ("relative_input_stability", "RelativeInputStability", "positive", 0.2),
-        ("relative_output_stability", "RelativeOutputStability", "positive", 0.2),
-    ],
-)
-def test_agreement_with_quantus(metric, theirs, kind, radius):
-    from heatmark.models.zoo.torchvision_operators import import_torchvision
-
-    if find_spec("quantus") is None:
-        pytest.skip("Quantus is not installed")
-    import_torchvision()  # Quantus imports it
-    quantus = importlib.import_module("quantus")
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 3)
-    ).eval()
-    subject = wrap(net, input_shape=(1, 8, 8))
-    x, target = pictures(3, (1, 8, 8)), np.array([0, 1, 2])
-    draws = iter(range(60))
-
-    def noisy(arr, indices, **options):
-        generator = RandomBank(0).generator("neighbourhood", next(draws) % 20)
-        if kind == "normal":
-            moved = generator.standard_normal((1, 8, 8), dtype=np.float32)
-        else:
-            low = -1.0 if kind == "uniform" else 0.1
-            moved = low + (1 - low) * generator.random((1, 8, 8), dtype=np.float32)
-        return arr + radius * moved.reshape(1, -1)
-
-    # One sample at a time: Quantus divides maps by the largest value of their whole batch.
-    expected = [
-        getattr(quantus, theirs)(perturb_func=noisy, nr_samples=20, disable_warnings=True)(
-            model=net, x_batch=x[[row]], y_batch=target[[row]], device="cpu",
-            explain_func=lambda model, inputs, targets, **options: hm.explain(subject, inputs, "gradient", targets),
-        )[0]
-        for row in range(3)
-    ]  # fmt: skip
-    found = scored(subject, x, f"{metric}[quantus,samples=20]", "gradient", target)
-    assert np.isfinite(found).any()
-    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

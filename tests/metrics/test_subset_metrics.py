@@ -168,67 +168,6 @@ class TestAgainstPlainNumPy:
             assert result == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("metric", ["infidelity[shap,samples=12,scaled=%s]", "infidelity[captum,samples=12,scaled=%s]"])
-@pytest.mark.parametrize("scaled", ["true", "false"])
-def test_infidelity_agrees_with_captum(model, metric, scaled):
-    captum = pytest.importorskip("captum.metrics")
-    subject = model("residual", "torch")
-    x = torch.tensor(native(subject, pictures(2)))
-    maps = np.random.default_rng(2).standard_normal((2, 12, 12)).astype(np.float32)
-    if "shap" in metric:
-        draw = lambda one: (one.random((12, 12), dtype=np.float32) < 0.5).astype(np.float32)  # noqa: E731
-        name = "infidelity subset"
-    else:
-        draw = lambda one: np.float32(0.003) * one.standard_normal((12, 12), dtype=np.float32)  # noqa: E731
-        name = "infidelity gaussian"
-    parts = torch.tensor(np.stack([draw(RandomBank(0).generator(name, number)) for number in range(12)]))
-
-    def perturb(inputs):
-        # Captum repeats each sample 12 times in a row. All of a map's value stands in the first channel for it.
-        part = parts.repeat(len(inputs) // 12, 1, 1)[:, None].expand_as(inputs)
-        return part, inputs - part * inputs if "shap" in metric else inputs - part
-
-    attributions = torch.zeros_like(x)
-    attributions[:, 0] = torch.tensor(maps)
-    expected = captum.infidelity(
-        lambda inputs: torch.tensor(subject.outputs(inputs.numpy())), perturb, x, attributions, target=1,
-        n_perturb_samples=12, normalize=scaled == "true",
-    )  # fmt: skip
-    result = hm.score(subject, x.numpy(), maps, metric % scaled, 1)
-    assert result == pytest.approx(expected.numpy(), rel=1e-3)
-
-
-def test_mu_fidelity_agrees_with_xplique():
-    tensorflow = pytest.importorskip("tensorflow")
-    fidelity = pytest.importorskip("xplique.metrics.fidelity")
-    subject = networks.model_of(networks.plain(), "tensorflow")
-    x = pictures(2)
-    maps = np.random.default_rng(4).standard_normal((2, 12, 12)).astype(np.float32)
-    cells = np.arange(12) * 4 // 12
-    labels = cells[:, None] * 4 + cells
-    drawn = [RandomBank(0).generator("mu_fidelity", number).random(16) < 0.2 for number in range(30)]
-    kept = 1.0 - np.stack([one[labels] for one in drawn])[None, ..., None].astype(np.float32)
-
-    class WithTheseMasks(fidelity.MuFidelity):
-        def _perturb_samples(self, inputs, nb_perturbations):
-            masks = tensorflow.repeat(tensorflow.constant(kept), len(inputs), axis=0)
-            perturbed = inputs[:, None] * masks
-            return tensorflow.reshape(perturbed, (-1, 12, 12, 3)), masks
-
-    def operator(_, inputs, targets):
-        return tensorflow.reduce_sum(subject.outputs(np.asarray(inputs)) * targets, axis=-1)
-
-    targets = np.eye(4, dtype=np.float32)[[1, 1]]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reference = WithTheseMasks(
-            lambda inputs: inputs, x, targets, batch_size=64, grid_size=4, nb_samples=30, operator=operator
-        )
-        expected = reference.evaluate(maps)
-    result = hm.score(subject, x, maps, "mu_fidelity[xplique,regions=grid:4,subsets=30]", 1)
-    assert result.mean() == pytest.approx(expected, abs=1e-3)
-
-
 class TestSubsets:
     def test_sizes_run_from_one_position_to_most_of_them(self):
         ancona = metric_from("sensitivity_n[ancona2018]").measure

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from heatmark.leaderboards.statistics.ranks import rank_correlation
 from heatmark.methods.libraries import Library
+from heatmark.models.base import Model
+from heatmark.models.wrap import wrap
+from heatmark.models.zoo.torchvision_operators import torchvision_importable
 
 
 def needed(library: Library) -> None:
     if library.missing:
         pytest.skip(library.missing)
+
+
+def peer(module: str) -> Any:
+    """Import a module of another library; some import torchvision, which needs help beside a CPU build of PyTorch."""
+    with torchvision_importable():
+        return pytest.importorskip(module)
+
+
+def unbounded(model: Model) -> Model:
+    """Return the network as one that takes all values: other libraries show it pictures with noise, beyond [0, 1]."""
+    return wrap(model.net, model.preprocess, model.input_shape, domain=(-100.0, 100.0), name=model.name)
 
 
 def same(one: np.ndarray, other: np.ndarray, tolerance: float = 1e-4) -> None:

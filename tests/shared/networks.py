@@ -110,6 +110,11 @@ def linear(framework: str, weight: np.ndarray, bias: np.ndarray) -> Model:
     return wrap(network, input_shape=(weight.shape[1],), name="linear")
 
 
+def wrapped_plainly(network: object, shape: tuple[int, ...]) -> Model:
+    """Return a network that takes raw inputs of a native shape as they are."""
+    return wrap(network, input_shape=shape, device="cpu")
+
+
 def pictures(count: int, shape: tuple[int, ...] = (12, 12, 3), seed: int = 0) -> np.ndarray:
     """Return random pictures, canonical (n, *spatial, channels), in [0, 1]."""
     return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)

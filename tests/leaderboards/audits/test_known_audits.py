@@ -76,12 +76,12 @@ def test_the_audit_that_is_nearest_counts(run, found, tmp_path):
     (run / "audit").mkdir(exist_ok=True)
     try:
         write_audit(found, run / "audit")
-        assert KnownAudits.for_run(run).of(one(found, "overlap").key).mark == "✓"
+        assert KnownAudits.for_runs([run]).of(one(found, "overlap").key).mark == "✓"
         tasks = [tuple(replace(task, reactivity=0.0) for task in metric.tasks) for metric in found.metrics]
         metrics = tuple(replace(metric, tasks=own) for metric, own in zip(found.metrics, tasks, strict=True))
         bad = replace(found, metrics=metrics)
         write_audit(bad, tmp_path)
-        assert KnownAudits.for_run(run, tmp_path).of(one(found, "overlap").key).mark == "!"
+        assert KnownAudits.for_runs([run], tmp_path).of(one(found, "overlap").key).mark == "!"
     finally:
         (run / "audit" / "audit.json").unlink()
     with pytest.raises(StorageError, match="holds no audit"):
@@ -124,7 +124,7 @@ def test_the_shipped_audits_are_of_the_shipped_networks(name):
 
 
 def test_every_metric_has_a_shipped_audit_or_is_awaited(tmp_path):
-    known = KnownAudits.for_run(tmp_path)
+    known = KnownAudits.for_runs([tmp_path])
     own = {entry.name for entry in METRICS if entry.origin == "heatmark"}
     wanted = own - {"grid_pointing_game"}  # which is for mosaics, as the audit says
     wanted |= {name for suite in list_suites() for name in suite.metrics}

@@ -73,8 +73,8 @@ def test_names_that_anybody_can_give_get_a_digest() -> None:
 
 
 def test_the_digest_is_in_the_key_of_its_results(board: Board, grains: TrainedModel) -> None:
-    assert {spec.model_weights for spec in board.store.expected} == {grains.digest} == {weights_id("grains")}
-    assert {spec.model for spec in board.store.expected} == {"grains"}
+    assert {spec.model_weights for spec in board.stores[0].expected} == {grains.digest} == {weights_id("grains")}
+    assert {spec.model for spec in board.stores[0].expected} == {"grains"}
 
 
 def test_every_output_of_a_leaderboard_names_it(board: Board, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,9 +88,9 @@ def test_every_output_of_a_leaderboard_names_it(board: Board, shown: str, capsys
 
 
 def test_the_status_names_it(board: Board, shown: str) -> None:
-    found = status(board.store.path).plain()
+    found = status(board.stores[0].path).plain()
     assert [one["task"] for one in (*found["rows"], *found["not_applicable"])] == [f"{shown} on digits"] * 2
-    assert f"{shown} on digits" in CliRunner().invoke(app, ["status", str(board.store.path)]).stdout
+    assert f"{shown} on digits" in CliRunner().invoke(app, ["status", str(board.stores[0].path)]).stdout
 
 
 def test_lists_of_models_name_it(grains: TrainedModel, shown: str) -> None:

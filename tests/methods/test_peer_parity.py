@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from comparisons import needed, same, stretched
+from comparisons import needed, peer, same, stretched, unbounded
 from networks import native, pictures
 
 import heatmark as hm
@@ -16,6 +16,8 @@ from heatmark.models.random_bank import RandomBank
 from heatmark.models.wrap import wrap
 
 torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.peers
 
 LAYER = "first_relu"  # as large as the input, so that no enlargement stands between two libraries' maps
 TARGETS = [0, 1, 2]
@@ -150,7 +152,7 @@ def test_pytorch_grad_cam_agrees_on_score_cam_where_nothing_is_enlarged(model):
     [("grad_cam", "GradCAM"), ("xgrad_cam", "XGradCAM"), ("layer_cam", "LayerCAM"), ("score_cam", "ScoreCAM")],
 )
 def test_torch_cam_agrees(model, name, kind):
-    methods = pytest.importorskip("torchcam.methods")
+    methods = peer("torchcam.methods")
     subject = model("plain", "torch")
     x = native(subject, pictures(1))
     bare = wrap(subject.net, input_shape=subject.input_shape, name="bare")
@@ -211,17 +213,17 @@ def test_xplique_agrees(tensorflow, ours, theirs):
 
 @pytest.fixture
 def pair(model):
-    core = pytest.importorskip("saliency.core")
+    core = peer("saliency.core")
     subject = model("plain", "tensorflow")
-    x = pictures(1)
+    asked, x = unbounded(subject), pictures(1)
 
     def call(rows, call_model_args=None, expected_keys=None):
         rows = np.asarray(rows, np.float32)
         found = {}
         if core.base.INPUT_OUTPUT_GRADIENTS in expected_keys:
-            found[core.base.INPUT_OUTPUT_GRADIENTS] = hm.explain(subject, rows, "gradient", 1, channels=True)
+            found[core.base.INPUT_OUTPUT_GRADIENTS] = hm.explain(asked, rows, "gradient", 1, channels=True)
         if core.base.OUTPUT_LAYER_VALUES in expected_keys:
-            found[core.base.OUTPUT_LAYER_VALUES] = subject.outputs(rows)[:, 1]
+            found[core.base.OUTPUT_LAYER_VALUES] = asked.outputs(rows)[:, 1]
         return found
 
     return core, subject, x, call

@@ -1,0 +1,349 @@
+"""Joining the folders of several runs in one, and packing them: the public `merge_runs`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ..errors import BadInput, StorageError
+from ..identity import digest
+from ..storage import made_folder, written_whole
+from .setting.environment import versions
+from .store.cell import SCHEMA, CellSpec, score_column, slug
+from .store.folder import AddedScores, Cell, RunStore
+from .store.keyed import write_json
+from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
+from .store.outcomes import Failed, NotMeant
+from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
+from .store.packing import ToPack, write_packed
+
+AGREE = 1e-5
+"""Scores of one cell that differ by less, as a share of the metric's largest there, are the same but for rounding."""
+AUDITS = ("audit.json", "audit/audit.json")
+"""Where a run keeps the audit of its metrics."""
+SMALL = 128
+"""Larger pictures are packed with so many pixels a side, as JPEG."""
+QUALITY = 85
+_BETTER = (MISSING, FAILED, NOT_APPLICABLE, DONE)
+"""The states of a cell; of two runs' the later here is kept."""
+_ONE_TRUTH = ("sample", "index", "label", "target", "predicted")
+"""Columns in which two results of one cell may not differ at all."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a merge."""
+
+    path: Path
+    """The new folder."""
+    runs: int
+    """How many were merged."""
+    states: Mapping[str, int]
+    """The number of cells in each state: done, failed, not applicable, missing."""
+    twice: int
+    """How many finished cells several of the runs had."""
+    size: int
+    """The bytes of all files."""
+    notes: tuple[str, ...] = ()
+    """What was left out."""
+
+    @property
+    def summary(self) -> str:
+        """One line: runs, cells by state, the size, and where they are."""
+        states = ", ".join(f"{count} {state}" for state, count in self.states.items() if count)
+        twice = f" ({self.twice} of them in several runs)" if self.twice else ""
+        runs = f"{self.runs} run{'' if self.runs == 1 else 's'}"
+        return f"{runs}: {states or 'no'} cells{twice}; {self.size / 1024:,.0f} KiB in {self.path}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """A cell and the run that it is taken from."""
+
+    spec: CellSpec
+    store: RunStore
+    state: str
+
+
+def merge_runs(
+    runs: Iterable[object], out: str | Path, *, pack: bool = False, curves: bool = True, force: bool = False
+) -> Merged:
+    """Join the cells of several runs, of the same or of different tasks, in one new folder.
+
+    Each run gives the cells of its plan, finished or not. A cell that several runs have is kept once, the finished one
+    where one is; results that differ by more than rounding are refused. Runs of other precisions, targets, samples or
+    weights do not mix: they are cells of their own, and leaderboards keep them in tables of their own.
+
+    Parameters
+    ----------
+    runs
+        Paths of runs' folders, or what `heatmark.run` returned. Packed and merged ones may be among them.
+    out
+        The new folder. What merges and reports write is all that it may hold before.
+    pack
+        Whether to keep cells in few files, without heatmaps and with small pictures: to be read, not continued.
+    curves
+        Whether a packed run keeps the curves behind its scores, from which further metrics can be computed.
+    force
+        Whether to replace a merged run that ``out`` holds; it is there until the new one is whole.
+
+    Raises
+    ------
+    BadInput
+        If no run is named, or two runs have different results under one key.
+    StorageError
+        If a folder holds no run, a source is damaged (with the file's name), or ``out`` cannot be used.
+    """
+    stores = [RunStore(Path(str(getattr(run, "path", run)))) for run in runs]
+    if not stores:
+        raise BadInput("Name at least one run to merge.")
+    folder = Path(out)
+    _check_out(folder, stores, force=force)
+    chosen, twice = _chosen(stores)
+    if not chosen:
+        named = ", ".join(str(store.path) for store in stores)
+        raise BadInput(f"There is nothing to merge: no cell is planned in {named}.")
+    made_folder(folder.parent)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        made = Path(temporary) / "merged"
+        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves)
+        size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+        if folder.exists():
+            folder.replace(Path(temporary) / "replaced")
+        made.replace(folder)
+    counts = Counter(one.state for one in chosen.values())
+    return Merged(folder, len(stores), {state: counts[state] for state in reversed(_BETTER)}, twice, size, notes)
+
+
+def _check_out(folder: Path, stores: Sequence[RunStore], *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
+    if any(folder.resolve() == store.path.resolve() for store in stores):
+        raise BadInput(f"{folder} is one of the runs to merge. Choose a new folder with --out.")
+    present = {item.name for item in folder.iterdir()} if folder.exists() else set()
+    if not present:
+        return
+    strangers = foreign(present - {FOLDER, "audit", "audit.json"})
+    if strangers or "sources" not in RunStore(folder).run:
+        what = f"it holds {', '.join(strangers[:3])}" if strangers else "it holds a run that was not merged"
+        raise StorageError(f"{folder} is not the folder of a merged run: {what}. Choose a new folder with --out.")
+    if not force:
+        raise StorageError(f"{folder} holds a merged run already. Replace it with --force, or choose another folder.")
+
+
+def _chosen(stores: Sequence[RunStore]) -> tuple[dict[str, _Chosen], int]:
+    """Return every planned cell by key with the run that it is taken from, and how many are done in several runs."""
+    found: dict[str, _Chosen] = {}
+    several: set[str] = set()
+    for store in stores:
+        for spec in store.expected:
+            new, known = _Chosen(spec, store, _state(store, spec.key)), found.get(spec.key)
+            if known is not None and known.store is not store and known.state == new.state == DONE:
+                several.add(spec.key)
+                _check_same(known, new)
+                # A packed cell has lost its heatmaps.
+                found[spec.key] = new if known.store.packed is not None and store.packed is None else known
+            elif known is None or _BETTER.index(new.state) > _BETTER.index(known.state):
+                found[spec.key] = new
+    return found, len(several)
+
+
+def _state(store: RunStore, key: str) -> str:
+    if store.has(key):
+        return DONE
+    if store.reason(key) is not None:
+        return NOT_APPLICABLE
+    return FAILED if store.failure(key) is not None else MISSING
+
+
+def _place(one: _Chosen) -> str:
+    """Return where a cell lies, for messages."""
+    store, key = one.store, one.spec.key
+    return f"{store.path} (packed)" if store.packed is not None else str(store.path / "cells" / f"{key}.parquet")
+
+
+def _check_same(first: _Chosen, second: _Chosen) -> None:
+    """Raise BadInput where two runs have different results of one cell; times may differ, and scores by rounding."""
+    (_, one), (_, other) = (_opened(item) for item in (first, second))
+    what = _difference(one, other)
+    if what:
+        raise BadInput(
+            f"Two runs have different results of one cell, {first.spec.label}: {what}. They are in {_place(first)} "
+            f"and {_place(second)}. One of the two is not what it says; leave that run out."
+        )
+
+
+def _difference(one: Cell, other: Cell) -> str:
+    """Return the first difference of two results of one cell in words, or nothing."""
+    if len(one.table) != len(other.table):
+        return f"{len(one.table)} rows in the first, {len(other.table)} in the second"
+    for name in _ONE_TRUTH:
+        differing = (one.table[name] != other.table[name]).to_numpy()
+        if differing.any():
+            return _at(one.table, other.table, name, int(differing.argmax()))
+    for name in map(score_column, one.spec.metrics):
+        a, b = (cell.table[name].to_numpy(np.float64) for cell in (one, other))
+        largest = max((float(abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b)), default=0.0)
+        differing = ~np.isclose(a, b, rtol=0.0, atol=AGREE * largest, equal_nan=True)
+        if differing.any():
+            return _at(one.table, other.table, name, int(differing.argmax()))
+    return ""
+
+
+def _at(one: pd.DataFrame, other: pd.DataFrame, name: str, row: int) -> str:
+    sample = one["sample"].iloc[row]
+    values = f"{one[name].iloc[row]} in the first, {other[name].iloc[row]} in the second"
+    return f"{name} of row {row + 1} (sample {sample}) is {values}"
+
+
+def _opened(one: _Chosen) -> tuple[Any, Cell]:
+    found = one.store.opened(one.spec.key)
+    if found is None:
+        raise StorageError(f"{_place(one)} is gone. Something else is at work in that folder; try again.")
+    return found
+
+
+def _written(
+    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool
+) -> tuple[str, ...]:
+    """Write everything into a new folder, and return what was left out."""
+    run = _joined_run(stores)
+    if pack:
+        files = write_packed(folder, map(_to_pack, chosen), [one.spec for one in chosen], curves=curves)
+        write_json(folder / "run.json", {**run, "packed": True, "files": files})
+    else:
+        for name in OWN_FOLDERS:
+            made_folder(folder / name)
+        write_json(folder / "run.json", run)
+        store = RunStore(folder)
+        for one in chosen:
+            _copy(one, store)
+        store.plan([one.spec for one in chosen])
+    store = RunStore(folder)
+    planned = {one.spec.key for one in chosen}
+    for record in _examinations(stores):
+        store.write_examination(record["key"], record["spec"], record["answers"])
+    for added in _added(stores, planned):
+        store.write_scores(added.metric, added.identity, added.values)
+    _copy_pictures(stores, chosen, folder, small=pack)
+    return _copy_beside(stores, folder)
+
+
+def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
+    """Return what ``run.json`` says: what all runs have in common, and what each of them says."""
+    sources: list[dict[str, Any]] = []
+    for store in stores:
+        own = {"folder": store.path.name, **store.run}
+        sources += [one for one in own.get("sources", [own]) if one not in sources]
+    runs = [store.run for store in stores]
+    apart = {"schema", "name", "created", "version", "sources", "packed", "files"}
+    common = {
+        name: value
+        for name, value in runs[0].items()
+        if name not in apart and all(name in run and run[name] == value for run in runs)
+    }
+    names = dict.fromkeys(
+        str(one.get("name") or (one.get("suite") or {}).get("name") or one["folder"]) for one in sources
+    )
+    return {
+        "schema": SCHEMA,
+        **common,
+        "name": " + ".join(dict.fromkeys(map(str, names))),
+        "created": max(str(run.get("created") or "") for run in runs),
+        "version": versions()["heatmark"],
+        "sources": sources,
+    }
+
+
+def _to_pack(one: _Chosen) -> ToPack:
+    spec, store = one.spec, one.store
+    if one.state == DONE:
+        table, cell = _opened(one)
+        return ToPack(PackedCell(spec.key, spec, DONE, provenance=cell.provenance), table)
+    failure = store.failure(spec.key) if one.state == FAILED else None
+    error, trace = (failure.error, failure.traceback) if failure is not None else ("", "")
+    reason = store.reason(spec.key) or "" if one.state == NOT_APPLICABLE else ""
+    return ToPack(PackedCell(spec.key, spec, one.state, error=error, traceback=trace, reason=reason))
+
+
+def _copy(one: _Chosen, store: RunStore) -> None:
+    """Keep a cell in another store, as it is kept where it comes from."""
+    spec, source = one.spec, one.store
+    if one.state == DONE:
+        table, cell = _opened(one)  # a damaged file is no result
+        if source.packed is not None:
+            store.write(spec, table, cell.provenance)
+        else:
+            shutil.copyfile(_place(one), store.path / "cells" / f"{spec.key}.parquet")
+    elif one.state == NOT_APPLICABLE:
+        store.keep(spec, NotMeant(source.reason(spec.key) or ""))
+    elif one.state == FAILED:
+        store.keep(spec, source.failure(spec.key) or Failed(""))
+
+
+def _examinations(stores: Sequence[RunStore]) -> list[dict[str, Any]]:
+    """Return the examinations of all runs, of each network that of the first run that has it."""
+    return list({record["key"]: record for store in reversed(stores) for record in store.examinations()}.values())
+
+
+def _added(stores: Sequence[RunStore], planned: set[str]) -> Iterator[AddedScores]:
+    """Yield the metrics that were computed later, of all runs together."""
+    groups: dict[str, list[AddedScores]] = {}
+    for store in stores:
+        for one in store.added_scores(strict=True):
+            groups.setdefault(digest([one.metric, one.identity]), []).append(one)
+    for _, group in sorted(groups.items()):
+        values = reduce(lambda known, one: {**one.values, **known}, group, dict[str, list[float]]())
+        for one in group:
+            for key, found in one.values.items():
+                if not np.allclose(found, values[key], rtol=AGREE, atol=0.0, equal_nan=True):
+                    raise BadInput(
+                        f"Two runs have different values of {one.metric} of the cell {key}, both computed from stored "
+                        "curves. Delete one of the two files in scores/, and compute it again with `heatmark score`."
+                    )
+        yield AddedScores(group[0].metric, group[0].identity, {k: v for k, v in values.items() if k in planned})
+
+
+def _copy_pictures(stores: Sequence[RunStore], chosen: Sequence[_Chosen], folder: Path, *, small: bool) -> None:
+    """Copy the pictures of samples of all tasks, each once, small ones where told."""
+    tasks = dict.fromkeys((slug(one.spec.dataset), slug(one.spec.model)) for one in chosen)
+    for store in stores:
+        for task in tasks:
+            for path in sorted(store.path.joinpath("thumbnails", *task).glob("*.*")):
+                place = folder.joinpath("thumbnails", *task, path.name)
+                if place.exists() or place.with_suffix(SMALL_PICTURE).exists():
+                    continue
+                made_folder(place.parent)
+                with Image.open(path) as picture:
+                    if small and path.suffix != SMALL_PICTURE and max(picture.size) > SMALL:
+                        picture.thumbnail((SMALL, SMALL))
+                        with written_whole(place.with_suffix(SMALL_PICTURE)) as temporary:
+                            picture.save(temporary, format="JPEG", quality=QUALITY)
+                    else:
+                        shutil.copyfile(path, place)
+
+
+def _copy_beside(stores: Sequence[RunStore], folder: Path) -> tuple[str, ...]:
+    """Copy audits and runtime results that lie beside one run alone, and return what was left out."""
+    notes = []
+    for what, patterns in (("audits of metrics", AUDITS), ("runtime results", ("runtime-*.json",))):
+        found = {s.path: [path for item in patterns for path in sorted(s.path.glob(item))] for s in stores}
+        found = {source: paths for source, paths in found.items() if paths}
+        if len(found) > 1:
+            notes.append(f"{len(found)} of the runs have {what} of their own, which were left where they are.")
+        for source, paths in found.items() if len(found) == 1 else ():
+            for path in paths:
+                place = folder / path.relative_to(source)
+                made_folder(place.parent)
+                shutil.copyfile(path, place)
+    return tuple(notes)

@@ -1,0 +1,181 @@
+"""Finished cells in few files instead of one each: how a run is kept that is read, sent and cited, and not continued.
+
+::
+
+    packed/cells.parquet      one row per planned cell: its key, state, specification, provenance and checksum
+    packed/rows.parquet       one row per sample of a finished cell, cells after one another, without heatmaps
+    packed/curves.parquet     the curves of these rows, row by row; may be missing
+
+What is not a number, a text or a key is JSON. A field of a specification or provenance is a column, so that what many
+cells share (definitions of metrics, class names) is kept once. ``run.json`` holds the SHA-256 of each file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import HeatmarkError, StorageError
+from ...identity import file_digest
+from .cell import CellSpec, rows_schema
+from .checksum import content_checksum
+
+FOLDER = "packed"
+CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
+SPEC, PROVENANCE = "spec:", "provenance:"
+"""Prefixes of the columns that hold the fields of a specification and of a provenance."""
+NUMBER = "cell"
+"""The column of rows that holds the row of ``cells.parquet`` that they belong to."""
+DONE, FAILED, NOT_APPLICABLE, MISSING = "done", "failed", "not applicable", "missing"
+"""The states of a cell."""
+NOT_PACKED = ("map", "map_shape")
+"""Columns of a cell's rows that are left out: heatmaps, which are most of a cell."""
+
+_REMEDY = "Take the folder anew from where it came, or pack it again with `heatmark merge --pack`."
+
+
+@dataclass(frozen=True, eq=False)
+class PackedCell:
+    """What is known of a planned cell without its rows."""
+
+    key: str
+    spec: CellSpec
+    state: str
+    first: int = 0
+    rows: int = 0
+    """Its rows are so many from this one on."""
+    checksum: str = ""
+    """Of its packed rows and provenance (`checksum.content_checksum`)."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    traceback: str = ""
+    reason: str = ""
+    """Why it failed, or has no meaning."""
+
+
+class PackedCells:
+    """The cells of a packed run; each file is read, and compared with its digest, when it is first asked for.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    digests
+        The SHA-256 of each file by its name.
+    """
+
+    def __init__(self, folder: Path, digests: Any) -> None:
+        self._folder = folder / FOLDER
+        self._digests: Mapping[str, Any] = digests if isinstance(digests, Mapping) else {}
+
+    @cached_property
+    def entries(self) -> dict[str, PackedCell]:
+        """Every planned cell by key, in the plan's order.
+
+        Raises
+        ------
+        StorageError
+            If the file is missing, damaged, or not as it was packed.
+        """
+        table = self._read(CELLS)
+        try:
+            columns = {name: table[name].to_pylist() for name in _PLAIN}
+            specs, provenances = (_objects(table, prefix) for prefix in (SPEC, PROVENANCE))
+        except (KeyError, ValueError) as error:
+            raise self._damaged(CELLS, str(error)) from error
+        found: dict[str, PackedCell] = {}
+        first = 0
+        for number, plain in enumerate(specs):
+            known = {name: values[number] for name, values in columns.items()}
+            try:
+                spec = CellSpec.from_plain(plain)
+            except HeatmarkError as error:
+                raise self._damaged(CELLS, f"row {number + 1}: {error}") from error
+            found[known["key"]] = PackedCell(spec=spec, first=first, provenance=provenances[number], **known)
+            first += known["rows"]
+        return found
+
+    @cached_property
+    def rows(self) -> pa.Table:
+        """The rows of all cells, without curves; StorageError as for `entries`."""
+        table = self._read(ROWS)
+        wanted = sum(entry.rows for entry in self.entries.values())
+        if len(table) != wanted:
+            raise self._damaged(ROWS, f"it has {len(table)} rows, and its cells {wanted}")
+        return table
+
+    @cached_property
+    def curves(self) -> pa.Table | None:
+        """The curves of all rows, None where they were not packed; StorageError as for `entries`."""
+        if CURVES not in self._digests:
+            return None
+        table = self._read(CURVES)
+        if len(table) != len(self.rows):
+            raise self._damaged(CURVES, f"it has {len(table)} rows, and {ROWS} {len(self.rows)}")
+        return table
+
+    def table(self, entry: PackedCell) -> pa.Table:
+        """Return a finished cell's rows as `cell.rows_schema` has them; curves that are not there are null."""
+        parts = [self.rows, *([self.curves] if self.curves is not None else [])]
+        slices = {name: part[name].slice(entry.first, entry.rows) for part in parts for name in part.column_names}
+        return completed(slices, entry.rows, entry.spec.metrics)
+
+    def verify(self) -> None:
+        """Compare every cell with its own checksum and key.
+
+        Raises
+        ------
+        StorageError
+            With the file and the cell that is not what was packed.
+        """
+        for number, entry in enumerate(self.entries.values()):
+            if entry.spec.key != entry.key:
+                raise self._damaged(CELLS, f"row {number + 1} ({entry.spec.label}): its key is another cell's")
+            if entry.state == DONE and entry.checksum != content_checksum(self.table(entry), entry.provenance):
+                rows = f"rows {entry.first + 1} to {entry.first + entry.rows}"
+                raise self._damaged(ROWS, f"{rows} ({entry.spec.label}) are not what was packed")
+
+    def _read(self, name: str) -> pa.Table:
+        path = self._folder / name
+        try:
+            if file_digest(path) != self._digests.get(name):
+                raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
+            table = pq.read_table(path)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            if isinstance(error, HeatmarkError):
+                raise
+            raise self._damaged(name, str(error)) from error
+        return table
+
+    def _damaged(self, name: str, why: str) -> StorageError:
+        return StorageError(f"{self._folder / name} is damaged: {why}. {_REMEDY}")
+
+
+_PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason")
+
+
+def completed(columns: Mapping[str, Any], rows: int, metrics: Sequence[str]) -> pa.Table:
+    """Return a cell's rows from the columns that there are; the others are null."""
+    schema = rows_schema(metrics)
+    made = [columns[item.name] if item.name in columns else pa.nulls(rows, item.type) for item in schema]
+    return pa.table(made, schema=schema).combine_chunks()
+
+
+def _objects(table: pa.Table, prefix: str) -> list[dict[str, Any]]:
+    """Return the JSON objects whose fields are the columns with a prefix; what cells share is read once."""
+    found: list[dict[str, Any]] = [{} for _ in range(len(table))]
+    for name in table.column_names:
+        if name.startswith(prefix):
+            column = table[name].combine_chunks().dictionary_encode()
+            values = [json.loads(text) for text in column.dictionary.to_pylist()]
+            for one, place in zip(found, column.indices.to_pylist(), strict=True):
+                if place is not None:
+                    one[name[len(prefix) :]] = values[place]
+    return found

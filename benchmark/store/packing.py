@@ -1,0 +1,181 @@
+"""Writing the few files of a packed run: the same cells give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import StorageError
+from ...identity import file_digest
+from ...storage import written_whole
+from .cell import CellSpec, rows_schema
+from .checksum import content_checksum
+from .packed import CELLS, CURVES, DONE, FOLDER, NOT_PACKED, NUMBER, PROVENANCE, ROWS, SPEC, PackedCell, completed
+
+BAND = "band_"
+"""Prefix of the columns that hold curves."""
+GROUP = 1 << 16
+"""Rows are written in groups of at least so many, so that memory does not grow with a run."""
+_COMPRESSION = {"compression": "zstd", "compression_level": 19}
+
+
+@dataclass(frozen=True, eq=False)
+class ToPack:
+    """A planned cell to be packed, with its rows where it is done."""
+
+    known: PackedCell
+    rows: pa.Table | None = None
+
+
+def write_packed(folder: Path, cells: Iterable[ToPack], specs: Sequence[CellSpec], *, curves: bool) -> dict[str, str]:
+    """Write cells into ``folder/packed``; return the SHA-256 of each file by its name, for `packed.PackedCells`.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    cells
+        The cells in the plan's order; each is read when its turn comes.
+    specs
+        Their specifications, in the same order, which name the columns beforehand.
+    curves
+        Whether to keep curves.
+
+    Raises
+    ------
+    StorageError
+        If the folder is read-only or full, or a cell's rows have columns that no cell has.
+    """
+    place = folder / FOLDER
+    schemas = {ROWS: _rows_columns(specs), CURVES: _curve_columns()}
+    names = (ROWS, CURVES) if curves else (ROWS,)
+    listed: list[PackedCell] = []
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(
+                pq.ParquetWriter(
+                    stack.enter_context(written_whole(place / name)), schemas[name], **_layout(schemas[name])
+                )
+            )
+            for name in names
+        }
+        for tables in _groups(_aligned(cells, listed, curves=curves), schemas):
+            for name, writer in writers.items():
+                writer.write_table(tables[name])
+    table = _cells_table(listed)
+    with written_whole(place / CELLS) as temporary:
+        pq.write_table(table, temporary, **_COMPRESSION)
+    return {name: file_digest(place / name) for name in (CELLS, *names)}
+
+
+def _aligned(cells: Iterable[ToPack], listed: list[PackedCell], *, curves: bool) -> Iterator[tuple[int, pa.Table]]:
+    """Yield every finished cell's number and rows as they are packed; list what is known of every cell."""
+    for number, cell in enumerate(cells):
+        known, rows = cell.known, cell.rows
+        if rows is None:
+            listed.append(known)
+            continue
+        kept = aligned(rows, known.spec, curves=curves)
+        checksum = content_checksum(kept, known.provenance)
+        listed.append(PackedCell(known.key, known.spec, DONE, 0, len(kept), checksum, known.provenance))
+        yield number, kept
+
+
+def aligned(rows: pa.Table, spec: CellSpec, *, curves: bool) -> pa.Table:
+    """Return a cell's rows as they are packed: all of `cell.rows_schema`, but null where something is left out.
+
+    Raises
+    ------
+    StorageError
+        If there are columns that no cell has.
+    """
+    schema = rows_schema(spec.metrics)
+    if odd := [name for name in rows.column_names if name not in schema.names]:
+        raise StorageError(f"The rows of {spec.label} have columns that this heatmark does not know: {', '.join(odd)}.")
+    left_out = [name for name in schema.names if name in NOT_PACKED or (name.startswith(BAND) and not curves)]
+    columns = {name: rows[name] for name in rows.column_names if name not in left_out}
+    return completed(columns, len(rows), spec.metrics)
+
+
+def _groups(cells: Iterator[tuple[int, pa.Table]], schemas: Mapping[str, pa.Schema]) -> Iterator[dict[str, pa.Table]]:
+    """Yield the rows of several cells together, by file."""
+    gathered: list[tuple[int, pa.Table]] = []
+    for cell in cells:
+        gathered.append(cell)
+        if sum(len(rows) for _, rows in gathered) >= GROUP:
+            yield _together(gathered, schemas)
+            gathered = []
+    if gathered:
+        yield _together(gathered, schemas)
+
+
+def _together(cells: Sequence[tuple[int, pa.Table]], schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
+    found = {}
+    for file, schema in schemas.items():
+        parts = []
+        for number, rows in cells:
+            columns = {name: rows[name] for name in rows.column_names}
+            columns[NUMBER] = pa.array([number] * len(rows), pa.int32())
+            made = [columns[item.name] if item.name in columns else pa.nulls(len(rows), item.type) for item in schema]
+            parts.append(pa.table(made, schema=schema))
+        found[file] = pa.concat_tables(parts).combine_chunks()
+    return found
+
+
+def _rows_columns(specs: Sequence[CellSpec]) -> pa.Schema:
+    """Return the columns of all cells' rows but heatmaps and curves, scores in the order of their first appearance."""
+    metrics = list(dict.fromkeys(metric for spec in specs for metric in spec.metrics))
+    kept = [item for item in rows_schema(metrics) if item.name not in NOT_PACKED and not item.name.startswith(BAND)]
+    return pa.schema([pa.field(NUMBER, pa.int32()), *kept])
+
+
+def _curve_columns() -> pa.Schema:
+    return pa.schema([item for item in rows_schema([]) if item.name.startswith(BAND)])
+
+
+def _layout(schema: pa.Schema) -> dict[str, Any]:
+    """Return how columns are laid out: bytes of floating-point numbers by their place, the rest by what repeats."""
+    split = [_leaf(item) for item in schema if pa.types.is_floating(_inner(item.type))]
+    rest = [_leaf(item) for item in schema if not pa.types.is_floating(_inner(item.type))]
+    return {**_COMPRESSION, "use_dictionary": rest, "use_byte_stream_split": split}
+
+
+def _inner(kind: pa.DataType) -> pa.DataType:
+    return _inner(kind.value_type) if pa.types.is_list(kind) else kind
+
+
+def _leaf(item: pa.Field) -> str:
+    """Return the name that Parquet has for the values of a column."""
+    name, kind = item.name, item.type
+    while pa.types.is_list(kind):
+        name, kind = f"{name}.list.element", kind.value_type
+    return str(name)
+
+
+def _cells_table(cells: Sequence[PackedCell]) -> pa.Table:
+    columns: dict[str, pa.Array] = {
+        "rows": pa.array([cell.rows for cell in cells], pa.int64()),
+        **{
+            name: pa.array([getattr(cell, name) for cell in cells], pa.string())
+            for name in ("key", "state", "checksum", "error", "traceback", "reason")
+        },
+    }
+    for prefix, objects in (
+        (SPEC, [cell.spec.plain() for cell in cells]),
+        (PROVENANCE, [cell.provenance for cell in cells]),
+    ):
+        for name in dict.fromkeys(name for one in objects for name in one):
+            texts = [_text(one[name]) if name in one else None for one in objects]
+            columns[f"{prefix}{name}"] = pa.array(texts, pa.string())
+    return pa.table(columns)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,36 @@
+"""``heatmark merge``: several runs in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def merge_command(
+    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
+    out: Annotated[Path, typer.Option("--out", help="The new folder.")],
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Few small files, without heatmaps: to send, cite and read, not to continue.")
+    ] = False,
+    no_curves: Annotated[
+        bool, typer.Option("--no-curves", help="With --pack: leave out curves too; no further metrics can be computed.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the merged run that --out holds.")] = False,
+) -> None:
+    """Join runs of the same or of different tasks in one folder, or pack one to a small size.
+
+    \b
+    heatmark merge results/torch results/tensorflow --out results/both
+    heatmark merge results/quick --out results/quick-packed --pack
+    """
+    from ..benchmark.merge import merge_runs
+    from ..errors import BadInput
+
+    if no_curves and not pack:
+        raise BadInput("--no-curves leaves curves out of a packed run: give --pack too.")
+    merged = merge_runs(runs, out, pack=pack, curves=not no_curves, force=force)
+    for note in merged.notes:
+        typer.echo(note, err=True)
+    typer.echo(merged.summary)

@@ -1,0 +1,98 @@
+"""The scores of one task as the standing across tasks reads them: frameworks joined, variants folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..standings.standings import Standings, Table
+from ..statistics.across import ranks_by_metric, shares_beaten
+from .folding import Folded
+
+
+@dataclass(frozen=True, eq=False)
+class TaskScores:
+    """What all methods score on one task."""
+
+    table: Table
+    """The task's table in its first framework."""
+    scores: np.ndarray
+    """(counted metrics, methods, samples), NaN where missing; means over frameworks and over the variants taken."""
+    higher: tuple[bool, ...]
+    """One per metric: whether higher is better."""
+    placed: np.ndarray
+    """Boolean (methods,): the method has a place, in one framework at least."""
+
+    @property
+    def title(self) -> str:
+        """The task in words."""
+        return self.table.setting.task_title
+
+    def mean_ranks(self, among: np.ndarray) -> np.ndarray:
+        """Return the mean over metrics of the ranks of some methods among themselves; NaN where there is no metric."""
+        order = ranks_by_metric(self.scores[:, among], self.higher)
+        return order.mean(axis=0) if len(order) else np.full(int(among.sum()), np.nan)
+
+    def shares_beaten(self) -> np.ndarray:
+        """Return the share of the other placed methods that each placed one beats, 0 to 1."""
+        order = ranks_by_metric(self.scores[:, self.placed], self.higher)
+        return shares_beaten(order) if len(order) else np.full(int(self.placed.sum()), np.nan)
+
+
+def tasks_of(standings: Standings) -> list[list[Table]]:
+    """Return the tables of one task on the same samples together, its frameworks."""
+    found = []
+    for tables in standings.by_task:
+        same: dict[frozenset[str], list[Table]] = {}
+        for table in tables:
+            same.setdefault(frozenset(table.results.samples), []).append(table)
+        found += same.values()
+    return found
+
+
+def scores_of(tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
+    """Return the scores of some methods on one task, given its tables.
+
+    The metrics are those that count in every table of the task in which they stand.
+    """
+    counts: dict[str, bool] = {}
+    higher: dict[str, bool] = {}
+    for table in tables:
+        for metric, counted in zip(table.metrics, table.counted, strict=True):
+            counts[metric.id] = counted and counts.get(metric.id, True)
+            higher[metric.id] = bool(metric.higher_is_better)
+    metrics = [metric for metric, counted in counts.items() if counted]
+    samples = tables[0].results.samples
+    layers = np.full((len(tables), len(metrics), len(methods), len(samples)), np.nan)
+    for layer, table in zip(layers, tables, strict=True):
+        _fill(layer, table, metrics, methods, samples)
+    known = np.isfinite(layers)
+    with np.errstate(invalid="ignore"):
+        scores = np.where(known, layers, 0.0).sum(axis=0) / known.sum(axis=0)
+    placed = np.array([any(has_place(table, method) for table in tables) for method in methods], bool)
+    return TaskScores(tables[0], scores, tuple(higher[metric] for metric in metrics), placed)
+
+
+def has_place(table: Table, method: Folded) -> bool:
+    """Return whether all that stands for a method has a place in a table."""
+    placed = {row.method.id for row in table.rows if row.place is not None}
+    return placed.issuperset(method.taken)
+
+
+def _fill(
+    layer: np.ndarray, table: Table, metrics: Sequence[str], methods: Sequence[Folded], samples: Sequence[str]
+) -> None:
+    """Write one table's scores of the methods that have a place in it: (metrics, methods, samples)."""
+    results = table.results
+    rows = {run.method: number for number, run in enumerate(results.methods)}
+    columns = {metric.id: number for number, metric in enumerate(table.metrics)}
+    places = {sample: number for number, sample in enumerate(results.samples)}
+    order = [places[sample] for sample in samples]
+    for number, method in enumerate(methods):
+        if has_place(table, method):
+            taken = [rows[text] for text in method.taken]
+            for place, metric in enumerate(metrics):
+                if metric in columns:
+                    layer[place, number] = results.scores[columns[metric]][taken][:, order].mean(axis=0)

@@ -1,0 +1,53 @@
+"""The official results: runs that heatmark carries, by version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+
+from ...errors import StorageError
+
+OFFICIAL = Path(__file__).parents[1] / "official"
+"""One folder per version, ``v1`` and so on, each with one packed run per folder."""
+
+WORD = "official"
+"""Stands for all official runs wherever runs are named."""
+
+
+def official_runs(version: str | None = None) -> list[Path]:
+    """Return the folders of the official runs of a version, by name; of the newest where None.
+
+    Raises
+    ------
+    StorageError
+        If this heatmark carries none.
+    """
+    versions = sorted(filter(_number, (path.name for path in OFFICIAL.glob("v*") if path.is_dir())), key=_number)
+    chosen = version if version is not None else next(reversed(versions), "")
+    found = sorted(path.parent for path in (OFFICIAL / chosen).glob("*/run.json")) if chosen else []
+    if not found:
+        there = f" It has {', '.join(versions)}." if versions else ""
+        asked = f"results {version}" if version is not None else "results"
+        raise StorageError(
+            f"This heatmark carries no official {asked} (in {OFFICIAL}).{there} Name the folders of runs of your own, "
+            "or install heatmark from its repository, which holds them."
+        )
+    return found
+
+
+def runs_named(runs: object | Iterable[object]) -> list[object]:
+    """Return runs one by one: a run, or several of them, the word ``official`` standing for all official ones.
+
+    A folder of your own that is called so is named by its path, ``./official``.
+    """
+    several = isinstance(runs, Iterable) and not isinstance(runs, (str, PathLike)) and not hasattr(runs, "path")
+    listed = list(runs) if several and isinstance(runs, Iterable) else [runs]
+    return [one for run in listed for one in (official_runs() if str(run) == WORD else [run])]
+
+
+def _number(version: str) -> int:
+    """Return the number of a version, 0 where the name is none."""
+    match = re.fullmatch(r"v(\d+)", version)
+    return int(match[1]) if match else 0

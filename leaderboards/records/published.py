@@ -1,0 +1,264 @@
+"""Published results read from TOML: every key, type, metric, method, network and data set is checked."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ...errors import BadInput, HeatmarkError, StorageError, UnknownName, suggestion
+from .published_results import PARTS, Column, Paper, PublishedTable, Row
+
+PUBLISHED = Path(__file__).parents[1] / "published"
+"""The files that come with heatmark."""
+
+T = TypeVar("T")
+_SINGULAR = {"tables": "table", "columns": "column", "rows": "row"}
+_LABELS = ("name", "method")
+"""The keys by which messages call a table, column or row."""
+_WORDS: Mapping[Any, str] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def list_published() -> list[Paper]:
+    """Return the published results that come with heatmark, by name."""
+    return [read_paper(path) for path in sorted(PUBLISHED.glob("*.toml"))]
+
+
+def published(name: str | Path) -> Paper:
+    """Return one source of published results.
+
+    Parameters
+    ----------
+    name
+        Its name (``rise``; `list_published` and ``heatmark list published`` have all), or the path of your own
+        ``.toml`` file.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such source.
+    StorageError
+        If the file cannot be read.
+    BadInput
+        If it is no TOML, has unknown or missing keys, or names what heatmark has not got; with the table and row.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_paper(path)
+    known = {file.stem: file for file in PUBLISHED.glob("*.toml")}
+    if str(name) not in known:
+        raise UnknownName(
+            f"Unknown published results {str(name)!r}.{suggestion(str(name), known)} "
+            "See `heatmark list published`, or give the path of your own .toml file."
+        )
+    return read_paper(known[str(name)])
+
+
+def read_paper(path: Path) -> Paper:
+    """Return what a file holds; see `published` for what is raised.
+
+    ``columns`` at the head of a file are those of every table that has none of its own.
+    """
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise StorageError(f"Cannot read the published results {path}: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"The published results {path} are not valid TOML: {error}.") from error
+    shared = values.pop("columns", None)
+    if shared is not None and isinstance(tables := values.get("tables"), list):
+        values["tables"] = [{"columns": shared, **one} if isinstance(one, dict) else one for one in tables]
+    paper = replace(_made(Paper, {"name": path.stem, **values}, str(path)), name=path.stem)
+    _unique([table.name for table in paper.tables], "table", str(path))
+    for table in paper.tables:
+        _check_table(table, f"{path}, table {table.name!r}")
+    return paper
+
+
+def flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    """Return nested mappings as one level: ``{"levels": {"steps": 8}}`` is ``{"levels.steps": 8}``."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found.update(flat(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value})
+    return found
+
+
+def _made(kind: type[T], values: object, where: str) -> T:
+    """Return the dataclass that a TOML table describes."""
+    if not isinstance(values, dict):
+        raise BadInput(f"{where}: expected a table of keys and values, got {values!r}.")
+    types = get_type_hints(kind)
+    for key in values:
+        if key not in types:
+            known = ", ".join(sorted(types))
+            raise BadInput(f"{where}: unknown key {key!r}.{suggestion(key, types)} Known: {known}.")
+    found: dict[str, Any] = {}
+    for item in fields(kind):  # type: ignore[arg-type] # mypy cannot be told that T is a dataclass
+        needed = item.default is MISSING and item.default_factory is MISSING
+        if item.name in values:
+            found[item.name] = _value(types[item.name], values[item.name], where, item.name)
+        elif needed:
+            raise BadInput(f"{where}: the key {item.name!r} is missing.")
+        if needed and item.name in found and found[item.name] in ("", ()):
+            raise BadInput(f"{where}: {item.name!r} is empty. Say what it is.")
+    return kind(**found)
+
+
+def _value(kind: Any, value: object, where: str, key: str) -> Any:
+    """Return one value as the type says; BadInput where it is of another."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return _value(next(one for one in inner if one is not NoneType), value, where, key)
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _made(kind, value, where)
+    if origin is Literal:
+        if value not in inner:
+            raise _wrong(where, key, value, f"one of {', '.join(map(repr, inner))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise _wrong(where, key, value, "a list")
+        if inner[-1] is not Ellipsis and len(value) != len(inner):
+            raise _wrong(where, key, value, f"a list of {len(inner)} numbers")
+        return tuple(_value(inner[0], one, _place(where, key, number, one), key) for number, one in enumerate(value, 1))
+    if origin is not None:  # a mapping
+        if not isinstance(value, dict):
+            raise _wrong(where, key, value, "a table of keys and values")
+        deeper = is_dataclass(inner[1])
+        return {
+            name: _value(inner[1], one, f"{where}, {key}.{name}" if deeper else where, f"{key}.{name}")
+            for name, one in value.items()
+        }
+    if kind is Any:
+        return value
+    fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise _wrong(where, key, value, _WORDS[kind])
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(where, key, value, "a finite number")
+    return float(value) if kind is float and isinstance(value, int) else value
+
+
+def _wrong(where: str, key: str, value: object, expected: str) -> BadInput:
+    return BadInput(f"{where}: {key!r} is {value!r}. Give {expected}.")
+
+
+def _place(where: str, key: str, number: int, value: object) -> str:
+    """Return where an item of a list stands, by its own name where it has one."""
+    if key not in _SINGULAR:
+        return where
+    named = value if isinstance(value, dict) else {}
+    label = next((f" ({named[name]})" for name in _LABELS if name in named), "")
+    return f"{where}, {_SINGULAR[key]} {number}{label}"
+
+
+def _unique(names: list[str], thing: str, where: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"{where}: there are several {thing}s called {name!r}. Give each a name of its own.")
+
+
+def _known(names: Iterable[str], known: Collection[str], key: str, where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise BadInput(f"{where}: {key!r} names {name!r}.{suggestion(name, known)} Known: {', '.join(known)}.")
+
+
+def _check_table(table: PublishedTable, where: str) -> None:
+    columns = [column.name for column in table.columns]
+    _unique(columns, "column", where)
+    _unique([row.method for row in table.rows], "row", where)
+    _known(table.untold, PARTS, "untold", where)
+    if table.images is not None and table.images < 1:
+        raise BadInput(f"{where}: 'images' is {table.images}. Give the number of samples, or leave the key out.")
+    for column in table.columns:
+        _check_column(column, f"{where}, column {column.name!r}")
+    for row in table.rows:
+        _check_row(row, columns, f"{where}, row {row.method!r}")
+    _check_entries(table, where)
+    if not table.no_command:
+        _check_command(table, where)
+
+
+def _check_column(column: Column, where: str) -> None:
+    if column.scale <= 0:
+        raise BadInput(f"{where}: 'scale' is {column.scale:g}. Give a number above zero.")
+    if (column.tolerance is None) != (not column.because):
+        raise BadInput(f"{where}: give 'tolerance' and 'because' (why so much) together.")
+    if column.tolerance is not None and column.tolerance < 0:
+        raise BadInput(f"{where}: 'tolerance' is {column.tolerance:g}. Give a number of at least zero.")
+    if not column.metric:
+        if not column.differs:
+            raise BadInput(f"{where}: it has neither 'metric' nor, in 'differs', why heatmark has none.")
+        return
+    from ...metrics.registry import metric_from
+
+    try:
+        metric = metric_from(column.metric)
+    except HeatmarkError as error:
+        raise BadInput(f"{where}: the metric {column.metric!r} is not there. {error}") from error
+    if metric.entry.higher_is_better != column.higher_is_better and not column.differs:
+        raise BadInput(f"{where}: 'higher_is_better' contradicts the metric {column.metric}.")
+    if not column.differs and not column.fields:
+        raise BadInput(f"{where}: say in 'fields' which fields of {column.metric} are the protocol.")
+    protocol = flat(metric.protocol)
+    _known(column.fields, protocol, "fields", where)
+    for name, stated in column.fields.items():
+        if protocol[name] != stated:
+            raise BadInput(
+                f"{where}: {column.metric} is not the protocol stated: its {name} is {protocol[name]!r}, and 'fields' "
+                f"says {stated!r}. Name the metric or preset that is, or say in 'differs' why none is."
+            )
+
+
+def _check_row(row: Row, columns: list[str], where: str) -> None:
+    for key in ("claimed", "in_words", "spread", "measured", "best"):
+        _known(getattr(row, key), columns, key, where)
+    if not row.claimed and not row.in_words:
+        raise BadInput(f"{where}: it claims nothing. Give 'claimed' (numbers) or 'in_words', by column.")
+    for name, (low, high) in row.spread.items():
+        if name not in row.claimed or not low <= row.claimed[name] <= high:
+            raise BadInput(f"{where}: 'spread' of {name!r} is [{low:g}, {high:g}], and 'claimed' is not inside it.")
+    if not row.entry:
+        if not row.differs:
+            raise BadInput(f"{where}: it has neither 'entry' nor, in 'differs', why heatmark has no such method.")
+        return
+    from ...methods.registry import method_from
+
+    try:
+        method_from(row.entry)
+    except HeatmarkError as error:
+        raise BadInput(f"{where}: the method {row.entry!r} is not there. {error}") from error
+
+
+def _check_entries(table: PublishedTable, where: str) -> None:
+    from ...datasets.registry import find_dataset
+    from ...models.zoo.loading import find_model
+    from ...models.zoo.user_models import is_own
+
+    try:
+        if table.model_entry and not is_own(table.model_entry):
+            find_model(table.model_entry)
+        if table.data_entry:
+            find_dataset(table.data_entry)
+    except HeatmarkError as error:
+        raise BadInput(f"{where}: 'model_entry' or 'data_entry' names what is not there. {error}") from error
+
+
+def _check_command(table: PublishedTable, where: str) -> None:
+    """Check that there is all that a command needs."""
+    lacking = [
+        *(key for key in ("model_entry", "data_entry") if not getattr(table, key)),
+        *(["an 'entry' of some row"] if not any(row.entry for row in table.rows) else []),
+        *(["a 'metric' of some column"] if not any(column.metric for column in table.columns) else []),
+    ]
+    if lacking:
+        raise BadInput(f"{where}: a command needs {', '.join(lacking)}; else say in 'no_command' why there is none.")
+    for column in table.columns:
+        if column.metric and column.tolerance is None:
+            raise BadInput(f"{where}, column {column.name!r}: say in 'tolerance' how near a right value must come.")

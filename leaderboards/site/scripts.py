@@ -1,0 +1,122 @@
+"""Data as script files: what a page reads them with needs no server, so the site works from disk.
+
+A browser refuses to fetch a file beside a page that was opened from disk, but runs a script that lies there. Every data
+file is one call, ``heatmark.received(NAME, DATA)``. Doubles are stored to the last bit, as base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ..standings.curves import mean_curves
+from ..standings.standings import Table
+from ..standings.stored_maps import class_names
+from ..statistics.means import CONFIDENCE
+from .board import board_data
+from .catalogue import Catalogue, TaskPages, method_key, metric_key
+from .pictures import Pictures
+
+CURVE_STEP = 2
+"""Of the points of a mean curve every second is kept."""
+
+
+def script(name: str, data: Any) -> str:
+    """Return the script that hands ``data`` to the page under ``name``."""
+    # Inside a script file, unlike inside a page, `</script>` is harmless; U+2028 ends no line in JSON since ES2019.
+    body = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f"heatmark.received({json.dumps(name)},{body});\n"
+
+
+def doubles(values: np.ndarray) -> str:
+    """Return float64 values, little-endian and in order, as base64."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode("ascii")
+
+
+def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
+    """Return every data file's text by its name below ``data/``, without the ending."""
+    found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue)}
+    for task in catalogue.tasks:
+        found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
+    for _, table, name in catalogue.settings:
+        for place, metric in enumerate(table.metrics):
+            number = catalogue.metric_numbers[metric_key(metric)]
+            found[f"scores/{name}/{catalogue.metrics[number].slug}"] = scores(catalogue, table, place)
+        for metric_id, curve in curves(catalogue, table).items():
+            found[f"curves/{name}/{metric_id}"] = curve
+    return {name: script(name, data) for name, data in found.items()}
+
+
+def scores(catalogue: Catalogue, table: Table, place: int) -> dict[str, Any]:
+    """Return every sample's score on one metric: (methods, samples) as `doubles`, NaN where there is none."""
+    return {"methods": _numbers(catalogue, table), "values": doubles(table.results.scores[place])}
+
+
+def samples(catalogue: Catalogue, task: TaskPages, drawn: Pictures) -> dict[str, Any]:
+    """Return what is known of each sample of a task, by framework in the order of its scores, and its pictures."""
+    number = catalogue.tasks.index(task)
+    found = []
+    for table in task.tables:
+        heatmaps: dict[str, dict[int, str]] = {}
+        for method, of_method in drawn.heatmaps.items():
+            for one in of_method:
+                if (one.task, one.framework) == (number, table.setting.framework_name):
+                    heatmaps.setdefault(one.sample, {})[method] = one.path
+        found.append({**_samples(table), "heatmaps": heatmaps})
+    pictures = {name: path for (slug, name), path in drawn.thumbnails.items() if slug == task.slug}
+    return {"settings": found, "pictures": pictures}
+
+
+def student(catalogue: Catalogue) -> dict[str, Any]:
+    """Return Student's t quantile of the 95 % interval for 1, 2, ... degrees of freedom, as `doubles`."""
+    most = max((len(table.results.samples) for _, table, _ in catalogue.settings), default=0)
+    quantiles = stats.t.ppf((1 + CONFIDENCE) / 2, np.arange(1, max(2, most)))
+    return {"quantiles": doubles(quantiles)}
+
+
+def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
+    """Return the mean perturbation curves of a table by the metric's name: x, mean, low and high per method."""
+    by_text = {metric.id: metric_key(metric) for metric in table.metrics}
+    numbers = dict(zip((run.method for run in table.results.methods), _numbers(catalogue, table), strict=True))
+    found = {}
+    for text, of_methods in mean_curves(table.results).items():
+        slug = catalogue.metrics[catalogue.metric_numbers[by_text[text]]].slug
+        lines = [np.stack([one.mean, one.low, one.high])[:, ::CURVE_STEP] for one in of_methods.values()]
+        points = np.stack(lines).astype("<f4")
+        found[slug] = {
+            "methods": [numbers[method] for method in of_methods],
+            "points": points.shape[2],
+            "values": base64.b64encode(points.tobytes()).decode("ascii"),
+        }
+    return found
+
+
+def _numbers(catalogue: Catalogue, table: Table) -> list[int]:
+    """Return the numbers of a table's methods, in the order of its scores."""
+    known = {row.method.id: catalogue.method_numbers[method_key(row.method)] for row in table.rows}
+    return [known[run.method] for run in table.results.methods]
+
+
+def _samples(table: Table) -> dict[str, Any]:
+    columns = ["sample", "label", "target", "predicted", "target_probability"]
+    found = {}
+    for run in table.results.methods:
+        for record in run.rows[columns].drop_duplicates("sample").itertuples(index=False) if len(run.rows) else ():
+            found.setdefault(str(record.sample), record)
+    names = class_names(table)
+
+    def named(number: Any) -> str:
+        return "" if int(number) < 0 else names.get(int(number), f"class {int(number)}")
+
+    known = [found[sample] for sample in table.results.samples]
+    return {
+        "samples": list(table.results.samples),
+        "label": [named(one.label) for one in known],
+        "target": [named(one.target) for one in known],
+        "predicted": [named(one.predicted) for one in known],
+        "probability": [round(float(one.target_probability), 4) for one in known],
+    }

@@ -1,0 +1,248 @@
+"""The cells of one or several runs, gathered into one array of scores per setting.
+
+A table holds what may be compared: one network (its weights), one choice of samples of one revision of the data, one
+explained class, precision, framework and device. Columns are told apart by what the metrics are, rows by what the
+methods are, not by their names. The same cell in two runs counts once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...benchmark.store.folder import Failure, Inapplicable, RunStore
+from ...errors import BadInput
+from ..statistics.ranks import ROUNDING
+from .overlaps import Piece, contradictions, mean_scores
+from .planned import Place, Planned, RunRead, places_of, planned_in, settings_of
+from .results import Coverage, MethodCost, MethodRun, Results, Setting
+from .told_apart import EntryNames, Identity
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What one or several runs hold together."""
+
+    settings: tuple[Results, ...]
+    """In the order of the plans."""
+    failures: tuple[Failure, ...]
+    not_applicable: tuple[Inapplicable, ...]
+    """What failed, and what has no meaning, and has a result in none of the runs."""
+
+
+def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
+    """Return the stores of runs, each a folder or anything with a ``path``; a folder given twice is opened once.
+
+    Raises
+    ------
+    BadInput
+        If there are none.
+    StorageError
+        If a folder holds no run, or one of another schema version.
+    """
+    paths = [Path(str(getattr(run, "path", run))) for run in runs]
+    if not paths:
+        raise BadInput("Name at least one run: the folder that `heatmark run --out` wrote to.")
+    return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
+
+
+def gather(stores: Sequence[RunStore]) -> Gathered:
+    """Return what runs hold together, in the order of their plans.
+
+    Raises
+    ------
+    BadInput
+        If two of them hold different scores of the same thing.
+    """
+    runs = [RunRead.of(store) for store in stores]
+    named = [pair for run in runs for pair in run.all_metrics]
+    methods = EntryNames((spec.method, spec.method_identity) for run in runs for _, spec, _ in run.expected)
+    metrics = EntryNames(named)
+    identities: dict[str, tuple[str, Identity]] = {}
+    for pair in named:
+        identities.setdefault(metrics.name(*pair), pair)
+    planned = [cell for run in runs for cell in planned_in(run, methods, metrics)]
+    done = {cell.key for cell in planned if cell.table is not None}
+    places: dict[Place, dict[str, list[Planned]]] = {}
+    for place, cell in zip(places_of(planned), planned, strict=True):
+        of_method = places.setdefault(place, {})
+        # A method with some cells that do not apply and others that do would be a contradiction; any result counts.
+        if cell.reason is None or cell.key in done:
+            of_method.setdefault(cell.method, []).append(cell)
+    settings = settings_of(list(places))
+    return Gathered(
+        tuple(_results(settings[place], place, found, identities) for place, found in places.items()),
+        _failures(stores, done),
+        _not_applicable(planned, done),
+    )
+
+
+def _results(
+    setting: Setting,
+    place: Place,
+    planned: Mapping[str, list[Planned]],
+    identities: Mapping[str, tuple[str, Identity]],
+) -> Results:
+    methods = [_method_run(name, cells) for name, cells in planned.items()]
+    asked = {name for cells in planned.values() for cell in cells for name in cell.metrics}
+    added = {name for cells in planned.values() for cell in cells for name in cell.added}
+    refused = _in_all([method.refused for method in methods if method.provenances])
+    ordered = [name for name in identities if name in asked] + [n for n in identities if n in added - asked]
+    metrics = tuple(name for name in ordered if name not in refused)
+    order = pd.concat([method.rows[["index", "sample"]] for method in methods]) if methods else pd.DataFrame()
+    samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
+    pieces = {name: _pieces(cells) for name, cells in planned.items()}
+    scores = np.full((len(metrics), len(methods), len(samples)), np.nan)
+    for number, found in enumerate(pieces.values()):
+        scores[:, number] = mean_scores(found, metrics, samples)
+    _check_agreement(setting, metrics, scores, pieces)
+    return Results(
+        setting,
+        tuple(methods),
+        metrics,
+        tuple(identities[name][0] for name in metrics),
+        tuple(identities[name][1] for name in metrics),
+        samples,
+        scores,
+        refused,
+        place.weights,
+        place.revision,
+        place.device,
+    )
+
+
+def _pieces(cells: Iterable[Planned]) -> list[Piece]:
+    return [Piece(cell.run, cell.spec.seed, cell.table) for cell in cells if cell.table is not None]
+
+
+def _check_agreement(
+    setting: Setting, metrics: Sequence[str], scores: np.ndarray, pieces: Mapping[str, Sequence[Piece]]
+) -> None:
+    """Raise BadInput where two runs hold different scores of the same thing, in what is worth a difference."""
+    for name, found in pieces.items():
+        for one in contradictions(found, metrics):
+            every = scores[metrics.index(one.metric)]
+            every = every[np.isfinite(every)]
+            spread = float(np.ptp(every)) if every.size else 0.0
+            grain = ROUNDING * float(np.abs(every).max(initial=0.0))
+            if one.matters(spread, grain):
+                raise BadInput(
+                    f"{one.runs[0]} and {one.runs[1]} hold different scores of the same thing: {name} on "
+                    f"{setting.title}, {one.metric}, sample {one.sample}: {one.values[0]:.6g} and "
+                    f"{one.values[1]:.6g}. One table cannot show both: leave one of the two runs out, or see how far "
+                    "they are apart with `heatmark compare`."
+                )
+
+
+def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
+    done = list({cell.key: cell for cell in cells if cell.table is not None}.values())
+    tables = [cell.table for cell in done if cell.table is not None]
+    empty = pd.DataFrame({"sample": pd.Series(dtype=object), "index": pd.Series(dtype=np.int64)})
+    rows = pd.concat(tables, ignore_index=True) if tables else empty
+    refusals = [
+        {metric: _reason(cell, text) for text, metric in zip(cell.spec.metrics, cell.metrics, strict=True)}
+        for cell in done
+    ]
+    asked = dict.fromkeys(metric for found in refusals for metric in found)
+    everywhere = {metric: [found[metric] for found in refusals if metric in found] for metric in asked}
+    return MethodRun(
+        name,
+        cells[0].spec.method,
+        cells[0].spec.method_identity,
+        rows,
+        tuple(cell.provenance for cell in done),
+        _coverage(cells, done),
+        _cost(done, rows),
+        frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
+        {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
+    )
+
+
+def _reason(cell: Planned, metric: str) -> str:
+    """Return why a metric has no meaning for a cell's maps, or nothing."""
+    reasons = cell.provenance.get("metrics_not_applicable") or {}
+    return str(reasons[metric]) if metric in reasons else ""
+
+
+def _coverage(cells: Sequence[Planned], done: Sequence[Planned]) -> Coverage:
+    """Return what is there of what any of the runs asks for; what another run has done need not be done again."""
+    planned = {cell.key: cell for cell in cells}
+    done_keys = {cell.key for cell in done}
+    missing = [cell for key, cell in planned.items() if key not in done_keys and not _done_elsewhere(cell, done)]
+    there = [(cell.spec.seed, cell.table["index"].to_numpy()) for cell in done if cell.table is not None]
+    # A dataset may skip unreadable files, which no cell can then hold.
+    wanted = [(cell.spec.seed, np.arange(cell.spec.first, cell.spec.last)) for cell in missing]
+    failed = {cell.key for cell in missing} & {cell.key for cell in cells if cell.failed}
+    cells_wanted = len(done) + len(missing)
+    return Coverage(len(done), cells_wanted, _count(there), _count([*there, *wanted]), len(failed))
+
+
+def _count(parts: Iterable[tuple[int, np.ndarray]]) -> int:
+    """Return how many samples there are, each once per seed."""
+    of_seed: dict[int, list[np.ndarray]] = {}
+    for seed, indices in parts:
+        of_seed.setdefault(seed, []).append(indices)
+    return sum(len(np.unique(np.concatenate(indices))) for indices in of_seed.values())
+
+
+def _done_elsewhere(cell: Planned, done: Iterable[Planned]) -> bool:
+    """Return whether a finished cell holds all that another one asks for: its samples, its seed and its metrics."""
+    return any(
+        other.spec.first <= cell.spec.first
+        and cell.spec.last <= other.spec.last
+        and other.spec.seed == cell.spec.seed
+        and set(cell.metrics) <= set(other.metrics)
+        for other in done
+    )
+
+
+def _cost(cells: Sequence[Planned], rows: pd.DataFrame) -> MethodCost:
+    images = len(rows)
+    if not images:
+        return MethodCost(*[float("nan")] * 5)
+    # Every cell is compared with the bare network as its own worker measured it.
+    bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
+    times = [cell.table["explain_seconds"] for cell in cells if cell.table is not None]
+    relative = np.concatenate([seconds / one for seconds, one in zip(times, bare, strict=True)])
+    passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
+    return MethodCost(
+        # Medians, because something else may run on the machine now and then.
+        float(rows["explain_seconds"].median()),
+        float(np.median(relative)),
+        sum(_number(one.get("forward")) for one in passes) / images,
+        sum(_number(one.get("backward")) for one in passes) / images,
+        float(rows["score_seconds"].median()),
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _in_all(reasons: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the names that all of several mappings have, each with the first one's reason."""
+    if not reasons:
+        return {}
+    return {name: reason for name, reason in reasons[0].items() if all(name in one for one in reasons)}
+
+
+def _failures(stores: Iterable[RunStore], done: set[str]) -> tuple[Failure, ...]:
+    """Return what failed and is done in no run, once for each error."""
+    failures = [failure for store in stores for failure in store.failures() if failure.key not in done]
+    return tuple({(failure.key, failure.error): failure for failure in failures}.values())
+
+
+def _not_applicable(planned: Iterable[Planned], done: set[str]) -> tuple[Inapplicable, ...]:
+    """Return what has no meaning, once per task, method and framework, in the order of tasks and methods."""
+    found = {
+        Inapplicable(cell.spec.task, cell.method, cell.spec.framework, cell.reason)
+        for cell in planned
+        if cell.reason is not None and cell.key not in done
+    }
+    return tuple(sorted(found, key=lambda one: (str(one.task), *one[1:])))

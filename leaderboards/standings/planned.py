@@ -1,0 +1,180 @@
+"""The cells that runs expect, what they came to, and in which table of a board they stand under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ...benchmark.store.cell import CellSpec, Task, score_column
+from ...benchmark.store.folder import AddedScores, RunStore
+from .results import Setting
+from .told_apart import EntryNames, Identity
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A cell that a run expects, and what it came to there."""
+
+    run: Path
+    key: str
+    spec: CellSpec
+    method: str
+    metrics: tuple[str, ...]
+    """The names on the board of its method and its metrics."""
+    table: pd.DataFrame | None
+    provenance: Mapping[str, Any]
+    """Its rows, with score columns by the names on the board, and how they were made; None while it is not done."""
+    added: tuple[str, ...]
+    """The metrics that were added later."""
+    failed: bool
+    reason: str | None
+    """Why it has no meaning, where that is so."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunRead:
+    """A run as it is read."""
+
+    store: RunStore
+    """Its folder."""
+    expected: Sequence[tuple[str, CellSpec, int]]
+    """The cells of its plan, each with its key and the place in ``metrics`` of those that it is to be scored with."""
+    metrics: Sequence[Sequence[tuple[str, Identity]]]
+    """Metrics by text and identity, as they occur together in cells."""
+    added: Sequence[AddedScores]
+    """Metrics that were added later."""
+
+    @classmethod
+    def of(cls, store: RunStore) -> RunRead:
+        """Read a run's plan."""
+        expected: list[tuple[str, CellSpec, int]] = []
+        metrics: list[Sequence[tuple[str, Identity]]] = []
+        last: CellSpec | None = None
+        for spec in store.expected:
+            if last is None or (spec.metrics, spec.metric_identities) != (last.metrics, last.metric_identities):
+                metrics.append(list(zip(spec.metrics, spec.metric_identities, strict=True)))
+            last = spec
+            expected.append((spec.key, spec, len(metrics) - 1))
+        return cls(store, expected, metrics, store.added_scores())
+
+    @property
+    def all_metrics(self) -> Iterator[tuple[str, Identity]]:
+        """The metrics that it names, some several times."""
+        for together in self.metrics:
+            yield from together
+        yield from ((one.metric, one.identity) for one in self.added)
+
+
+def planned_in(run: RunRead, methods: EntryNames, metrics: EntryNames) -> list[Planned]:
+    """Return every cell of a run's plan with what it came to, under the names of the board."""
+    cells = {cell.key: cell for cell in run.store.cells()}
+    failed, reasons = {failure.key for failure in run.store.failures()}, run.store.reasons()
+    added = [(metrics.name(one.metric, one.identity), one.values) for one in run.added]
+    names = [tuple(metrics.name(*pair) for pair in together) for together in run.metrics]
+    found = []
+    for key, spec, place in run.expected:
+        cell, table, later = cells.get(key), None, dict[str, list[float]]()
+        if cell is not None:
+            later = {name: values[key] for name, values in added if len(values.get(key, ())) == len(cell.table)}
+            table = _renamed(cell.table, spec.metrics, names[place])
+            table = table.assign(**{score_column(name): values for name, values in later.items()}) if later else table
+        found.append(
+            Planned(
+                run.store.path,
+                key,
+                spec,
+                methods.name(spec.method, spec.method_identity),
+                names[place],
+                table,
+                {} if cell is None else cell.provenance,
+                tuple(later),
+                key in failed,
+                reasons.get(key),
+            )
+        )
+    return found
+
+
+def _renamed(table: pd.DataFrame, texts: Iterable[str], names: Iterable[str]) -> pd.DataFrame:
+    columns = {score_column(text): score_column(name) for text, name in zip(texts, names, strict=True) if text != name}
+    return table.rename(columns=columns) if columns else table
+
+
+class Place(NamedTuple):
+    """What the cells of one table have in common."""
+
+    task: Task
+    precision: str
+    target: str
+    framework: str
+    weights: str
+    revision: str
+    device: str
+    first: int = 0
+    last: int = 0
+    """The range of all samples that the run's plan asks of a method."""
+
+
+def places_of(planned: Sequence[Planned]) -> list[Place]:
+    """Return for every cell the table that it belongs to.
+
+    Which samples a run chose says the range of all cells of a method in its plan, also where some are not done.
+    """
+    spans: dict[tuple[Path, Place, str], tuple[int, int]] = {}
+    found = []
+    for cell in planned:
+        spec = cell.spec
+        place = Place(
+            spec.task,
+            spec.precision,
+            spec.target,
+            spec.framework,
+            spec.model_weights,
+            spec.dataset_revision,
+            spec.device_class,
+        )
+        whole = cell.run, place, cell.method
+        first, last = spans.get(whole, (spec.first, spec.last))
+        spans[whole] = min(first, spec.first), max(last, spec.last)
+        found.append(whole)
+    return [whole[1]._replace(first=spans[whole][0], last=spans[whole][1]) for whole in found]
+
+
+def settings_of(places: Sequence[Place]) -> dict[Place, Setting]:
+    """Return what each table is called: where several are of one task and framework, with what tells them apart."""
+    siblings: dict[tuple[Task, str], list[Place]] = {}
+    for place in places:
+        siblings.setdefault((place.task, place.precision), []).append(place)
+    named = {}
+    for together in siblings.values():
+        telling: list[str] = []
+        for feature in _FEATURES:
+            if _groups(together, [*telling, feature]) > _groups(together, telling):
+                telling.append(feature)
+        for place in together:
+            words = ", ".join(_features(place)[feature] for feature in telling)
+            named[place] = Setting(place.task, place.precision, place.target, place.framework, words)
+    return named
+
+
+_FEATURES = ("samples", "target", "weights", "data", "device")
+"""What may tell two tables of a task and framework apart, in the order in which it is named."""
+
+
+def _features(place: Place) -> dict[str, str]:
+    count = place.last - place.first
+    return {
+        "samples": f"{count} samples" if place.first == 0 else f"samples {place.first} to {place.last - 1}",
+        "target": f"explaining the {place.target}{' class' if place.target == 'predicted' else ''}",
+        "weights": f"weights {place.weights[:8]}",
+        "data": f"data {place.revision[:8]}",
+        "device": place.device,
+    }
+
+
+def _groups(places: Iterable[Place], telling: Sequence[str]) -> int:
+    return len({(place.framework, *(_features(place)[feature] for feature in telling)) for place in places})
