@@ -11,8 +11,10 @@ from rich.console import Console
 
 from ..errors import BadInput
 from .records.official import runs_named
+from .report.overall import overall_frame, worth_showing
 from .report.tables import board_markdown, tidy_frame, wide_frame
 from .report.terminal import print_board
+from .standings.overall import Overall, overall
 from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
 
@@ -29,8 +31,14 @@ class Board(Standings):
         """Every value as a tidy table: one row per task, framework, method and metric."""
         return tidy_frame(self)
 
+    def overall(self, *, fold: bool = True) -> Overall:
+        """Return the standing across the tasks; see `standings.overall.overall`."""
+        return overall(self, fold=fold)
+
     def write(self, folder: str | Path | None = None) -> list[Path]:
         """Write ``leaderboard.csv``, ``leaderboard.md`` and ``report.html``, each whole or not at all.
+
+        Of several tasks, ``overall.csv`` too: the standing across them.
 
         Parameters
         ----------
@@ -54,8 +62,10 @@ class Board(Standings):
                 f"These are the tables of {len(self.stores)} runs together, which belong into none of their folders. "
                 "Name a folder with --out (in Python: write(folder))."
             )
+        standing = self.overall()
         texts = {
             "leaderboard.csv": csv_text(wide_frame(self)),
+            "overall.csv": csv_text(overall_frame(standing)) if worth_showing(standing) else None,
             "leaderboard.md": board_markdown(self) + "\n" + cost_markdown(self),
             "report.html": html_report(self),
         }

@@ -19,14 +19,17 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
+from ..standings.overall import overall
 from ..standings.results import framework_text
-from ..standings.standings import Standings
+from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
-from .figures import Titled, curves_figures, looks, ranks_figures
+from .figures import Titled, curves_figures, looks, overall_figures, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
+from .overall import columns, note, summary, worth_showing
+from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
@@ -69,7 +72,9 @@ def html_report(standings: Standings) -> str:
         verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=run_facts(standings),
+        across=_across(standings),
         ranks=_uris(ranks_figures(standings)),
+        pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
         galleries=galleries(standings),
@@ -219,6 +224,32 @@ def _audits(standings: Standings) -> dict[str, Any]:
         "without": [metric for metric in metrics if metric.audit is None],
         "where": "" if source is None else where_text(source),
         "agreement": "" if figure is None else svg_uri(figure),
+    }
+
+
+def _across(standings: Standings) -> dict[str, Any] | None:
+    """Return what the report says about the standing across tasks; None where there are not several."""
+    standing = overall(standings)
+    if not worth_showing(standing):
+        return None
+    return {
+        "columns": columns(standing),
+        "rows": standing.rows,
+        "sentences": summary(standing),
+        "note": note(standing),
+        "figures": _uris(overall_figures(standings)),
+    }
+
+
+def _pairs(table: Table) -> dict[str, str]:
+    """Return the figures of a table's pairs of methods as data URIs, and why one of them is not there."""
+    pairs, words, reason = Pairs.of_table(table), table.setting.title, why_no_diagram(table)
+    wins = wins_figure(pairs, words)
+    differences = None if reason else differences_figure(pairs, words)
+    return {
+        "wins": "" if wins is None else svg_uri(wins),
+        "differences": "" if differences is None else svg_uri(differences),
+        "reason": reason,
     }
 
 

@@ -13,12 +13,14 @@ from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.fills import fill_comparisons
+from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
 from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 from .networks import examined_networks
+from .overall import overall_markdown, worth_showing
 from .verdict import verdicts
 
 RUNS_NAMED = 4
@@ -81,6 +83,8 @@ def board_markdown(standings: Standings) -> str:
         blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
         blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
     blocks += [RANK_NOTE, CONTROL_NOTE]
+    standing = overall(standings)
+    blocks += overall_markdown(standing) if worth_showing(standing) else []
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
         texts = (uncounted_text(table), *(one.text for one in fill_comparisons(table)), model_text(table))

@@ -15,11 +15,13 @@ from rich.text import Text
 
 from ..audits.known_audits import audit_notes
 from ..standings.fills import fill_comparisons
+from ..standings.overall import overall
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width
 from ..writing.text_tables import Column, console_of, in_parts, terminal_table
 from .networks import examined_networks
+from .overall import print_overall, worth_showing
 from .tables import (
     COVERAGE,
     DEGENERATE,
@@ -63,6 +65,10 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         console.print(Text(f"{verdict.where}: {' '.join(verdict.sentences)}"))
         for warning in verdict.warnings:
             console.print(Text(f"Warning: {warning}", style="yellow"))
+        console.print()
+    standing = overall(standings)
+    if worth_showing(standing):
+        print_overall(standing, console)
         console.print()
     for table in standings.tables:
         across, names = _layout(table, console.width)

@@ -27,8 +27,8 @@ BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
 
 SCALE = (
     "Signed maps are red where they speak for the class and blue where they speak against it, the scale being centred "
-    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has a scale of "
-    "its own."
+    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has its own "
+    "scale."
 )
 
 
@@ -69,8 +69,10 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], curves: bool) -> Site
         *([Link("Docs", "docs/index.html")] if texts else []),
     ]
     standings = catalogue.standings
-    created = f", made {standings.run['created']}" if standings.run.get("created") else ""
-    footer = f"The run {suite_name(standings)}{created}, with heatmark {standings.run.get('version', '')}."
+    created = sorted({str(run["created"])[:10] for run in standings.runs if run.get("created")})
+    versions = ", ".join(sorted({str(run["version"]) for run in standings.runs if run.get("version")}))
+    made = f", made {' to '.join(dict.fromkeys((created[0], created[-1])))}" if created else ""
+    footer = f"{suite_name(standings)}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
     return Site(suite_name(standings), tuple(links), footer)
 
 
@@ -191,7 +193,9 @@ def _tasks(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
             networks=task_networks(standings, task),
             fills=list(dict.fromkeys(one.text for table in task.tables for one in fill_comparisons(table))),
             agreements=[
-                agreement_text(one) for one in standings.agreements if (one.task, one.precision, one.target) == about
+                agreement_text(one)
+                for one in standings.agreements
+                if (one.task, one.precision, one.target, one.variant) == about
             ],
         )
     return found

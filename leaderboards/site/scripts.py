@@ -18,7 +18,7 @@ from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
 from .board import board_data
-from .catalogue import Catalogue, TaskPages, method_key, metric_key
+from .catalogue import Catalogue, TaskPages
 from .pictures import Pictures
 
 CURVE_STEP = 2
@@ -44,7 +44,7 @@ def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
         found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
     for _, table, name in catalogue.settings:
         for place, metric in enumerate(table.metrics):
-            number = catalogue.metric_numbers[metric_key(metric)]
+            number = catalogue.metric_numbers[metric.id]
             found[f"scores/{name}/{catalogue.metrics[number].slug}"] = scores(catalogue, table, place)
         for metric_id, curve in curves(catalogue, table).items():
             found[f"curves/{name}/{metric_id}"] = curve
@@ -80,11 +80,10 @@ def student(catalogue: Catalogue) -> dict[str, Any]:
 
 def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
     """Return the mean perturbation curves of a table by the metric's name: x, mean, low and high per method."""
-    by_text = {metric.id: metric_key(metric) for metric in table.metrics}
     numbers = dict(zip((run.method for run in table.results.methods), _numbers(catalogue, table), strict=True))
     found = {}
     for text, of_methods in mean_curves(table.results).items():
-        slug = catalogue.metrics[catalogue.metric_numbers[by_text[text]]].slug
+        slug = catalogue.metrics[catalogue.metric_numbers[text]].slug
         lines = [np.stack([one.mean, one.low, one.high])[:, ::CURVE_STEP] for one in of_methods.values()]
         points = np.stack(lines).astype("<f4")
         found[slug] = {
@@ -97,8 +96,7 @@ def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
 
 def _numbers(catalogue: Catalogue, table: Table) -> list[int]:
     """Return the numbers of a table's methods, in the order of its scores."""
-    known = {row.method.id: catalogue.method_numbers[method_key(row.method)] for row in table.rows}
-    return [known[run.method] for run in table.results.methods]
+    return [catalogue.method_numbers[run.method] for run in table.results.methods]
 
 
 def _samples(table: Table) -> dict[str, Any]:
