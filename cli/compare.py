@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from ..errors import BadInput
 from . import options
 from .published import Published, compare_with_published
 
 
 def compare_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The folders of one or several runs.")],
+    runs: options.RunFolders,
     published: Published = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -10,11 +10,11 @@ import pandas as pd
 from rich.console import Console
 
 from ..errors import BadInput
+from .across.overall import Overall, overall
 from .records.official import runs_named
 from .report.overall import overall_frame, worth_showing
 from .report.tables import board_markdown, tidy_frame, wide_frame
 from .report.terminal import print_board
-from .standings.overall import Overall, overall
 from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
 
@@ -32,7 +32,7 @@ class Board(Standings):
         return tidy_frame(self)
 
     def overall(self, *, fold: bool = True) -> Overall:
-        """Return the standing across the tasks; see `standings.overall.overall`."""
+        """Return the standing across the tasks; see `across.overall.overall`."""
         return overall(self, fold=fold)
 
     def write(self, folder: str | Path | None = None) -> list[Path]:

@@ -28,7 +28,7 @@ class TaskScores:
     @property
     def title(self) -> str:
         """The task in words."""
-        return str(self.table.setting.task)
+        return self.table.setting.task_title
 
     def mean_ranks(self, among: np.ndarray) -> np.ndarray:
         """Return the mean over metrics of the ranks of some methods among themselves; NaN where there is no metric."""

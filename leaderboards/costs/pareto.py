@@ -110,7 +110,7 @@ def paretos(standings: Standings, costs: Sequence[CostTable] = ()) -> tuple[Pare
     """
     found = []
     for table in standings.tables:
-        name, framework = str(table.setting.task), table.setting.framework_name
+        name, framework = table.setting.task_title, table.setting.framework_name
         own = {row.method.id: own_cost(row) for row in table.rows}
         found += [
             _pareto(name, f"{framework} · {cost.setting.device}", table, measured_costs(cost), measured=True)

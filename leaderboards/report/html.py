@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -19,7 +20,6 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
@@ -107,8 +107,8 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the commands that run the same again: packaged suites by name, with whatever was changed in them."""
-    commands = [command for store in standings.stores for command in _commands(store.run, store.path.name)]
+    """Return the commands that run the same again, for every run: those of a merged one, and how it was merged."""
+    commands = [line for store in standings.stores for line in _commands(store.run, store.path.name)]
     if len(standings.stores) > 1:
         folders = [f"results/{store.path.name}" for store in standings.stores]
         commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
@@ -116,7 +116,7 @@ def reproduction(standings: Standings) -> str:
 
 
 def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
-    """Return the commands behind one folder: its run, or those that were merged in it."""
+    """Return the commands that make a run's folder: packaged suites by name, with whatever was changed in them."""
     sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
     if not sources:
         return [_run_again(run, folder)]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
 from ..statistics.significance import Places

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..across.overall import overall
 from ..audits.known_audits import audit_notes
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.registered import MetricFacts
 from ..standings.standings import Row, Standings, Table
 from ..writing.numbers import decimals, with_half_width

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from published_runs import held_run
+from made_runs import held_run
 
 from heatmark.benchmark.suite import load_suite
 from heatmark.errors import StorageError
@@ -242,13 +242,25 @@ def test_all_published_values_are_put_beside_or_missing(quick):
     assert not beside & missing and len(beside | missing) == sum(paper.values for paper in found.papers)
 
 
-def test_what_is_measured_here_names_what_differs(quick):
-    (paper,) = with_measured(compare_published(quick, "rise"))
-    measured = paper.tables[0].rows[0].measured["Deletion"]
-    # Metrics are sorted by name and score 0.1 times their place: deletion[steps=8] is the third.
-    assert measured.value == pytest.approx(0.2) and measured.command == "heatmark run held"
-    assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured.differs
+def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_differs(tmp_path, quick):
+    run = held_run(tmp_path / "run", ["rise[masks=64]"], ["deletion[rise]"], [np.full(20, 0.25)], **QUICK)
+    (paper,) = with_measured(compare_published([quick, run], "rise"))
+    measured = paper.tables[0].rows[0].measured
+    assert set(measured) == {"Deletion"} and measured["Deletion"].value == 0.25
+    assert measured["Deletion"].command == "heatmark run held"
+    assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
+    (by_another,) = with_measured(compare_published(quick, "rise"))
+    assert not by_another.tables[0].rows[0].measured
+
+
+def test_weights_without_a_name_may_be_the_ones(tmp_path):
+    run = held_run(tmp_path / "run", **SCORECAM, scores=drops(90.0), model="torchvision:vgg16")
+    one = only(compare_published(run, "score-cam"))
+    assert words(one) == {
+        "model": ["which weights torchvision:vgg16 has here; torchvision:vgg16@IMAGENET1K_V1 names them"]
+    }
+    assert not one.flagged
 
 
 def test_what_is_no_run_is_said(tmp_path):
