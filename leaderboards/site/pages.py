@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..audits.audit import VERDICTS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -32,9 +32,7 @@ SCALE = (
 )
 
 
-def site_pages(
-    catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document], curves: Mapping[str, Sequence[str]]
-) -> dict[str, str]:
+def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document], data: Sequence[str]) -> dict[str, str]:
     """Return every page's text by its place in the site.
 
     Parameters
@@ -45,24 +43,38 @@ def site_pages(
         The pictures that they show.
     texts
         The documentation.
-    curves
-        By the data's name of every table that has curves: the metrics that have them.
+    data
+        The names of the data files, which say what there is to choose from.
     """
-    pages = Pages(_site(catalogue, texts, bool(curves)))
+    optional = {
+        "wins": ("Wins", "Who wins against whom", _offered(data, "wins")),
+        "curves": ("Curves", "Curves", _offered(data, "curves")),
+    }
+    shown = {name: one for name, one in optional.items() if one[2]}
+    pages = Pages(_site(catalogue, texts, [Link(link, f"{name}.html") for name, (link, _, _) in shown.items()]))
     found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
-    if curves:
-        found["curves.html"] = pages.page(
-            "curves", "curves.html", "Curves", Scripts(BOARD, ("board",), ("curves.js",)), curves=list(curves.items())
-        )
+    for name, (_, title, offered) in shown.items():
+        scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
+        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, offered=list(offered.items()))
     found |= _methods(pages, catalogue, drawn) | _metrics(pages, catalogue) | _tasks(pages, catalogue)
     return found | _documents(pages, texts)
 
 
-def _site(catalogue: Catalogue, texts: Sequence[Document], curves: bool) -> Site:
+def _offered(data: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """Return which metrics there are data of, by table; an empty name where they are of all metrics together."""
+    found: dict[str, list[str]] = {}
+    for name in data:
+        first, *rest = name.split("/")
+        if first == kind:
+            found.setdefault(rest[0], []).append(rest[1] if len(rest) > 1 else "")
+    return found
+
+
+def _site(catalogue: Catalogue, texts: Sequence[Document], more: Sequence[Link]) -> Site:
     links = [
         Link("Overview", "index.html"),
         Link("Compare", "compare.html"),
-        *([Link("Curves", "curves.html")] if curves else []),
+        *more,
         Link("Methods", "methods/index.html"),
         Link("Metrics", "metrics/index.html"),
         Link("Tasks", "tasks/index.html"),
