@@ -13,9 +13,11 @@ from ..standings.fills import fill_comparisons
 from ..standings.standings import Standings
 from ..statistics.means import Bounds
 from ..writing.numbers import counted
+from .beside import published_beside
 from .catalogue import Catalogue, TaskPages
 from .docs import Document
 from .entries import audit_rows, by_family, method_entry, metric_entry, task_networks, task_verdicts
+from .overall import across_tasks
 from .pictures import Heatmap, Pictures
 from .rendering import Link, Pages, Scripts, Site
 
@@ -51,11 +53,16 @@ def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document],
         "curves": ("Curves", "Curves", _offered(data, "curves")),
     }
     shown = {name: one for name, one in optional.items() if one[2]}
-    pages = Pages(_site(catalogue, texts, [Link(link, f"{name}.html") for name, (link, _, _) in shown.items()]))
+    published = published_beside(catalogue.standings)
+    links = [Link(link, f"{name}.html") for name, (link, _, _) in shown.items()]
+    pages = Pages(_site(catalogue, texts, [*links, *([Link("Published", "published.html")] if published else [])]))
     found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
     for name, (_, title, offered) in shown.items():
         scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
         found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, offered=list(offered.items()))
+    if published:
+        title = "Published numbers beside those measured here"
+        found["published.html"] = pages.page("published", "published.html", title, published=published)
     found |= _methods(pages, catalogue, drawn) | _metrics(pages, catalogue) | _tasks(pages, catalogue)
     return found | _documents(pages, texts)
 
@@ -99,6 +106,7 @@ def _overview(pages: Pages, catalogue: Catalogue) -> str:
         summary="A leaderboard of attribution methods.",
         lead=_lead(standings, catalogue),
         verdicts=verdicts(standings),
+        overall=across_tasks(catalogue),
         shown_verdicts=SHOWN_VERDICTS,
         marks=any(metric.mark for metric in standings.metrics),
         command=reproduction(standings),
