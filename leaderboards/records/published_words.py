@@ -114,13 +114,17 @@ def expectations(table: PublishedTable) -> list[str]:
 
 
 def measured_texts(table: PublishedTable) -> list[str]:
-    """Return what heatmark measured itself, and what is not as in the source."""
+    """Return what heatmark measured itself, and what is not as in the source; what one command gave together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        for column in table.columns:
+            if (one := row.measured.get(column.name)) is not None:
+                values = found.setdefault((one.differs, one.command), [])
+                values.append(f"{row.method} {one.value:.4g} ({column.title})")
     return [
-        f"{row.method}, {column.name}: {one.value:.4g} by `{one.command}`; "
-        + (f"not the published number ({one.differs})." if one.differs else "all as published.")
-        for row in table.rows
-        for column in table.columns
-        if (one := row.measured.get(column.name)) is not None
+        f"{', '.join(values)}; "
+        f"{f'no published numbers, for they differ: {differs}' if differs else 'all as published'}. Made by: {command}"
+        for (differs, command), values in found.items()
     ]
 
 

@@ -11,6 +11,7 @@ from heatmark.errors import StorageError
 from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
+from heatmark.leaderboards.records.published_words import measured_texts
 
 DROP = "average_drop[scorecam]"
 SCORECAM = {"methods": ["grad_cam"], "metrics": [DROP]}
@@ -250,6 +251,12 @@ def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_diffe
     assert measured["Deletion"].command == "heatmark run held"
     assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
+    assert measured_texts(paper.tables[0]) == [
+        "RISE 0.25 (Deletion ↓); no published numbers, for they differ: method's cells 7, published 10; method's masks "
+        "64, published 5000; method's probability 0.5, published 0.1; efficientnet-lite0, published "
+        "torchvision:resnet50@IMAGENET1K_V1; imagenet-samples, published imagenet-1k; 20 samples, published 10,000. "
+        "Made by: heatmark run held"
+    ]
     (by_another,) = with_measured(compare_published(quick, "rise"))
     assert not by_another.tables[0].rows[0].measured
 
