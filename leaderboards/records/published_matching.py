@@ -21,10 +21,9 @@ from ...errors import StorageError
 from ...identity import digest
 from ...methods.registry import method_from
 from ...metrics.registry import metric_from
-from ..standings.gathering import gather
+from ..standings.gathering import gather, opened
 from ..standings.registered import metric_facts
 from ..standings.results import Results
-from ..standings.standings import opened
 from ..statistics.means import mean_intervals
 from .official import official_runs, runs_named
 from .published import list_published, published
