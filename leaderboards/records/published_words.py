@@ -51,7 +51,7 @@ def protocol_text(column: Column) -> str:
         here += f"; not told: {column.untold}"
     elif column.left_open:
         here += f". Left open: {column.left_open}"
-    return f"{column.protocol} {here}."
+    return f"{column.protocol.removesuffix('.')}. {here}."
 
 
 def method_text(row: Row) -> str:
@@ -84,7 +84,7 @@ def commands(paper: Paper, table: PublishedTable) -> list[str]:
         *([f"--limit {limit}"] if limit else []),
         f"--out {out}",
     ]
-    return [" ".join(words), f"heatmark compare {out} --published {paper.name}"]
+    return [" ".join(words), f"heatmark compare {out} --published {_quoted(paper.file or paper.name)}"]
 
 
 def _data(table: PublishedTable) -> str:

@@ -48,6 +48,14 @@ def test_a_wholly_matching_run_agrees_within_spread_tolerance_and_interval(tmp_p
     assert one.ours.low == pytest.approx(47.0 - reach(20, 2000), abs=1e-3)
 
 
+def test_the_frame_has_a_row_for_each_value_with_its_states(tmp_path):
+    run = held_run(tmp_path / "run", **{**SCORECAM, "scores": drops(90.0), "dataset": "imagenet-samples"})
+    (row,) = compare_published(run, "score-cam").frame.to_dict("records")
+    assert (row["claimed"], row["our_mean"], row["our_metric"]) == (47.8, pytest.approx(90.0), DROP)
+    assert [row[part] for part in ("protocol", "model", "dataset", "count")] == ["same", "same", "differs", "same"]
+    assert row["verdict"] == "not comparable"
+
+
 @pytest.mark.parametrize(
     ("mean", "flagged"), [(50.8 + 0.8, False), (50.8 + 1.0, True), (44.8 - 0.8, False), (44.8 - 1.0, True)]
 )
