@@ -102,7 +102,7 @@ def test_it_says_who_is_better_and_shows_where(site, browsed):
     assert len(sizes) == 8 and sizes == sorted(sizes, reverse=True)
     page.locator("#swap").click()
     page.wait_for_function("JSON.parse(document.querySelector('#numbers').dataset.values).low > 0")
-    assert "a=random&b=saliency" in page.url
+    assert "a=random&b=saliency" in page.evaluate("location.href")
 
 
 def test_a_single_sample_and_equal_scores_are_told_as_what_they_are(site, browsed):
