@@ -53,9 +53,10 @@ def published_entries() -> list[dict[str, Any]]:
 def show_published(name: str, as_json: bool) -> None:
     """Print one source of published results."""
     from ..leaderboards.records.published import published
+    from ..leaderboards.records.published_matching import with_official
     from ..leaderboards.records.published_terminal import show_paper
 
-    paper = published(name)
+    (paper,) = with_official([published(name)])
     if as_json:
         typer.echo(json.dumps(paper.plain(), indent=1, ensure_ascii=False))
         return

@@ -27,6 +27,7 @@ LEADERBOARDS = (
     "statistics",
     "audits",
     "standings",
+    "across",
     "galleries",
     "networks",
     "costs",

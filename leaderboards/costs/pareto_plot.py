@@ -9,8 +9,8 @@ from itertools import product
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..standings.styles import Style, family_styles
-from ..writing.ink import INK, SOFT, Margins, gridded, legend, logarithmic, panel_grid, plain, title
+from ..standings.styles import Style, family_styles, names_in_figures
+from ..writing.ink import INK, SOFT, Margins, gridded, legend, logarithmic, note_at_foot, panel_grid, plain, title
 from .pareto import Pareto, ParetoPoint
 from .plots import cost_tick
 
@@ -20,7 +20,9 @@ LEGEND_ACROSS = 3
 CHEAPEST = 0.01
 """Costs below this many forward passes are drawn here: some controls ask nothing of the network."""
 
-OFFSETS = tuple((9.0 * x, 9.0 * y) for x, y in product((-1, 0, 1), repeat=2) if x or y)
+OFFSETS = tuple(
+    (x * 9.0 / math.hypot(x, y), y * 9.0 / math.hypot(x, y)) for x, y in product((-1, 0, 1), repeat=2) if x or y
+)
 """Where a point's number may stand, in printer's points from the middle of its marker."""
 
 
@@ -43,7 +45,7 @@ def draw_paretos(found: Sequence[Pareto], styles: Mapping[str, Style] | None = N
     across = min(len(found), PANELS_ACROSS)
     columns = LEGEND_ACROSS if across > 1 else 2
     legend_height = 0.17 * math.ceil(len(order) / columns) + 0.1
-    margins = Margins(left=0.55, bottom=0.5 + legend_height, right=0.15, across=0.5, down=0.8)
+    margins = Margins(left=0.55, bottom=0.68 + legend_height, right=0.15, across=0.5, down=0.8)
     figure, panels = panel_grid(across, math.ceil(len(found) / across), PANEL, margins)
     for panel in panels.ravel()[len(found) :]:
         panel.set_axis_off()
@@ -54,8 +56,10 @@ def draw_paretos(found: Sequence[Pareto], styles: Mapping[str, Style] | None = N
         title(panel, item.place if len(found) > 1 else item.title, 8)
     for row in panels:
         row[0].set_ylabel("mean rank over metrics (1 = best)", fontsize=7.5)
-    entries = {f"{numbers[name]}  {methods[name].label}": looks[name].handle(linestyle="") for name in order}
-    legend(figure, entries, 7.5, loc="lower center", ncols=columns, borderaxespad=0.2)
+    names = names_in_figures(methods.values())
+    entries = {f"{numbers[name]}  {names[name]}": looks[name].handle(linestyle="") for name in order}
+    legend(figure, entries, 7.5, loc="lower center", ncols=columns, bbox_to_anchor=(0.5, 0.2 / figure.get_figheight()))
+    note_at_foot(figure, "Lines: 95 % intervals. Dotted, and numbers in bold: the front.")
     return figure
 
 
@@ -112,7 +116,7 @@ def _number_points(
     for point, (x, y) in zip(points, middles, strict=True):
         others = [place for place in taken if place != (x, y)]
         room = {
-            (dx, dy): min([30.0, *(math.hypot(x + dx - u, y + dy - v) for u, v in others)]) - 0.1 * (dx == 0)
+            (dx, dy): min([30.0, *(math.hypot(x + dx - u, y + dy - v) for u, v in others)]) - 6.0 * (abs(dx) < 1)
             for dx, dy in OFFSETS
         }
         dx, dy = max(room, key=lambda offset: room[offset])

@@ -115,7 +115,7 @@ def _value(kind: Any, value: object, where: str, key: str) -> Any:
     if origin in (Union, UnionType):
         return _value(next(one for one in inner if one is not NoneType), value, where, key)
     if is_dataclass(kind) and isinstance(kind, type):
-        return _made(kind, value, f"{where}, {key!r}")
+        return _made(kind, value, where)
     if origin is Literal:
         if value not in inner:
             raise _wrong(where, key, value, f"one of {', '.join(map(repr, inner))}")
@@ -129,7 +129,11 @@ def _value(kind: Any, value: object, where: str, key: str) -> Any:
     if origin is not None:  # a mapping
         if not isinstance(value, dict):
             raise _wrong(where, key, value, "a table of keys and values")
-        return {name: _value(inner[1], one, where, f"{key}.{name}") for name, one in value.items()}
+        deeper = is_dataclass(inner[1])
+        return {
+            name: _value(inner[1], one, f"{where}, {key}.{name}" if deeper else where, f"{key}.{name}")
+            for name, one in value.items()
+        }
     if kind is Any:
         return value
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int))

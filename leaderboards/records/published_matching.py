@@ -9,38 +9,27 @@ interval, the published spread and the tolerance together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...benchmark.store.folder import RunStore
+from ...errors import StorageError
+from ...identity import digest
 from ...methods.registry import method_from
 from ...metrics.registry import metric_from
-from ...models.zoo.user_models import is_own
-from ..standings.gathering import gather, opened
+from ..standings.gathering import gather
 from ..standings.registered import metric_facts
-from ..standings.results import MethodRun, Results
+from ..standings.results import Results
+from ..standings.standings import opened
 from ..statistics.means import mean_intervals
-from .official import runs_named
-from .published import flat, list_published, published
-from .published_results import PARTS, Column, Measured, Paper, Part, PublishedTable, Row
-
-State = Literal["same", "differs", "not told"]
-_HELD = ("name", "parameters.", "protocol.", "levels.")
-"""Heads of the names of fields that say nothing to a reader."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """Whether one part of two measurements is the same."""
-
-    part: Part
-    state: State
-    words: tuple[str, ...] = ()
-    """What differs, or what the source does not tell."""
+from .official import official_runs, runs_named
+from .published import list_published, published
+from .published_differences import Match, matches_of, seen_by
+from .published_results import Column, Measured, Paper, Part, PublishedTable, Row
 
 
 @dataclass(frozen=True)
@@ -75,6 +64,8 @@ class Beside:
     ours: Ours
     matches: tuple[Match, ...]
     """One for each of `PARTS`."""
+    metric_is_theirs: bool
+    """Whether the run's metric is, field by field, the one that stands for the published protocol."""
 
     @property
     def claimed(self) -> float | None:
@@ -212,7 +203,7 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
     Parameters
     ----------
     runs
-        What `heatmark.run` returned, the path of a run's folder, or several of these.
+        What `heatmark.run` returned, the path of a run's folder, ``official``, or several of these.
     name
         The published results: their name, the path of your own ``.toml`` file, or what `published` returned; all that
         come with heatmark by default.
@@ -224,28 +215,35 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
     UnknownName, BadInput
         If there are no such published results, or the file is wrong.
     """
-    stores = opened(runs_named(runs))
     chosen = list_published() if name is None else [name if isinstance(name, Paper) else published(name)]
+    return _compared(opened(runs_named(runs)), chosen)
+
+
+def _compared(stores: Sequence[RunStore], papers: Sequence[Paper]) -> PublishedComparison:
     found = [(store, results) for store in stores for results in gather([store]).settings]
     beside: list[Beside] = []
     missing: list[Missing] = []
-    for paper, table, row, column in _values(chosen):
+    for paper, table, row, column in _values(papers):
         near, why = _nearest(found, paper.name, table, row, column)
         beside += near
         if not near:
             here = bool(row.entry and column.metric)
             missing.append(Missing(paper.name, table.name, row.method, column.name, why, here))
-    return PublishedComparison(tuple(str(store.path) for store in stores), tuple(chosen), tuple(beside), tuple(missing))
+    return PublishedComparison(tuple(str(store.path) for store in stores), tuple(papers), tuple(beside), tuple(missing))
 
 
 def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
-    """Return the papers with what the runs measured beside each value, where the file itself has nothing measured."""
+    """Return the papers with what the runs measured by the published protocol, be it on another network or other data.
+
+    Only where the metric is theirs, field by field: by any other, a number would be beside the point. What the file
+    itself has measured stays.
+    """
     measured: dict[tuple[str, str, str], dict[str, Measured]] = {}
     for one in found.beside:
         ours, key = one.ours, (one.paper, one.table.name, one.row.method)
-        if math.isfinite(ours.mean):
-            words = "; ".join(words for match in one.matches for words in match.words)
-            value = Measured(float(f"{ours.mean:.4g}"), ours.command, words)
+        if one.metric_is_theirs and math.isfinite(ours.mean):
+            words = [words for match in one.matches for words in match.words]
+            value = Measured(float(f"{ours.mean:.4g}"), ours.command, "; ".join(words))
             measured.setdefault(key, {}).setdefault(one.column.name, value)
 
     def filled(paper: Paper, table: PublishedTable) -> PublishedTable:
@@ -256,6 +254,15 @@ def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
         return replace(table, rows=tuple(rows))
 
     return tuple(replace(paper, tables=tuple(filled(paper, table) for table in paper.tables)) for paper in found.papers)
+
+
+def with_official(papers: Sequence[Paper]) -> tuple[Paper, ...]:
+    """Return papers with what heatmark's official results measured, where it carries any; see `with_measured`."""
+    try:
+        runs = official_runs()
+    except StorageError:
+        return tuple(papers)
+    return with_measured(_compared(opened(runs), papers))
 
 
 def _values(papers: Iterable[Paper]) -> Iterator[tuple[Paper, PublishedTable, Row, Column]]:
@@ -283,8 +290,9 @@ def _nearest(
                 continue
             for m, identity in enumerate(results.metric_identities):
                 if identity.get("name") == metric["name"] and np.isfinite(results.scores[m, k]).any():
-                    matches = _matches(results, ours, identity, table, row, column, method, metric)
-                    here = Beside(paper, table, row, column, _ours(store, results, m, k, column), matches)
+                    matches = matches_of(results, ours, identity, table, row, column)
+                    own = _ours(store, results, m, k, column)
+                    here = Beside(paper, table, row, column, own, matches, digest(identity) == digest(metric))
                     words = sum(len(match.words) for match in matches)
                     near.append((_distance(matches), words, len(here.ours.method + here.ours.metric), here))
     if not near:
@@ -309,10 +317,10 @@ def _ours(store: RunStore, results: Results, m: int, k: int, column: Column) -> 
     defined = np.isfinite(scores)
     bounds = metric_facts(text, results.metric_identities[m]).range
     mean, low, high = (float(value[0]) / column.scale for value in mean_intervals(scores, defined, bounds))
-    seen = _seen(method)
+    seen = seen_by(method)
     return Ours(
         str(store.path),
-        method.method,
+        method.text,
         text,
         setting.task.shown_model,
         setting.task.dataset,
@@ -331,123 +339,6 @@ def _command(store: RunStore) -> str:
     suite = store.run.get("suite")
     name = suite.get("name", "") if isinstance(suite, dict) else ""
     return str(store.run.get("command") or f"heatmark run {name}").strip()
-
-
-def _seen(method: MethodRun) -> int:
-    return int(method.rows["sample"].nunique())
-
-
-def _matches(
-    results: Results,
-    ours: MethodRun,
-    metric: Mapping[str, Any],
-    table: PublishedTable,
-    row: Row,
-    column: Column,
-    published_method: Mapping[str, Any],
-    published_metric: Mapping[str, Any],
-) -> tuple[Match, ...]:
-    setting = results.setting
-    found: dict[Part, list[str]] = {
-        "protocol": [
-            *_fields(metric, published_metric, column.fields if column.differs or column.untold else None),
-            *(
-                f"method's {words}"
-                for words in _fields(ours.identity, published_method, {} if row.differs or row.untold else None)
-            ),
-            *([column.differs] if column.differs else []),
-            *([row.differs] if row.differs else []),
-            *(
-                [f"{setting.target} class explained, published {table.target}"]
-                if table.target not in (None, setting.target)
-                else []
-            ),
-            *([f"computed in {setting.precision}"] if setting.precision != "float32" else []),
-        ],
-        "model": _model(setting.task.model, table),
-        "dataset": _dataset(setting.task.dataset, table),
-        "count": _count(_seen(ours), table),
-    }
-    untold: dict[Part, list[str]] = {part: [table.untold[part]] if part in table.untold else [] for part in PARTS}
-    untold["protocol"] += [words for words in (column.untold, row.untold) if words]
-    if table.target is None:
-        untold["protocol"].append("which class is explained")
-    if table.images is None and not untold["count"]:
-        untold["count"].append("the number of samples")
-    # Where heatmark has no name for it, a network or folder of the user's own may be the very one.
-    if not table.model_entry and (untold["model"] or is_own(setting.task.model)):
-        found["model"] = []
-        untold["model"] = untold["model"] or [f"whether {setting.task.model} is {table.model}"]
-    if not table.data_entry and (untold["dataset"] or ":" in setting.task.dataset):
-        found["dataset"] = []
-        untold["dataset"] = untold["dataset"] or [f"whether {setting.task.dataset} is {table.data}"]
-    return tuple(
-        Match(part, "differs", tuple(found[part]))
-        if found[part]
-        else Match(part, "not told", tuple(untold[part]))
-        if untold[part]
-        else Match(part, "same")
-        for part in PARTS
-    )
-
-
-def _fields(ours: Mapping[str, Any], theirs: Mapping[str, Any], stated: Mapping[str, Any] | None) -> list[str]:
-    """Return the fields of two identities that differ, in words.
-
-    Where the source does not tell all, or is something else, only what is ``stated`` of it is held against ours, and
-    the version: the rest of heatmark's nearest entry is no claim of the source.
-    """
-    here, there = flat(ours), flat(theirs)
-    compared = [
-        key
-        for key in dict.fromkeys((*there, *here))
-        if stated is None or key == "version" or key.removeprefix("protocol.") in stated
-    ]
-    return [
-        f"{_field(key)} {_spelt(here.get(key))}, published {_spelt(there.get(key))}"
-        for key in compared
-        if _listed(here.get(key)) != _listed(there.get(key))
-    ]
-
-
-def _field(key: str) -> str:
-    for head in _HELD:
-        key = key.removeprefix(head)
-    return key.replace("_", " ")
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _spelt(value: Any) -> str:
-    """Return a field's value as people write it."""
-    if value is None or value == ():
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return "+".join(map(_spelt, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _model(ours: str, table: PublishedTable) -> list[str]:
-    named = table.model_entry or table.model
-    return [] if table.model_entry and ours.partition("[")[0] == table.model_entry else [f"{ours}, published {named}"]
-
-
-def _dataset(ours: str, table: PublishedTable) -> list[str]:
-    """Compare names; a dataset that is a folder is the same where the folder's last parts are those published."""
-    head, _, path = ours.partition(":")
-    there, _, tail = table.data_entry.partition(":")
-    parts, wanted = PurePath(path).parts, PurePath(tail).parts
-    if table.data_entry and head == there and parts[len(parts) - len(wanted) :] == wanted:
-        return []
-    return [f"{ours}, published {table.data_entry or table.data}"]
-
-
-def _count(ours: int, table: PublishedTable) -> list[str]:
-    return [] if table.images in (None, ours) else [f"{ours:,} samples, published {table.images:,}"]
 
 
 def _finite(value: Any) -> Any:

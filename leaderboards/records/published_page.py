@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..writing.text_tables import Column as Shown
 from ..writing.text_tables import bullets, escaped, markdown_table, markdown_text, section
-from .published import PUBLISHED
+from .published import PUBLISHED, list_published
+from .published_matching import with_official
 from .published_results import Paper, PublishedTable, Row
 from .published_words import (
     best_texts,
@@ -20,6 +22,7 @@ from .published_words import (
     unreliable_texts,
 )
 
+PAGE = Path(__file__).parents[2] / "docs" / "published.md"
 HEAD = PUBLISHED / "head.md"
 """What stands above the sources."""
 
@@ -60,3 +63,7 @@ def _table(paper: Paper, table: PublishedTable) -> list[str]:
         *section("**Best known:**", bullets(best_texts(table))),
         *section("**Measured here:**", bullets(measured_texts(table))),
     ]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(published_page(with_official(list_published())), encoding="utf-8", newline="")

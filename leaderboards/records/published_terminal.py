@@ -112,6 +112,8 @@ def _show_beside(out: Console, lines: Sequence[Beside]) -> None:
     out.print(terminal_table(columns, lines))
     for words in (*ours_texts(lines), *difference_texts(lines)):
         _line(out, words, 2)
+    for words in left_open_texts(lines):
+        _line(out, words, 2)
     for one in lines:
         if one.flagged and one.expected is not None:
             low, high = one.expected
@@ -161,6 +163,17 @@ def difference_texts(lines: Sequence[Beside]) -> list[str]:
         + f": {words}"
         for (part, state, words), rows in ordered
     ]
+
+
+def left_open_texts(lines: Sequence[Beside]) -> list[str]:
+    """Return what remains different where numbers are compared, for which the tolerance is."""
+    found: dict[str, None] = {}
+    for one in lines:
+        column = one.column
+        if one.comparable and column.tolerance is not None:
+            left = f"; left open: {column.left_open}" if column.left_open else ""
+            found[f"{column.name} within {column.tolerance:g}, besides sampling ({column.because}){left}"] = None
+    return list(found)
 
 
 def _some(rows: Sequence[str]) -> str:

@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 from ..standings.curves import POINTS, MeanCurve, mean_curves
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Table
-from ..standings.styles import Style, family_styles
+from ..standings.styles import Style, family_styles, names_in_figures
 from ..writing.ink import SOFT, Margins, broken, legend, panel_grid, plain, title
+from ..writing.names import shown
 from ..writing.text_tables import in_parts
 
 PANEL = (1.75, 1.5)
@@ -105,7 +106,7 @@ def draw_curves(curves: Curves, metrics: Sequence[MetricFacts], cast: Cast, styl
     across = max(len(part) for part in parts)
     columns = min(across, 3)
     legend_height = 0.17 * math.ceil(len(entries) / columns) + 0.1
-    heads = {metric.id: broken(f"{metric.id} {metric.arrow}", PANEL[0]) for metric in metrics}
+    heads = {metric.id: broken(f"{shown(metric.id, 'metric')}\u00a0{metric.arrow}", PANEL[0]) for metric in metrics}
     head_height = 0.14 * max(head.count("\n") for head in heads.values())
     margins = Margins(
         left=0.62, bottom=0.45 + legend_height, right=0.16, top=0.28 + head_height, across=0.42, down=0.5 + head_height
@@ -204,8 +205,9 @@ def tag_places(
 
 def _entries(cast: Cast, styles: Mapping[str, Style]) -> dict[str, Line2D]:
     """Return the legend: numbers as on the curves, then controls, then what the faint lines are."""
-    entries = {f"{n}  {method.label}": styles[method.id].handle() for n, method in enumerate(cast.contenders, 1)}
-    entries |= {method.label: styles[method.id].handle() for method in cast.controls}
+    names = names_in_figures([*cast.contenders, *cast.controls])
+    entries = {f"{n}  {names[method.id]}": styles[method.id].handle() for n, method in enumerate(cast.contenders, 1)}
+    entries |= {names[method.id]: styles[method.id].handle() for method in cast.controls}
     if cast.faint:
         count = len(cast.faint)
         entries[f"{count} other method{'' if count == 1 else 's'}"] = Line2D([], [], color=SOFT, linewidth=0.6)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..costs.pareto import by_task, paretos
 from ..costs.pareto_plot import draw_paretos
@@ -16,6 +17,9 @@ from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
 from .costs import measured_tables
 from .curves import curves_figure
+from .overall import worth_showing
+from .overall_figure import overall_figure
+from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 from .ranks import ranks_figure
 
 Titled = list[tuple[str, Figure]]
@@ -44,17 +48,41 @@ def pareto_figures(standings: Standings) -> Titled:
     return [(group[0].task, draw_paretos(group, styles)) for group in groups]
 
 
+def overall_figures(standings: Standings) -> Titled:
+    """Return the mean ranks across tasks, where there are several."""
+    standing = overall(standings)
+    figure = overall_figure(standing) if worth_showing(standing) else None
+    return [] if figure is None else [("across tasks", figure)]
+
+
+def wins_figures(standings: Standings) -> Titled:
+    """Return who wins against whom in every table."""
+    return _each_table(standings, lambda table, words: wins_figure(Pairs.of_table(table), words))
+
+
+def differences_figures(standings: Standings) -> Titled:
+    """Return the critical difference diagram of every table whose samples can tell methods apart."""
+    return _each_table(
+        standings,
+        lambda table, words: None if why_no_diagram(table) else differences_figure(Pairs.of_table(table), words),
+    )
+
+
 def board_figures(standings: Standings) -> dict[str, Figure]:
     """Return every figure of a board by the stem of its file.
 
-    Mean ranks, mean curves and quality against cost of every task; what a runtime benchmark in the run's folder
-    measured; and how far the metrics agree, where an audit has them.
+    Mean ranks across tasks, and of every task with its mean curves and quality against cost; who wins against whom and
+    the critical differences of every table; what a runtime benchmark in the run's folder measured; and how far the
+    metrics agree, where an audit has them.
     """
     known = {metric.audit.key for metric in standings.metrics if metric.audit is not None}
     audit = standings.audits.covering(known)
     agreement = None if audit is None else draw_agreement(audit, known)
     return {
+        **stems("overall", overall_figures(standings)),
         **stems("ranks", ranks_figures(standings)),
+        **stems("wins", wins_figures(standings)),
+        **stems("differences", differences_figures(standings)),
         **stems("curves", curves_figures(standings)),
         **stems("pareto", pareto_figures(standings)),
         **stems("costs", list(figures_by_device(measured_tables(standings)).items())),
@@ -80,4 +108,9 @@ def _each_task(standings: Standings, drawn: Callable[[Sequence[Table], Mapping[s
     figures: Iterable[tuple[str, Figure | None]] = (
         (tables[0].setting.task_title, drawn(tables, styles)) for tables in standings.by_task
     )
+    return [(title, figure) for title, figure in figures if figure is not None]
+
+
+def _each_table(standings: Standings, drawn: Callable[[Table, str], Figure | None]) -> Titled:
+    figures = [(table.setting.title, drawn(table, table.setting.title)) for table in standings.tables]
     return [(title, figure) for title, figure in figures if figure is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -20,13 +20,15 @@ from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
-from ..standings.standings import Standings
+from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
 from .costs import cost_section
-from .figures import Titled, curves_figures, looks, ranks_figures
+from .figures import Titled, curves_figures, looks, overall_figures, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
+from .overall import columns, note, summary, worth_showing
+from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
 from .verdict import verdicts
 
@@ -55,7 +57,6 @@ def html_report(standings: Standings) -> str:
         format=formatting,
         framework_text=framework_text,
         isfinite=math.isfinite,
-        parameters_text=parameters_text,
         place_text=place_text,
         tie_text=tie_text,
         runtime_columns=COLUMNS,
@@ -69,7 +70,9 @@ def html_report(standings: Standings) -> str:
         verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=run_facts(standings),
+        across=_across(standings),
         ranks=_uris(ranks_figures(standings)),
+        pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
         galleries=galleries(standings),
@@ -81,11 +84,6 @@ def html_report(standings: Standings) -> str:
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
-
-
-def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """Return parameters as ``steps = 50, baseline = black``."""
-    return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
 
 
 def sortable(value: float) -> float | str:
@@ -222,6 +220,32 @@ def _audits(standings: Standings) -> dict[str, Any]:
     }
 
 
+def _across(standings: Standings) -> dict[str, Any] | None:
+    """Return what the report says about the standing across tasks; None where there are not several."""
+    standing = overall(standings)
+    if not worth_showing(standing):
+        return None
+    return {
+        "columns": columns(standing),
+        "rows": standing.rows,
+        "sentences": summary(standing),
+        "note": note(standing),
+        "figures": _uris(overall_figures(standings)),
+    }
+
+
+def _pairs(table: Table) -> dict[str, str]:
+    """Return the figures of a table's pairs of methods as data URIs, and why one of them is not there."""
+    pairs, words, reason = Pairs.of_table(table), table.setting.title, why_no_diagram(table)
+    wins = wins_figure(pairs, words)
+    differences = None if reason else differences_figure(pairs, words)
+    return {
+        "wins": "" if wins is None else svg_uri(wins),
+        "differences": "" if differences is None else svg_uri(differences),
+        "reason": reason,
+    }
+
+
 def _uris(figures: Titled) -> list[tuple[str, str]]:
     """Return figures as (what it shows, data URI)."""
     return [(title, svg_uri(figure)) for title, figure in figures]
@@ -233,7 +257,3 @@ def _skipped_files(standings: Standings) -> list[str]:
     skipped = [item for provenance in provenances for item in provenance.get("skipped") or []]
     words = [f"{i.get('path')}: {i.get('reason')}" if isinstance(i, Mapping) else str(i) for i in skipped]
     return list(dict.fromkeys(words))
-
-
-def _spelt(value: Any) -> str:
-    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)

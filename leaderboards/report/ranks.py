@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..standings.standings import Row, Table
-from ..standings.styles import Style, family_styles
+from ..standings.styles import Style, family_styles, names_in_figures
 from ..writing.ink import Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
 from .curves import from_best
 
@@ -39,7 +39,8 @@ def ranks_figure(tables: Sequence[Table], styles: Mapping[str, Style] | None = N
     looks = styles or family_styles(methods)
     across = min(len(tables), PANELS_ACROSS)
     size = (PANEL_WIDTH if len(tables) > 1 else 2 * PANEL_WIDTH, ROW_HEIGHT * (len(methods) + 0.6))
-    left = NAME_WIDTH * max(len(method.label) for method in methods) + 0.15
+    names = list(names_in_figures(methods).values())
+    left = NAME_WIDTH * max(map(len, names)) + 0.15
     figure, panels = panel_grid(
         across, math.ceil(len(tables) / across), size, Margins(left, bottom=0.62, across=0.25, down=0.75)
     )
@@ -50,7 +51,7 @@ def ranks_figure(tables: Sequence[Table], styles: Mapping[str, Style] | None = N
         for height, method in enumerate(methods):
             if method.id in rows:
                 _draw_rank(panel, rows[method.id], height, looks[method.id])
-        name_rows(panel, [method.label if place % across == 0 else "" for method in methods])
+        name_rows(panel, names if place % across == 0 else [""] * len(names))
         panel.set_ylim(-0.8, len(methods) - 0.2)
         panel.set_xlim(min(0.8, worst - 0.5), worst + 0.3)
         panel.set_xlabel("mean rank (1 = best)", fontsize=7.5)

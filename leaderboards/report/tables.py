@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
@@ -19,6 +20,7 @@ from ..statistics.significance import Places
 from ..writing.numbers import MISSING, decimals, number, passes_text, percent, rank, seconds, times, with_half_width
 from ..writing.text_tables import Column, bullets, escaped, markdown_table, markdown_text, section
 from .networks import examined_networks
+from .overall import overall_markdown, worth_showing
 from .verdict import verdicts
 
 RUNS_NAMED = 4
@@ -81,6 +83,8 @@ def board_markdown(standings: Standings) -> str:
         blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
         blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
     blocks += [RANK_NOTE, CONTROL_NOTE]
+    standing = overall(standings)
+    blocks += overall_markdown(standing) if worth_showing(standing) else []
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
         texts = (uncounted_text(table), *(one.text for one in fill_comparisons(table)), model_text(table))
@@ -120,7 +124,7 @@ def tie_text(row: Row) -> str:
 
 def uncounted_text(table: Table) -> str:
     """Return which metrics the mean rank leaves out, or nothing."""
-    left = [metric.id for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
+    left = [metric.name for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
     return f"Not counted in the mean rank: {', '.join(left)}." if left else ""
 
 
@@ -141,7 +145,7 @@ def _columns(table: Table) -> list[Column[Row]]:
         Column("mean rank", lambda row: decimals(row.mean_rank)),
         Column("tie", tie_text),
         *(
-            Column(f"{metric.id} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
+            Column(f"{metric.name} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
             for place, metric in enumerate(table.metrics)
         ),
         TIME,

@@ -12,9 +12,10 @@ from typing import Any
 from ..audits.audit import VERDICTS
 from ..report.tables import place_text, tie_text
 from ..standings.results import framework_text
-from ..standings.standings import Row, Table
-from ..writing.numbers import passes_text
-from .catalogue import Catalogue, method_key, metric_key
+from ..standings.standings import Row
+from ..writing.numbers import passes_text, seconds, times
+from .catalogue import Catalogue
+from .colours import on_dark
 
 MEAN_DIGITS, INTERVAL_DIGITS = 10, 6
 """Significant digits of what tables show; what is compared sample by sample is stored in full (`scores`)."""
@@ -30,9 +31,12 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
                 "slug": one.slug,
                 "family": one.facts.family,
                 "control": one.facts.control,
-                "colour": colour,
+                "colour": style.colour,
+                "dark": on_dark(style.colour),
+                "marker": style.marker,
+                "fill": style.fill,
             }
-            for one, colour in zip(catalogue.methods, catalogue.colours, strict=True)
+            for one, style in zip(catalogue.methods, catalogue.styles, strict=True)
         ],
         "metrics": [
             {
@@ -54,13 +58,14 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
             {
                 "data": name,
                 "task": task.slug,
+                "name": task.shown,
                 "title": f"{task.shown} · {framework_text(table.setting.framework)}",
                 "model": table.setting.task.shown_model,
                 "dataset": table.setting.task.dataset,
                 "framework": table.setting.framework_name,
-                "device": ", ".join(devices(catalogue, table)),
+                "device": table.results.device,
                 "samples": len(table.results.samples),
-                "metrics": [catalogue.metric_numbers[metric_key(one)] for one in table.metrics],
+                "metrics": [catalogue.metric_numbers[one.id] for one in table.metrics],
                 "counted": [int(one) for one in table.counted],
             }
             for task, table, name in catalogue.settings
@@ -73,16 +78,11 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def devices(catalogue: Catalogue, table: Table) -> list[str]:
-    """Return what a table's cells are computed on: ``cpu``, or the names of GPUs."""
-    return [table.results.device]
-
-
 def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
     values = row.values
     return {
         "s": setting,
-        "m": catalogue.method_numbers[method_key(row.method)],
+        "m": catalogue.method_numbers[row.method.id],
         "place": row.place,
         "placeText": place_text(row),
         "rank": _number(row.mean_rank, MEAN_DIGITS),
@@ -98,6 +98,8 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "seconds": _number(row.cost.seconds, INTERVAL_DIGITS),
         "relative": _number(row.cost.relative, INTERVAL_DIGITS),
         "passed": _number(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),
+        "cost": times(row.cost.relative),
+        "time": seconds(row.cost.seconds),
         "passes": passes_text(row.cost.forward, row.cost.backward),
         "means": _numbers([one.mean for one in values], MEAN_DIGITS),
         "lows": _numbers([one.low for one in values], INTERVAL_DIGITS),

@@ -50,13 +50,14 @@ def write_site(standings: Standings, out: str | Path) -> Path:
         raise BadInput("There are no results to make a site of: no cell of this run is planned.")
     catalogue = Catalogue(standings)
     drawn, texts = pictures(catalogue), documents()
+    data = data_scripts(catalogue, drawn)
     files: dict[str, str | bytes] = {
         **static_files(),
-        **{f"data/{name}.js": text for name, text in data_scripts(catalogue, drawn.thumbnails).items()},
+        **{f"data/{name}.js": text for name, text in data.items()},
         **drawn.files,
         **{f"docs/{name}": (FOLDER / name).read_bytes() for text in texts for name in text.pictures},
         "downloads/leaderboard.csv": csv_text(wide_frame(standings)),
-        **site_pages(catalogue, drawn, texts),
+        **site_pages(catalogue, drawn, texts, list(data)),
     }
     made_folder(folder)
     _write_manifest(folder, earlier | set(files))  # so that a site that was interrupted is known as one

@@ -162,6 +162,7 @@ def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
         _cost(done, rows),
         frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
         {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
+        tuple(cell.cell for cell in done if cell.cell is not None),
     )
 
 

@@ -7,13 +7,15 @@ that nothing rests on colour alone and a grey print tells families apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
 from matplotlib.lines import Line2D
 
+from ..writing.names import shown
 from .registered import CONTROL, MethodFacts
 
 Fill = Literal["full", "none", "left", "bottom"]
@@ -112,6 +114,17 @@ def family_styles(methods: Iterable[MethodFacts]) -> dict[str, Style]:
         looks = _looks(family)
         styles.update({name: looks[number % len(looks)] for number, name in enumerate(names)})
     return styles
+
+
+def names_in_figures(methods: Collection[MethodFacts]) -> dict[str, str]:
+    """Return what each method is called in figures, by its text: its display name, with the mark of a control.
+
+    Where two would be called the same, both keep their texts.
+    """
+    texts = {one.id: shown(one.id, "method") for one in methods}
+    common = {name for name, count in Counter(texts.values()).items() if count > 1}
+    marks = {one.id: " †" if one.control else "" for one in methods}
+    return {text: (text if name in common else name) + marks[text] for text, name in texts.items()}
 
 
 def _looks(family: str) -> list[Style]:

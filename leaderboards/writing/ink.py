@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -87,14 +86,9 @@ def wrapped(words: str, width: float) -> str:
 
 
 def broken(name: str, width: float, size: float = 8) -> str:
-    """Return a name in lines that fit into so many inches at a size in points, broken at brackets and commas."""
-    most = max(8, int(width / (0.0072 * size)))
-    lines = [""]
-    for piece in re.findall(r"[^\[,(: ]*[\[,(: ]*", name.replace("[", " [")):
-        if lines[-1].strip() and len(lines[-1]) + len(piece.rstrip()) > most:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(line.strip() for line in lines).replace(" [", "[")
+    """Return a name in lines that fit into so many inches at a size in points, broken between its words."""
+    most = max(8, int(width / (0.0068 * size)))
+    return textwrap.fill(name, most)
 
 
 def legend(place: Axes | Figure, entries: Mapping[str, Artist], size: float = 8, **more: Any) -> None:

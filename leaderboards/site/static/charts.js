@@ -64,11 +64,11 @@
     }
     [...shown].sort((one, other) => one.rank - other.rank).forEach((row, number) => {
       const y = top + step * number + step / 2;
-      const mark = svg("g", { tabindex: "0", class: "mark" },
+      const mark = svg("g", { tabindex: "0", class: "mark", role: "img" },
         svg("rect", { x: 0, y: y - step / 2, width, height: step, class: "hit" }),
         svg("text", { x: left - 14, y: y + 4, "text-anchor": "end", class: row.method.control ? "name control" : "name" }, shorter(row.method.shown)));
-      if (row.low !== null) mark.append(svg("line", { x1: at(row.low), x2: at(row.high), y1: y, y2: y, stroke: row.method.colour, "stroke-width": 3, "stroke-linecap": "round", opacity: 0.55 }));
-      mark.append(svg("circle", { cx: at(row.rank), cy: y, r: 5, fill: row.method.colour, class: "dot" }));
+      if (row.low !== null) mark.append(heatmark.ink(svg("line", { x1: at(row.low), x2: at(row.high), y1: y, y2: y, stroke: "currentColor", "stroke-width": 3, "stroke-linecap": "round", opacity: 0.45 }), row.method));
+      mark.append(heatmark.shape(row.method, { transform: `translate(${at(row.rank) - 6} ${y - 6}) scale(1.2)` }));
       const interval = format.interval(row.low, row.high, format.decimals);
       heatmark.tip(mark, `${row.method.shown}: mean rank ${format.decimals(row.rank)}${interval ? ` ${interval}` : ""}${row.tie ? `, not told apart from places ${row.tie}` : ""}`);
       drawing.append(mark);

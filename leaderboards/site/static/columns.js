@@ -14,14 +14,9 @@
   heatmark.breakable = text => text.split(/(?<=[_,=])|(?=\[)/).flatMap((part, number) => number ? [make("wbr"), part] : [part]);
 
   heatmark.methodCell = (cell, method, why = "") => {
-    const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    for (const [key, value] of Object.entries({ viewBox: "0 0 10 10", class: "swatch", "aria-hidden": "true" })) swatch.setAttribute(key, value);
-    const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    for (const [key, value] of Object.entries({ cx: 5, cy: 5, r: 4, fill: method.colour })) dot.setAttribute(key, value);
-    swatch.append(dot);
     const link = make("a", { href: `${heatmark.root}methods/${method.slug}.html` }, ...heatmark.breakable(method.shown));
-    cell.append(make("span", { class: "named" }, swatch, link));
-    if (method.control) cell.append(make("span", { class: "tag", title: "A floor or ceiling of the table, not a contender." }, "control"));
+    const tag = method.control ? [make("span", { class: "tag", title: "A floor or ceiling of the table, not a contender." }, "control")] : [];
+    cell.append(make("span", { class: "named" }, heatmark.marker(method), link, ...tag));
     if (why) cell.append(make("small", {}, `not ranked: ${why}`));
   };
 
@@ -31,7 +26,7 @@
     const metric = board.metrics[number];
     return {
       key: metric.slug, csv: metric.id, metric: number, kind: "number", descending: metric.higher !== false,
-      head: `${metric.shown} ${metric.arrow}${metric.mark ? ` ${metric.mark}` : ""}`,
+      head: `${metric.shown} ${metric.arrow}${metric.mark ? `\u00a0${metric.mark}` : ""}`,
       title: [metric.summary, metric.trust && `audit: ${metric.trust}`, ...metric.reasons].filter(Boolean).join("; "),
       value: row => value(row, "means", number),
       text: row => format.number(value(row, "means", number)),
@@ -66,9 +61,8 @@
         fill: (cell, row) => heatmark.methodCell(cell, row.method, row.why),
       },
       task: {
-        key: "task", head: "task", kind: "words", value: row => `${row.setting.model} on ${row.setting.dataset}`,
-        text: row => `${row.setting.model} on ${row.setting.dataset}`,
-        fill: (cell, row) => cell.append(make("a", { href: `${heatmark.root}tasks/${row.setting.task}.html` }, `${row.setting.model} on ${row.setting.dataset}`)),
+        key: "task", head: "task", kind: "words", value: row => row.setting.name, text: row => row.setting.name,
+        fill: (cell, row) => cell.append(make("a", { href: `${heatmark.root}tasks/${row.setting.task}.html` }, row.setting.name)),
       },
       framework: { key: "framework", head: "framework", kind: "words", value: row => row.setting.framework, text: row => row.setting.framework },
       family: { key: "family", head: "family", kind: "words", value: row => row.method.family, text: row => row.method.family || format.missing },
@@ -77,8 +71,8 @@
         key: "tie", head: "tie", title: "The places from which the method cannot be told apart, its own among them", kind: "words",
         value: row => row.tie, text: row => row.tie,
       },
-      cost: { key: "cost", csv: "relative_cost", head: "cost", title: "Time per image in bare forward passes of the network", kind: "number", value: row => row.relative, text: row => format.times(row.relative) },
-      time: { key: "time", csv: "seconds_per_image", head: "time", title: "Median time of explaining one image", kind: "number", value: row => row.seconds, text: row => format.seconds(row.seconds) },
+      cost: { key: "cost", csv: "relative_cost", head: "cost", title: "Time per image in bare forward passes of the network", kind: "number", value: row => row.relative, text: row => row.cost },
+      time: { key: "time", csv: "seconds_per_image", head: "time", title: "Median time of explaining one image", kind: "number", value: row => row.seconds, text: row => row.time },
       passes: { key: "passes", head: "passes", title: "Forward and backward passes per image, counted exactly", kind: "number", value: row => row.passed, text: row => row.passes },
       coverage: { key: "coverage", head: "samples", title: "Samples there of samples expected", kind: "number", value: row => row.covered, text: row => row.coverage + (row.degenerate ? `, ${row.degenerate} degenerate` : "") },
     };

@@ -13,7 +13,6 @@ heatmark.format = (() => {
     const kept = digits ? `${whole}.${rest.slice(0, digits)}` : whole;
     return value < 0 ? `-${kept}` : kept;
   };
-  const grouped = text => text.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 
   const number = value => {
     if (!finite(value)) return missing;
@@ -28,19 +27,9 @@ heatmark.format = (() => {
     if (!finite(value)) return missing;
     return value === Math.round(value) ? String(value) : fixed(value, 2).replace(/0+$/, "");
   };
-  const seconds = value => {
-    if (!finite(value)) return missing;
-    const [scaled, unit] = value >= 1 ? [value, "s"] : value >= 1e-3 ? [value * 1e3, "ms"] : [value * 1e6, "µs"];
-    return `${fixed(scaled, scaled < 10 ? 2 : scaled < 100 ? 1 : 0)} ${unit}`;
-  };
-  const times = value => {
-    if (!finite(value)) return missing;
-    const [whole, rest] = fixed(value, value < 100 ? 1 : 0).split(".");
-    return `${grouped(whole)}${rest ? `.${rest}` : ""}x`;
-  };
   const interval = (low, high, text = number) => finite(low) && finite(high) ? `[${text(low)}, ${text(high)}]` : "";
   const percent = value => finite(value) ? `${fixed(100 * value, 1)} %` : missing;
   const p = value => !finite(value) ? missing : value >= 0.001 ? fixed(value, 3) : value.toExponential(0).replace(/e([+-])(\d)$/, "e$10$2");
   const signed = value => finite(value) && value > 0 ? `+${number(value)}` : number(value);
-  return { missing, finite, number, decimals, rank, seconds, times, interval, percent, p, signed };
+  return { missing, finite, number, decimals, rank, interval, percent, p, signed };
 })();
