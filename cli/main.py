@@ -172,10 +172,22 @@ def run_command(
 def leaderboard_command(
     runs: options.RunFolders,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write; the run's folder by default. Needed for several.")
+        Path | None,
+        typer.Option("--out", help="The folder to write to (the run's own by default); with --format, the file."),
     ] = None,
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="Print the tables alone: latex, markdown, csv, json or html; or --out FILE."),
+    ] = None,
+    methods: Annotated[
+        Names, typer.Option("--methods", help="With --format: only these rows, ranked among all.")
+    ] = None,
+    metrics: Annotated[Names, typer.Option("--metrics", help="With --format: only these columns.")] = None,
+    across: Annotated[
+        int | None, typer.Option("--across", help="With --format: at most so many metrics beside one another (4).")
     ] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
@@ -189,11 +201,29 @@ def leaderboard_command(
     \b
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
+    heatmark leaderboard results/quick --format latex --methods grad_cam,rise --metrics deletion,insertion
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """
-    board, written = _written_board(runs, out, audit)
-    _show(board, written + (board.write_figures(figures) if figures is not None else []))
+    if form is None:
+        if methods or metrics or across is not None:
+            raise BadInput("--methods, --metrics and --across choose what --format writes: name a format.")
+        board, written = _written_board(runs, out, audit)
+        _show(board, written + (board.write_figures(figures) if figures is not None else []))
+        return
+    from ..leaderboards.board import leaderboard
+    from ..leaderboards.writing.files import write_files
+
+    board = leaderboard(runs, audit=audit)
+    # Everything before anything is written or printed, so that an error leaves no half of it.
+    text = board.text(form, methods=joined(methods), metrics=joined(metrics), across=4 if across is None else across)
+    written = board.write_figures(figures) if figures is not None else []
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        written = [*write_files(out.parent, {out.name: text}), *written]
+    for path in written:
+        typer.echo(f"Written: {path}", err=True)
 
 
 @app.command("score")

@@ -90,6 +90,24 @@ class Board(Standings):
 
         return write_files(Path(folder), as_pictures(board_figures(self)))
 
+    def text(
+        self,
+        form: str,
+        *,
+        methods: str | Iterable[str] | None = None,
+        metrics: str | Iterable[str] | None = None,
+        across: int = 4,
+    ) -> str:
+        """Return the tables as LaTeX, Markdown, HTML, CSV or JSON; see `report.formats.board_text`.
+
+        Examples
+        --------
+        >>> tables = board.text("latex", methods="grad_cam,rise", metrics="deletion,insertion")
+        """
+        from .report.formats import board_text
+
+        return board_text(self, form, methods=methods, metrics=metrics, across=across)
+
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""
         print_board(self, console)
