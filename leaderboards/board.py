@@ -26,6 +26,11 @@ class Board(Standings):
     See `Standings` for what it holds.
     """
 
+    def _repr_html_(self) -> str:
+        from .report.formats import notebook_html
+
+        return notebook_html(self)
+
     @property
     def frame(self) -> pd.DataFrame:
         """Every value as a tidy table: one row per task, framework, method and metric."""

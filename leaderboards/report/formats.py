@@ -17,8 +17,9 @@ from ..statistics.significance import Places
 from ..writing.files import csv_text
 from ..writing.text_tables import escaped
 from .papers import ACROSS, Cell, Head, Mark, PaperTable, chosen, paper_tables, require_results
-from .tables import wide_frame
+from .tables import suite_name, wide_frame
 from .terminal import folded
+from .verdict import verdicts
 
 Format = Literal["latex", "markdown", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -149,6 +150,19 @@ def html_table(table: PaperTable) -> str:
     for name, cells in table.rows:
         lines.append(f'<tr><th scope="row">{html.escape(name)}</th>{"".join(map(_html_cell, cells))}</tr>')
     return "\n".join([*lines, "</tbody>", "</table>", ""])
+
+
+def notebook_html(standings: Standings) -> str:
+    """Return what a notebook shows of a board: the verdicts, and every table with all of its metrics."""
+    parts = [f"<h3>Leaderboard: {html.escape(suite_name(standings))}</h3>"]
+    for verdict in verdicts(standings):
+        parts.append(f"<p><b>{html.escape(verdict.where)}.</b> {html.escape(' '.join(verdict.sentences))}</p>")
+        parts += [f"<p><b>Warning: {html.escape(warning)}</b></p>" for warning in verdict.warnings]
+    if any(table.model.samples for table in standings.tables):
+        most = max(len(table.metrics) for table in standings.tables)
+        tables = paper_tables(standings, across=max(most, 1))
+        parts += [f'<div style="overflow-x:auto">{html_table(table)}</div>' for table in tables]
+    return "\n".join(parts)
 
 
 def board_json(
