@@ -180,6 +180,10 @@ def leaderboard_command(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
     ] = None,
+    overall: options.Overall = False,
+    complete: options.Complete = False,
+    unfolded: options.Unfolded = False,
+    differences: options.Differences = False,
 ) -> None:
     """Rank the methods of one or several runs; write leaderboard.csv, leaderboard.md and report.html.
 
@@ -189,11 +193,19 @@ def leaderboard_command(
     \b
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
+    heatmark leaderboard results/standard --overall --differences
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """
     board, written = _written_board(runs, out, audit)
-    _show(board, written + (board.write_figures(figures) if figures is not None else []))
+    written += board.write_figures(figures) if figures is not None else []
+    if overall or complete or unfolded:
+        board.show_overall(fold=not unfolded, complete=complete)
+        say_written(written)
+    else:
+        _show(board, written)
+    if differences:
+        say_written(board.write_differences(out, fold=not unfolded))
 
 
 @app.command("score")

@@ -6,9 +6,12 @@ Names are shown, never looked up: CSV and JSON files keep the canonical texts, b
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
+from ...definitions import Selectable
 from ...errors import HeatmarkError
+from ...methods.registry import METHODS, MethodEntry
+from ...metrics.registry import METRICS, MetricEntry
 from ...registry import Registry
 from ...selection import Selection, Value, parse_selection
 
@@ -42,17 +45,23 @@ def shown(text: str, kind: Kind) -> str:
     >>> shown("smooth[gradient]", "method")
     'Smoothed Gradient'
     """
-    try:
-        selection = parse_selection(text)
-        registry = _registry(kind)
-        entry = registry.get(selection.name)
-    except HeatmarkError:
+    entry = entry_of(text, kind)
+    if entry is None:
         return text
-    if entry.origin != "heatmark" and sum(other.title == entry.title for other in registry) > 1:
+    selection = parse_selection(text)
+    if entry.origin != "heatmark" and sum(other.title == entry.title for other in _registry(kind)) > 1:
         return text  # another entry has that title already
     if getattr(entry, "wraps", False) and selection.variant is not None:
         return _with(f"{entry.title} {shown(selection.variant, kind)}", [], selection)
     return _with(entry.title, [] if selection.variant is None else [preset_name(selection.variant)], selection)
+
+
+def entry_of(text: str, kind: Kind) -> Selectable | None:
+    """Return the entry that a canonical text names, or None where none is registered by that name."""
+    try:
+        return _registry(kind).get(parse_selection(text).name)
+    except HeatmarkError:
+        return None
 
 
 def preset_name(name: str) -> str:
@@ -83,11 +92,5 @@ def _chosen(name: str, value: Value) -> str:
     return f"{words} {'none' if value is None else value}"
 
 
-def _registry(kind: Kind) -> Registry[Any]:
-    if kind == "method":
-        from ...methods.registry import METHODS
-
-        return METHODS
-    from ...metrics.registry import METRICS
-
-    return METRICS
+def _registry(kind: Kind) -> Registry[MethodEntry] | Registry[MetricEntry]:
+    return METHODS if kind == "method" else METRICS
