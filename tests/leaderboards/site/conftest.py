@@ -14,6 +14,7 @@ from made_boards import made_board
 from heatmark.leaderboards.site.site import write_site
 from heatmark.leaderboards.standings import curves
 from heatmark.leaderboards.standings.standings import Standings
+from heatmark.metrics.registry import Metric
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +26,9 @@ def standings(tmp_path_factory: pytest.TempPathFactory) -> Standings:
 def site(standings: Standings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
 
-    def read(metric: str, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+    def read(metric: Metric, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
         """The probability against the share of positions kept, for the metrics that are curves."""
-        if not metric.startswith(("deletion", "insertion")):
+        if metric.entry.name not in ("deletion", "insertion"):
             return None
         return np.asarray(row["band_high"]) / 64.0, np.asarray(row["band_probability"], dtype=float)
 
