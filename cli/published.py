@@ -44,18 +44,16 @@ def published_entries() -> list[dict[str, Any]]:
     from ..leaderboards.records.published import list_published
     from ..leaderboards.records.published_words import summary
 
-    return [
-        {"name": paper.name, "family": summary(paper), "summary": paper.title, **paper.plain()}
-        for paper in list_published()
-    ]
+    return [{"holds": summary(paper), **paper.plain()} for paper in list_published()]
 
 
 def show_published(name: str, as_json: bool) -> None:
     """Print one source of published results."""
     from ..leaderboards.records.published import published
+    from ..leaderboards.records.published_matching import with_official
     from ..leaderboards.records.published_terminal import show_paper
 
-    paper = published(name)
+    (paper,) = with_official([published(name)])
     if as_json:
         typer.echo(json.dumps(paper.plain(), indent=1, ensure_ascii=False))
         return

@@ -10,11 +10,11 @@ import pandas as pd
 from rich.console import Console
 
 from ..errors import BadInput
+from .across.overall import Overall, overall
 from .records.official import runs_named
 from .report.overall import overall_frame, print_overall, worth_showing
 from .report.tables import board_markdown, tidy_frame, wide_frame
 from .report.terminal import WIDTH, print_board
-from .standings.overall import Overall, overall
 from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
 from .writing.text_tables import console_of
@@ -27,13 +27,18 @@ class Board(Standings):
     See `Standings` for what it holds.
     """
 
+    def _repr_html_(self) -> str:
+        from .report.formats import notebook_html
+
+        return notebook_html(self)
+
     @property
     def frame(self) -> pd.DataFrame:
         """Every value as a tidy table: one row per task, framework, method and metric."""
         return tidy_frame(self)
 
     def overall(self, *, fold: bool = True) -> Overall:
-        """Return the standing across the tasks; see `standings.overall.overall`."""
+        """Return the standing across the tasks; see `across.overall.overall`."""
         return overall(self, fold=fold)
 
     def write(self, folder: str | Path | None = None) -> list[Path]:
@@ -114,6 +119,24 @@ class Board(Standings):
             "overall-differences": differences_figure(pairs, "Across tasks"),
         }
         return write_files(self._folder(folder), as_pictures(figures))
+
+    def text(
+        self,
+        form: str,
+        *,
+        methods: str | Iterable[str] | None = None,
+        metrics: str | Iterable[str] | None = None,
+        across: int = 4,
+    ) -> str:
+        """Return the tables as LaTeX, Markdown, HTML, CSV or JSON; see `report.formats.board_text`.
+
+        Examples
+        --------
+        >>> tables = board.text("latex", methods="grad_cam,rise", metrics="deletion,insertion")
+        """
+        from .report.formats import board_text
+
+        return board_text(self, form, methods=methods, metrics=metrics, across=across)
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from ...metrics.registry import metric_from
 from ...models.zoo.user_models import is_own
 from ..standings.results import MethodRun, Results
 from .published import flat
-from .published_results import PARTS, Column, Part, PublishedTable, Row
+from .published_results import Column, Part, PublishedTable, Row
 
 State = Literal["same", "differs", "not told"]
 _HELD = ("name", "parameters.", "protocol.", "levels.")
@@ -48,54 +48,76 @@ def matches_of(
     table, row, column
         Where the published value stands; the row has an entry, and the column a metric.
     """
-    published_method, published_metric = method_from(row.entry).identity(), metric_from(column.metric).identity()
-    setting = results.setting
-    found: dict[Part, list[str]] = {
-        "protocol": [
-            *_fields(metric, published_metric, column.fields if column.differs or column.untold else None),
-            *(
-                f"method's {words}"
-                for words in _fields(ours.identity, published_method, {} if row.differs or row.untold else None)
-            ),
-            *([column.differs] if column.differs else []),
-            *([row.differs] if row.differs else []),
-            *(
-                [f"{setting.target} class explained, published {table.target}"]
-                if table.target not in (None, setting.target)
-                else []
-            ),
-            *([f"computed in {setting.precision}"] if setting.precision != "float32" else []),
-        ],
-        "model": _model(setting.task.model, table),
-        "dataset": _dataset(setting.task.dataset, table),
-        "count": _count(seen_by(ours), table),
-    }
-    untold: dict[Part, list[str]] = {part: [table.untold[part]] if part in table.untold else [] for part in PARTS}
-    untold["protocol"] += [words for words in (column.untold, row.untold) if words]
-    if table.target is None:
-        untold["protocol"].append("which class is explained")
-    if table.images is None and not untold["count"]:
-        untold["count"].append("the number of samples")
-    # A network or folder of the user's own may be the very one; so may any where the source does not say which it was.
-    own: dict[Part, tuple[str, bool, str]] = {
-        "model": (
-            setting.task.model,
-            is_own(setting.task.model) or (not table.model_entry and bool(untold["model"])),
-            table.model,
-        ),
-        "dataset": (setting.task.dataset, setting.task.dataset.startswith(OWN_PICTURES), table.data),
-    }
-    for part, (name, may_be, published_as) in own.items():
-        if found[part] and may_be:
-            found[part], untold[part] = [], untold[part] or [f"whether {name} is {published_as}"]
-    return tuple(
-        Match(part, "differs", tuple(found[part]))
-        if found[part]
-        else Match(part, "not told", tuple(untold[part]))
-        if untold[part]
-        else Match(part, "same")
-        for part in PARTS
+    return (
+        _protocol(results, ours, metric, table, row, column),
+        _model(results.setting.task.model, table),
+        _dataset(results.setting.task.dataset, table),
+        _count(seen_by(ours), table),
     )
+
+
+def _protocol(
+    results: Results, ours: MethodRun, metric: Mapping[str, Any], table: PublishedTable, row: Row, column: Column
+) -> Match:
+    """Compare the metric's fields, the method's parameters, the explained class and the precision."""
+    target, precision = results.setting.target, results.setting.precision
+    stated = column.fields if column.differs or column.untold else None
+    chosen: Mapping[str, Any] | None = {} if row.differs or row.untold else None
+    differing = [
+        *_fields(metric, metric_from(column.metric).identity(), stated),
+        *(f"method's {words}" for words in _fields(ours.identity, method_from(row.entry).identity(), chosen)),
+        *filter(None, (column.differs, row.differs)),
+    ]
+    if table.target not in (None, target):
+        differing.append(f"{target} class explained, published {table.target}")
+    if precision != "float32":
+        differing.append(f"computed in {precision}")
+    untold = [*filter(None, (table.untold.get("protocol"), column.untold, row.untold))]
+    if table.target is None:
+        untold.append("which class is explained")
+    return _match("protocol", differing, untold)
+
+
+def _match(part: Part, differing: Sequence[str], untold: Sequence[str]) -> Match:
+    """Return the match of a part: what is known to differ comes before what is not told."""
+    if differing:
+        return Match(part, "differs", tuple(differing))
+    return Match(part, "not told", tuple(untold)) if untold else Match(part, "same")
+
+
+def _model(ours: str, table: PublishedTable) -> Match:
+    """Compare names; a network of the user's own, or one whose weights have no name, may be the very one."""
+    name, untold = ours.partition("[")[0], table.untold.get("model", "")
+    if name == table.model_entry:
+        return _match("model", [], [untold] if untold else [])
+    if is_own(ours):
+        return _match("model", [], [f"whether {ours} is {table.model}"])
+    if name == table.model_entry.partition("@")[0]:
+        return _match("model", [], [f"which weights {name} has here; {table.model_entry} names them"])
+    if untold and not table.model_entry:
+        return _match("model", [], [untold])
+    return _match("model", [f"{ours}, published {table.model_entry or table.model}"], [])
+
+
+def _dataset(ours: str, table: PublishedTable) -> Match:
+    """Compare names; a folder is the same where its last parts are those published, and any may hold the very ones."""
+    head, _, path = ours.partition(":")
+    there, _, tail = table.data_entry.partition(":")
+    parts, wanted = PurePath(path).parts, PurePath(tail).parts
+    untold = table.untold.get("dataset", "")
+    if table.data_entry and head == there and parts[len(parts) - len(wanted) :] == wanted:
+        return _match("dataset", [], [untold] if untold else [])
+    if head == OWN_PICTURES:
+        return _match("dataset", [], [f"whether {ours} is {table.data}"])
+    if untold and not table.data_entry:
+        return _match("dataset", [], [untold])
+    return _match("dataset", [f"{ours}, published {table.data_entry or table.data}"], [])
+
+
+def _count(ours: int, table: PublishedTable) -> Match:
+    if table.images is None or "count" in table.untold:
+        return _match("count", [], [table.untold.get("count", "the number of samples")])
+    return _match("count", [] if ours == table.images else [f"{ours:,} samples, published {table.images:,}"], [])
 
 
 def _fields(ours: Mapping[str, Any], theirs: Mapping[str, Any], stated: Mapping[str, Any] | None) -> list[str]:
@@ -136,22 +158,3 @@ def _spelt(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "+".join(map(_spelt, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _model(ours: str, table: PublishedTable) -> list[str]:
-    named = table.model_entry or table.model
-    return [] if table.model_entry and ours.partition("[")[0] == table.model_entry else [f"{ours}, published {named}"]
-
-
-def _dataset(ours: str, table: PublishedTable) -> list[str]:
-    """Compare names; a dataset that is a folder is the same where the folder's last parts are those published."""
-    head, _, path = ours.partition(":")
-    there, _, tail = table.data_entry.partition(":")
-    parts, wanted = PurePath(path).parts, PurePath(tail).parts
-    if table.data_entry and head == there and parts[len(parts) - len(wanted) :] == wanted:
-        return []
-    return [f"{ours}, published {table.data_entry or table.data}"]
-
-
-def _count(ours: int, table: PublishedTable) -> list[str]:
-    return [] if table.images in (None, ours) else [f"{ours:,} samples, published {table.images:,}"]

@@ -9,19 +9,24 @@ interval, the published spread and the tolerance together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...benchmark.store.folder import RunStore
+from ...errors import StorageError
+from ...identity import digest
 from ...methods.registry import method_from
 from ...metrics.registry import metric_from
+from ..standings.gathering import gather, opened
 from ..standings.registered import metric_facts
-from ..standings.results import Results, gather, open_store
+from ..standings.results import Results
 from ..statistics.means import mean_intervals
+from .official import official_runs, runs_named
 from .published import list_published, published
 from .published_differences import Match, matches_of, seen_by
 from .published_results import Column, Measured, Paper, Part, PublishedTable, Row
@@ -59,6 +64,8 @@ class Beside:
     ours: Ours
     matches: tuple[Match, ...]
     """One for each of `PARTS`."""
+    metric_is_theirs: bool
+    """Whether the run's metric is, field by field, the one that stands for the published protocol."""
 
     @property
     def claimed(self) -> float | None:
@@ -174,6 +181,20 @@ class PublishedComparison:
         """The values that may be compared."""
         return tuple(one for one in self.beside if one.comparable)
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per published value with one beside it; a column for each part has its state."""
+        kept = ("published", "table", "method", "metric", "claimed", "in_words", "unit")
+        rows = []
+        for one in self.beside:
+            plain = one.plain()
+            ours = {
+                f"our_{key}": plain["ours"][key] for key in ("method", "metric", "framework", "mean", "low", "high")
+            }
+            states: dict[str, Any] = {match.part: match.state for match in one.matches}
+            rows.append({**{key: plain[key] for key in kept}, **ours, **states, "verdict": one.verdict})
+        return pd.DataFrame(rows)
+
     def plain(self) -> dict[str, Any]:
         """Return all of it as JSON types."""
         return {
@@ -196,7 +217,7 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
     Parameters
     ----------
     runs
-        What `heatmark.run` returned, the path of a run's folder, or several of these.
+        What `heatmark.run` returned, the path of a run's folder, ``official``, or several of these.
     name
         The published results: their name, the path of your own ``.toml`` file, or what `published` returned; all that
         come with heatmark by default.
@@ -208,28 +229,35 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
     UnknownName, BadInput
         If there are no such published results, or the file is wrong.
     """
-    stores = [open_store(run) for run in (runs if isinstance(runs, (list, tuple)) else [runs])]
     chosen = list_published() if name is None else [name if isinstance(name, Paper) else published(name)]
-    found = [(store, results) for store in stores for results in gather(store)]
+    return _compared(opened(runs_named(runs)), chosen)
+
+
+def _compared(stores: Sequence[RunStore], papers: Sequence[Paper]) -> PublishedComparison:
+    found = [(store, results) for store in stores for results in gather([store]).settings]
     beside: list[Beside] = []
     missing: list[Missing] = []
-    for paper, table, row, column in _values(chosen):
+    for paper, table, row, column in _values(papers):
         near, why = _nearest(found, paper.name, table, row, column)
         beside += near
         if not near:
             here = bool(row.entry and column.metric)
             missing.append(Missing(paper.name, table.name, row.method, column.name, why, here))
-    return PublishedComparison(tuple(str(store.path) for store in stores), tuple(chosen), tuple(beside), tuple(missing))
+    return PublishedComparison(tuple(str(store.path) for store in stores), tuple(papers), tuple(beside), tuple(missing))
 
 
 def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
-    """Return the papers with what the runs measured beside each value, where the file itself has nothing measured."""
+    """Return the papers with what the runs measured by the published protocol, be it on another network or other data.
+
+    Only where the metric is theirs, field by field: by any other, a number would be beside the point. What the file
+    itself has measured stays.
+    """
     measured: dict[tuple[str, str, str], dict[str, Measured]] = {}
     for one in found.beside:
         ours, key = one.ours, (one.paper, one.table.name, one.row.method)
-        if math.isfinite(ours.mean):
-            words = "; ".join(words for match in one.matches for words in match.words)
-            value = Measured(float(f"{ours.mean:.4g}"), ours.command, words)
+        if one.metric_is_theirs and math.isfinite(ours.mean):
+            words = [words for match in one.matches for words in match.words]
+            value = Measured(float(f"{ours.mean:.4g}"), ours.command, "; ".join(words))
             measured.setdefault(key, {}).setdefault(one.column.name, value)
 
     def filled(paper: Paper, table: PublishedTable) -> PublishedTable:
@@ -240,6 +268,15 @@ def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
         return replace(table, rows=tuple(rows))
 
     return tuple(replace(paper, tables=tuple(filled(paper, table) for table in paper.tables)) for paper in found.papers)
+
+
+def with_official(papers: Sequence[Paper]) -> tuple[Paper, ...]:
+    """Return papers with what heatmark's official results measured, where it carries any; see `with_measured`."""
+    try:
+        runs = official_runs()
+    except StorageError:
+        return tuple(papers)
+    return with_measured(_compared(opened(runs), papers))
 
 
 def _values(papers: Iterable[Paper]) -> Iterator[tuple[Paper, PublishedTable, Row, Column]]:
@@ -268,7 +305,8 @@ def _nearest(
             for m, identity in enumerate(results.metric_identities):
                 if identity.get("name") == metric["name"] and np.isfinite(results.scores[m, k]).any():
                     matches = matches_of(results, ours, identity, table, row, column)
-                    here = Beside(paper, table, row, column, _ours(store, results, m, k, column), matches)
+                    own = _ours(store, results, m, k, column)
+                    here = Beside(paper, table, row, column, own, matches, digest(identity) == digest(metric))
                     words = sum(len(match.words) for match in matches)
                     near.append((_distance(matches), words, len(here.ours.method + here.ours.metric), here))
     if not near:
@@ -288,7 +326,7 @@ def _distance(matches: Iterable[Match]) -> int:
 
 
 def _ours(store: RunStore, results: Results, m: int, k: int, column: Column) -> Ours:
-    text, method, setting = results.metrics[m], results.methods[k], results.setting
+    text, method, setting = results.metric_texts[m], results.methods[k], results.setting
     scores = results.scores[m, k][None]
     defined = np.isfinite(scores)
     bounds = metric_facts(text, results.metric_identities[m]).range
@@ -296,7 +334,7 @@ def _ours(store: RunStore, results: Results, m: int, k: int, column: Column) -> 
     seen = seen_by(method)
     return Ours(
         str(store.path),
-        method.method,
+        method.text,
         text,
         setting.task.shown_model,
         setting.task.dataset,

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..writing.text_tables import Column as Shown
 from ..writing.text_tables import bullets, escaped, markdown_table, markdown_text, section
 from .published import PUBLISHED, list_published
+from .published_matching import with_official
 from .published_results import Paper, PublishedTable, Row
 from .published_words import (
     best_texts,
@@ -65,4 +66,4 @@ def _table(paper: Paper, table: PublishedTable) -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(published_page(list_published()), encoding="utf-8", newline="")
+    PAGE.write_text(published_page(with_official(list_published())), encoding="utf-8", newline="")

@@ -47,10 +47,14 @@ def measured(standings: Standings) -> list[tuple[RuntimeRecord, tuple[CostTable,
     return found
 
 
+def measured_tables(standings: Standings) -> tuple[CostTable, ...]:
+    """Return the tables of all of these."""
+    return tuple(table for _, tables in measured(standings) for table in tables)
+
+
 def cost_section(standings: Standings, styles: Mapping[str, Style] | None = None) -> CostSection:
     """Return what the report says of cost; methods are drawn in these styles, or as the figures' own methods ask."""
-    records = measured(standings)
-    tables = tuple(table for _, of_record in records for table in of_record)
+    records, tables = measured(standings), measured_tables(standings)
     return CostSection(
         tuple((group, svg_uri(draw_paretos(group, styles))) for group in by_task(paretos(standings, tables))),
         tables,
@@ -62,7 +66,7 @@ def cost_section(standings: Standings, styles: Mapping[str, Style] | None = None
 def cost_markdown(standings: Standings) -> str:
     """Return quality against cost, and what a runtime benchmark measured, as Markdown."""
     records = measured(standings)
-    found = paretos(standings, [table for _, of_record in records for table in of_record])
+    found = paretos(standings, measured_tables(standings))
     parts = [paretos_markdown(found)] if found else []
     for record, tables in records:
         if tables:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..costs.pareto import by_task, paretos
 from ..costs.pareto_plot import draw_paretos
 from ..costs.plots import figures_by_device
-from ..standings.overall import overall
 from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
-from .costs import measured
+from .costs import measured_tables
 from .curves import curves_figure
 from .overall import worth_showing
 from .overall_figure import overall_figure
@@ -44,7 +44,7 @@ def curves_figures(standings: Standings) -> Titled:
 def pareto_figures(standings: Standings) -> Titled:
     """Return quality against cost for every task."""
     styles = looks(standings)
-    groups = by_task(paretos(standings, measured(standings)[1]))
+    groups = by_task(paretos(standings, measured_tables(standings)))
     return [(group[0].task, draw_paretos(group, styles)) for group in groups]
 
 
@@ -85,7 +85,7 @@ def board_figures(standings: Standings) -> dict[str, Figure]:
         **stems("differences", differences_figures(standings)),
         **stems("curves", curves_figures(standings)),
         **stems("pareto", pareto_figures(standings)),
-        **stems("costs", list(figures_by_device(measured(standings)[1]).items())),
+        **stems("costs", list(figures_by_device(measured_tables(standings)).items())),
         **({} if agreement is None else {"agreement": agreement}),
     }
 
@@ -106,7 +106,7 @@ def stems(kind: str, figures: Titled) -> dict[str, Figure]:
 def _each_task(standings: Standings, drawn: Callable[[Sequence[Table], Mapping[str, Style]], Figure | None]) -> Titled:
     styles = looks(standings)
     figures: Iterable[tuple[str, Figure | None]] = (
-        (str(tables[0].setting.task), drawn(tables, styles)) for tables in standings.by_task
+        (tables[0].setting.task_title, drawn(tables, styles)) for tables in standings.by_task
     )
     return [(title, figure) for title, figure in figures if figure is not None]
 

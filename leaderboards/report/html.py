@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...errors import HeatmarkError
+from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -19,7 +19,6 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
@@ -58,7 +57,6 @@ def html_report(standings: Standings) -> str:
         format=formatting,
         framework_text=framework_text,
         isfinite=math.isfinite,
-        parameters_text=parameters_text,
         place_text=place_text,
         tie_text=tie_text,
         runtime_columns=COLUMNS,
@@ -88,11 +86,6 @@ def html_report(standings: Standings) -> str:
     )
 
 
-def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """Return parameters as ``steps = 50, baseline = black``."""
-    return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
-
-
 def sortable(value: float) -> float | str:
     """Return a number to sort by; nothing where there is none."""
     return value if math.isfinite(value) else ""
@@ -107,8 +100,8 @@ def breakable(name: str) -> str:
 
 
 def reproduction(standings: Standings) -> str:
-    """Return the commands that run the same again: packaged suites by name, with whatever was changed in them."""
-    commands = [command for store in standings.stores for command in _commands(store.run, store.path.name)]
+    """Return the commands that run the same again, for every run: those of a merged one, and how it was merged."""
+    commands = [line for store in standings.stores for line in _commands(store.run, store.path.name)]
     if len(standings.stores) > 1:
         folders = [f"results/{store.path.name}" for store in standings.stores]
         commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
@@ -116,7 +109,7 @@ def reproduction(standings: Standings) -> str:
 
 
 def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
-    """Return the commands behind one folder: its run, or those that were merged in it."""
+    """Return the commands that make a run's folder: packaged suites by name, with whatever was changed in them."""
     sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
     if not sources:
         return [_run_again(run, folder)]
@@ -264,7 +257,3 @@ def _skipped_files(standings: Standings) -> list[str]:
     skipped = [item for provenance in provenances for item in provenance.get("skipped") or []]
     words = [f"{i.get('path')}: {i.get('reason')}" if isinstance(i, Mapping) else str(i) for i in skipped]
     return list(dict.fromkeys(words))
-
-
-def _spelt(value: Any) -> str:
-    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from ..standings.overall import Overall, OverallRow
+from ..across.overall import Overall, OverallRow
 from ..statistics.significance import LEVEL
 from ..writing.numbers import MISSING, counted, decimals, p_value
 from ..writing.text_tables import Column, escaped, markdown_table, terminal_table

@@ -6,7 +6,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from ..standings.overall import Overall
+from ..across.overall import Overall
 from ..standings.styles import family_styles
 from ..writing.ink import Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
 from ..writing.numbers import counted

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..standings.overall import Overall
+from ..across.overall import Overall
 from ..standings.registered import MethodFacts
 from ..standings.standings import Table
 from ..statistics.significance import LEVEL, Places, least_pairs

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..standings.agreement import Agreement
 from ..standings.fills import fill_comparisons
-from ..standings.overall import overall
 from ..standings.results import framework_text
 from ..standings.standings import Row, Standings, Table
 from ..statistics.significance import Places
@@ -124,7 +124,7 @@ def tie_text(row: Row) -> str:
 
 def uncounted_text(table: Table) -> str:
     """Return which metrics the mean rank leaves out, or nothing."""
-    left = [metric.id for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
+    left = [metric.name for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
     return f"Not counted in the mean rank: {', '.join(left)}." if left else ""
 
 
@@ -145,7 +145,7 @@ def _columns(table: Table) -> list[Column[Row]]:
         Column("mean rank", lambda row: decimals(row.mean_rank)),
         Column("tie", tie_text),
         *(
-            Column(f"{metric.id} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
+            Column(f"{metric.name} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
             for place, metric in enumerate(table.metrics)
         ),
         TIME,

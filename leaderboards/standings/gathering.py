@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,7 @@ from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...errors import BadInput
 from ..statistics.ranks import ROUNDING
 from .overlaps import Piece, contradictions, mean_scores
-from .places import Place, places_of, settings_of
-from .planned import Planned, RunRead, planned_in
+from .planned import Place, Planned, RunRead, places_of, planned_in, settings_of
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 from .told_apart import EntryNames, Identity
 
@@ -34,6 +34,22 @@ class Gathered:
     failures: tuple[Failure, ...]
     not_applicable: tuple[Inapplicable, ...]
     """What failed, and what has no meaning, and has a result in none of the runs."""
+
+
+def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
+    """Return the stores of runs, each a folder or anything with a ``path``; a folder given twice is opened once.
+
+    Raises
+    ------
+    BadInput
+        If there are none.
+    StorageError
+        If a folder holds no run, or one of another schema version.
+    """
+    paths = [Path(str(getattr(run, "path", run))) for run in runs]
+    if not paths:
+        raise BadInput("Name at least one run: the folder that `heatmark run --out` wrote to.")
+    return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
 
 
 def gather(stores: Sequence[RunStore]) -> Gathered:
@@ -98,6 +114,7 @@ def _results(
         place.weights,
         place.revision,
         place.device,
+        tuple(sorted({cell.spec.seed for cells in planned.values() for cell in cells})),
     )
 
 
@@ -145,6 +162,7 @@ def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
         _cost(done, rows),
         frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
         {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
+        tuple(cell.cell for cell in done if cell.cell is not None),
     )
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 
 from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
-from ...errors import BadInput
 from ...identity import digest
 from ..audits.known_audits import KnownAudits
 from ..statistics.bootstrap import RESAMPLES
@@ -21,7 +20,7 @@ from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
 from ..statistics.wins import Wins
 from .agreement import Agreement, agreements_of
-from .gathering import gather
+from .gathering import gather, opened
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -199,22 +198,6 @@ class Standings:
         for table in self.tables:
             tasks.setdefault(table.setting.in_all_frameworks, []).append(table)
         return list(tasks.values())
-
-
-def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
-    """Return the stores of runs, each a folder or anything with a ``path``; a folder given twice is opened once.
-
-    Raises
-    ------
-    BadInput
-        If there are none.
-    StorageError
-        If a folder holds no run, or one of another schema version.
-    """
-    paths = [Path(str(getattr(run, "path", run))) for run in runs]
-    if not paths:
-        raise BadInput("Name at least one run: the folder that `heatmark run --out` wrote to.")
-    return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
 
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:

@@ -21,7 +21,7 @@ from ..galleries.colours import check_percentile
 from ..galleries.drawing import draw_map, draw_picture
 from ..galleries.views import View, caption, views_of
 from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
-from ..writing.files import csv_text, write_files
+from ..writing.files import as_pictures, csv_text, write_files
 from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
 from ..writing.numbers import number, shortened
 from .sweep import Sweep
@@ -33,7 +33,7 @@ MOST_WRITTEN = 144
 
 
 def write_sweep(found: Sweep, *, pictures: int = 1, view: str = "overlay", cap: float | None = None) -> list[Path]:
-    """Write ``sweep.csv``, ``sweep.png`` and ``maps.png`` into the sweep's folder, each whole or not at all.
+    """Write ``sweep.csv``, and ``sweep`` and ``maps`` as PNG and SVG, into the folder, each whole or not at all.
 
     Parameters
     ----------
@@ -43,14 +43,13 @@ def write_sweep(found: Sweep, *, pictures: int = 1, view: str = "overlay", cap: 
     Returns
     -------
     paths
-        The written files; without maps.png where no maps were kept.
+        The written files; without maps where no maps were kept.
     """
     return write_files(
         found.path,
         {
             "sweep.csv": csv_text(found.frame, None),
-            "sweep.png": draw_scores(found),
-            "maps.png": draw_maps(found, pictures, view, cap),
+            **as_pictures({"sweep": draw_scores(found), "maps": draw_maps(found, pictures, view, cap)}),
         },
     )
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published_runs import held_run
+from made_runs import held_run
 from typer.testing import CliRunner
 
 from heatmark.benchmark.suite import load_suite
 from heatmark.cli.main import app
 from heatmark.leaderboards.records.published import list_published, published
+from heatmark.leaderboards.records.published_matching import with_official
 from heatmark.leaderboards.records.published_page import published_page
 from heatmark.leaderboards.records.published_words import commands
 
@@ -34,7 +35,7 @@ def run(tmp_path):
 
 def test_the_page_is_what_the_files_say():
     """Written anew by: python -m heatmark.leaderboards.records.published_page."""
-    assert PAGE.read_text(encoding="utf-8") == published_page(list_published())
+    assert PAGE.read_text(encoding="utf-8") == published_page(with_official(list_published()))
 
 
 def test_the_page_says_that_its_own_measurements_are_not_the_source_s():
@@ -51,9 +52,9 @@ def test_the_example_of_a_file_can_be_read(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     (tmp_path / "my.toml").write_text(example, encoding="utf-8")
     paper = published(tmp_path / "my.toml")
-    assert commands(paper, paper.tables[0])[0].startswith(
-        "heatmark run --model net.py:build --data image-folder:pictures"
-    )
+    first, second = commands(paper, paper.tables[0])
+    assert second == f"heatmark compare results/my-ours --published {tmp_path / 'my.toml'}"
+    assert first.startswith("heatmark run --model net.py:build --data image-folder:pictures")
 
 
 def test_commands_are_ones_that_run_takes(monkeypatch):
@@ -106,8 +107,8 @@ def test_a_command_is_printed_in_one_line():
 def test_compare_flags_a_difference_where_everything_matches(run):
     status, text = said("compare", run, "--published", "score-cam")
     assert status == 0
-    assert "Grad-CAM Average Drop ↓ 47.8 % 60.00 ±.04 ✓ ✓ ✓ ✓ DIFFERS" in text
-    assert "Grad-CAM, Average Drop: here 60 [59.96, 60.04], expected 44.8 to 50.8." in text
+    assert "Grad-CAM Average Drop ↓ 47.8 % 60.00 ±.04 ✓ ✓ ✓ ✓ DIFFERS, PyTorch" in text
+    assert "Grad-CAM, Average Drop, PyTorch: here 60 [59.96, 60.04], expected 44.8 to 50.8." in text
     assert text.rstrip().endswith("1 of 1 value may be compared: 0 agree, 1 differ.")
     status, text = said("compare", run, "--published", "score-cam", "--json")
     (one,) = json.loads(text)["beside"]

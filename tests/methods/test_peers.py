@@ -5,7 +5,10 @@ What needs a library is skipped where it is not installed; ``tox -e peers`` inst
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import networks
 import numpy as np
@@ -253,3 +256,20 @@ def test_relus_that_captum_would_pass_over_are_told(model, name):
     subject = model("depthwise", "torch")
     with pytest.raises(NotApplicable, match=r"torch.nn.ReLU modules alone, and depthwise has 2 other ReLUs"):
         hm.explain(subject, native(subject, pictures(1)), f"captum:{name}")
+
+
+def test_what_asks_another_library_is_marked():
+    """Else `tox -e peers`, where the libraries are installed, would leave it out."""
+    unmarked = []
+    for path in sorted(Path(__file__).parents[1].rglob("test_*.py")):
+        code = path.read_text(encoding="utf-8")
+        as_a_whole = re.search(r"^pytestmark = .*mark\.peers", code, re.MULTILINE)
+        if "\nfrom comparisons import" in code and not as_a_whole:
+            for node in ast.parse(code).body:
+                names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+                if isinstance(node, ast.FunctionDef) and names & {"needed", "peer"}:
+                    marks = [ast.unparse(mark) for mark in node.decorator_list]
+                    unmarked += [] if "pytest.mark.peers" in marks else [f"{path.name}: {node.name}"]
+        skipped = re.findall(r"importorskip\(.(captum|pytorch_grad_cam|quantus|saliency|torchcam|xplique|zennit)", code)
+        unmarked += [f"{path.name}: {library} is asked for without `peer`" for library in skipped]
+    assert unmarked == []

@@ -6,6 +6,8 @@ after normalisation, as the public code has them; so a preset whose fill is not 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from networks import FRAMEWORKS, native
@@ -13,6 +15,7 @@ from preset_subjects import DEVIATION, MEAN, SIDE, SIZE, Subject, mixed, ordered
 from wang_areas import wang_value
 
 import heatmark as hm
+from heatmark.methods.registry import METHODS
 from heatmark.metrics.perturbing.fills import fill_of, rise_kernel
 from heatmark.metrics.registry import METRICS, metric_from
 
@@ -207,3 +210,53 @@ def test_no_preset_fills_with_the_default():
     found = {text: getattr(metric_from(text).measure, "fill", None) for text in texts}
     adding = {"infidelity[gaussian]", "infidelity[captum]"}  # noise is added, and nothing is filled
     assert {text: fill for text, fill in found.items() if fill is not None and text not in adding} == FILLS
+
+
+#: Where each preset is scored or explained with nothing set beside it: by a definition that the test writes out.
+WRITTEN_OUT = {
+    "metrics/test_presets_as_shipped.py": {
+        "test_wang2020": ["n_ord[wang2020]", "s_ord[wang2020]", "tpn[wang2020]", "tps[wang2020]"],
+        "test_rise": ["deletion[rise]", "insertion[rise]"],
+        "test_poppi2021": ["adcc[poppi2021]"],
+        "test_masked_scores": [
+            f"average_{what}[{preset}]"
+            for what in ("drop", "increase", "gain")
+            for preset in ("gradcampp", "scorecam", "torchcam")
+        ],
+        "test_idsds": ["single_deletion[idsds]"],
+        "test_samek2017": [f"{name}[samek2017]" for name in ("morf", "lerf", "aopc", "abpc")],
+        "test_irof_of_quantus": ["irof[quantus]"],
+    },
+    "metrics/test_sampled_presets_as_shipped.py": {
+        "test_ancona2018": ["sensitivity_n[ancona2018]"],
+        "test_faithfulness_correlation_of_quantus": ["faithfulness_correlation[quantus]"],
+        "test_xplique": ["mu_fidelity[xplique]"],
+        "test_infidelity_of_shap": ["infidelity[shap]"],
+        "test_infidelity_with_noise": ["infidelity[gaussian]", "infidelity[captum]"],
+        "test_robustness": [
+            "max_sensitivity[captum]", "max_sensitivity[quantus]", "avg_sensitivity[quantus]",
+            "local_lipschitz[quantus]", "relative_input_stability[quantus]", "relative_output_stability[quantus]",
+        ],
+        "test_randomisation_of_quantus": ["mprt[quantus]", "smooth_mprt[quantus]"],
+        "test_information_curves_of_pair": ["sic[pair]", "aic[pair]"],
+    },
+    "metrics/test_subset_metrics.py": {"test_the_monotone_curve_of_a_linear_model": ["monotone_curve[arya2019]"]},
+    "methods/test_method_presets.py": {
+        "test_smoothgrad": ["smoothgrad[absolute]", "smoothgrad[squared]"],
+        "test_extremal_perturbation_of_several_areas": ["extremal_perturbation[several_areas]"],
+    },
+    "methods/test_propagation.py": {
+        "test_two_units_by_hand": [
+            "lrp[epsilon]", "lrp[epsilon_plus]", "lrp[alpha2_beta1]", "lrp[epsilon_gamma_box]"
+        ],
+    },
+}  # fmt: skip
+
+
+def test_every_preset_is_written_out_somewhere():
+    entries = [entry for registry in (METHODS, METRICS) for entry in registry if entry.origin == "heatmark"]
+    presets = sorted(f"{entry.name}[{preset}]" for entry in entries for preset in entry.presets)
+    assert sorted(text for tests in WRITTEN_OUT.values() for texts in tests.values() for text in texts) == presets
+    for file, tests in WRITTEN_OUT.items():
+        code = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+        assert [name for name in tests if f"def {name}(" not in code] == []

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from published_runs import held_run
+from made_runs import held_run
 
 from heatmark.benchmark.suite import load_suite
 from heatmark.errors import StorageError
 from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
+from heatmark.leaderboards.records.published_words import measured_texts
 
 DROP = "average_drop[scorecam]"
 SCORECAM = {"methods": ["grad_cam"], "metrics": [DROP]}
@@ -45,6 +46,14 @@ def test_a_wholly_matching_run_agrees_within_spread_tolerance_and_interval(tmp_p
     assert (one.comparable, one.flagged, one.verdict) == (True, False, "agrees")
     assert one.ours.mean == pytest.approx(47.0) and one.expected == pytest.approx((44.8, 50.8))
     assert one.ours.low == pytest.approx(47.0 - reach(20, 2000), abs=1e-3)
+
+
+def test_the_frame_has_a_row_for_each_value_with_its_states(tmp_path):
+    run = held_run(tmp_path / "run", **{**SCORECAM, "scores": drops(90.0), "dataset": "imagenet-samples"})
+    (row,) = compare_published(run, "score-cam").frame.to_dict("records")
+    assert (row["claimed"], row["our_mean"], row["our_metric"]) == (47.8, pytest.approx(90.0), DROP)
+    assert [row[part] for part in ("protocol", "model", "dataset", "count")] == ["same", "same", "differs", "same"]
+    assert row["verdict"] == "not comparable"
 
 
 @pytest.mark.parametrize(
@@ -242,13 +251,31 @@ def test_all_published_values_are_put_beside_or_missing(quick):
     assert not beside & missing and len(beside | missing) == sum(paper.values for paper in found.papers)
 
 
-def test_what_is_measured_here_names_what_differs(quick):
-    (paper,) = with_measured(compare_published(quick, "rise"))
-    measured = paper.tables[0].rows[0].measured["Deletion"]
-    # Metrics are sorted by name and score 0.1 times their place: deletion[steps=8] is the third.
-    assert measured.value == pytest.approx(0.2) and measured.command == "heatmark run held"
-    assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured.differs
+def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_differs(tmp_path, quick):
+    run = held_run(tmp_path / "run", ["rise[masks=64]"], ["deletion[rise]"], [np.full(20, 0.25)], **QUICK)
+    (paper,) = with_measured(compare_published([quick, run], "rise"))
+    measured = paper.tables[0].rows[0].measured
+    assert set(measured) == {"Deletion"} and measured["Deletion"].value == 0.25
+    assert measured["Deletion"].command == "heatmark run held"
+    assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
+    assert measured_texts(paper.tables[0]) == [
+        "RISE 0.25 (Deletion ↓); no published numbers, for they differ: method's cells 7, published 10; method's masks "
+        "64, published 5000; method's probability 0.5, published 0.1; efficientnet-lite0, published "
+        "torchvision:resnet50@IMAGENET1K_V1; imagenet-samples, published imagenet-1k; 20 samples, published 10,000. "
+        "Made by: heatmark run held"
+    ]
+    (by_another,) = with_measured(compare_published(quick, "rise"))
+    assert not by_another.tables[0].rows[0].measured
+
+
+def test_weights_without_a_name_may_be_the_ones(tmp_path):
+    run = held_run(tmp_path / "run", **SCORECAM, scores=drops(90.0), model="torchvision:vgg16")
+    one = only(compare_published(run, "score-cam"))
+    assert words(one) == {
+        "model": ["which weights torchvision:vgg16 has here; torchvision:vgg16@IMAGENET1K_V1 names them"]
+    }
+    assert not one.flagged
 
 
 def test_what_is_no_run_is_said(tmp_path):

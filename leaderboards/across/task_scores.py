@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..standings.standings import Standings, Table
 from ..statistics.across import ranks_by_metric, shares_beaten
 from .folding import Folded
-from .standings import Standings, Table
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,8 @@ import numpy as np
 from scipy import stats
 
 from ...errors import NotApplicable
+from ..standings.registered import MethodFacts
+from ..standings.standings import Standings
 from ..statistics.across import LEAST_BLOCKS, Spread, p_against, p_ahead_of, spreads
 from ..statistics.ranks import rounded
 from ..statistics.significance import LEVEL, Places, friedman_p, least_pairs, pair_p, places_by
@@ -18,8 +20,6 @@ from ..statistics.wins import Wins, shares_won
 from ..writing.numbers import counted
 from .blocks import Block, blocks_of
 from .folding import Folded, folded
-from .registered import MethodFacts
-from .standings import Standings
 from .task_scores import TaskScores, scores_of, tasks_of
 
 NAMED = 3

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ...errors import HeatmarkError
 from ...methods.registry import METHODS
 from ...selection import parse_selection
-from .registered import MethodFacts
+from ..standings.registered import MethodFacts
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from made_tasks import levels, made_tasks
 from scipy import stats
 
 from heatmark.errors import NotApplicable
+from heatmark.leaderboards.across.blocks import blocks_of, sources
+from heatmark.leaderboards.across.folding import base_of
+from heatmark.leaderboards.across.overall import overall
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.standings.blocks import blocks_of, sources
-from heatmark.leaderboards.standings.folding import base_of
-from heatmark.leaderboards.standings.overall import overall
 from heatmark.leaderboards.statistics.across import expanded_confidence, p_against, p_ahead_of, spreads
 from heatmark.leaderboards.statistics.significance import least_pairs
 

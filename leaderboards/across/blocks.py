@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...datasets.registry import DATASETS
 from ...errors import HeatmarkError
 from ...selection import parse_selection
-from .results import Results
+from ..standings.results import Results
 
 
 @dataclass(frozen=True)

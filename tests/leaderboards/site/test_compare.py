@@ -1,0 +1,113 @@
+"""The compare page against the Python values it must equal."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from heatmark.leaderboards.comparing.paired import paired
+from heatmark.leaderboards.site.catalogue import Catalogue
+from heatmark.leaderboards.statistics.ranks import rounded
+
+FIELDS = ("samples", "mean", "low", "high", "wins", "ties", "losses", "p")
+
+
+def agree(found, expected):
+    """Whether the page's values are the Python ones to 1e-12, relative to their size where that is above one."""
+    for name in FIELDS:
+        mine, theirs = found[name], getattr(expected, name)
+        if theirs is None or (isinstance(theirs, float) and math.isnan(theirs)):
+            assert mine is None, name
+        else:
+            assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-12), name
+
+
+def test_every_pair_and_metric_equals_python(site, standings, browsed):
+    catalogue = Catalogue(standings)
+    for _, table, data in catalogue.settings[:3:2]:
+        runs = [run for run in table.results.methods if len(run.rows)]
+        slugs = {one.facts.id: one.slug for one in catalogue.methods}
+        metrics = {one.facts.id: one.slug for one in catalogue.metrics}
+        for (a, b), metric in zip(itertools.combinations(runs, 2), itertools.cycle(table.metrics)):
+            place = table.metrics.index(metric)
+            methods = [run.method for run in table.results.methods]
+            first, second = (table.results.scores[place, methods.index(one.method)] for one in (a, b))
+            expected = paired(first, second, metric.higher_is_better)
+            address = f"task={data}&a={slugs[a.method]}&b={slugs[b.method]}&metric={metrics[metric.id]}"
+            page = browsed.open(site / "compare.html", address)
+            agree(json.loads(page.locator("#numbers").get_attribute("data-values")), expected)
+
+
+def cases():
+    generator = np.random.default_rng(4)
+    for samples in (1, 2, 3, 5, 20, 50, 51, 73, 400):
+        free = generator.normal(size=(2, samples))
+        yield free
+        yield np.round(free, 1)  # ties
+        yield free * [[1e-9], [1e-9]] + 1e-7
+        yield 1e6 + free * 1e-3
+        yield np.stack([free[0], free[0]])  # no difference
+        yield np.stack([free[0], free[0] + 0.25])  # the same difference everywhere
+        yield np.where(generator.random((2, samples)) < 0.2, np.nan, free)
+
+
+def test_the_arithmetic_equals_python_on_scores_of_every_kind(site, browsed):
+    page = browsed.open(site / "compare.html")
+    quantiles = stats.t.ppf(0.975, np.arange(1, 500)).tolist()
+    asked = [(first, second, higher) for first, second in cases() for higher in (True, False, None)]
+    plain = [
+        [[None if math.isnan(value) else value for value in side.tolist()] for side in (first, second)] + [higher]
+        for first, second, higher in asked
+    ]
+    found = page.evaluate(
+        """([cases, quantiles]) => cases.map(([a, b, higher]) => {
+          const doubles = side => Float64Array.from(side, value => value === null ? NaN : value);
+          return JSON.parse(JSON.stringify(heatmark.statistics.paired(doubles(a), doubles(b), higher, quantiles)));
+        })""",
+        [plain, quantiles],
+    )
+    for mine, (first, second, higher) in zip(found, asked, strict=True):
+        agree(mine, paired(first, second, higher))
+
+
+def test_rounding_and_the_normal_distribution_equal_python(site, browsed):
+    page = browsed.open(site / "compare.html")
+    generator = np.random.default_rng(0)
+    values = np.concatenate(
+        [
+            generator.normal(size=300) * 10.0 ** generator.integers(-12, 12, 300),
+            [0.0, 1.0, -10.0, 1e-5, 0.1234565, 2.5e-300],
+        ]
+    )
+    mine = page.evaluate("values => values.map(heatmark.statistics.rounded)", values.tolist())
+    np.testing.assert_allclose(mine, rounded(values), rtol=4e-16)  # a power of ten may differ in its last bit
+    z = np.linspace(-8, 8, 161)
+    found = page.evaluate("values => values.map(heatmark.statistics.normalBelow)", z.tolist())
+    np.testing.assert_allclose(found, stats.norm.cdf(z), rtol=1e-12, atol=1e-15)
+
+
+def test_it_says_who_is_better_and_shows_where(site, browsed):
+    page = browsed.open(site / "compare.html", "a=saliency&b=random&metric=insertion")
+    words = page.locator("#lead").inner_text()
+    values = json.loads(page.locator("#numbers").get_attribute("data-values"))
+    assert values["high"] < 0  # the scores rise with the method's place in the list
+    assert words.startswith("Random is better than Saliency on Insertion, by ")
+    assert page.locator("#scatter circle").count() == values["samples"] == 24
+    differences = page.locator("#pictures small:first-of-type").all_inner_texts()
+    sizes = [abs(float(text.split(": ")[1])) for text in differences]
+    assert len(sizes) == 8 and sizes == sorted(sizes, reverse=True)
+    page.locator("#swap").click()
+    page.wait_for_function("JSON.parse(document.querySelector('#numbers').dataset.values).low > 0")
+    assert "a=random&b=saliency" in page.evaluate("location.href")
+
+
+def test_a_single_sample_and_equal_scores_are_told_as_what_they_are(site, browsed):
+    page = browsed.open(site / "compare.html", "a=saliency&b=saliency")
+    assert "cannot be told apart" in page.locator("#lead").inner_text()
+    values = json.loads(page.locator("#numbers").get_attribute("data-values"))
+    assert (values["mean"], values["low"], values["high"], values["ties"], values["p"]) == (0, 0, 0, 24, 1)
