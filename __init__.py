@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .leaderboards import draw as draw
     from .leaderboards.audits.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
+    from .leaderboards.comparing.compare import compare as compare
     from .leaderboards.costs.studies import runtime as runtime
     from .leaderboards.records.published import list_published as list_published
     from .leaderboards.records.published import published as published
@@ -49,6 +50,7 @@ _HOMES = {
     "Reference": "registry",
     "audit_metrics": "leaderboards.audits.auditing",
     "check": "benchmark.checking.examine",
+    "compare": "leaderboards.comparing.compare",
     "compare_published": "leaderboards.records.published_matching",
     "evaluate": "benchmark.evaluate",
     "explain": "methods.explain",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -29,6 +29,13 @@ class Doc:
     """Inclusive bounds for numbers."""
     choices: tuple[str, ...] = ()
     """The allowed strings; a parameter that also takes arrays or numbers may still receive those."""
+    says: str | Mapping[Any, str] = field(default="", hash=False)
+    """How a sentence about the protocol tells its value, for which ``{}`` stands (``{%}``: in percent); or what it says
+    at each value, at all others under ``""``. An empty text is left out, and so are None, and False where the text has
+    no place for a value.
+    """
+    when: str = ""
+    """Under which value of another parameter it counts: ``mask=top`` or ``step!=none``."""
     later: bool = False
     """Added after results had been kept, with a default that changes no number: no part of a key at its default."""
 

@@ -52,7 +52,15 @@ def sobel(request: Request) -> Tensor:
 def center_gaussian(
     request: Request,
     *,
-    width: Annotated[float, Doc("standard deviation as a share of each side", source="heatmark", low=0.001)] = 0.25,
+    width: Annotated[
+        float,
+        Doc(
+            "standard deviation as a share of each side",
+            says="a standard deviation of {%} of each side",
+            source="heatmark",
+            low=0.001,
+        ),
+    ] = 0.25,
 ) -> Tensor:
     """A Gaussian in the middle: what one gets for knowing only that photographers centre their subject."""
     maps = np.ones((1, *request.model.spatial_shape), np.float32)

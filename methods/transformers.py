@@ -35,7 +35,14 @@ _transformer = partial(
 def raw_attention(
     request: Request,
     *,
-    block: Annotated[int, Doc("which attention, counted from 0; -1 is the last", source="Chefer et al. 2021")] = -1,
+    block: Annotated[
+        int,
+        Doc(
+            "which attention, counted from 0; -1 is the last",
+            says={-1: "the last attention", "": "attention number {}, counted from 0"},
+            source="Chefer et al. 2021",
+        ),
+    ] = -1,
 ) -> Tensor:
     """The attention of the class token to the patches in one layer, the mean over heads; the same for every class."""
     count = len(request.model.attentions())
@@ -54,9 +61,27 @@ def raw_attention(
 def attention_rollout(
     request: Request,
     *,
-    heads: Annotated[Fusion, Doc("how a layer's heads become one", source="Abnar and Zuidema 2020: mean")] = "mean",
+    heads: Annotated[
+        Fusion,
+        Doc(
+            "how a layer's heads become one",
+            says={
+                "mean": "heads are averaged",
+                "max": "of heads the largest counts",
+                "min": "of heads the least counts",
+            },
+            source="Abnar and Zuidema 2020: mean",
+        ),
+    ] = "mean",
     residual: Annotated[
-        float, Doc("share of what goes past each attention", source="Abnar and Zuidema 2020: a half", low=0, high=1)
+        float,
+        Doc(
+            "share of what goes past each attention",
+            says="{%} goes past each attention",
+            source="Abnar and Zuidema 2020: a half",
+            low=0,
+            high=1,
+        ),
     ] = 0.5,
 ) -> Tensor:
     """The attention that reaches the patches through all layers: the product of their attentions, each half identity.
@@ -123,7 +148,12 @@ def legrad(
     *,
     blocks: Annotated[
         int | None,
-        Doc("how many of the last blocks are read; by default all (the authors' code: 2)", source="heatmark", low=1),
+        Doc(
+            "how many of the last blocks are read; by default all (the authors' code: 2)",
+            says={None: "all blocks are read", "": "the last {} blocks are read"},
+            source="heatmark",
+            low=1,
+        ),
     ] = None,
 ) -> Tensor:
     """The positive part of gradients at the attentions, the mean over heads, tokens and layers.

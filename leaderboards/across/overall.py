@@ -123,11 +123,12 @@ class Overall:
                 f"No intervals: resampling fewer than {LEAST_BLOCKS} independent blocks of tasks cannot give one of "
                 f"95 %, and there {_are(blocks)}."
             )
-        for tests, what in ((ranked - 1, "from the best"), (methods if self.controls else 0, "from the controls")):
+        for tests, what in ((ranked - 1, "the best"), (methods if self.controls else 0, "the controls")):
             if tests > 0 and blocks < least_pairs(tests):
                 found.append(
-                    f"No tests: with {counted(blocks, 'block')} no method can be told {what} among {tests + 1} rows, "
-                    f"however clear the difference; {least_pairs(tests)} blocks would be enough."
+                    f"No tests against {what}: with {counted(blocks, 'block')} the smallest p value that a signed-rank "
+                    f"test can have is {2 / 2**blocks:.2g}, which is too large for {counted(tests, 'test')} together; "
+                    f"{least_pairs(tests)} blocks would be enough."
                 )
         return tuple(found)
 
@@ -137,15 +138,16 @@ class Overall:
         if methods < 2:
             return f"{counted(methods, 'method')} with a place in every task: there is no pair to compare."
         pairs = math.comb(methods, 2)
-        least = least_pairs(pairs)
+        least, most = least_pairs(pairs), _most_methods(blocks)
         if blocks >= least:
             return ""
+        fewer = f"; or fewer methods, {most} with {counted(blocks, 'block')}" if most > 1 else ""
         return (
             f"A diagram of all pairs across tasks would show one bar, whatever the methods are: with "
             f"{counted(blocks, 'independent block')} ({'; '.join(block.name for block in self.blocks)}) the smallest "
             f"signed-rank p value is {2 / 2**blocks:.2g}, and {pairs} pairs of {methods} methods need one of "
             f"{LEVEL / pairs:.1g} (Holm). {least} blocks would be enough, that is other samples and not more networks "
-            f"or frameworks on these; or fewer methods: {_most_methods(blocks)} with {counted(blocks, 'block')}. The "
+            f"or frameworks on these{fewer}. The "
             f"overall table compares with the best method and with the controls instead."
         )
 

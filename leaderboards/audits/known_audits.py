@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..writing.names import shown
 from .audit import FAILED, PARTLY, PASSED, MetricAudit, MetricsAudit
 from .json_file import FILE, read_audit
 
@@ -63,7 +64,7 @@ def audit_notes(audits: Sequence[MetricAudit | None]) -> list[str]:
     ]
     failing = [one for one in known if one.mark != PASSED]
     if failing:
-        lines += [f"{one.mark} {one.metric}: {'; '.join(one.causes)}" for one in failing[:NOTED]]
+        lines += [f"{one.mark} {shown(one.metric, 'metric')}: {'; '.join(one.causes)}" for one in failing[:NOTED]]
         if len(failing) > NOTED:
             lines.append(f"and {len(failing) - NOTED} more that did not pass everything: see the report")
     unknown = sum(one is None for one in audits)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ..standings.registered import MethodFacts
 from ..standings.standings import Row, Standings, Table
 from ..statistics.timed import Estimate
-from ..writing.numbers import decimals, seconds
+from ..writing.numbers import decimals, seconds, times
 from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
-from .tables import CostTable, cost_text
+from .tables import CostTable
 
 NOTE = (
     "A method is on the front if no other ranked method has both a better mean rank and a lower cost. Cost: the time "
@@ -74,12 +74,12 @@ class Beside(NamedTuple):
     @property
     def text(self) -> str:
         """The cost as words."""
-        return cost_text(self.relative.value)
+        return times(self.relative.value)
 
     @property
     def interval(self) -> str:
         """Its interval, where there is one."""
-        return self.relative.between(cost_text, "[{}, {}]")
+        return self.relative.between(times, "[{}, {}]")
 
 
 def measured_costs(table: CostTable) -> dict[str, Beside]:
@@ -150,8 +150,8 @@ COLUMNS: tuple[Column[ParetoPoint], ...] = (
     Column("method", lambda point: point.method.label),
     Column("mean rank", lambda point: decimals(point.rank.value)),
     Column("interval", lambda point: point.rank.between(decimals, "[{}, {}]")),
-    Column("cost", lambda point: cost_text(point.cost.value)),
-    Column("interval", lambda point: point.cost.between(cost_text)),
+    Column("cost", lambda point: times(point.cost.value)),
+    Column("interval", lambda point: point.cost.between(times)),
     Column("time", lambda point: seconds(point.seconds)),
     Column("on the front", lambda point: "yes" if point.on_front else ""),
 )

@@ -181,19 +181,14 @@ def _record(row: CostRow) -> dict[str, Any]:
     }
 
 
-def cost_text(value: float) -> str:
-    """Return a relative cost: like ``3.1x``, and with two digits where that would hide a small one."""
-    return f"{value:.2g}x" if 0 < value < 0.95 else times(value)
-
-
 COLUMNS: tuple[Column[CostRow], ...] = (
     Column("method", lambda row: row.method, left=True),
     Column("images", lambda row: row.batch, lambda row: float(row.measurement.images)),
     Column("time", lambda row: row.marks + seconds(row.time.value), lambda row: row.time.value),
     Column("quartiles", lambda row: row.time.between(seconds), lambda row: row.time.high - row.time.low),
     Column("images/s", lambda row: number(row.measurement.throughput), lambda row: row.measurement.throughput),
-    Column("cost", lambda row: cost_text(row.relative.value), lambda row: row.relative.value),
-    Column("interval", lambda row: row.relative.between(cost_text), lambda row: row.relative.high - row.relative.low),
+    Column("cost", lambda row: times(row.relative.value), lambda row: row.relative.value),
+    Column("interval", lambda row: row.relative.between(times), lambda row: row.relative.high - row.relative.low),
     Column("over bare", lambda row: decimals(row.overhead.value), lambda row: row.overhead.value),
     Column("first", lambda row: seconds(row.measurement.first_call), lambda row: row.measurement.first_call),
     Column("memory", lambda row: memory(row.memory), lambda row: row.memory),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -58,7 +57,6 @@ def html_report(standings: Standings) -> str:
         format=formatting,
         framework_text=framework_text,
         isfinite=math.isfinite,
-        parameters_text=parameters_text,
         place_text=place_text,
         tie_text=tie_text,
         runtime_columns=COLUMNS,
@@ -86,11 +84,6 @@ def html_report(standings: Standings) -> str:
         unplaced=[(table, row) for table in standings.tables for row in table.rows if row.place is None],
         skipped_files=_skipped_files(standings),
     )
-
-
-def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """Return parameters as ``steps = 50, baseline = black``."""
-    return ", ".join(f"{name} = {_spelt(value)}" for name, value in parameters.items()) or "no parameters"
 
 
 def sortable(value: float) -> float | str:
@@ -264,7 +257,3 @@ def _skipped_files(standings: Standings) -> list[str]:
     skipped = [item for provenance in provenances for item in provenance.get("skipped") or []]
     words = [f"{i.get('path')}: {i.get('reason')}" if isinstance(i, Mapping) else str(i) for i in skipped]
     return list(dict.fromkeys(words))
-
-
-def _spelt(value: Any) -> str:
-    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -124,7 +124,7 @@ def tie_text(row: Row) -> str:
 
 def uncounted_text(table: Table) -> str:
     """Return which metrics the mean rank leaves out, or nothing."""
-    left = [metric.id for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
+    left = [metric.name for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
     return f"Not counted in the mean rank: {', '.join(left)}." if left else ""
 
 
@@ -145,7 +145,7 @@ def _columns(table: Table) -> list[Column[Row]]:
         Column("mean rank", lambda row: decimals(row.mean_rank)),
         Column("tie", tie_text),
         *(
-            Column(f"{metric.id} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
+            Column(f"{metric.name} {metric.arrow} {metric.mark}".strip(), partial(_value_text, place))
             for place, metric in enumerate(table.metrics)
         ),
         TIME,

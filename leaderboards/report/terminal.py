@@ -43,6 +43,8 @@ WIDTH = 100
 VALUE_WIDTH, LONGEST_WORD = 10, 18
 """A metric's column has the first, or the longest unbroken part of the metric's name up to the second."""
 SHORTEST_NAME, LONGEST_NAME = 20, 34
+KEPT = "\u00a0"
+"""A space at which no line ends."""
 METRICS_ACROSS = 6
 NOTES = 8
 """So many failures and reasons are printed; the files hold all."""
@@ -73,6 +75,8 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
     for table in standings.tables:
         across, names = _layout(table, console.width)
         for number, metrics in enumerate(in_parts(range(len(table.metrics)), across)):
+            if number:
+                console.print()
             # Printed by itself, as the title of a narrow table would be broken at the table's width.
             console.print(Text(f"{table.setting.title}{' (continued)' if number else ''}", style="italic"))
             console.print(_scores(table, metrics, names, continued=number > 0))
@@ -107,6 +111,7 @@ def _layout(table: Table, width: int) -> tuple[int, int]:
     room = width - 16
     value = max(map(_width, table.metrics), default=VALUE_WIDTH) + 1
     across = max(1, min(METRICS_ACROSS, len(table.metrics), (room - SHORTEST_NAME) // value))
+    across = max(map(len, in_parts(range(len(table.metrics)), across)), default=1)
     names = min(longest, LONGEST_NAME, max(room - across * value, SHORTEST_NAME))
     return across, max(names, len("method"))
 
@@ -141,36 +146,35 @@ def _weight(place: int, row: Row) -> str:
 
 def _width(metric: MetricFacts) -> int:
     """Return the width of a metric's column, in which no word of its name is broken that need not be."""
-    return min(max(VALUE_WIDTH, *map(len, _parts(metric.id))), LONGEST_WORD)
+    return min(max(VALUE_WIDTH, *(len(part.strip(" ")) for part in _parts(metric.name))), LONGEST_WORD)
 
 
 def _heading(metric: MetricFacts) -> str:
-    """Return a metric's name with its direction and the mark of its audit, in lines that fit its column."""
-    width, lines = _width(metric), ""
-    for part in (folded(metric.id, width), metric.arrow, metric.mark):
-        fits = len(lines.rpartition("\n")[2]) + len(part) <= width
-        lines += part if fits or not lines else f"\n{part}"
-    return lines
+    """Return a metric's name in lines that fit its column, below it the direction and the mark of its audit."""
+    return f"{folded(metric.name, _width(metric))}\n{metric.arrow} {metric.mark}".rstrip()
 
 
 def folded(name: str, width: int) -> str:
-    """Return a name in lines of at most ``width``, broken after an underscore or comma or before a bracket.
+    """Return a name in lines of at most ``width``, broken at a space, after an underscore or comma, before a bracket.
 
     What is longer than a line is broken after its equals sign, and only then anywhere.
     """
     lines = [""]
     for part in _parts(name):
-        for piece in [part] if len(part) <= width else re.findall("[^=]+=?|=", part):
+        for piece in [part] if len(part.strip(" ")) <= width else re.findall("[^=]+=?|=", part):
             if len(lines[-1] + piece) > width and lines[-1]:
                 lines.append("")
-            lines[-1] += piece
+            lines[-1] += piece if lines[-1] else piece.lstrip(" ")
             while len(lines[-1]) > width:
                 lines[-1:] = [lines[-1][:width], lines[-1][width:]]
-    return "\n".join(line.strip() for line in lines if line)
+    return "\n".join(line.strip().replace(KEPT, " ") for line in lines if line)
 
 
 def _parts(name: str) -> list[str]:
-    """Return a name in the parts between which a line may end."""
+    """Return a name in the parts between which a line may end; a short parameter is not parted from its value."""
+    for chosen in re.findall(r"\([^()]*\)", name):
+        kept = [one.replace(" ", KEPT) if len(one) < LONGEST_WORD else one for one in chosen.split(", ")]
+        name = name.replace(chosen, ", ".join(kept))
     return re.findall(r"[_,\[ ]?[^_,\[ ]*[_,]?", name)
 
 
@@ -186,7 +190,7 @@ def _style(row: Row) -> str:
 
 def _print_notes(console: Console, standings: Standings) -> None:
     unplaced = [
-        f"not ranked: {row.method.id} ({table.setting.framework_name}): {row.why_unplaced}"
+        f"not ranked: {row.method.name} ({table.setting.framework_name}): {row.why_unplaced}"
         for table in standings.tables
         for row in table.rows
         if row.place is None

@@ -16,6 +16,7 @@ from ..standings.standings import Row, Standings, Table
 from ..statistics.chance import chance_warning
 from ..statistics.ranking import sample_ranks
 from ..statistics.significance import LEVEL
+from ..writing.names import shown
 from ..writing.numbers import counted, decimals, percent
 
 NAMED = 4
@@ -64,9 +65,9 @@ def _best(best: Row | None, placed: Sequence[Row]) -> str:
         return "No method could be ranked." if not placed else "Only controls were ranked."
     methods = sum(not row.method.control for row in placed)
     if methods == 1:
-        return f"{best.method.id} is the only method that was ranked."
-    tied = [row.method.id for row in placed if row is not best and not row.method.control and _level_with(best, row)]
-    head = f"Best of {methods} methods: {best.method.id} (mean rank {decimals(best.mean_rank)})"
+        return f"{best.method.name} is the only method that was ranked."
+    tied = [row.method.name for row in placed if row is not best and not row.method.control and _level_with(best, row)]
+    head = f"Best of {methods} methods: {best.method.name} (mean rank {decimals(best.mean_rank)})"
     if not tied:
         return f"{head}, told apart from every other."
     return f"{head}, not told apart from {_listed(tied)}."
@@ -77,7 +78,7 @@ def _controls(best: Row | None, placed: Sequence[Row]) -> str:
     if best is None:
         return ""
     truth = next((_beside_the_truth(best, row) for row in placed if row.method.ceiling), "")
-    controls = [row.method.id for row in placed if row.method.control and not row.method.ceiling]
+    controls = [row.method.name for row in placed if row.method.control and not row.method.ceiling]
     if not controls:
         floor = "No control was run, so whether the best method beats a picture of nothing is not known."
         return " ".join(filter(None, [floor, truth]))
@@ -96,8 +97,8 @@ def _controls(best: Row | None, placed: Sequence[Row]) -> str:
 def _controls_near(best: Row | None, placed: Sequence[Row]) -> tuple[list[str], list[str]]:
     """Return the controls that ignore the network from which the best method is not told apart, and those ahead."""
     floor = [row for row in placed if row.method.control and not row.method.ceiling] if best is not None else []
-    level = [row.method.id for row in floor if best is not None and _level_with(best, row)]
-    ahead = [row.method.id for row in floor if best is not None and (row.place or 0) < (best.place or 0)]
+    level = [row.method.name for row in floor if best is not None and _level_with(best, row)]
+    ahead = [row.method.name for row in floor if best is not None and (row.place or 0) < (best.place or 0)]
     return level, [name for name in ahead if name not in level]
 
 
@@ -119,7 +120,9 @@ def _metrics(table: Table) -> str:
         return f"No audit of the {counted(len(audits), 'metric')} is known (heatmark audit metrics)."
     passed = sum(audit.mark == PASSED for audit in known)
     text = f"{passed} of {counted(len(audits), 'metric')} passed every question of the audit on all of its data"
-    failing = [f"{audit.metric}: {' and '.join(audit.reasons)}" for audit in known if audit.mark != PASSED]
+    failing = [
+        f"{shown(audit.metric, 'metric')}: {' and '.join(audit.reasons)}" for audit in known if audit.mark != PASSED
+    ]
     text += f" ({'; '.join(failing[:NAMED])}{'; ...' if len(failing) > NAMED else ''})" if failing else ""
     unknown = len(audits) - len(known)
     return text + (f"; {unknown} not audited." if unknown else ".")
@@ -154,8 +157,8 @@ def least_difference(table: Table) -> float:
     Half the width of the interval of a difference of mean ranks over samples, for a pair of methods whose ranks vary as
     those of pairs do in the middle, at the level that Holm's correction begins with: `LEVEL` over the number of pairs.
     """
-    by_name = {row.method.id: row for row in table.rows}
-    placed = np.array([by_name[run.method].place is not None for run in table.results.methods])
+    by_id = {row.method.id: row for row in table.rows}
+    placed = np.array([by_id[run.method].place is not None for run in table.results.methods])
     if placed.sum() < 2 or not any(table.counted):
         return math.nan
     scores, higher = table.results.scores, [metric.higher_is_better for metric in table.metrics]

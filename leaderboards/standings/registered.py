@@ -11,6 +11,8 @@ from ...registry import Entry
 from ...selection import parse_selection
 from ..audits.audit import MetricAudit
 from ..statistics.means import UNBOUNDED, Bounds
+from ..writing.names import shown
+from ..writing.sentences import protocol_sentence
 
 CONTROL = "control"
 ORACLE = "oracle"
@@ -22,7 +24,7 @@ class MethodFacts:
     """A method as the tables name it."""
 
     id: str
-    """Its canonical text with the explicitly chosen parameters."""
+    """Its canonical text with the explicitly chosen parameters: what CSV and JSON files have."""
     family: str = ""
     """Its registered family; ``control`` marks the floor and ceiling of a table; empty where unknown."""
     signed: bool | None = None
@@ -44,14 +46,24 @@ class MethodFacts:
         return self.control and self.id.partition("[")[0] == ORACLE
 
     @property
+    def name(self) -> str:
+        """What readers know it by."""
+        return shown(self.id, "method")
+
+    @property
     def floor(self) -> bool:
         """Whether it is a control that ignores the network."""
         return self.control and not self.ceiling
 
     @property
     def label(self) -> str:
-        """Its text, with the mark of a control."""
-        return f"{self.id} †" if self.control else self.id
+        """Its display name, with the mark of a control."""
+        return f"{self.name} †" if self.control else self.name
+
+    @property
+    def sentence(self) -> str:
+        """What it was told to do; empty where there is nothing to tell."""
+        return protocol_sentence(self.id, self.parameters, "method")
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,16 @@ class MetricFacts:
     in_mean_rank: bool = True
     """Whether the mean rank may count it."""
     audit: MetricAudit | None = None
+
+    @property
+    def name(self) -> str:
+        """What readers know it by."""
+        return shown(self.id, "metric")
+
+    @property
+    def sentence(self) -> str:
+        """Its protocol; empty where the definition leaves nothing open."""
+        return protocol_sentence(self.id, self.protocol, "metric")
 
     @property
     def worst(self) -> float | None:
@@ -146,10 +168,10 @@ def metric_facts(text: str, identity: Mapping[str, Any]) -> MetricFacts:
 
 
 def flat_parameters(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity as one level of ``name: value``, without the entry's own name."""
+    """Return an identity as one level of ``name: value``, without the entry's own name; but ``inner`` as it is."""
     found: dict[str, Any] = {}
     for key, value in identity.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key != "inner":  # its parameters may have the wrapper's names
             found.update({str(name): item for name, item in flat_parameters(value).items()})
         elif key != "name":
             found[str(key)] = value

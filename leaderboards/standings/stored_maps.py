@@ -22,10 +22,9 @@ def kept_maps(table: Table) -> dict[str, dict[str, StoredRow]]:
     """Return the rows that hold a heatmap, by method and sample, in the dataset's order."""
     found: dict[str, dict[str, StoredRow]] = {}
     for method in table.results.methods:
-        if "map" not in method.rows:
-            continue
-        rows = method.rows[method.rows["map"].notna()].drop_duplicates("sample").sort_values("index")
+        rows = method.maps()
         if len(rows):
+            rows = rows.drop_duplicates("sample").sort_values("index")
             records = [{str(name): value for name, value in record.items()} for record in rows.to_dict("records")]
             found[method.method] = {str(record["sample"]): record for record in records}
     return found

@@ -72,8 +72,12 @@ def passes_text(forward: float, backward: float) -> str:
 
 
 def times(value: float) -> str:
-    """Return a multiple: ``3.1x``."""
-    return f"{value:,.{1 if value < 100 else 0}f}x" if math.isfinite(value) else MISSING
+    """Return a multiple: ``3.1x``, with two digits where it is small, ``<0.01x`` where it is next to nothing."""
+    if not math.isfinite(value):
+        return MISSING
+    if 0 < value < 0.01:
+        return "<0.01x"
+    return f"{value:.2g}x" if value < 0.95 else f"{value:,.{1 if value < 100 else 0}f}x"
 
 
 def memory(value: float) -> str:

@@ -17,7 +17,12 @@ from ..registry import register_method
 from ..request import LayerAnswer, Request
 
 LayerName = Annotated[
-    str | None, Doc("the layer; by default the last one with positions, after its activation", source="Selvaraju 2016")
+    str | None,
+    Doc(
+        "the layer; by default the last one with positions, after its activation",
+        says={None: "at the last layer with positions", "": "at the layer {}"},
+        source="Selvaraju 2016",
+    ),
 ]
 _COST = "1 forward pass, and 1 backward pass down to the layer"
 _cam = partial(
@@ -170,8 +175,19 @@ def finer_cam(
     request: Request,
     *,
     layer: LayerName = None,
-    rivals: Annotated[int, Doc("classes to tell the target from", source="Zhang et al. 2025: 3", low=1)] = 3,
-    strength: Annotated[float, Doc("of the comparison", source="Zhang et al. 2025: 1; 0 is Grad-CAM", low=0)] = 1.0,
+    rivals: Annotated[
+        int,
+        Doc(
+            "classes to tell the target from",
+            says="against the {} classes most like the target",
+            source="Zhang et al. 2025: 3",
+            low=1,
+        ),
+    ] = 3,
+    strength: Annotated[
+        float,
+        Doc("of the comparison", says="with a strength of {}", source="Zhang et al. 2025: 1; 0 is Grad-CAM", low=0),
+    ] = 1.0,
 ) -> Tensor:
     """Grad-CAM of the difference between the target's logit and those of the classes most like it."""
     if request.model.num_classes <= rivals:

@@ -20,7 +20,12 @@ from .cams import LayerName, positive_map
 
 Hidden = Annotated[
     str | float | np.ndarray,
-    Doc("what shows where a mask is zero", source="paper: zero, the mask times the input", choices=BASELINES),
+    Doc(
+        "what shows where a mask is zero",
+        says="what is masked shows {}",
+        source="paper: zero, the mask times the input",
+        choices=BASELINES,
+    ),
 ]
 _cam = partial(register_method, family="cam", signed=False, pooling="none", version=2)
 
@@ -98,8 +103,10 @@ def opti_cam(
     request: Request,
     *,
     layer: LayerName = None,
-    steps: Annotated[int, Doc("steps of Adam", source="Zhang et al. 2023: 100", low=1)] = 100,
-    rate: Annotated[float, Doc("learning rate", source="Zhang et al. 2023: 0.1", low=0)] = 0.1,
+    steps: Annotated[int, Doc("steps of Adam", says="{} steps of Adam", source="Zhang et al. 2023: 100", low=1)] = 100,
+    rate: Annotated[
+        float, Doc("learning rate", says="a learning rate of {}", source="Zhang et al. 2023: 0.1", low=0)
+    ] = 0.1,
     baseline: Hidden = NEUTRAL,
 ) -> Tensor:
     """The combination of a layer's maps whose mask, scaled to [0, 1], leaves the largest logit (equation 9).

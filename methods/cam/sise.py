@@ -43,18 +43,40 @@ def sise(
     *,
     threshold: Annotated[
         float,
-        Doc("mu: maps above this share of the largest mean gradient are kept", source="paper: 0", low=0, high=0.999),
+        Doc(
+            "mu: maps above this share of the largest mean gradient are kept",
+            says="layer maps above {} of the largest mean gradient are kept",
+            source="paper: 0",
+            low=0,
+            high=0.999,
+        ),
     ] = 0.0,
     sharpness: Annotated[
-        float, Doc("of the soft threshold between layers", source="authors' code: 100", low=0)
+        float,
+        Doc(
+            "of the soft threshold between layers",
+            says="layers are joined by a soft threshold of sharpness {}",
+            source="authors' code: 100",
+            low=0,
+        ),
     ] = 100.0,
     raised: Annotated[
-        float, Doc("factor of Otsu's threshold where few positions exceed it", source="authors' code: 1.5", low=1)
+        float,
+        Doc(
+            "factor of Otsu's threshold where few positions exceed it",
+            says="raised {} times where few positions exceed it",
+            source="authors' code: 1.5",
+            low=1,
+        ),
     ] = 1.5,
     baseline: Annotated[
-        str | float | np.ndarray, Doc("what shows where a mask is zero", source="paper: zero", choices=BASELINES)
+        str | float | np.ndarray,
+        Doc("what shows where a mask is zero", says="what is masked shows {}", source="paper: zero", choices=BASELINES),
     ] = NEUTRAL,
-    score: Annotated[ScoreKind, Doc("what masked samples are scored by", source="paper: confidence")] = "probability",
+    score: Annotated[
+        ScoreKind,
+        Doc("what masked samples are scored by", says="masked samples are scored by {}", source="paper: confidence"),
+    ] = "probability",
 ) -> Tensor:
     """Score-weighted feature maps of the last layer of every block, fused from the first block to the last.
 

@@ -56,7 +56,12 @@ def guided_backprop(
     *,
     channels: Annotated[
         Literal["sum", "largest"],
-        Doc("their sum, or the largest absolute value among them, as saliency has it", source="heatmark", later=True),
+        Doc(
+            "their sum, or the largest absolute value among them, as saliency has it",
+            says={"sum": "summed over channels", "largest": "the largest absolute value among the channels"},
+            source="heatmark",
+            later=True,
+        ),
     ] = "sum",
 ) -> Tensor:
     """The gradient with negative values stopped at every ReLU on the way back, summed over channels."""
@@ -80,7 +85,14 @@ def capped_saliency(
     request: Request,
     *,
     percentile: Annotated[
-        float, Doc("where values are cut off", source="Smilkov et al. 2017, section 3: 99", low=0, high=100)
+        float,
+        Doc(
+            "where values are cut off",
+            says="cut off at the percentile {}",
+            source="Smilkov et al. 2017, section 3: 99",
+            low=0,
+            high=100,
+        ),
     ] = 99.0,
 ) -> Tensor:
     """Saliency, with each map's largest values cut off at a percentile, so that a few do not hide the rest."""

@@ -30,15 +30,34 @@ _ROUNDING = 1e-6
 def guided_ig(
     request: Request,
     *,
-    steps: Annotated[int, Doc("gradients along the path", source="Kapishnikov et al. 2021: 200", low=1)] = 200,
+    steps: Annotated[
+        int,
+        Doc(
+            "gradients along the path", says="{} gradients along the path", source="Kapishnikov et al. 2021: 200", low=1
+        ),
+    ] = 200,
     fraction: Annotated[
-        float, Doc("share of values moved at a time", source="Kapishnikov et al. 2021: 0.25", low=0.001, high=1)
+        float,
+        Doc(
+            "share of values moved at a time",
+            says="{%} of the values move at a time",
+            source="Kapishnikov et al. 2021: 0.25",
+            low=0.001,
+            high=1,
+        ),
     ] = 0.25,
     distance: Annotated[
-        float, Doc("largest distance from the straight path", source="PAIR saliency: 0.02", low=0, high=1)
+        float,
+        Doc(
+            "largest distance from the straight path",
+            says="at most {} from the straight path",
+            source="PAIR saliency: 0.02",
+            low=0,
+            high=1,
+        ),
     ] = 0.02,
     baseline: Annotated[
-        str | float | np.ndarray, Doc("where the path begins", source="black image", choices=BASELINES)
+        str | float | np.ndarray, Doc("where the path begins", says="from {}", source="black image", choices=BASELINES)
     ] = NEUTRAL,
 ) -> Tensor:
     """The gradient integrated along a path near the straight one that avoids steep directions (algorithm 1).

@@ -43,17 +43,27 @@ def integrated_gradients(
     request: Request,
     *,
     steps: Annotated[
-        int, Doc("gradients along the path", source="Sundararajan et al. 2017: 20 to 300; Captum: 50", low=1)
+        int,
+        Doc(
+            "gradients along the path",
+            says="{} gradients along the path",
+            source="Sundararajan et al. 2017: 20 to 300; Captum: 50",
+            low=1,
+        ),
     ] = 50,
     baseline: Annotated[
         str | float | np.ndarray,
         Doc(
             f"where the path begins: {', '.join(BASELINES)}, several as black+white, a number or an array",
+            says="from {}",
             source="Sundararajan et al. 2017: black image",
         ),
     ] = NEUTRAL,
     rule: Annotated[
-        str, Doc("quadrature; the midpoints have no end-point bias", source="heatmark", choices=RULES)
+        str,
+        Doc(
+            "quadrature; the midpoints have no end-point bias", says="by the {} rule", source="heatmark", choices=RULES
+        ),
     ] = "midpoint",
 ) -> Tensor:
     """(x - baseline) times the mean gradient on the straight path from the baseline to x.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from ...models.arrays.operations import Tensor, TensorOperations
 from ...models.base import Model
 from ...models.checking.inputs import two_inputs
 from ...models.engine import Maker, Pairs
-from ...models.inputs.baselines import BASELINES, NEUTRAL
+from ...models.inputs.baselines import NEUTRAL
 from ...models.queries import Layer, Query, ScoreFunction, ScoreKind
 from ...parameters import Doc
 from ...registry import Reference
@@ -25,41 +24,13 @@ from ..cam.cams import ContrastScore, LayerName
 from ..registry import register_method
 from ..request import Request
 from .class_samples import samples_of_any_class, samples_of_class
+from .influence_parameters import Baseline, Data, Distribution, Points, Quantity, Rival, Steps
 from .integrated_gradients import along_path
 
 _LEINO = Reference(
     "Leino et al.", 2018, "Influence-Directed Explanations for Deep Convolutional Networks", "1802.03788"
 )
 _influence = partial(register_method, family="influence", signed=True, needs=["gradients", "layers"], version=2)
-Steps = Annotated[int, Doc("points of the distribution", source="TruLens: 10; IG: 50", low=1)]
-Points = Annotated[
-    int, Doc("points of the distribution; of a class or dataset, at most so many samples", source="TruLens: 10", low=1)
-]
-Baseline = Annotated[str | float | np.ndarray, Doc("where the path begins", source="black", choices=BASELINES)]
-Quantity = Annotated[
-    str | Callable[..., Any],
-    Doc(
-        "the target's logit, or its lead over another class; in Python also a score of one's own",
-        source="Leino et al. 2018, section 2.2",
-        choices=("class", "comparison"),
-    ),
-]
-Rival = Annotated[
-    int | None,
-    Doc("the other class of a comparison; by default the one with the nearest logit", source="heatmark", later=True),
-]
-Distribution = Annotated[
-    Literal["instance", "class", "dataset", "path", "gaussian"],
-    Doc(
-        "where influence is averaged: at x, over samples of the target's class or of any, from the baseline to x, or "
-        "around x",
-        source="Leino et al. 2018, section 2.2",
-    ),
-]
-Data = Annotated[
-    str | Dataset | None,
-    Doc("the dataset whose samples are the distributions `class` and `dataset`", source="heatmark"),
-]
 
 
 @dataclass(frozen=True)
@@ -153,7 +124,11 @@ def influence_directed(
     *,
     layer: Annotated[
         str | None,
-        Doc("the slice, a dense layer too; by default the last one with positions, before its ReLU", source="heatmark"),
+        Doc(
+            "the slice, a dense layer too; by default the last one with positions, before its ReLU",
+            says={None: "at the last layer with positions, before its ReLU", "": "at the layer {}"},
+            source="heatmark",
+        ),
     ] = None,
     quantity: Quantity = "class",
     rival: Rival = None,
@@ -161,8 +136,20 @@ def influence_directed(
     data: Data = None,
     steps: Points = 10,
     baseline: Baseline = NEUTRAL,
-    noise: Annotated[float, Doc("standard deviation of the Gaussian", source="heatmark", low=0)] = 0.1,
-    multiply: Annotated[bool, Doc("times the input", source="the assignment that it came to us from")] = True,
+    noise: Annotated[
+        float,
+        Doc(
+            "standard deviation of the Gaussian",
+            says="of deviation {}",
+            when="distribution=gaussian",
+            source="heatmark",
+            low=0,
+        ),
+    ] = 0.1,
+    multiply: Annotated[
+        bool,
+        Doc("times the input", says="times the input", source="the assignment that it came to us from"),
+    ] = True,
 ) -> Tensor:
     """The input's influence on the expert: the layer's channel with the largest influence on the quantity of interest.
 

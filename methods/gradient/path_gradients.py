@@ -28,10 +28,22 @@ _along = partial(register_method, family="gradient", signed=True, needs=["gradie
 def expected_gradients(
     request: Request,
     *,
-    samples: Annotated[int, Doc("draws of a baseline and a point", source="SHAP's GradientExplainer: 200", low=1)] = 50,
+    samples: Annotated[
+        int,
+        Doc(
+            "draws of a baseline and a point",
+            says="{} draws of a baseline and a point",
+            source="SHAP's GradientExplainer: 200",
+            low=1,
+        ),
+    ] = 50,
     baseline: Annotated[
         str | np.ndarray,
-        Doc(f"uniform noise, drawn anew, one of {', '.join(BASELINES)}, or an array of baselines", source="heatmark"),
+        Doc(
+            f"uniform noise, drawn anew, one of {', '.join(BASELINES)}, or an array of baselines",
+            says="baselines of {}",
+            source="heatmark",
+        ),
     ] = "noise",
 ) -> Tensor:
     """The mean of (x - baseline) times the gradient at a random point between them (GradientSHAP)."""
@@ -74,10 +86,17 @@ def expected_gradients(
 def blur_ig(
     request: Request,
     *,
-    steps: Annotated[int, Doc("gradients along the path", source="PAIR saliency: 100", low=1)] = 100,
+    steps: Annotated[
+        int, Doc("gradients along the path", says="{} gradients along the path", source="PAIR saliency: 100", low=1)
+    ] = 100,
     width: Annotated[
         float,
-        Doc("largest standard deviation as a share of the shorter side", source="PAIR saliency: 50 of 224", low=0.001),
+        Doc(
+            "largest standard deviation as a share of the shorter side",
+            says="a blur of up to {%} of the shorter side",
+            source="PAIR saliency: 50 of 224",
+            low=0.001,
+        ),
     ] = 50 / 224,
 ) -> Tensor:
     """The integral of the gradient along the path from a blurred picture to the sharp one.

@@ -15,13 +15,25 @@ from ..request import Request
 
 _SMILKOV = Reference("Smilkov et al.", 2017, "SmoothGrad: removing noise by adding noise", "1706.03825")
 _smooth = partial(register_method, family="gradient", signed=True, cost="`samples` forward and backward passes")
-Samples = Annotated[int, Doc("noisy copies", source="Smilkov et al. 2017, section 3.2: 50; PAIR: 25", low=1)]
+Samples = Annotated[
+    int, Doc("noisy copies", says="{} noisy copies", source="Smilkov et al. 2017, section 3.2: 50; PAIR: 25", low=1)
+]
 Noise = Annotated[
-    float, Doc("standard deviation as a share of the input range", source="Smilkov et al. 2017: 10 to 20 %", low=0)
+    float,
+    Doc(
+        "standard deviation as a share of the input range",
+        says="noise of {%} of the input range",
+        source="Smilkov et al. 2017: 10 to 20 %",
+        low=0,
+    ),
 ]
 Magnitude = Annotated[
     Literal["signed", "absolute", "squared"],
-    Doc("what is averaged: gradients, their absolute values, their squares", source="Smilkov et al. 2017: signed"),
+    Doc(
+        "what is averaged: gradients, their absolute values, their squares",
+        says={"signed": "", "absolute": "absolute values are averaged", "squared": "squares are averaged"},
+        source="Smilkov et al. 2017: signed",
+    ),
 ]
 
 

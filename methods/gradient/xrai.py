@@ -36,9 +36,17 @@ _SIDE = 224
 def xrai(
     request: Request,
     *,
-    steps: Annotated[int, Doc("gradients along each path", source="PAIR saliency: 100", low=1)] = 100,
+    steps: Annotated[
+        int, Doc("gradients along each path", says="{} gradients along each path", source="PAIR saliency: 100", low=1)
+    ] = 100,
     smallest: Annotated[
-        int, Doc("new pixels that a segment must bring, at 224 px", source="PAIR saliency: 50", low=1)
+        int,
+        Doc(
+            "new pixels that a segment must bring, at 224 px",
+            says="a segment must bring {} new pixels (at 224 pixels)",
+            source="PAIR saliency: 50",
+            low=1,
+        ),
     ] = 50,
 ) -> Tensor:
     """Each pixel's value is the mean attribution of the segment that first claims it, best segments first.

@@ -21,7 +21,9 @@ from ..registry import Pooling
 from ..request import Request
 from .wrapping import SIMONYAN, SMILKOV, SUNDARARAJAN, ZEILER, Peer, register_peers
 
-Baseline = Annotated[str | float | np.ndarray, Doc("where nothing is", source="Captum: zero", choices=BASELINES)]
+Baseline = Annotated[
+    str | float | np.ndarray, Doc("where nothing is", says="a baseline of {}", source="Captum: zero", choices=BASELINES)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +99,15 @@ def _start(request: Request, *, baseline: Baseline = NEUTRAL) -> dict[str, Any]:
 def _path(
     request: Request,
     *,
-    steps: Annotated[int, Doc("gradients along the path", source="Captum", low=1)] = 50,
+    steps: Annotated[
+        int, Doc("gradients along the path", says="{} gradients along the path", source="Captum", low=1)
+    ] = 50,
     baseline: Baseline = NEUTRAL,
     rule: Annotated[
         str,
         Doc(
             "quadrature",
+            says="by the quadrature {}",
             source="Captum",
             choices=("gausslegendre", "riemann_middle", "riemann_left", "riemann_right", "riemann_trapezoid"),
         ),
@@ -115,8 +120,13 @@ def _path(
 def _random_points(
     request: Request,
     *,
-    samples: Annotated[int, Doc("random points on the path", source="heatmark; Captum: 5", low=1)] = 25,
-    noise: Annotated[float, Doc("standard deviation added to the input", source="Captum: 0", low=0)] = 0.0,
+    samples: Annotated[
+        int, Doc("random points on the path", says="{} random points on the path", source="heatmark; Captum: 5", low=1)
+    ] = 25,
+    noise: Annotated[
+        float,
+        Doc("standard deviation added to the input", says="noise of {%} of the input range", source="Captum: 0", low=0),
+    ] = 0.0,
     baseline: Baseline = NEUTRAL,
 ) -> dict[str, Any]:
     return {
@@ -129,8 +139,16 @@ def _random_points(
 def _noisy_copies(
     request: Request,
     *,
-    samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Captum: 5", low=1)] = 25,
-    noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
+    samples: Annotated[int, Doc("noisy copies", says="{} noisy copies", source="PAIR: 25; Captum: 5", low=1)] = 25,
+    noise: Annotated[
+        float,
+        Doc(
+            "standard deviation",
+            says="noise of {%} of the input range",
+            source="Smilkov et al. 2017: 10 to 20 %",
+            low=0,
+        ),
+    ] = 0.15,
 ) -> dict[str, Any]:
     together = min(BATCH, samples)
     return {

@@ -111,10 +111,15 @@ def _score(request: Request, rows: slice) -> Any:
 def _smoothing(
     request: Request,
     *,
-    samples: Annotated[int, Doc("noisy copies", source="PAIR: 25", low=1)] = 25,
+    samples: Annotated[int, Doc("noisy copies", says="{} noisy copies", source="PAIR: 25", low=1)] = 25,
     noise: Annotated[
         float,
-        Doc("standard deviation as a share of the sample's range", source="Smilkov et al. 2017: 10 to 20 %", low=0),
+        Doc(
+            "standard deviation as a share of the sample's range",
+            says="noise of {%} of the sample's range",
+            source="Smilkov et al. 2017: 10 to 20 %",
+            low=0,
+        ),
     ] = 0.15,
 ) -> dict[str, Any]:
     return {"smooth_samples": samples, "smooth_noise": noise}

@@ -36,7 +36,7 @@ from .wrapping import (
     register_peers,
 )
 
-Value = Annotated[float, Doc("the number that stands for nothing", source="Xplique: 0")]
+Value = Annotated[float, Doc("the number that stands for nothing", says="a baseline of {}", source="Xplique: 0")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,15 @@ def _explainer(request: Request, kind: str, **options: Any) -> Iterator[Any]:
 def _path(
     request: Request,
     *,
-    steps: Annotated[int, Doc("gradients along the path, both ends among them", source="Xplique", low=2)] = 50,
+    steps: Annotated[
+        int,
+        Doc(
+            "gradients along the path, both ends among them",
+            says="{} gradients along the path",
+            source="Xplique",
+            low=2,
+        ),
+    ] = 50,
     baseline: Value = 0.0,
 ) -> dict[str, Any]:
     return {"steps": steps, "baseline_value": baseline}
@@ -102,8 +110,16 @@ def _path(
 def _noise(
     request: Request,
     *,
-    samples: Annotated[int, Doc("noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
-    noise: Annotated[float, Doc("standard deviation", source="Smilkov et al. 2017: 10 to 20 %", low=0)] = 0.15,
+    samples: Annotated[int, Doc("noisy copies", says="{} noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
+    noise: Annotated[
+        float,
+        Doc(
+            "standard deviation",
+            says="noise of {%} of the input range",
+            source="Smilkov et al. 2017: 10 to 20 %",
+            low=0,
+        ),
+    ] = 0.15,
 ) -> dict[str, Any]:
     return {"nb_samples": samples, "noise": noise * width_of(request.model, request.values)}
 
@@ -118,10 +134,27 @@ def _windows(
 def _masks(
     request: Request,
     *,
-    masks: Annotated[int, Doc("random masks", source="Xplique and Petsiuk et al. 2018: 4000", low=1)] = 4000,
-    cells: Annotated[int, Doc("cells of the coarse grid along each axis", source="Petsiuk et al. 2018", low=1)] = 7,
+    masks: Annotated[
+        int, Doc("random masks", says="{} random masks", source="Xplique and Petsiuk et al. 2018: 4000", low=1)
+    ] = 4000,
+    cells: Annotated[
+        int,
+        Doc(
+            "cells of the coarse grid along each axis",
+            says="from a grid of {} cells along each axis",
+            source="Petsiuk et al. 2018",
+            low=1,
+        ),
+    ] = 7,
     probability: Annotated[
-        float, Doc("share of the cells that are kept", source="Petsiuk et al. 2018", low=0.0, high=1.0)
+        float,
+        Doc(
+            "share of the cells that are kept",
+            says="a cell is kept with a probability of {}",
+            source="Petsiuk et al. 2018",
+            low=0.0,
+            high=1.0,
+        ),
     ] = 0.5,
 ) -> dict[str, Any]:
     return {

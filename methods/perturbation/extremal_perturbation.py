@@ -49,20 +49,47 @@ def extremal_perturbation(
     request: Request,
     *,
     areas: Annotated[
-        str | float, Doc("the share of positions to be shown; several as 0.05+0.1+0.2", source="TorchRay: 0.1")
+        str | float,
+        Doc(
+            "the share of positions to be shown; several as 0.05+0.1+0.2",
+            says="the share of positions that is shown: {}",
+            source="TorchRay: 0.1",
+        ),
     ] = 0.1,
-    steps: Annotated[int, Doc("steps of the optimisation", source="TorchRay: 800", low=1)] = 800,
+    steps: Annotated[
+        int, Doc("steps of the optimisation", says="{} steps of the optimisation", source="TorchRay: 800", low=1)
+    ] = 800,
     cells: Annotated[
-        int, Doc("cells of the mask's grid along the shorter side", source="TorchRay: one for 7 of 224 px", low=1)
+        int,
+        Doc(
+            "cells of the mask's grid along the shorter side",
+            says="a mask of {} cells along the shorter side",
+            source="TorchRay: one for 7 of 224 px",
+            low=1,
+        ),
     ] = 32,
     width: Annotated[
         float,
-        Doc("of the bumps, as a share of the shorter side", source="TorchRay: 21 of 224 px", low=0, high=1),
+        Doc(
+            "of the bumps, as a share of the shorter side",
+            says="smooth bumps of {%} of that side",
+            source="TorchRay: 21 of 224 px",
+            low=0,
+            high=1,
+        ),
     ] = 0.09375,
     baseline: Annotated[
-        str | float | np.ndarray, Doc("what shows where the mask is zero", source="TorchRay: blur", choices=BASELINES)
+        str | float | np.ndarray,
+        Doc(
+            "what shows where the mask is zero",
+            says="what is masked shows {}",
+            source="TorchRay: blur",
+            choices=BASELINES,
+        ),
     ] = "blur",
-    score: Annotated[ScoreKind, Doc("what is kept high", source="TorchRay: before the softmax")] = "logit",
+    score: Annotated[
+        ScoreKind, Doc("what is kept high", says="{} is kept high", source="TorchRay: before the softmax")
+    ] = "logit",
 ) -> Tensor:
     """The mask that keeps the score highest while it shows a given share of the sample; the mean over areas.
 

@@ -31,7 +31,9 @@ def feature_ablation(
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
     baseline: Fill = NEUTRAL,
-    score: Annotated[ScoreKind, Doc("what drops", source="as occlusion")] = "probability",
+    score: Annotated[
+        ScoreKind, Doc("what drops", says="the drop is that of {}", source="as occlusion")
+    ] = "probability",
     spread: Spread = True,
 ) -> Tensor:
     """The drop of the score when a superpixel is replaced, spread over the superpixel."""

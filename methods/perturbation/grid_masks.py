@@ -17,12 +17,19 @@ from ...models.queries import ScoreKind
 from ...parameters import Doc
 from ..request import Request
 
-Cells = Annotated[int, Doc("cells of the grid along each axis", source="Xplique: 8", low=1)]
+Cells = Annotated[
+    int, Doc("cells of the grid along each axis", says="a grid of {} cells along each axis", source="Xplique: 8", low=1)
+]
 Fill = Annotated[
     str | float | np.ndarray,
-    Doc("what shows where a mask is zero", source="Xplique: inpainting with zero", choices=BASELINES),
+    Doc(
+        "what shows where a mask is zero",
+        says="what is masked shows {}",
+        source="Xplique: inpainting with zero",
+        choices=BASELINES,
+    ),
 ]
-Score = Annotated[ScoreKind, Doc("what is analysed", source="as RISE")]
+Score = Annotated[ScoreKind, Doc("what is analysed", says="read is {}", source="as RISE")]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from .grid_masks import Cells, Fill, Grid, Score, is_constant
 def hsic(
     request: Request,
     *,
-    masks: Annotated[int, Doc("random masks", source="Xplique: 500", low=2)] = 500,
+    masks: Annotated[int, Doc("random masks", says="{} random masks", source="Xplique: 500", low=2)] = 500,
     cells: Cells = 8,
     baseline: Fill = NEUTRAL,
     score: Score = "probability",

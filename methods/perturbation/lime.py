@@ -31,7 +31,13 @@ def lime(
     request: Request,
     *,
     samples: Annotated[
-        int, Doc("perturbed copies, the first of them the sample itself", source="lime package: 1000", low=1)
+        int,
+        Doc(
+            "perturbed copies, the first of them the sample itself",
+            says="{} perturbed copies",
+            source="lime package: 1000",
+            low=1,
+        ),
     ] = 1000,
     regions: RegionKind = "superpixels",
     segments: Annotated[
@@ -39,14 +45,27 @@ def lime(
         Doc(
             "about how many regions an input is divided into; by default 50, and where these are filled with their own "
             "mean at most one for 4 positions",
+            says={None: "about 50 regions", "": "about {} regions"},
             source="heatmark",
             low=1,
         ),
     ] = None,
-    width: Annotated[float, Doc("of the kernel, in cosine distance", source="lime package: 0.25", low=0.001)] = 0.25,
-    ridge: Annotated[float, Doc("penalty of the squared weights", source="lime package: 1", low=0)] = 1.0,
+    width: Annotated[
+        float,
+        Doc(
+            "of the kernel, in cosine distance",
+            says="a kernel of width {} in cosine distance",
+            source="lime package: 0.25",
+            low=0.001,
+        ),
+    ] = 0.25,
+    ridge: Annotated[
+        float, Doc("penalty of the squared weights", says="a ridge penalty of {}", source="lime package: 1", low=0)
+    ] = 1.0,
     baseline: Fill = "segment_mean",
-    score: Annotated[ScoreKind, Doc("what is fitted", source="lime package: class probabilities")] = "probability",
+    score: Annotated[
+        ScoreKind, Doc("what is fitted", says="fitted is {}", source="lime package: class probabilities")
+    ] = "probability",
     spread: Spread = False,
 ) -> Tensor:
     """The weights of a ridge regression of the score on which superpixels are shown, nearer copies counting more.

@@ -18,9 +18,21 @@ from ..registry import register_method
 from ..request import Request
 
 Window = Annotated[
-    int | None, Doc("side of the square (or cube) in positions; by default a fourteenth of the shorter side", low=1)
+    int | None,
+    Doc(
+        "side of the square (or cube) in positions; by default a fourteenth of the shorter side",
+        says={None: "windows of a fourteenth of the shorter side", "": "windows of {} positions"},
+        low=1,
+    ),
 ]
-Stride = Annotated[int | None, Doc("distance between windows; by default half a window", low=1)]
+Stride = Annotated[
+    int | None,
+    Doc(
+        "distance between windows; by default half a window",
+        says={None: "half a window apart", "": "{} positions apart"},
+        low=1,
+    ),
+]
 
 
 def window_starts(size: int, window: int, stride: int) -> np.ndarray:
@@ -61,9 +73,12 @@ def occlusion(
     window: Window = None,
     stride: Stride = None,
     baseline: Annotated[
-        str | float | np.ndarray, Doc("what covers the window", source="Captum: zero", choices=BASELINES)
+        str | float | np.ndarray,
+        Doc("what covers the window", says="a window shows {}", source="Captum: zero", choices=BASELINES),
     ] = NEUTRAL,
-    score: Annotated[ScoreKind, Doc("what drops", source="Zeiler and Fergus 2013, figure 7")] = "probability",
+    score: Annotated[
+        ScoreKind, Doc("what drops", says="the drop is that of {}", source="Zeiler and Fergus 2013, figure 7")
+    ] = "probability",
 ) -> Tensor:
     """The mean drop of the score over the windows that cover a position."""
     spatial = request.model.spatial_shape

@@ -73,11 +73,31 @@ class SmoothMasks:
 def rise(
     request: Request,
     *,
-    masks: Annotated[int, Doc("random masks", source="Petsiuk et al. 2018: 4000 for VGG16", low=1)] = 4000,
-    cells: Annotated[int, Doc("cells of the coarse grid along each axis", source="Petsiuk et al. 2018", low=1)] = 7,
-    probability: Annotated[float, Doc("of a cell to be kept", source="Petsiuk et al. 2018", low=0.001, high=1)] = 0.5,
+    masks: Annotated[
+        int, Doc("random masks", says="{} random masks", source="Petsiuk et al. 2018: 4000 for VGG16", low=1)
+    ] = 4000,
+    cells: Annotated[
+        int,
+        Doc(
+            "cells of the coarse grid along each axis",
+            says="from a grid of {} cells along each axis",
+            source="Petsiuk et al. 2018",
+            low=1,
+        ),
+    ] = 7,
+    probability: Annotated[
+        float,
+        Doc(
+            "of a cell to be kept",
+            says="a cell is kept with a probability of {}",
+            source="Petsiuk et al. 2018",
+            low=0.001,
+            high=1,
+        ),
+    ] = 0.5,
     baseline: Annotated[
-        str | float | np.ndarray, Doc("what shows where the mask is zero", source="heatmark", choices=BASELINES)
+        str | float | np.ndarray,
+        Doc("what shows where the mask is zero", says="what is masked shows {}", source="heatmark", choices=BASELINES),
     ] = NEUTRAL,
 ) -> Tensor:
     """The mean of random smooth masks, weighted by the target's probability for the masked input."""

@@ -18,7 +18,7 @@ from ..registry import register_method
 from ..request import Request
 from .superpixels import Fill, RegionKind, Segments, Spread, coalition_scores, painted, regions_of
 
-Score = Annotated[ScoreKind, Doc("what is shared out", source="Captum: the network's output")]
+Score = Annotated[ScoreKind, Doc("what is shared out", says="shared out is {}", source="Captum: the network's output")]
 _shapley = partial(register_method, family="perturbation", signed=True, pooling="none")
 
 
@@ -32,7 +32,13 @@ def kernel_shap(
     request: Request,
     *,
     samples: Annotated[
-        int | None, Doc("coalitions; by default 2 x regions + 2048", source="shap package: KernelExplainer", low=1)
+        int | None,
+        Doc(
+            "coalitions; by default 2 x regions + 2048",
+            says={None: "2,048 coalitions and two more for each region", "": "{} coalitions"},
+            source="shap package: KernelExplainer",
+            low=1,
+        ),
     ] = None,
     regions: RegionKind = "superpixels",
     segments: Segments = 50,
@@ -80,6 +86,7 @@ def shapley_sampling(
         int,
         Doc(
             "random orders in which the regions are shown; the error falls with the root of their number",
+            says="{} random orders of the regions",
             source="heatmark: 5 % of the largest value off at most on 8 features; Captum's 25: 20 % and more",
             low=1,
         ),

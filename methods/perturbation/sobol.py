@@ -29,7 +29,13 @@ def sobol(
     request: Request,
     *,
     designs: Annotated[
-        int, Doc("random masks in each of two designs, a power of two", source="Xplique: 32", low=2)
+        int,
+        Doc(
+            "random masks in each of two designs, a power of two",
+            says="two designs of {} random masks",
+            source="Xplique: 32",
+            low=2,
+        ),
     ] = 32,
     cells: Cells = 8,
     baseline: Fill = NEUTRAL,

@@ -21,18 +21,30 @@ FILLS = (*BASELINES, "segment_mean")
 
 RegionKind = Annotated[
     Literal["superpixels", "grid"],
-    Doc("SLIC superpixels or the cells of a grid; a series is cut into equal windows in both cases", source="heatmark"),
+    Doc(
+        "SLIC superpixels or the cells of a grid; a series is cut into equal windows in both cases",
+        says={"superpixels": "regions are SLIC superpixels", "grid": "regions are the cells of a grid"},
+        source="heatmark",
+    ),
 ]
-Segments = Annotated[int, Doc("about how many regions an input is divided into", source="heatmark", low=1)]
+Segments = Annotated[
+    int, Doc("about how many regions an input is divided into", says="about {} regions", source="heatmark", low=1)
+]
 Fill = Annotated[
     str | float | np.ndarray,
-    Doc("what replaces a region; segment_mean: its own mean colour", source="Captum: zero", choices=FILLS),
+    Doc(
+        "what replaces a region; segment_mean: its own mean colour",
+        says="a region that is gone shows {}",
+        source="Captum: zero",
+        choices=FILLS,
+    ),
 ]
 Spread = Annotated[
     bool,
     Doc(
         "divide a region's value among its positions, so that a map sums to the values of its regions; "
         "else every position gets the whole value",
+        says={True: "a region's value is divided among its positions", False: "every position has its region's value"},
         source="heatmark",
     ),
 ]

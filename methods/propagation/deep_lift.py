@@ -66,6 +66,7 @@ def deep_lift(
         str | float | np.ndarray,
         Doc(
             f"what the differences are from: {', '.join(BASELINES)}, several as black+white, a number or an array",
+            says="differences from {}",
             source="Shrikumar et al. 2017: black for MNIST",
         ),
     ] = NEUTRAL,

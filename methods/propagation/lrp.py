@@ -70,17 +70,43 @@ def lrp(
     *,
     convolutions: Annotated[
         Literal["epsilon", "z_plus", "alpha_beta", "gamma"],
-        Doc("the rule of convolutions; dense layers follow epsilon", source="Bach et al. 2015: epsilon"),
+        Doc(
+            "the rule of convolutions; dense layers follow epsilon",
+            says="convolutions follow the {} rule",
+            source="Bach et al. 2015: epsilon",
+        ),
     ] = "epsilon",
     first: Annotated[
         Literal["same", "z_box"],
-        Doc("the rule of convolutions that read the input; z_box knows its range", source="Montavon et al. 2017"),
+        Doc(
+            "the rule of convolutions that read the input; z_box knows its range",
+            says={"same": "", "": "those that read the input follow the {} rule"},
+            source="Montavon et al. 2017",
+        ),
     ] = "same",
-    epsilon: Annotated[float, Doc("added to a denominator's magnitude", source="zennit: 1e-6", low=1e-12)] = 1e-6,
+    epsilon: Annotated[
+        float, Doc("added to a denominator's magnitude", says="epsilon is {}", source="zennit: 1e-6", low=1e-12)
+    ] = 1e-6,
     alpha: Annotated[
-        float, Doc("weight of what increases a unit; beta = alpha - 1", source="Bach et al. 2015: 2", low=1)
+        float,
+        Doc(
+            "weight of what increases a unit; beta = alpha - 1",
+            says="alpha is {}",
+            when="convolutions=alpha_beta",
+            source="Bach et al. 2015: 2",
+            low=1,
+        ),
     ] = 2.0,
-    gamma: Annotated[float, Doc("how much the gamma rule favours", source="Montavon et al. 2019: 0.25", low=0)] = 0.25,
+    gamma: Annotated[
+        float,
+        Doc(
+            "how much the gamma rule favours",
+            says="gamma is {}",
+            when="convolutions=gamma",
+            source="Montavon et al. 2019: 0.25",
+            low=0,
+        ),
+    ] = 0.25,
 ) -> Tensor:
     """The target's logit, handed back layer by layer in proportion to what each input contributed.
 

@@ -42,9 +42,18 @@ class DropCoherencyComplexity(Measure):
 
     mask: Annotated[
         Literal["soft", "scaled"],
-        Doc("the map's positive part, or the whole map, scaled to [0, 1]", source="as average_drop"),
+        Doc(
+            "the map's positive part, or the whole map, scaled to [0, 1]",
+            says={
+                "soft": "the mask is the map's positive part, scaled to [0, 1]",
+                "scaled": "the mask is the whole map, scaled to [0, 1]",
+            },
+            source="as average_drop",
+        ),
     ] = "soft"
-    fill: Annotated[str, Doc("what is faded to", source="as average_drop", choices=CANVASES)] = ABSENCE
+    fill: Annotated[
+        str, Doc("what is faded to", says="what is masked fades to {}", source="as average_drop", choices=CANVASES)
+    ] = ABSENCE
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

@@ -51,15 +51,38 @@ class MaskedScore(CurveMeasure):
         Doc(
             "the map's positive part scaled to [0, 1]; the whole map scaled to [0, 1]; its top share; where it is "
             "positive",
+            says={
+                "soft": "the mask is the map's positive part, scaled to [0, 1]",
+                "scaled": "the mask is the whole map, scaled to [0, 1]",
+                "top": "only the positions ranked highest are shown",
+                "positive": "only positions with a positive attribution are shown",
+            },
             source="Grad-CAM++: the map of a CAM, which has no negative part",
         ),
     ] = "soft"
-    share: Annotated[float, Doc("of the positions, for mask=top", source="Score-CAM: 0.5", low=0, high=1)] = 0.5
+    share: Annotated[
+        float,
+        Doc(
+            "of the positions, for mask=top",
+            says="{%} of the positions are shown",
+            when="mask=top",
+            source="Score-CAM: 0.5",
+            low=0,
+            high=1,
+        ),
+    ] = 0.5
     fill: Annotated[
         str,
-        Doc("what the masked positions show", source="raw pixels times the mask: black", choices=CANVASES),
+        Doc(
+            "what the masked positions show",
+            says="what is masked shows {}",
+            source="raw pixels times the mask: black",
+            choices=CANVASES,
+        ),
     ] = ABSENCE
-    score: Annotated[DroppingScore, Doc("what drops", source="Chattopadhyay et al. 2017: probability")] = "probability"
+    score: Annotated[
+        DroppingScore, Doc("what drops", says="the drop is that of {}", source="Chattopadhyay et al. 2017: probability")
+    ] = "probability"
 
     @property
     def bounded(self) -> bool:

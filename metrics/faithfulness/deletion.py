@@ -20,7 +20,9 @@ _area = partial(
     range=(0.0, 1.0),
     reference=Reference("Petsiuk, Das, Saenko", 2018, "RISE: Randomized Input Sampling", "1806.07421"),
 )
-Score = Annotated[MetricScore, Doc("what the curve shows", source="Petsiuk et al. 2018: probability")]
+Score = Annotated[
+    MetricScore, Doc("what the curve shows", says="the curve shows {}", source="Petsiuk et al. 2018: probability")
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,14 @@ class EqualSteps(Levels):
     """Equal steps over the whole ranking."""
 
     steps: Annotated[
-        int, Doc("steps from nothing to everything", source="RISE's evaluation code: 28 at 224 px", low=1)
+        int,
+        Doc(
+            "steps from nothing to everything",
+            says="{} equal steps from nothing to everything",
+            when="step=none",
+            source="RISE's evaluation code: 28 at 224 px",
+            low=1,
+        ),
     ] = 28
 
 
@@ -39,9 +48,15 @@ class Deletion(PerturbationArea):
 
     action: Action = "delete"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[str, Doc("what the deleted positions show", source="torch-cam, Xplique: black", choices=FILLS)] = (
-        ABSENCE
-    )
+    fill: Annotated[
+        str,
+        Doc(
+            "what the deleted positions show",
+            says="deleted positions show {}",
+            source="torch-cam, Xplique: black",
+            choices=FILLS,
+        ),
+    ] = ABSENCE
     score: Score = "probability"
 
 
@@ -52,5 +67,8 @@ class Insertion(PerturbationArea):
 
     action: Action = "insert"
     levels: EqualSteps = EqualSteps()
-    fill: Annotated[str, Doc("the canvas", source="Petsiuk et al. 2018: a blurred picture", choices=FILLS)] = ABSENCE
+    fill: Annotated[
+        str,
+        Doc("the canvas", says="the canvas shows {}", source="Petsiuk et al. 2018: a blurred picture", choices=FILLS),
+    ] = ABSENCE
     score: Score = "probability"

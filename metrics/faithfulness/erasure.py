@@ -34,9 +34,19 @@ class Comprehensiveness(PerturbationArea):
 
     action: Action = "delete"
     levels: Levels = _LEVELS
-    fill: Annotated[str, Doc("what stands for what is taken away", source="as deletion", choices=FILLS)] = ABSENCE
-    unit: Annotated[str, Doc("what is ranked", source="as deletion", choices=UNITS)] = POSITION
-    score: Annotated[MetricScore, Doc("what drops", source="DeYoung et al. 2020: probability")] = "probability"
+    fill: Annotated[
+        str,
+        Doc(
+            "what stands for what is taken away",
+            says="what is taken away shows {}",
+            source="as deletion",
+            choices=FILLS,
+        ),
+    ] = ABSENCE
+    unit: Annotated[str, Doc("what is ranked", says="{} are ranked", source="as deletion", choices=UNITS)] = POSITION
+    score: Annotated[
+        MetricScore, Doc("what drops", says="the drop is that of {}", source="DeYoung et al. 2020: probability")
+    ] = "probability"
     aggregate: Aggregate = "mean"
     change: Change = "drop"
 

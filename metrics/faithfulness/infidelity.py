@@ -61,18 +61,63 @@ class Infidelity(Measure):
     the score's change. It is the authors', and may be negative: a map and its negative score alike.
     """
 
-    perturbation: Annotated[Kind, Doc("what is done to the input", source="Yeh et al. 2019: all three")] = "square"
-    samples: Annotated[int, Doc("random perturbations", source="heatmark; Captum: 10", low=1)] = 200
+    perturbation: Annotated[
+        Kind,
+        Doc(
+            "what is done to the input",
+            says={
+                "square": "random squares are removed",
+                "subset": "each position is removed with a probability of one half",
+                "gaussian": "Gaussian noise is taken off",
+            },
+            source="Yeh et al. 2019: all three",
+        ),
+    ] = "square"
+    samples: Annotated[
+        int, Doc("random perturbations", says="{} random perturbations", source="heatmark; Captum: 10", low=1)
+    ] = 200
     largest: Annotated[
-        float, Doc("side of a square, of the shortest side", source="Yeh et al.'s code: 10 of 28", low=0, high=1)
+        float,
+        Doc(
+            "side of a square, of the shortest side",
+            says="squares of up to {%} of the shortest side",
+            when="perturbation=square",
+            source="Yeh et al.'s code: 10 of 28",
+            low=0,
+            high=1,
+        ),
     ] = 0.36
     noise: Annotated[
         float,
-        Doc("deviation for gaussian, a share of the domain's width", source="Yeh et al. 2019: 0.2", low=0),
+        Doc(
+            "deviation for gaussian, a share of the domain's width",
+            says="its deviation is {%} of the domain's width",
+            when="perturbation=gaussian",
+            source="Yeh et al. 2019: 0.2",
+            low=0,
+        ),
     ] = 0.2
-    scaled: Annotated[bool, Doc("first scale the map as suits it best", source="Yeh et al.'s code")] = True
-    fill: Annotated[str, Doc("what removed positions show", source="Yeh et al.'s code: 0", choices=CANVASES)] = ABSENCE
-    score: Annotated[ScoreKind, Doc("what changes", source="Yeh et al. 2019: the output")] = "logit"
+    scaled: Annotated[
+        bool,
+        Doc(
+            "first scale the map as suits it best",
+            says={True: "each map is first scaled as suits it best", False: "maps are taken as they are"},
+            source="Yeh et al.'s code",
+        ),
+    ] = True
+    fill: Annotated[
+        str,
+        Doc(
+            "what removed positions show",
+            says="removed positions show {}",
+            when="perturbation!=gaussian",
+            source="Yeh et al.'s code: 0",
+            choices=CANVASES,
+        ),
+    ] = ABSENCE
+    score: Annotated[
+        ScoreKind, Doc("what changes", says="the change is that of {}", source="Yeh et al. 2019: the output")
+    ] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

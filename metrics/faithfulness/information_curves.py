@@ -63,11 +63,32 @@ class InformationCurve(Measure):
     shares: tuple[float, ...] = _SHARES
     """The levels."""
     known: Annotated[
-        float, Doc("share of positions that the blurred picture keeps", source="PAIR: 0.01", low=0, high=1)
+        float,
+        Doc(
+            "share of positions that the blurred picture keeps",
+            says="the blurred picture keeps {%} of the positions",
+            source="PAIR: 0.01",
+            low=0,
+            high=1,
+        ),
     ] = 0.01
-    magnitude: Annotated[bool, Doc("rank by size, whatever the sign", source="PAIR's notebook does")] = False
+    magnitude: Annotated[
+        bool,
+        Doc(
+            "rank by size, whatever the sign",
+            says={True: "positions rank by size, whatever the sign", False: "positions rank by their signed values"},
+            source="PAIR's notebook does",
+        ),
+    ] = False
     least: Annotated[
-        float, Doc("samples that score less have no value", source="PAIR: 0.8, in its notebook 0.5", low=0, high=1)
+        float,
+        Doc(
+            "samples that score less have no value",
+            says="samples with less than {} have no value",
+            source="PAIR: 0.8, in its notebook 0.5",
+            low=0,
+            high=1,
+        ),
     ] = 0.5
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:

@@ -40,11 +40,28 @@ class RemovalOfFeatures(CurveMeasure):
     """
 
     fill: Annotated[
-        str, Doc("what replaces a superpixel", source="Rieger and Hansen 2020: the mean", choices=FILLS)
+        str,
+        Doc(
+            "what replaces a superpixel",
+            says="a removed region shows {}",
+            source="Rieger and Hansen 2020: the mean",
+            choices=FILLS,
+        ),
     ] = ABSENCE
-    unit: Annotated[str, Doc("the regions", source="Quantus: SLIC, about 100", choices=UNITS)] = "superpixel:100"
-    score: Annotated[FallingScore, Doc("what falls", source="Rieger and Hansen 2020: probability")] = "probability"
-    undivided: Annotated[bool, Doc("the form of Quantus: not divided by the number of regions", source="")] = False
+    unit: Annotated[
+        str, Doc("the regions", says="the regions are {}", source="Quantus: SLIC, about 100", choices=UNITS)
+    ] = "superpixel:100"
+    score: Annotated[
+        FallingScore, Doc("what falls", says="the curve shows {}", source="Rieger and Hansen 2020: probability")
+    ] = "probability"
+    undivided: Annotated[
+        bool,
+        Doc(
+            "the form of Quantus: not divided by the number of regions",
+            says="the area is not divided by the number of regions, as in Quantus",
+            source="",
+        ),
+    ] = False
     levels: Levels = _ONE_BY_ONE
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:

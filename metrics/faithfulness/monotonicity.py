@@ -40,11 +40,27 @@ class EffectMonotonicity(CurveMeasure):
     f(x)^2 changes no rank. Changes that are float32's rounding are none. Undefined (NaN) where either side is constant.
     """
 
-    draws: Annotated[int, Doc("noisy replacements of each unit", source="heatmark; Quantus: 100", low=1)] = 3
+    draws: Annotated[
+        int,
+        Doc(
+            "noisy replacements of each unit",
+            says="{} noisy replacements of each",
+            source="heatmark; Quantus: 100",
+            low=1,
+        ),
+    ] = 3
     unit: Annotated[
-        str, Doc("what is replaced", source="heatmark: few, for cost; the paper: every feature", choices=UNITS)
+        str,
+        Doc(
+            "what is replaced",
+            says="{} are replaced",
+            source="heatmark: few, for cost; the paper: every feature",
+            choices=UNITS,
+        ),
     ] = "grid:9"
-    score: Annotated[MetricScore, Doc("what changes", source="Nguyen et al. 2020: the probability")] = "probability"
+    score: Annotated[
+        MetricScore, Doc("what changes", says="the change is that of {}", source="Nguyen et al. 2020: the probability")
+    ] = "probability"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -65,10 +81,20 @@ class EffectMonotonicity(CurveMeasure):
 class RisingLevels(Levels):
     """Equal steps, or a number of units each."""
 
-    steps: Annotated[int, Doc("steps from nothing to everything", source="as deletion, to share its inputs", low=1)] = (
-        28
-    )
-    step: Annotated[int | None, Doc("units a step instead", source="Arya et al. 2019: one feature", low=1)] = None
+    steps: Annotated[
+        int,
+        Doc(
+            "steps from nothing to everything",
+            says="{} equal steps from nothing to everything",
+            when="step=none",
+            source="as deletion, to share its inputs",
+            low=1,
+        ),
+    ] = 28
+    step: Annotated[
+        int | None,
+        Doc("units a step instead", says="{} at a step", source="Arya et al. 2019: one feature", low=1),
+    ] = None
 
 
 @register_metric(
@@ -89,9 +115,23 @@ class CurveMonotonicity(CurveMeasure):
     """
 
     levels: RisingLevels = RisingLevels()
-    fill: Annotated[str, Doc("what stands where nothing is yet", source="as deletion", choices=FILLS)] = ABSENCE
-    unit: Annotated[str, Doc("what is ranked and added at once", source="as deletion", choices=UNITS)] = POSITION
-    score: Annotated[MetricScore, Doc("what should not fall", source="Arya et al. 2019: probability")] = "probability"
+    fill: Annotated[
+        str,
+        Doc(
+            "what stands where nothing is yet",
+            says="positions not yet added show {}",
+            source="as deletion",
+            choices=FILLS,
+        ),
+    ] = ABSENCE
+    unit: Annotated[
+        str,
+        Doc("what is ranked and added at once", says="{} are ranked and added", source="as deletion", choices=UNITS),
+    ] = POSITION
+    score: Annotated[
+        MetricScore,
+        Doc("what should not fall", says="what should not fall is {}", source="Arya et al. 2019: probability"),
+    ] = "probability"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

@@ -32,10 +32,27 @@ class OrderedLevels(Levels):
     """Equal steps, or a number of positions each, over all or the positive ones."""
 
     steps: Annotated[
-        int, Doc("equal steps of the ranking", source="as deletion, so that the two share their inputs", low=1)
+        int,
+        Doc(
+            "equal steps of the ranking",
+            says="{} equal steps of the ranking",
+            when="step=none",
+            source="as deletion, so that the two share their inputs",
+            low=1,
+        ),
     ] = 28
-    step: Annotated[int | None, Doc("positions a step instead", source="500 in the code of Wang et al.", low=1)] = None
-    extent: Annotated[Extent, Doc("the ranked positions", source="the code of Wang et al.: only positive ones")] = "all"
+    step: Annotated[
+        int | None,
+        Doc("positions a step instead", says="{} positions at a step", source="500 in the code of Wang et al.", low=1),
+    ] = None
+    extent: Annotated[
+        Extent,
+        Doc(
+            "the ranked positions",
+            says={"all": "all positions are ranked", "positive": "only positive attributions are ranked"},
+            source="the code of Wang et al.: only positive ones",
+        ),
+    ] = "all"
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,10 @@ class OrderingArea(CurveMeasure):
     action: Action
     """``delete`` (necessity: the top-ranked positions go) or ``insert`` (sufficiency: only they stay)."""
     levels: OrderedLevels = OrderedLevels()
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
+    fill: Annotated[
+        str,
+        Doc("what stands for absence", says="what is absent shows {}", source="Wang et al. 2020: zeros", choices=FILLS),
+    ] = ABSENCE
     undivided: bool = False
     """Whether the blank's logit is left in."""
     score: Literal["logit"] = "logit"
@@ -108,4 +128,7 @@ class SufficiencyOrdering(OrderingArea):
     """Sufficiency ordering: the area under the logit while only the highest-ranked positions are there."""
 
     action: Action = "insert"
-    undivided: Annotated[bool, Doc("leave the blank's logit in", source="the code of Wang et al.")] = False
+    undivided: Annotated[
+        bool,
+        Doc("leave the blank's logit in", says="the blank's logit is left in", source="the code of Wang et al."),
+    ] = False

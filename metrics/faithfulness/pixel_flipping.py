@@ -29,13 +29,30 @@ _flipping = partial(
 class FlippedLevels(Levels):
     """Equal steps, or a number of units each."""
 
-    steps: Annotated[int, Doc("steps from nothing to everything", source="as deletion, to share its inputs", low=1)] = (
-        28
-    )
-    step: Annotated[int | None, Doc("units a step instead", source="Samek et al. 2017: 1 patch", low=1)] = None
-    most: Annotated[int | None, Doc("with step: stop after so many units", source="Samek et al. 2017: 100", low=1)] = (
-        None
-    )
+    steps: Annotated[
+        int,
+        Doc(
+            "steps from nothing to everything",
+            says="{} equal steps from nothing to everything",
+            when="step=none",
+            source="as deletion, to share its inputs",
+            low=1,
+        ),
+    ] = 28
+    step: Annotated[
+        int | None,
+        Doc("units a step instead", says="{} at a step", source="Samek et al. 2017: 1 patch", low=1),
+    ] = None
+    most: Annotated[
+        int | None,
+        Doc(
+            "with step: stop after so many units",
+            says="no more than {} in all",
+            when="step!=none",
+            source="Samek et al. 2017: 100",
+            low=1,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +60,24 @@ class Flipping:
     """What all of these metrics leave open."""
 
     levels: FlippedLevels = FlippedLevels()
-    fill: Annotated[str, Doc("what replaces a unit", source="as deletion; Samek et al. 2017: noise", choices=FILLS)] = (
-        ABSENCE
-    )
+    fill: Annotated[
+        str,
+        Doc(
+            "what replaces a unit",
+            says="what is replaced shows {}",
+            source="as deletion; Samek et al. 2017: noise",
+            choices=FILLS,
+        ),
+    ] = ABSENCE
     unit: Annotated[
-        str, Doc("what is ranked and replaced at once", source="Samek et al. 2017: 9 px", choices=UNITS)
+        str,
+        Doc(
+            "what is ranked and replaced at once", says="{} are ranked", source="Samek et al. 2017: 9 px", choices=UNITS
+        ),
     ] = POSITION
-    score: Annotated[MetricScore, Doc("what the curve shows", source="as deletion: probability")] = "probability"
+    score: Annotated[
+        MetricScore, Doc("what the curve shows", says="the curve shows {}", source="as deletion: probability")
+    ] = "probability"
 
 
 @_flipping("morf", title="MoRF", higher_is_better=False, range=(0.0, 1.0), reference=_SAMEK)

@@ -49,17 +49,47 @@ class ProportionalityGap(CurveMeasure):
     action: Action
     """``delete`` (necessity) or ``insert`` (sufficiency)."""
     steps: Annotated[
-        int, Doc("levels of k, equal shares of the positive attribution", source="as deletion", low=1, high=100)
+        int,
+        Doc(
+            "levels of k, equal shares of the positive attribution",
+            says="{} equal shares of the positive attribution",
+            when="reference_code=no",
+            source="as deletion",
+            low=1,
+            high=100,
+        ),
     ] = 28
-    fill: Annotated[str, Doc("what stands for absence", source="Wang et al. 2020: zeros", choices=FILLS)] = ABSENCE
+    fill: Annotated[
+        str,
+        Doc("what stands for absence", says="what is absent shows {}", source="Wang et al. 2020: zeros", choices=FILLS),
+    ] = ABSENCE
     reference_code: Annotated[
-        bool, Doc("normalise and step as the reference code does", source="the clean definition")
+        bool,
+        Doc(
+            "normalise and step as the reference code does",
+            says="normalised and stepped as the authors' code does",
+            source="the clean definition",
+        ),
     ] = False
     top_step: Annotated[
-        int, Doc("positions a step from the top, for reference_code", source="Wang et al.: 500", low=1)
+        int,
+        Doc(
+            "positions a step from the top, for reference_code",
+            says="{} positions a step from the top",
+            when="reference_code=yes",
+            source="Wang et al.: 500",
+            low=1,
+        ),
     ] = 500
     bottom_step: Annotated[
-        int, Doc("positions a step from the bottom, for reference_code", source="its code", low=1)
+        int,
+        Doc(
+            "positions a step from the bottom, for reference_code",
+            says="{} positions a step from the bottom",
+            when="reference_code=yes",
+            source="its code",
+            low=1,
+        ),
     ] = 100
     score: Literal["logit"] = "logit"
     """The logit."""

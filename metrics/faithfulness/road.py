@@ -31,10 +31,21 @@ class Imputing:
 
     levels: Levels = _LEVELS
     fill: Annotated[
-        str, Doc("what replaces what is removed", source="Rong et al. 2022: linear, noise 0.01", choices=FILLS)
+        str,
+        Doc(
+            "what replaces what is removed",
+            says="what is removed shows {}",
+            source="Rong et al. 2022: linear, noise 0.01",
+            choices=FILLS,
+        ),
     ] = IMPUTED
     score: Annotated[
-        MetricScore, Doc("what is averaged over 10, 20, ... 90 % removed", source="Rong et al. 2022: both are given")
+        MetricScore,
+        Doc(
+            "what is averaged over 10, 20, ... 90 % removed",
+            says="averaged over 10, 20, ... 90 % removed is {}",
+            source="Rong et al. 2022: both are given",
+        ),
     ] = "probability"
 
 

@@ -39,9 +39,16 @@ class SingleDeletion(CurveMeasure):
     Undefined (NaN) where either side is constant.
     """
 
-    fill: Annotated[str, Doc("what replaces a cell", source="Hesse et al. 2024: zeros", choices=FILLS)] = ABSENCE
-    unit: Annotated[str, Doc("the cells", source="Hesse et al. 2024: 4 by 4", choices=UNITS)] = "grid:4"
-    score: Annotated[MetricScore, Doc("what drops", source="Hesse et al. 2024: logit")] = "logit"
+    fill: Annotated[
+        str,
+        Doc("what replaces a cell", says="a deleted cell shows {}", source="Hesse et al. 2024: zeros", choices=FILLS),
+    ] = ABSENCE
+    unit: Annotated[
+        str, Doc("the cells", says="deleted one at a time are {}", source="Hesse et al. 2024: 4 by 4", choices=UNITS)
+    ] = "grid:4"
+    score: Annotated[
+        MetricScore, Doc("what drops", says="the drop is that of {}", source="Hesse et al. 2024: logit")
+    ] = "logit"
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""

@@ -25,8 +25,19 @@ _correlation = partial(register_metric, family="faithfulness", higher_is_better=
 _BHATT = Reference(
     "Bhatt, Weller, Moura", 2020, "Evaluating and Aggregating Feature-based Model Explanations", "2005.00631"
 )
-Fill = Annotated[str, Doc("what replaces a subset", source="the papers: a baseline of zero", choices=CANVASES)]
-Score = Annotated[ScoreKind, Doc("what drops", source="Ancona et al. 2018: the output before the softmax")]
+Fill = Annotated[
+    str,
+    Doc(
+        "what replaces a subset",
+        says="a subset is replaced by {}",
+        source="the papers: a baseline of zero",
+        choices=CANVASES,
+    ),
+]
+Score = Annotated[
+    ScoreKind,
+    Doc("what drops", says="the drop is that of {}", source="Ancona et al. 2018: the output before the softmax"),
+]
 
 
 class SubsetCorrelation(Measure):
@@ -63,13 +74,43 @@ class SensitivityN(SubsetCorrelation):
     left out; NaN where it is undefined at every size. There are fewer sizes where an input has fewer positions.
     """
 
-    sizes: Annotated[int, Doc("subset sizes, logarithmically spaced", source="heatmark: few, for cost", low=1)] = 8
-    subsets: Annotated[int, Doc("random subsets of each size", source="heatmark; Ancona et al. 2018: 100", low=2)] = 30
+    sizes: Annotated[
+        int,
+        Doc(
+            "subset sizes, logarithmically spaced",
+            says="{} sizes of subsets, spaced logarithmically",
+            source="heatmark: few, for cost",
+            low=1,
+        ),
+    ] = 8
+    subsets: Annotated[
+        int,
+        Doc(
+            "random subsets of each size",
+            says="{} random subsets of each size",
+            source="heatmark; Ancona et al. 2018: 100",
+            low=2,
+        ),
+    ] = 30
     smallest: Annotated[
-        float, Doc("size, as a share of the positions; at least one", source="Ancona: one position", low=0, high=1)
+        float,
+        Doc(
+            "size, as a share of the positions; at least one",
+            says={0.0: "the smallest is a single position", "": "the smallest has {%} of the positions"},
+            source="Ancona: one position",
+            low=0,
+            high=1,
+        ),
     ] = 0.01
     largest: Annotated[
-        float, Doc("size, as a share of the positions", source="Ancona et al. 2018: about 80 %", low=0, high=1)
+        float,
+        Doc(
+            "size, as a share of the positions",
+            says="the largest has {%} of them",
+            source="Ancona et al. 2018: about 80 %",
+            low=0,
+            high=1,
+        ),
     ] = 0.8
     fill: Fill = ABSENCE
     score: Score = "logit"
@@ -118,8 +159,16 @@ class FaithfulnessCorrelation(SubsetCorrelation):
     Pearson's.
     """
 
-    size: Annotated[int, Doc("positions in a subset, at most half of all", source="Quantus: 224", low=1)] = 224
-    subsets: Annotated[int, Doc("random subsets", source="Quantus: 100", low=2)] = 100
+    size: Annotated[
+        int,
+        Doc(
+            "positions in a subset, at most half of all",
+            says="a subset has {} positions, at most half of all",
+            source="Quantus: 224",
+            low=1,
+        ),
+    ] = 224
+    subsets: Annotated[int, Doc("random subsets", says="{} random subsets", source="Quantus: 100", low=2)] = 100
     fill: Fill = ABSENCE
     score: Score = "logit"
 
@@ -141,12 +190,21 @@ class MuFidelity(SubsetCorrelation):
     Spearman's.
     """
 
-    regions: Annotated[str, Doc("what subsets are made of", source="Xplique: 9 by 9", choices=REGIONS)] = "grid:9"
-    share: Annotated[float, Doc("of the regions in a subset", source="Xplique: 0.2", low=0, high=1)] = 0.2
+    regions: Annotated[
+        str, Doc("what subsets are made of", says="subsets are made of {}", source="Xplique: 9 by 9", choices=REGIONS)
+    ] = "grid:9"
+    share: Annotated[
+        float, Doc("of the regions in a subset", says="a subset has {%} of them", source="Xplique: 0.2", low=0, high=1)
+    ] = 0.2
     exact: Annotated[
-        bool, Doc("all subsets have one size; else each region is in with that probability", source="Bhatt et al.")
+        bool,
+        Doc(
+            "all subsets have one size; else each region is in with that probability",
+            says={True: "all subsets have one size", False: "that share is each one's probability to be in"},
+            source="Bhatt et al.",
+        ),
     ] = True
-    subsets: Annotated[int, Doc("random subsets", source="Xplique: 200", low=2)] = 200
+    subsets: Annotated[int, Doc("random subsets", says="{} random subsets", source="Xplique: 200", low=2)] = 200
     fill: Fill = ABSENCE
     score: Score = "logit"
 

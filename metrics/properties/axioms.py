@@ -37,9 +37,18 @@ class Completeness(CurveMeasure):
     NaN where the map is not finite, or where the difference is zero and the gap is relative.
     """
 
-    fill: Annotated[str, Doc("the baseline", source="as integrated_gradients", choices=CANVASES)] = ABSENCE
-    score: Annotated[ScoreKind, Doc("what f is", source="heatmark")] = "logit"
-    relative: Annotated[bool, Doc("divide by the difference of the scores", source="heatmark")] = True
+    fill: Annotated[
+        str, Doc("the baseline", says="the baseline shows {}", source="as integrated_gradients", choices=CANVASES)
+    ] = ABSENCE
+    score: Annotated[ScoreKind, Doc("what f is", says="f is {}", source="heatmark")] = "logit"
+    relative: Annotated[
+        bool,
+        Doc(
+            "divide by the difference of the scores",
+            says={True: "the gap is divided by the difference of the scores", False: "the gap is left undivided"},
+            source="heatmark",
+        ),
+    ] = True
 
     def needs(self, facts: MapFacts) -> list[Perturbation]:
         """See `Measure.needs`."""
@@ -81,12 +90,31 @@ class NonSensitivity(Measure):
     the map is not finite.
     """
 
-    positions: Annotated[int, Doc("positions looked at, drawn at random", source="heatmark", low=1)] = 256
+    positions: Annotated[
+        int,
+        Doc("positions looked at, drawn at random", says="{} positions are drawn at random", source="heatmark", low=1),
+    ] = 256
     fill: Annotated[
-        str, Doc("what a position is filled with", source="Nguyen et al. 2020: random values", choices=CANVASES)
+        str,
+        Doc(
+            "what a position is filled with",
+            says="each is filled with {}",
+            source="Nguyen et al. 2020: random values",
+            choices=CANVASES,
+        ),
     ] = "noise"
-    score: Annotated[ScoreKind, Doc("what is influenced", source="heatmark: probabilities saturate")] = "logit"
-    tolerance: Annotated[float, Doc("what counts as zero, relatively", source="Quantus: 1e-5", low=0)] = 1e-5
+    score: Annotated[
+        ScoreKind, Doc("what is influenced", says="influence is read off {}", source="heatmark: probabilities saturate")
+    ] = "logit"
+    tolerance: Annotated[
+        float,
+        Doc(
+            "what counts as zero, relatively",
+            says="up to {} of the largest counts as zero",
+            source="Quantus: 1e-5",
+            low=0,
+        ),
+    ] = 1e-5
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -130,7 +158,10 @@ class InputInvariance(Measure):
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    shift: Annotated[float, Doc("added to every raw value", source="Kindermans et al. 2017: -1")] = -1.0
+    shift: Annotated[
+        float,
+        Doc("added to every raw value", says="{} is added to every raw value", source="Kindermans et al. 2017: -1"),
+    ] = -1.0
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""

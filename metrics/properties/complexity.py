@@ -92,5 +92,12 @@ class EffectiveComplexity(Complexity):
 
     summary: Summary = "count"
     threshold: Annotated[
-        float, Doc("share of the largest size that a position must exceed", source="Quantus: 1e-5", low=0, high=1)
+        float,
+        Doc(
+            "share of the largest size that a position must exceed",
+            says="a position counts above {} of the largest size",
+            source="Quantus: 1e-5",
+            low=0,
+            high=1,
+        ),
     ] = 1e-5

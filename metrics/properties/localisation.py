@@ -83,7 +83,13 @@ class PointingGame(Localisation):
     """
 
     tolerance: Annotated[
-        float, Doc("a hit if less than so many positions away; 0: inside", source="Zhang et al. 2016: 15 px", low=0)
+        float,
+        Doc(
+            "a hit if less than so many positions away; 0: inside",
+            says={0.0: "a hit lies inside the truth", "": "a hit is less than {} positions away from the truth"},
+            source="Zhang et al. 2016: 15 px",
+            low=0,
+        ),
     ] = 15.0
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
@@ -158,8 +164,24 @@ class HeatRatio(Localisation):
     nothing is positive.
     """
 
-    floor: Annotated[float, Doc("heats below are ignored", source="Zhang et al.'s code: 0.1", low=0, high=1)] = 0.1
-    weighted: Annotated[bool, Doc("sum heats; else count positions", source="Zhang et al.'s code: yes")] = True
+    floor: Annotated[
+        float,
+        Doc(
+            "heats below are ignored",
+            says="heats below {} are ignored",
+            source="Zhang et al.'s code: 0.1",
+            low=0,
+            high=1,
+        ),
+    ] = 0.1
+    weighted: Annotated[
+        bool,
+        Doc(
+            "sum heats; else count positions",
+            says={True: "heats are summed", False: "positions are counted"},
+            source="Zhang et al.'s code: yes",
+        ),
+    ] = True
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -190,7 +212,15 @@ class GridPointingGame(Localisation):
     holds for all masks.
     """
 
-    cells: Annotated[int, Doc("of the mosaic, along each axis", source="the mosaics of heatmark: 2", low=2)] = 2
+    cells: Annotated[
+        int,
+        Doc(
+            "of the mosaic, along each axis",
+            says="the mosaic has {} cells along each axis",
+            source="the mosaics of heatmark: 2",
+            low=2,
+        ),
+    ] = 2
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

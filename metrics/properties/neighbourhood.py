@@ -61,12 +61,29 @@ class Neighbourhood:
     after another, so that memory stays that of a batch. Inputs are not clipped.
     """
 
-    radius: Annotated[float, Doc("size of the noise, a share of the domain's width", source="Captum: 0.02", low=0)] = (
-        0.02
-    )
-    samples: Annotated[int, Doc("neighbours", source="Captum: 10", low=1)] = 10
+    radius: Annotated[
+        float,
+        Doc(
+            "size of the noise, a share of the domain's width",
+            says="the noise has a size of {%} of the domain's width",
+            source="Captum: 0.02",
+            low=0,
+        ),
+    ] = 0.02
+    samples: Annotated[
+        int, Doc("neighbours", says="{} noisy neighbours of each sample", source="Captum: 10", low=1)
+    ] = 10
     noise: Annotated[
-        Noise, Doc("uniform in the radius, normal of that deviation, or uniform and positive", source="Captum: uniform")
+        Noise,
+        Doc(
+            "uniform in the radius, normal of that deviation, or uniform and positive",
+            says={
+                "uniform": "the noise is uniform",
+                "normal": "the noise is normal",
+                "positive": "the noise is uniform and positive",
+            },
+            source="Captum: uniform",
+        ),
     ] = "uniform"
 
     def neighbours(self, scoring: Scoring) -> Iterator[Tensor]:

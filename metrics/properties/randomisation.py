@@ -49,18 +49,50 @@ class ParameterRandomisation(Measure):
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    mode: Annotated[Mode, Doc("whether layers stay randomised from copy to copy", source="Adebayo et al. 2018")] = (
-        "cascading"
-    )
-    layers: Annotated[int, Doc("copies of the network; at most one per layer", source="heatmark", low=1)] = 8
+    mode: Annotated[
+        Mode,
+        Doc(
+            "whether layers stay randomised from copy to copy",
+            says={
+                "cascading": "layers stay randomised from copy to copy",
+                "independent": "each copy has one randomised layer",
+            },
+            source="Adebayo et al. 2018",
+        ),
+    ] = "cascading"
+    layers: Annotated[
+        int,
+        Doc(
+            "copies of the network; at most one per layer",
+            says="at most {} randomised copies of the network",
+            source="heatmark",
+            low=1,
+        ),
+    ] = 8
     order: Annotated[
-        Order, Doc("from the output to the input, or back", source="Adebayo et al. 2018: from the output")
+        Order,
+        Doc(
+            "from the output to the input, or back",
+            says={"top_down": "from the output to the input", "bottom_up": "from the input to the output"},
+            source="Adebayo et al. 2018: from the output",
+        ),
     ] = "top_down"
     similarity: Annotated[
         Similarity,
-        Doc("how maps are compared", source="Adebayo et al. 2018: Spearman, with and without sign, SSIM, HOG"),
+        Doc(
+            "how maps are compared",
+            says="maps are compared by {}",
+            source="Adebayo et al. 2018: Spearman, with and without sign, SSIM, HOG",
+        ),
     ] = "spearman"
-    aggregate: Annotated[Aggregate, Doc("over the copies: their mean, or the last", source="heatmark")] = "mean"
+    aggregate: Annotated[
+        Aggregate,
+        Doc(
+            "over the copies: their mean, or the last",
+            says={"mean": "the value is the mean over the copies", "last": "the value is the last copy's"},
+            source="heatmark",
+        ),
+    ] = "mean"
     samples: int = 0
     noise: float = 0.0
     """Each map is the mean of those of so many noisy copies of the sample; the standard deviation is a share of the
@@ -126,10 +158,24 @@ class ParameterRandomisation(Measure):
 class SmoothRandomisation(ParameterRandomisation):
     """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less."""
 
-    samples: Annotated[int, Doc("noisy copies that a map is the mean of", source="a fifth of the paper's", low=1)] = 10
-    noise: Annotated[float, Doc("standard deviation over the sample's range", source="Hedström et al. 2023", low=0)] = (
-        0.1
-    )
+    samples: Annotated[
+        int,
+        Doc(
+            "noisy copies that a map is the mean of",
+            says="each map is the mean over {} noisy copies",
+            source="a fifth of the paper's",
+            low=1,
+        ),
+    ] = 10
+    noise: Annotated[
+        float,
+        Doc(
+            "standard deviation over the sample's range",
+            says="their noise has a deviation of {%} of the sample's range",
+            source="Hedström et al. 2023",
+            low=0,
+        ),
+    ] = 0.1
 
 
 @_randomisation("efficient_mprt", title="eMPRT", higher_is_better=True, range=(-1.0, None), reference=_HEDSTROEM)
@@ -143,7 +189,9 @@ class ComplexityRise(Measure):
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    bins: Annotated[int, Doc("of the histogram", source="Hedström et al. 2023", low=2)] = 100
+    bins: Annotated[
+        int, Doc("of the histogram", says="the histogram has {} bins", source="Hedström et al. 2023", low=2)
+    ] = 100
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""
@@ -176,8 +224,12 @@ class ClassRandomisation(Measure):
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
 
-    classes: Annotated[int, Doc("other classes", source="Sixt et al. 2020", low=1)] = 1
-    similarity: Annotated[Similarity, Doc("how maps are compared", source="Sixt et al. 2020: SSIM")] = "ssim"
+    classes: Annotated[
+        int, Doc("other classes", says="other classes drawn for each sample: {}", source="Sixt et al. 2020", low=1)
+    ] = 1
+    similarity: Annotated[
+        Similarity, Doc("how maps are compared", says="maps are compared by {}", source="Sixt et al. 2020: SSIM")
+    ] = "ssim"
 
     def work(self, positions: int) -> Mapping[Hashable, Cost]:
         """See `Measure.work`."""

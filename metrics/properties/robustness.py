@@ -31,7 +31,18 @@ Flipped = Literal["keep", "skip", "nan"]
 Relative = Literal["norm", "norm_or_one", "none"]
 Aggregate = Literal["max", "mean"]
 Against = Literal["input", "output"]
-FlippedOf = Annotated[Flipped, Doc("neighbours with another predicted class", source="the definition")]
+FlippedOf = Annotated[
+    Flipped,
+    Doc(
+        "neighbours with another predicted class",
+        says={
+            "keep": "neighbours with another predicted class count",
+            "skip": "neighbours with another predicted class are left out",
+            "nan": "where the predicted class changes there is no value",
+        },
+        source="the definition",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,18 @@ class NeighbourMeasure(Measure):
 class Sensitivity(NeighbourMeasure):
     """The change of the map, ||e - e'|| / ||e||: the largest over the neighbours, or the mean."""
 
-    relative: Annotated[Relative, Doc("what the change is divided by", source="Yeh et al. 2019; zero: heatmark")] = (
-        "norm"
-    )
+    relative: Annotated[
+        Relative,
+        Doc(
+            "what the change is divided by",
+            says={
+                "norm": "changes are divided by the map's norm",
+                "norm_or_one": "changes are divided by the map's norm, by one where that is zero",
+                "none": "changes are left undivided",
+            },
+            source="Yeh et al. 2019; zero: heatmark",
+        ),
+    ] = "norm"
     aggregate: Aggregate = "max"
     """``max`` or ``mean``."""
 
@@ -118,7 +138,14 @@ class LocalLipschitz(NeighbourMeasure):
     ||e - e'|| / ||x - x'||, with inputs in raw units.
     """
 
-    scaled: Annotated[bool, Doc("divide maps by their largest absolute values", source="the definition")] = False
+    scaled: Annotated[
+        bool,
+        Doc(
+            "divide maps by their largest absolute values",
+            says="maps are divided by their largest absolute values",
+            source="the definition",
+        ),
+    ] = False
 
     def values(self, scoring: Scoring) -> np.ndarray:
         """See `Measure.values`."""

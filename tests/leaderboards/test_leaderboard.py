@@ -307,7 +307,7 @@ def test_terminal_tables_fit_and_drop_nothing(tmp_path, width):
     assert "(continued)" in text
     # One interval per method and metric, and one in the legend below.
     assert text.count("±") == len(names) * len(metrics) + 1
-    for part in ("integrated_gradients", "[steps=200,", "baseline=white]", "insertion↑", "seventh_"):
+    for part in ("Integrated Gradients", "white,", "steps 200)", "Insertion", "seventh_"):
         assert part in text
 
 
@@ -336,17 +336,18 @@ def test_names_are_folded_where_they_may_be():
     assert folded("a" * 25, 10) == "aaaaaaaaaa\naaaaaaaaaa\naaaaa"
     assert folded("random †", 8) == "random †"
     assert folded("average_increase", 9) == "average_\nincrease"
+    assert folded("Occlusion (stride 32, window 32)", 20) == "Occlusion\n(stride 32,\nwindow 32)"
     assert folded("deletion[fill=blur,steps=8]", 9) == "deletion\n[fill=\nblur,\nsteps=8]"
 
 
 @pytest.mark.parametrize(
     ("metric", "width", "lines"),
     [
-        ("deletion", 10, "deletion↓~"),
-        ("deletion[steps=8]", 10, "deletion\n[steps=8]↓\n~"),
-        ("deletion[fill=blur,steps=8]", 11, "deletion\n[fill=blur,\nsteps=8]↓~"),
-        ("sparseness", 10, "sparseness\n↓~"),
-        ("comprehensiveness", 17, "comprehensiveness\n↓~"),
+        ("deletion", 10, "Deletion\n↓ ~"),
+        ("deletion[steps=8]", 10, "Deletion\n(steps 8)\n↓ ~"),
+        ("deletion[fill=blur,steps=8]", 11, "Deletion\n(fill blur,\nsteps 8)\n↓ ~"),
+        ("sparseness", 10, "Sparseness\n↓ ~"),
+        ("comprehensiveness", 17, "Comprehensiveness\n↓ ~"),
     ],
 )
 def test_no_word_of_a_metrics_name_is_broken_in_its_heading(metric, width, lines):

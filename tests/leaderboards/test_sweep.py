@@ -17,6 +17,7 @@ from heatmark.benchmark.sweep_axes import Axis, parsed, spelt
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
 from heatmark.leaderboards.galleries.colours import coloured
 from heatmark.leaderboards.galleries.views import seen
+from heatmark.leaderboards.standings.results import MethodRun
 from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid, write_sweep
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
@@ -164,8 +165,8 @@ def test_a_series_is_drawn_with_its_maps(swept, monkeypatch):
     from heatmark.datasets.base import Sample
 
     found = swept("across=1|2")
-    for method in found.table.results.methods:
-        method.rows["map_shape"] = [[64]] * len(method.rows)
+    kept = MethodRun.maps
+    monkeypatch.setattr(MethodRun, "maps", lambda run: kept(run).assign(map_shape=[[64]] * len(kept(run))))
     series = np.random.default_rng(0).random((64, 1), dtype=np.float32)
     known = type("Known", (), {"sample": lambda self, index: Sample(f"picture/{index}", series, 0)})
     monkeypatch.setattr(registry, "load_dataset", lambda name: known())

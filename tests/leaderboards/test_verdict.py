@@ -40,7 +40,7 @@ def test_a_clear_winner_that_beats_the_control(tmp_path):
     made_run(tmp_path, THREE)
     text = sentences(leaderboard(tmp_path))
     assert "Best of 2 methods: good (mean rank 1.00), told apart from every other." in text
-    assert "It beats every control (random)." in text
+    assert "It beats every control (Random)." in text
 
 
 def test_ties_are_named_and_a_control_among_them_is_a_warning(tmp_path):
@@ -49,14 +49,14 @@ def test_ties_are_named_and_a_control_among_them_is_a_warning(tmp_path):
     best, other = [row.method.id for row in board.tables[0].rows if not row.method.control]
     text = sentences(board)
     assert f"{best} (mean rank" in text and f"not told apart from {other}." in text
-    assert "t is not told apart from the control random." in text
+    assert "t is not told apart from the control Random." in text
     assert "says nothing about methods" in verdicts(board)[0].warnings[0]
 
 
 def test_a_control_that_wins_is_said_to(tmp_path):
     made_run(tmp_path, {"random": THREE["good"], "a": THREE["fair"], "b": THREE["random"]})
     board = leaderboard(tmp_path)
-    assert "The control random beats it." in sentences(board)
+    assert "The control Random beats it." in sentences(board)
     assert "is beaten by a control says nothing about methods" in verdicts(board)[0].warnings[0]
 
 
@@ -76,7 +76,7 @@ def test_the_oracle_is_a_ceiling_and_no_control_to_beat(tmp_path, monkeypatch, o
     assert not any("says nothing" in warning for warning in verdicts(leaderboard(tmp_path / "alone"))[0].warnings)
     made_run(tmp_path / "both", {**levels, "random": spaced(0.9, 0.05)})
     text = sentences(leaderboard(tmp_path / "both"))
-    assert f"It beats every control (random). {words}" in text
+    assert f"It beats every control (Random). {words}" in text
 
 
 def test_a_method_level_with_the_oracle_is_no_warning(tmp_path, monkeypatch):
@@ -151,7 +151,7 @@ def test_metrics_that_passed_their_audit_are_counted(tmp_path):
     metrics = (replace(table.metrics[0], audit=passed), replace(table.metrics[1], audit=failed))
     text = sentences(replace(board, tables=(replace(table, metrics=metrics),)))
     assert "1 of 2 metrics passed every question of the audit on all of its data (" in text
-    assert f"{table.metrics[1].id}: noise scores as well as maps)" in text
+    assert f"{table.metrics[1].name}: noise scores as well as maps)" in text
 
 
 def test_the_verdict_stands_before_every_table(tmp_path):
