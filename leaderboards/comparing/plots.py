@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..standings.styles import Style, family_styles
+from ..statistics.ranks import rounded
 from ..writing.ink import FRAMEWORK_COLOURS, INK, SOFT, legend, plain, sheet, title
 from ..writing.names import shown
 from ..writing.text_tables import in_parts
@@ -20,7 +21,8 @@ PANELS_ACROSS, PANELS = 3, 9
 NAMED = 3
 """So many of the samples that differ most are named in a panel."""
 LONGEST_NAME = 18
-WINS = {"first": FRAMEWORK_COLOURS[0], "second": FRAMEWORK_COLOURS[1], "neither": "#999999"}
+WINS = {"first": (FRAMEWORK_COLOURS[0], "o"), "second": (FRAMEWORK_COLOURS[1], "D"), "neither": ("#999999", "x")}
+"""Colour and marker of a sample by who is better on it."""
 
 
 def scatter_figures(comparison: Comparison) -> list[Figure]:
@@ -56,18 +58,20 @@ def draw_scatter(comparison: Comparison, table: ComparedTable, metrics: Sequence
     figure.supxlabel(first, fontsize=8, parse_math=False)
     figure.supylabel(second, fontsize=8, parse_math=False)
     if of_runs:
-        entries = {
+        marks = {
             shown(name, "method") + (" †" if method.control else ""): styles[name].handle(linestyle="none")
             for name, method in methods.items()
         }
+        legend(figure, marks, loc="outside right center")
     else:
-        entries = {
-            words: Line2D([], [], color=colour, marker="o", linestyle="none", markersize=5)
-            for words, colour in ((f"{first} better", WINS["first"]), (f"{second} better", WINS["second"]))
+        words = {"first": f"{first} better", "second": f"{second} better", "neither": "neither"}
+        kinds = {kind for of_metric in metrics for one in of_metric for kind in _winners(one)}
+        marks = {
+            words[kind]: Line2D([], [], color=WINS[kind][0], marker=WINS[kind][1], linestyle="none", markersize=5)
+            for kind in words
+            if kind in kinds
         }
-    legend(
-        figure, entries, loc="outside right center" if of_runs else "outside lower center", ncols=1 if of_runs else 2
-    )
+        legend(figure, marks, loc="outside upper right", ncols=len(marks))
     return figure
 
 
@@ -79,24 +83,13 @@ def _draw_panel(panel: Axes, compared: Sequence[Compared], styles: Mapping[str, 
     ends = (low - reach, high + reach)
     panel.plot(ends, ends, color="#bbbbbb", linewidth=0.8, zorder=0)
     for one in compared:
-        if styles is None:
-            panel.scatter(*one.scores, c=_colours(one), s=18, linewidths=0)
-        else:
+        if styles is not None:
             panel.plot(*one.scores, **{**styles[one.methods[0].id].mark, "markersize": 4}, linestyle="none")
-    for one in compared if styles is None else ():
-        for apart in one.furthest(NAMED):
-            name = apart.sample if len(apart.sample) <= LONGEST_NAME else f"…{apart.sample[1 - LONGEST_NAME :]}"
-            right = apart.first > (low + high) / 2
-            panel.annotate(
-                name,
-                (apart.first, apart.second),
-                xytext=(-4 if right else 4, 2),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                fontsize=6,
-                color=SOFT,
-                parse_math=False,
-            )
+            continue
+        winners = np.array(_winners(one))
+        for kind, (colour, marker) in WINS.items():
+            panel.plot(*one.scores[:, winners == kind], marker, color=colour, markersize=4, markeredgewidth=0)
+        _name_furthest(panel, one, ends)
     panel.set_xlim(*ends)
     panel.set_ylim(*ends)
     panel.set_aspect("equal")
@@ -104,9 +97,31 @@ def _draw_panel(panel: Axes, compared: Sequence[Compared], styles: Mapping[str, 
     plain(panel, 7)
 
 
-def _colours(one: Compared) -> list[str]:
-    """Return for each sample the colour of who is better on it."""
+def _name_furthest(panel: Axes, one: Compared, ends: tuple[float, float]) -> None:
+    """Name the samples that differ most, those whose names do not fall onto another's."""
+    size, named = ends[1] - ends[0], list[float]()
+    for apart in one.furthest(NAMED):
+        if any(abs(apart.second - height) < 0.05 * size for height in named):
+            continue
+        named.append(apart.second)
+        name = apart.sample if len(apart.sample) <= LONGEST_NAME else f"…{apart.sample[1 - LONGEST_NAME :]}"
+        right = apart.first > (ends[0] + ends[1]) / 2
+        panel.annotate(
+            name,
+            (apart.first, apart.second),
+            xytext=(-4 if right else 4, 2),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=6,
+            color=SOFT,
+            parse_math=False,
+        )
+
+
+def _winners(one: Compared) -> list[str]:
+    """Return for each sample which side is better on it."""
     if one.metric.higher_is_better is None:
-        return [WINS["neither"]] * len(one.samples)
-    lead = (one.scores[0] - one.scores[1]) * (1 if one.metric.higher_is_better else -1)
-    return [WINS["first"] if value > 0 else WINS["second"] if value < 0 else WINS["neither"] for value in lead.tolist()]
+        return ["neither"] * len(one.samples)
+    first, second = rounded(one.scores)
+    lead = (first - second) * (1 if one.metric.higher_is_better else -1)
+    return ["first" if value > 0 else "second" if value < 0 else "neither" for value in lead.tolist()]
