@@ -28,7 +28,7 @@ COMPLETE = "integrated gradients are complete"
 FULLGRAD = "FullGrad is complete"
 
 CUT = {CONNECTED: ("!", "lets no gradient through")}
-#: In 16 bits it hangs on the processor whether differences can say anything; that a gradient is wrong they must not say.
+#: In 16 bits it hangs on the processor whether differences say anything; that a gradient is wrong they must not say.
 COARSE = {GRADIENT: ("✓!", "differs from central differences"), LAYER_GRADIENT: ("✓!", "central differences")}
 #: Of each network: what does not hold, or is worth a look, and words that the evidence or the remedy must have.
 TORCH: dict[str, dict[str, tuple[str, str]]] = {
