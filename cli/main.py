@@ -172,10 +172,22 @@ def run_command(
 def leaderboard_command(
     runs: options.RunFolders,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write; the run's folder by default. Needed for several.")
+        Path | None,
+        typer.Option("--out", help="The folder to write to (the run's own by default); with --format, the file."),
     ] = None,
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="Print the tables alone: latex, markdown, csv, json or html; or --out FILE."),
+    ] = None,
+    methods: Annotated[
+        Names, typer.Option("--methods", help="With --format: only these rows, ranked among all.")
+    ] = None,
+    metrics: Annotated[Names, typer.Option("--metrics", help="With --format: only these columns.")] = None,
+    across: Annotated[
+        int | None, typer.Option("--across", help="With --format: at most so many metrics beside one another (4).")
     ] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
@@ -193,10 +205,18 @@ def leaderboard_command(
     \b
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
+    heatmark leaderboard results/quick --format latex --methods grad_cam,rise --metrics deletion,insertion
     heatmark leaderboard results/standard --overall --differences
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """
+    if form is not None:
+        if overall or complete or unfolded or differences:
+            raise BadInput("--overall, --complete, --unfolded and --differences go without --format. Leave one out.")
+        _write_in_format(runs, form, out, audit, figures, joined(methods), joined(metrics), across)
+        return
+    if methods or metrics or across is not None:
+        raise BadInput("--methods, --metrics and --across choose what --format writes: name a format.")
     board, written = _written_board(runs, out, audit)
     written += board.write_figures(figures) if figures is not None else []
     if overall or complete or unfolded:
@@ -292,3 +312,29 @@ def _written_board(runs: list[Path], out: Path | None, audit: Path | None = None
 def _show(board: Board, written: list[Path]) -> None:
     board.show()
     say_written(written)
+
+
+def _write_in_format(
+    runs: list[Path],
+    form: str,
+    out: Path | None,
+    audit: Path | None,
+    figures: Path | None,
+    methods: str | None,
+    metrics: str | None,
+    across: int | None,
+) -> None:
+    """Write or print the tables of a board in one format."""
+    from ..leaderboards.board import leaderboard
+    from ..leaderboards.writing.files import write_files
+
+    board = leaderboard(runs, audit=audit)
+    # Everything before anything is written or printed, so that an error leaves no half of it.
+    text = board.text(form, methods=methods, metrics=metrics, across=4 if across is None else across)
+    written = board.write_figures(figures) if figures is not None else []
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        written = [*write_files(out.parent, {out.name: text}), *written]
+    for path in written:
+        typer.echo(f"Written: {path}", err=True)

@@ -67,7 +67,8 @@ def list_command(
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
-    columns = ["name", "family", "summary"] if kind is not Plural.SUITES else ["name", "description"]
+    shown = {Plural.SUITES: ["name", "description"], Plural.PUBLISHED: ["name", "title", "holds"]}
+    columns = shown.get(kind, ["name", "family", "summary"])
     for entry in entries:
         if entry.get("missing"):
             entry["summary"] = entry["missing"]
@@ -136,18 +137,17 @@ def _kind(text: str, kinds: type[Kind], command: str) -> Kind:
 
 
 def _show_plan(metrics: str, as_json: bool) -> None:
-    from ..metrics.plan import plan
+    from ..metrics.plan import PLAN_HEADS, PLAN_NOTE, plan
 
     found = plan(metrics)
     if as_json:
         whole = {**dataclasses.asdict(found), "forward": found.forward, "backward": found.backward}
         typer.echo(json.dumps({**whole, "explanations": found.explanations, "saved": found.saved}, indent=1))
         return
-    columns = ["metric", "pictures", "new", "forward", "backward", "explanations"]
     names = [item.name for item in dataclasses.fields(found.metrics[0])]
-    _print_table(columns, [[str(getattr(row, name)) for name in names] for row in found.metrics])
+    _print_table(list(PLAN_HEADS), [[str(getattr(row, name)) for name in names] for row in found.metrics])
     typer.echo(str(found))
-    typer.echo("Pictures are forward passes that metrics share; new: not read by a metric above.")
+    typer.echo(PLAN_NOTE)
 
 
 def status_command(

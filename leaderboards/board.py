@@ -27,6 +27,11 @@ class Board(Standings):
     See `Standings` for what it holds.
     """
 
+    def _repr_html_(self) -> str:
+        from .report.formats import notebook_html
+
+        return notebook_html(self)
+
     @property
     def frame(self) -> pd.DataFrame:
         """Every value as a tidy table: one row per task, framework, method and metric."""
@@ -114,6 +119,24 @@ class Board(Standings):
             "overall-differences": differences_figure(pairs, "Across tasks"),
         }
         return write_files(self._folder(folder), as_pictures(figures))
+
+    def text(
+        self,
+        form: str,
+        *,
+        methods: str | Iterable[str] | None = None,
+        metrics: str | Iterable[str] | None = None,
+        across: int = 4,
+    ) -> str:
+        """Return the tables as LaTeX, Markdown, HTML, CSV or JSON; see `report.formats.board_text`.
+
+        Examples
+        --------
+        >>> tables = board.text("latex", methods="grad_cam,rise", metrics="deletion,insertion")
+        """
+        from .report.formats import board_text
+
+        return board_text(self, form, methods=methods, metrics=metrics, across=across)
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..errors import BadInput
+from ..notebook import table_html
 from ..selection import parse_selections
 from .measure import Cost
 from .perturbing.perturbation import Perturbation
 from .perturbing.units import TYPICAL_SHAPE, typical_facts
 from .registry import metric_from
+
+PLAN_HEADS = ("metric", "pictures", "new", "forward", "backward", "explanations")
+PLAN_NOTE = "Pictures are forward passes that metrics share; new: not read by a metric above."
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class ScoringPlan:
 
     def __repr__(self) -> str:
         return f"<{len(self.metrics)} metrics: {self}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[getattr(row, item.name) for item in fields(row)] for row in self.metrics]
+        return table_html(str(self), PLAN_HEADS, rows, [PLAN_NOTE])
 
     @property
     def saved(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ...notebook import table_html
 from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from ..store.cell import CellSpec
@@ -49,6 +51,12 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        failed = Counter(failure.error for failure in self.failures)
+        notes = [*self.notes, *(f"left out {file}" for file in self.left_out)]
+        heads = ("cells failed", "with") if failed else ()
+        return table_html(self.summary, heads, [(count, error) for error, count in failed.items()], notes, left=2)
 
     @property
     def complete(self) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from ...datasets.registry import DATASETS
 from ...definitions import Selectable
 from ...errors import HeatmarkError
 from ...methods.registry import METHODS, MethodEntry
 from ...metrics.registry import METRICS, MetricEntry
+from ...models.catalogue import MODELS
 from ...registry import Registry
 from ...selection import Selection, Value, parse_selection
 
@@ -36,6 +38,8 @@ _SPELT = {
 def shown(text: str, kind: Kind) -> str:
     """Return the display name of a canonical text, or the text where nothing of that name is registered.
 
+    What tells two entries of one text apart on a board stays behind the name: ``Deletion (version 1)``.
+
     Examples
     --------
     >>> shown("integrated_gradients[steps=20]", "method")
@@ -45,23 +49,40 @@ def shown(text: str, kind: Kind) -> str:
     >>> shown("smooth[gradient]", "method")
     'Smoothed Gradient'
     """
+    text, apart = _parted(text)
     entry = entry_of(text, kind)
     if entry is None:
-        return text
+        return text + apart
     selection = parse_selection(text)
     if entry.origin != "heatmark" and sum(other.title == entry.title for other in _registry(kind)) > 1:
-        return text  # another entry has that title already
+        return text + apart  # another entry has that title already
     if getattr(entry, "wraps", False) and selection.variant is not None:
-        return _with(f"{entry.title} {shown(selection.variant, kind)}", [], selection)
-    return _with(entry.title, [] if selection.variant is None else [preset_name(selection.variant)], selection)
+        return _with(f"{entry.title} {shown(selection.variant, kind)}", [], selection) + apart
+    return _with(entry.title, [] if selection.variant is None else [preset_name(selection.variant)], selection) + apart
 
 
 def entry_of(text: str, kind: Kind) -> Selectable | None:
     """Return the entry that a canonical text names, or None where none is registered by that name."""
     try:
-        return _registry(kind).get(parse_selection(text).name)
+        return _registry(kind).get(parse_selection(_parted(text)[0]).name)
     except HeatmarkError:
         return None
+
+
+def shown_model(name: str) -> str:
+    """Return the display name of a model, as it stands in tables; one's own is called what it is called."""
+    entry = next((one for one in MODELS if one.name == name and one.origin == "heatmark"), None)
+    return name if entry is None else entry.title
+
+
+def shown_dataset(name: str) -> str:
+    """Return the display name of a dataset with its options; one read from a path is called what it is called."""
+    try:
+        selection = parse_selection(name)
+    except HeatmarkError:
+        return name
+    entry = next((one for one in DATASETS if one.name == selection.name and one.origin == "heatmark"), None)
+    return name if entry is None else _with(entry.title, [], selection)
 
 
 def preset_name(name: str) -> str:
@@ -76,6 +97,12 @@ def preset_name(name: str) -> str:
 def parameter_name(name: str) -> str:
     """Return a parameter's name in words."""
     return name.replace("_", " ")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return a canonical text, and what stands behind it in parentheses where a board has two of that text."""
+    text, space, apart = text.partition(" (")
+    return text, space + apart
 
 
 def _with(title: str, notes: list[str], selection: Selection) -> str:

@@ -48,7 +48,7 @@ def test_it_shows_one_table_first_and_its_numbers_are_those_of_python(site, stan
     table = standings.tables[0]
     assert texts(page, "place") == [place_text(row) for row in table.rows]
     assert texts(page, "rank") == [decimals(row.mean_rank) for row in table.rows]
-    for place, metric in enumerate(METRICS):
+    for place, metric in enumerate(METRICS[:4]):
         shown = [f"{number(row.values[place].mean)} ({rank(row.values[place].rank)})" for row in table.rows]
         assert texts(page, metric) == shown
     assert page.locator(".verdict").first.bounding_box()["y"] < page.locator("#board").bounding_box()["y"]

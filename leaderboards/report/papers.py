@@ -1,0 +1,196 @@
+"""Tables for papers: a board in few columns, with a caption that says what it shows; the formats only lay them out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ...errors import BadInput, suggestion
+from ...selection import parse_selections
+from ..standings.registered import MetricFacts
+from ..standings.standings import MetricResult, Row, Standings, Table
+from ..writing.names import shown_dataset, shown_model
+from ..writing.numbers import MISSING, counted, decimals, half_width, number, percent, times
+from ..writing.text_tables import in_parts
+
+Mark = Literal["best", "second", ""]
+
+ACROSS = 4
+"""So many metrics stand beside one another in a table for a page."""
+TEST = "Friedman test, then Wilcoxon signed-rank tests of all pairs with Holm's correction, level 0.05"
+
+
+class Cell(NamedTuple):
+    """One cell: a number, half of its interval, and whether it is among the best."""
+
+    number: str
+    spread: str = ""
+    mark: Mark = ""
+
+
+class Head(NamedTuple):
+    """A column's head: its words, and an arrow in the direction of better, if it has one."""
+
+    words: str
+    arrow: str = ""
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """One table: its columns, its rows, and what stands above it."""
+
+    heads: tuple[Head, ...]
+    """Of all columns but the first, which has the methods."""
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    """A method's name, with a dagger where it is a control, and its cells."""
+    caption: str
+    """What was measured on what, on how many samples, by which protocols, and what the marks mean."""
+    label: str
+    """A name to refer to it by: letters, digits and hyphens."""
+
+
+def paper_tables(
+    standings: Standings,
+    methods: str | Iterable[str] | None = None,
+    metrics: str | Iterable[str] | None = None,
+    across: int = ACROSS,
+) -> list[PaperTable]:
+    """Return the tables of a board, a wide one in several parts.
+
+    A choice of methods or metrics hides the others and ranks nothing anew: ranks, ties and marks are among all.
+
+    Parameters
+    ----------
+    standings
+        The board.
+    methods, metrics
+        The rows and columns to show, in the board's order: canonical texts, or names, which mean all their variants.
+        All where None.
+    across
+        How many metrics stand beside one another at most.
+
+    Raises
+    ------
+    BadInput
+        If the board has no such method or metric; or ``across`` is less than one.
+    """
+    if across < 1:
+        raise BadInput(f"So many metrics cannot stand beside one another: {across}. Give at least 1.")
+    rows = chosen(methods, [one.id for one in standings.methods], "method")
+    columns = chosen(metrics, [one.id for one in standings.metrics], "metric")
+    require_results(standings)
+    found = []
+    for number_, table in enumerate(standings.tables, 1):
+        places = [place for place, metric in enumerate(table.metrics) if metric.id in columns]
+        shown = [row for row in table.rows if row.method.id in rows]
+        parts = [part for part in in_parts(places, across) if part or not places]
+        for part_number, part in enumerate(parts if shown else []):
+            found.append(_table(table, shown, part, f"heatmark-{number_}", part_number, len(parts)))
+    return found
+
+
+def require_results(standings: Standings) -> None:
+    """Raise BadInput where no table of a board has a result."""
+    if not any(table.model.samples for table in standings.tables):
+        raise BadInput("The board has no results yet, so there is no table to write.")
+
+
+def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -> set[str]:
+    """Return which of a board's methods or metrics are meant; BadInput where there is no such one."""
+    if names is None:
+        return set(known)
+    found: set[str] = set()
+    for selection in parse_selections(names):
+        # A board's name may have something behind the text that tells two of one text apart.
+        meant = [one for one in known if one.partition(" (")[0] == selection.text]
+        if not meant and selection.text == selection.name:
+            meant = [one for one in known if one.partition(" (")[0].partition("[")[0] == selection.name]
+        if not meant:
+            near = suggestion(selection.text, known)
+            raise BadInput(f"The board has no {kind} {selection.text!r}.{near} It has: {', '.join(known)}.")
+        found.update(meant)
+    return found
+
+
+def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
+    """Return which results of one metric are the best, and which come second.
+
+    The best are all that cannot be told apart from the best one and are not the metric's worst possible value. Of the
+    others, the one with the best rank comes second, and all that cannot be told apart from it. Where nothing can be
+    told apart there are no marks.
+    """
+    ranked = [value for value in values if value.tied is not None]
+    if all(value.tied is not None and value.tied.lead for value in ranked):
+        return ("",) * len(values)
+    behind = [value for value in ranked if not value.best and math.isfinite(value.rank)]
+    second = min(behind, key=lambda value: value.rank, default=None)
+    last = math.nan if second is None or second.tied is None else second.tied.last
+    return tuple(
+        "best" if value.best else "second" if value in behind and value.rank <= last else "" for value in values
+    )
+
+
+def _table(table: Table, rows: Sequence[Row], places: Sequence[int], label: str, part: int, parts: int) -> PaperTable:
+    metrics = [table.metrics[place] for place in places]
+    marked = {place: marks([row.values[place] for row in table.rows]) for place in places}
+    heads = [
+        Head("Mean rank", "↓"),
+        *(Head(f"{metric.name} {metric.unit}".rstrip(), metric.arrow) for metric in metrics),
+        Head("Cost", "↓"),
+    ]
+    cells = [
+        (
+            row.method.label,
+            (
+                Cell(decimals(row.mean_rank)),
+                *(_cell(row.values[place], marked[place][number_]) for place in places),
+                Cell(times(row.cost.relative)),
+            ),
+        )
+        for number_, row in enumerate(table.rows)
+        if row in rows
+    ]
+    caption = " ".join(_caption(table, rows, metrics, part, parts, any(map(any, marked.values()))))
+    return PaperTable(tuple(heads), tuple(cells), caption, label if parts == 1 else f"{label}-{part + 1}")
+
+
+def _cell(value: MetricResult, mark: Mark) -> Cell:
+    return Cell(number(value.mean), half_width(value.low, value.high), mark) if value.samples else Cell(MISSING)
+
+
+def _caption(
+    table: Table, rows: Sequence[Row], metrics: Sequence[MetricFacts], part: int, parts: int, marked: bool
+) -> Iterator[str]:
+    """Yield the sentences of a caption."""
+    task, facts = table.setting.task, table.model
+    right = f", right on {percent(facts.accuracy)}" if math.isfinite(facts.accuracy) else ""
+    variant = f" ({table.setting.variant})" if table.setting.variant else ""
+    explained = {"predicted": "the predicted class", "label": "the labelled class"}.get(table.setting.target, "")
+    yield (
+        f"Attribution methods explaining {explained or table.setting.target} of {shown_model(task.shown_model)} "
+        f"({table.setting.framework_name}{right}) on {shown_dataset(task.dataset)}{variant}, n = {facts.samples}"
+        f"{f', part {part + 1} of {parts}' if parts > 1 else ''}."
+    )
+    ranked = sum(row.place is not None for row in table.rows)
+    hidden = f"; {len(table.rows) - len(rows)} of them are not shown" if len(rows) < len(table.rows) else ""
+    yield (
+        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {ranked} ranked methods{hidden}. Metrics: "
+        "mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the network."
+    )
+    if marked:
+        yield (
+            f"Bold: not told apart from the best ({TEST}); underlined: the best of the others, and what is not told "
+            "apart from it."
+        )
+    if any(row.method.control for row in rows):
+        yield "† control: a floor or ceiling, no contender."
+    if protocols := [f"{metric.name}: {_unended(metric)}" for metric in metrics if metric.sentence]:
+        yield f"Protocols. {'. '.join(protocols)}."
+
+
+def _unended(metric: MetricFacts) -> str:
+    """Return a metric's protocol without its full stop, to stand behind its name."""
+    text = metric.sentence.removesuffix(".")
+    return text[:1].lower() + text[1:]
