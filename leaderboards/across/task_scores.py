@@ -43,7 +43,7 @@ class TaskScores:
 
 def tasks_of(standings: Standings) -> list[list[Table]]:
     """Return the tables of one task on the same samples together, its frameworks."""
-    found = []
+    found: list[list[Table]] = []
     for tables in standings.by_task:
         same: dict[frozenset[str], list[Table]] = {}
         for table in tables:
