@@ -64,6 +64,11 @@ def parse_selections(text: str | Iterable[str]) -> tuple[Selection, ...]:
     return tuple(found)
 
 
+def split_selections(text: str) -> list[str]:
+    """Return the parts of a text that are separated by commas outside brackets, as they stand there."""
+    return [part.strip() for part in _split(text, ",") if part.strip()]
+
+
 def parse_selection(text: str) -> Selection:
     """Return the one selection that ``text`` names; BadInput if it names none or several."""
     selections = parse_selections(text)

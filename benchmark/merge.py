@@ -19,10 +19,12 @@ from ..errors import BadInput, StorageError
 from ..identity import digest
 from ..storage import made_folder, written_whole
 from .setting.environment import versions
+from .store.added import AddedScores
 from .store.cell import SCHEMA, CellSpec, score_column, slug
-from .store.folder import AddedScores, Cell, RunStore
+from .store.folder import RunStore
 from .store.keyed import write_json
 from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
+from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
 from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
 from .store.packing import ToPack, write_packed
@@ -76,7 +78,13 @@ class _Chosen:
 
 
 def merge_runs(
-    runs: Iterable[object], out: str | Path, *, pack: bool = False, curves: bool = True, force: bool = False
+    runs: Iterable[object],
+    out: str | Path,
+    *,
+    pack: bool = False,
+    curves: bool = True,
+    maps: int = 0,
+    force: bool = False,
 ) -> Merged:
     """Join the cells of several runs, of the same or of different tasks, in one new folder.
 
@@ -94,6 +102,8 @@ def merge_runs(
         Whether to keep cells in few files, without heatmaps and with small pictures: to be read, not continued.
     curves
         Whether a packed run keeps the curves behind its scores, from which further metrics can be computed.
+    maps
+        So many heatmaps of each cell are packed, with 256 levels: to look at, not to score.
     force
         Whether to replace a merged run that ``out`` holds; it is there until the new one is whole.
 
@@ -116,7 +126,7 @@ def merge_runs(
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
-        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves)
+        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves, maps=maps)
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if folder.exists():
             folder.replace(Path(temporary) / "replaced")
@@ -174,8 +184,7 @@ def _place(one: _Chosen) -> str:
 
 def _check_same(first: _Chosen, second: _Chosen) -> None:
     """Raise BadInput where two runs have different results of one cell; times may differ, and scores by rounding."""
-    (_, one), (_, other) = (_opened(item) for item in (first, second))
-    what = _difference(one, other)
+    what = _difference(first.spec.metrics, *(_opened(item).rows.to_pandas() for item in (first, second)))
     if what:
         raise BadInput(
             f"Two runs have different results of one cell, {first.spec.label}: {what}. They are in {_place(first)} "
@@ -183,20 +192,20 @@ def _check_same(first: _Chosen, second: _Chosen) -> None:
         )
 
 
-def _difference(one: Cell, other: Cell) -> str:
+def _difference(metrics: Sequence[str], one: pd.DataFrame, other: pd.DataFrame) -> str:
     """Return the first difference of two results of one cell in words, or nothing."""
-    if len(one.table) != len(other.table):
-        return f"{len(one.table)} rows in the first, {len(other.table)} in the second"
+    if len(one) != len(other):
+        return f"{len(one)} rows in the first, {len(other)} in the second"
     for name in _ONE_TRUTH:
-        differing = (one.table[name] != other.table[name]).to_numpy()
+        differing = (one[name] != other[name]).to_numpy()
         if differing.any():
-            return _at(one.table, other.table, name, int(differing.argmax()))
-    for name in map(score_column, one.spec.metrics):
-        a, b = (cell.table[name].to_numpy(np.float64) for cell in (one, other))
+            return _at(one, other, name, int(differing.argmax()))
+    for name in map(score_column, metrics):
+        a, b = (table[name].to_numpy(np.float64) for table in (one, other))
         largest = max((float(abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b)), default=0.0)
         differing = ~np.isclose(a, b, rtol=0.0, atol=AGREE * largest, equal_nan=True)
         if differing.any():
-            return _at(one.table, other.table, name, int(differing.argmax()))
+            return _at(one, other, name, int(differing.argmax()))
     return ""
 
 
@@ -206,7 +215,7 @@ def _at(one: pd.DataFrame, other: pd.DataFrame, name: str, row: int) -> str:
     return f"{name} of row {row + 1} (sample {sample}) is {values}"
 
 
-def _opened(one: _Chosen) -> tuple[Any, Cell]:
+def _opened(one: _Chosen) -> Opened:
     found = one.store.opened(one.spec.key)
     if found is None:
         raise StorageError(f"{_place(one)} is gone. Something else is at work in that folder; try again.")
@@ -214,12 +223,13 @@ def _opened(one: _Chosen) -> tuple[Any, Cell]:
 
 
 def _written(
-    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool
+    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool, maps: int
 ) -> tuple[str, ...]:
     """Write everything into a new folder, and return what was left out."""
     run = _joined_run(stores)
     if pack:
-        files = write_packed(folder, map(_to_pack, chosen), [one.spec for one in chosen], curves=curves)
+        specs = [one.spec for one in chosen]
+        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
         write_json(folder / "run.json", {**run, "packed": True, "files": files})
     else:
         for name in OWN_FOLDERS:
@@ -268,8 +278,8 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
 def _to_pack(one: _Chosen) -> ToPack:
     spec, store = one.spec, one.store
     if one.state == DONE:
-        table, cell = _opened(one)
-        return ToPack(PackedCell(spec.key, spec, DONE, provenance=cell.provenance), table)
+        found = _opened(one)
+        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), found.rows)
     failure = store.failure(spec.key) if one.state == FAILED else None
     error, trace = (failure.error, failure.traceback) if failure is not None else ("", "")
     reason = store.reason(spec.key) or "" if one.state == NOT_APPLICABLE else ""
@@ -280,9 +290,9 @@ def _copy(one: _Chosen, store: RunStore) -> None:
     """Keep a cell in another store, as it is kept where it comes from."""
     spec, source = one.spec, one.store
     if one.state == DONE:
-        table, cell = _opened(one)  # a damaged file is no result
+        found = _opened(one)  # a damaged file is no result
         if source.packed is not None:
-            store.write(spec, table, cell.provenance)
+            store.write(spec, found.rows, found.provenance)
         else:
             shutil.copyfile(_place(one), store.path / "cells" / f"{spec.key}.parquet")
     elif one.state == NOT_APPLICABLE:

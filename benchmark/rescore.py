@@ -12,7 +12,8 @@ from ..metrics.measure import CurveMeasure
 from ..metrics.perturbing.perturbation import Bands, Perturbation
 from ..metrics.registry import Metric, metrics_named
 from .setting.plugins import load_plugins
-from .store.folder import Cell, RunStore
+from .store.finished import Cell
+from .store.folder import RunStore
 from .suite import Names
 
 
@@ -88,7 +89,7 @@ def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
     if measure.why_not(_signed(cell.spec.method)):
         return [float("nan")] * len(cell.table)
     found = []
-    for row in cell.table.to_dict("records"):
+    for row in cell.curves():
         if row["band_logit"] is None:
             raise _lacks(metric, path, "no curves are there (it was packed with --no-curves)")
         bands = Bands.of_row(row)

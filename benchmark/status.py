@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,10 +71,10 @@ def status(path: str | Path) -> Status:
     """
     store = RunStore(path)
     failures = store.failures()
-    failed, reasons = {failure.key for failure in failures}, store.reasons()
+    failed, reasons, done = {failure.key for failure in failures}, store.reasons(), store.provenances()
     groups: dict[tuple[Task, str], list[tuple[str, float]]] = {}
     for spec in store.expected:
-        groups.setdefault((spec.task, spec.framework), []).append(_state(spec, store, failed, reasons))
+        groups.setdefault((spec.task, spec.framework), []).append(_state(spec, done, failed, reasons))
     rows = tuple(_row(*group, found) for group, found in groups.items())
     return Status(store.path, str(store.run.get("name", "")), rows, tuple(failures), tuple(store.not_applicable()))
 
@@ -85,10 +86,11 @@ def _row(task: Task, framework: str, found: list[tuple[str, float]]) -> TaskStat
     )
 
 
-def _state(spec: CellSpec, store: RunStore, failed: set[str], reasons: dict[str, str]) -> tuple[str, float]:
-    cell = store.cell(spec.key)
-    if cell is not None:
-        begun, ended = (datetime.fromisoformat(cell.provenance[name]) for name in ("started", "finished"))
+def _state(
+    spec: CellSpec, done: Mapping[str, Mapping[str, Any]], failed: set[str], reasons: Mapping[str, str]
+) -> tuple[str, float]:
+    if spec.key in done:
+        begun, ended = (datetime.fromisoformat(done[spec.key][name]) for name in ("started", "finished"))
         return "done", (ended - begun).total_seconds()
     if spec.key in failed:
         return "failed", 0.0

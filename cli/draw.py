@@ -25,7 +25,8 @@ def explain_command(
         "saliency,grad_cam"
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write (gallery.png): png, jpg, svg, pdf or webp.")
+        Path | None,
+        typer.Option("--out", help="The file to write: png, jpg, svg, pdf or webp; without an ending PNG and SVG."),
     ] = None,
     model: options.Model = "efficientnet-lite0",
     output: options.Output = None,
@@ -34,6 +35,8 @@ def explain_command(
         str, typer.Option("--view", help="overlay, map, capped, points or mask; several with commas; all.")
     ] = "overlay",
     cap: options.Cap = None,
+    caption: Annotated[bool, typer.Option("--caption/--no-caption", help="Say below what is drawn.")] = True,
+    colour_bar: Annotated[bool, typer.Option("--colour-bar", help="Draw the scale of colours below.")] = False,
     target: Annotated[
         str | None, typer.Option("--target", help="The class's number or name; the predicted one by default.")
     ] = None,
@@ -76,10 +79,12 @@ def explain_command(
             images or [],
             model,
             methods,
-            out or Path("gallery.png"),
+            out or Path("gallery"),
             frameworks=chosen,
             view=view,
             cap=cap,
+            captioned=caption,
+            colour_bar=colour_bar,
             target=int(target) if target and target.lstrip("-").isdigit() else target,
             limit=limit,
             per_class=per_class,
@@ -94,11 +99,13 @@ def explain_command(
             data,
             model,
             methods,
-            out or Path("average.png"),
+            out or Path("average"),
             by=average,
             frameworks=chosen,
             view=view,
             cap=cap,
+            captioned=caption,
+            colour_bar=colour_bar,
             limit=limit,
             per_class=per_class,
             part=part or "held-out",
@@ -110,7 +117,7 @@ def explain_command(
         typer.echo(line, err=True)
     if drawn.empty:
         typer.echo("None of the methods has a heatmap here.", err=True)
-    say_written([drawn.path])
+    say_written(drawn.paths)
     if drawn.empty or any(item.failed for item in drawn.left_out):
         raise typer.Exit(FAILED)
 

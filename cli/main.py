@@ -192,6 +192,10 @@ def leaderboard_command(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
     ] = None,
+    overall: options.Overall = False,
+    complete: options.Complete = False,
+    unfolded: options.Unfolded = False,
+    differences: options.Differences = False,
 ) -> None:
     """Rank the methods of one or several runs; write leaderboard.csv, leaderboard.md and report.html.
 
@@ -202,28 +206,26 @@ def leaderboard_command(
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
     heatmark leaderboard results/quick --format latex --methods grad_cam,rise --metrics deletion,insertion
+    heatmark leaderboard results/standard --overall --differences
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """
-    if form is None:
-        if methods or metrics or across is not None:
-            raise BadInput("--methods, --metrics and --across choose what --format writes: name a format.")
-        board, written = _written_board(runs, out, audit)
-        _show(board, written + (board.write_figures(figures) if figures is not None else []))
+    if form is not None:
+        if overall or complete or unfolded or differences:
+            raise BadInput("--overall, --complete, --unfolded and --differences go without --format. Leave one out.")
+        _write_in_format(runs, form, out, audit, figures, joined(methods), joined(metrics), across)
         return
-    from ..leaderboards.board import leaderboard
-    from ..leaderboards.writing.files import write_files
-
-    board = leaderboard(runs, audit=audit)
-    # Everything before anything is written or printed, so that an error leaves no half of it.
-    text = board.text(form, methods=joined(methods), metrics=joined(metrics), across=4 if across is None else across)
-    written = board.write_figures(figures) if figures is not None else []
-    if out is None:
-        typer.echo(text, nl=False)
+    if methods or metrics or across is not None:
+        raise BadInput("--methods, --metrics and --across choose what --format writes: name a format.")
+    board, written = _written_board(runs, out, audit)
+    written += board.write_figures(figures) if figures is not None else []
+    if overall or complete or unfolded:
+        board.show_overall(fold=not unfolded, complete=complete)
+        say_written(written)
     else:
-        written = [*write_files(out.parent, {out.name: text}), *written]
-    for path in written:
-        typer.echo(f"Written: {path}", err=True)
+        _show(board, written)
+    if differences:
+        say_written(board.write_differences(out, fold=not unfolded))
 
 
 @app.command("score")
@@ -310,3 +312,29 @@ def _written_board(runs: list[Path], out: Path | None, audit: Path | None = None
 def _show(board: Board, written: list[Path]) -> None:
     board.show()
     say_written(written)
+
+
+def _write_in_format(
+    runs: list[Path],
+    form: str,
+    out: Path | None,
+    audit: Path | None,
+    figures: Path | None,
+    methods: str | None,
+    metrics: str | None,
+    across: int | None,
+) -> None:
+    """Write or print the tables of a board in one format."""
+    from ..leaderboards.board import leaderboard
+    from ..leaderboards.writing.files import write_files
+
+    board = leaderboard(runs, audit=audit)
+    # Everything before anything is written or printed, so that an error leaves no half of it.
+    text = board.text(form, methods=methods, metrics=metrics, across=4 if across is None else across)
+    written = board.write_figures(figures) if figures is not None else []
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        written = [*write_files(out.parent, {out.name: text}), *written]
+    for path in written:
+        typer.echo(f"Written: {path}", err=True)

@@ -25,7 +25,7 @@ def train_command(
     name: Annotated[str | None, typer.Option("--name", help="What to keep it under.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="The side that pictures are brought to.")] = None,
     curves: Annotated[
-        Path | None, typer.Option("--curves", help="The picture of the training curves: results/training/NAME.png.")
+        Path | None, typer.Option("--curves", help="The picture of the training curves: results/training/NAME.")
     ] = None,
 ) -> None:
     """Train a small network and keep it under a name that --models takes; draw its training curves.
@@ -38,11 +38,11 @@ def train_command(
     heatmark train vgg7 --data image-folder:pollen --name pollen
     """
     from ..leaderboards.networks.training_curves import write_training_curves
-    from ..leaderboards.writing.files import checked_file
+    from ..leaderboards.writing.files import checked_files
     from ..models.training.kept import train
 
     if curves is not None:
-        checked_file(curves)  # a format that cannot be written is told before the work
+        checked_files(curves)  # a format that cannot be written is told before the work
     trained = train(
         network, data, framework=framework, epochs=epochs, seed=seed, name=name, size=size, progress=_print_epoch
     )
@@ -52,7 +52,7 @@ def train_command(
             f"predictions of {trained.name} on this data take only those (all of it: --part all)."
         )
     typer.echo(f"Kept as {trained.name!r} ({trained.digest[:8]}): heatmark run --models {trained.name} --data {data}")
-    say_written([write_training_curves(trained, curves)])
+    say_written(write_training_curves(trained, curves))
 
 
 def predict_command(
@@ -74,7 +74,7 @@ def predict_command(
 ) -> None:
     """Say what a network predicts: top classes with probabilities, accuracy, loss and confusions.
 
-    Writes predictions.csv (one line per sample), confusion.csv and predictions.png.
+    Writes predictions.csv (one line per sample), confusion.csv and predictions (PNG and SVG).
 
     \b
     heatmark predict efficientnet-lite0 --data imagenet-samples

@@ -70,6 +70,23 @@ MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py f
 Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
 
 
+Overall = Annotated[bool, typer.Option("--overall", help="Print only the standing across tasks.")]
+Complete = Annotated[
+    bool, typer.Option("--complete", help="The same, with only the methods that have a place in every task.")
+]
+Unfolded = Annotated[
+    bool, typer.Option("--unfolded", help="The same, with each variant of a method as a method of its own.")
+]
+Differences = Annotated[
+    bool,
+    typer.Option(
+        "--differences",
+        help="Draw all pairs across tasks (win matrix, critical differences); refused where so few tasks cannot tell "
+        "any apart.",
+    ),
+]
+
+
 def joined(texts: Names) -> str | None:
     """Return the values of an option in one text, or None where it was not given."""
     return ",".join(texts) if texts else None

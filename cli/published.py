@@ -44,10 +44,7 @@ def published_entries() -> list[dict[str, Any]]:
     from ..leaderboards.records.published import list_published
     from ..leaderboards.records.published_words import summary
 
-    return [
-        {"name": paper.name, "family": summary(paper), "summary": paper.title, **paper.plain()}
-        for paper in list_published()
-    ]
+    return [{"holds": summary(paper), **paper.plain()} for paper in list_published()]
 
 
 def show_published(name: str, as_json: bool) -> None:

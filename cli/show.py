@@ -69,7 +69,8 @@ def list_command(
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
-    columns = ["name", "family", "summary"] if kind is not Plural.SUITES else ["name", "description"]
+    shown = {Plural.SUITES: ["name", "description"], Plural.PUBLISHED: ["name", "title", "holds"]}
+    columns = shown.get(kind, ["name", "family", "summary"])
     for entry in entries:
         if entry.get("missing"):
             entry["summary"] = entry["missing"]

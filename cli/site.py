@@ -11,19 +11,20 @@ from . import options
 
 
 def site_command(
-    run: options.RunFolder,
+    runs: options.RunFolders,
     out: Annotated[Path, typer.Option("--out", help="The site's folder; an earlier site there is replaced.")],
     audit: Annotated[
         Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
     ] = None,
 ) -> None:
-    """Make a site of a run's leaderboard: static files, for any file server, or to open from disk.
+    """Make a site of the leaderboard of one or several runs: static files, for any server, or to open from disk.
 
     \b
     heatmark site results/quick --out site
+    heatmark site official --out site
     """
     from ..leaderboards.site.site import write_site
     from ..leaderboards.standings.standings import Standings
 
-    page = write_site(Standings.of_run(run, audit=audit), out)
+    page = write_site(Standings.of_runs(runs, audit=audit), out)
     typer.echo(f"Open {page}")

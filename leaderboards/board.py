@@ -12,11 +12,12 @@ from rich.console import Console
 from ..errors import BadInput
 from .across.overall import Overall, overall
 from .records.official import runs_named
-from .report.overall import overall_frame, worth_showing
+from .report.overall import overall_frame, print_overall, worth_showing
 from .report.tables import board_markdown, tidy_frame, wide_frame
-from .report.terminal import print_board
+from .report.terminal import WIDTH, print_board
 from .standings.standings import Standings
 from .statistics.bootstrap import RESAMPLES
+from .writing.text_tables import console_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,19 +63,14 @@ class Board(Standings):
         from .report.html import html_report
         from .writing.files import csv_text, write_files
 
-        if folder is None and len(self.stores) > 1:
-            raise BadInput(
-                f"These are the tables of {len(self.stores)} runs together, which belong into none of their folders. "
-                "Name a folder with --out (in Python: write(folder))."
-            )
-        standing = self.overall()
+        into, standing = self._folder(folder), self.overall()
         texts = {
             "leaderboard.csv": csv_text(wide_frame(self)),
             "overall.csv": csv_text(overall_frame(standing)) if worth_showing(standing) else None,
             "leaderboard.md": board_markdown(self) + "\n" + cost_markdown(self),
             "report.html": html_report(self),
         }
-        return write_files(Path(folder) if folder is not None else self.stores[0].path, texts)
+        return write_files(into, texts)
 
     def write_figures(self, folder: str | Path) -> list[Path]:
         """Write every figure of the board, each as PNG and as SVG, whole or not at all.
@@ -94,6 +90,35 @@ class Board(Standings):
         from .writing.files import as_pictures, write_files
 
         return write_files(Path(folder), as_pictures(board_figures(self)))
+
+    def write_differences(self, folder: str | Path | None = None, *, fold: bool = True) -> list[Path]:
+        """Write the win matrix and the critical difference diagram of all pairs across tasks, as PNG and SVG.
+
+        Parameters
+        ----------
+        folder
+            Where to: ``overall-wins`` and ``overall-differences``; by default the run's own folder.
+        fold
+            Whether variants of a method count as one.
+
+        Raises
+        ------
+        NotApplicable
+            If so few independent blocks of tasks cannot tell any pair apart, with what would be enough.
+        BadInput
+            If no folder is given for several runs.
+        StorageError
+            If the folder is read-only or full.
+        """
+        from .report.pairs import Pairs, differences_figure, wins_figure
+        from .writing.files import as_pictures, write_files
+
+        pairs = Pairs.across(self.overall(fold=fold))
+        figures = {
+            "overall-wins": wins_figure(pairs, "Across tasks"),
+            "overall-differences": differences_figure(pairs, "Across tasks"),
+        }
+        return write_files(self._folder(folder), as_pictures(figures))
 
     def text(
         self,
@@ -116,6 +141,32 @@ class Board(Standings):
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""
         print_board(self, console)
+
+    def show_overall(self, console: Console | None = None, *, fold: bool = True, complete: bool = False) -> None:
+        """Print the standing across tasks alone.
+
+        Parameters
+        ----------
+        console
+            Where to; the terminal where None.
+        fold
+            Whether variants of a method count as one.
+        complete
+            Only the methods that have a place in every task; no rank changes, for only these are ranked.
+        """
+        standing = self.overall(fold=fold)
+        print_overall(standing.complete if complete else standing, console_of(console, WIDTH))
+
+    def _folder(self, folder: str | Path | None) -> Path:
+        """Return where to write: the folder given, or that of the only run."""
+        if folder is not None:
+            return Path(folder)
+        if len(self.stores) > 1:
+            raise BadInput(
+                f"These are the tables of {len(self.stores)} runs together, which belong into none of their folders. "
+                "Name a folder with --out (in Python: write(folder))."
+            )
+        return self.stores[0].path
 
 
 def leaderboard(

@@ -44,8 +44,8 @@ def refuse_unconnected(name: str, query: Query, gradients: Sequence[Tensor | Non
     if layers and dead and (len(dead) == len(layers) or not query.dead_layers):
         raise NotApplicable(
             f"The score of {name} does not depend differentiably on the output of {', '.join(map(repr, dead))}: it "
-            f"goes into no class, or something behind it (no_grad, detach, stop_gradient, a step) lets no gradient "
-            f"through. Choose another layer, or a method without gradients."
+            f"goes into no class, or something behind it (no_grad, detach, stop_gradient, a step) or round it "
+            f"(tf.recompute_grad) lets no gradient through. Choose another layer, or a method without gradients."
         )
     attentions = places[len(query.layers) :]
     if attentions and all(gradient is None for gradient in attentions):

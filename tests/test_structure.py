@@ -32,8 +32,8 @@ LEADERBOARDS = (
     "networks",
     "costs",
     "records",
-    "comparing",
     "report",
+    "comparing",
     "site",
     "sweeps",
 )

@@ -11,7 +11,7 @@ from ...datasets.base import Dataset
 from ...datasets.registry import find_dataset, load_dataset
 from ...methods.registry import Method, method_from
 from ...metrics.registry import Metric, metric_from
-from ..store.cell import CellSpec
+from ..store.cell import CellSpec, with_keys
 from ..store.folder import RunStore
 from ..store.outcomes import NotMeant, Outcome
 from ..suite import Suite
@@ -91,8 +91,9 @@ def planned_cells(
 
     A model that does not exist in a framework has no cells there.
     """
-    specs = _specs(resolved, answers)
-    return [(spec, known_outcome(spec, answer, store, store.is_done(spec.key))) for spec, answer in specs]
+    cells = list(_specs(resolved, answers))
+    done = store.provenances(with_keys(spec for spec, _ in cells))
+    return [(spec, known_outcome(spec, answer, store, spec.key in done)) for spec, answer in cells]
 
 
 def _specs(resolved: ResolvedSuite, answers: Mapping[NamedModel, Described]) -> Iterator[tuple[CellSpec, Described]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ...errors import BadInput
-from ...identity import digest
+from ...identity import canonical_json, digest
 from ...models.queries import Precision
 from ...models.zoo.loading import shown_name
 
@@ -66,10 +69,10 @@ class KeyedSpec:
     schema: int
     """The version of what is kept under the key; raised whenever the meaning of a stored number changes."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The SHA-256 of the canonical JSON of all fields."""
-        return digest(self)
+        return digest(self.plain())
 
     @property
     def task(self) -> Task:
@@ -82,8 +85,8 @@ class KeyedSpec:
         return f"{self.task} · {self.method} · {self.framework}"
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
+        """Return the fields as JSON types; what is a mapping or a list is the specification's own."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,25 @@ class CellSpec(KeyedSpec):
             raise BadInput(f"A cell's specification has missing or unknown fields: {odd}.")
         changed = {"metrics": tuple(values["metrics"]), "metric_identities": tuple(values["metric_identities"])}
         return cls(**{**values, **changed})
+
+
+def with_keys(specs: Iterable[CellSpec]) -> list[CellSpec]:
+    """Return specifications whose keys are worked out together: what they share is written as JSON once."""
+    known: dict[int, tuple[Any, str]] = {}
+
+    def text(value: Any) -> str:
+        if isinstance(value, (str, int)):
+            return json.dumps(value, ensure_ascii=False)
+        if id(value) not in known:
+            known[id(value)] = (value, canonical_json(value))  # the value is held, so that no other has its id
+        return known[id(value)][1]
+
+    listed = list(specs)
+    for spec in listed:
+        plain = spec.plain()
+        together = ",".join(f'"{name}":{text(plain[name])}' for name in sorted(plain))
+        vars(spec)["key"] = hashlib.sha256(f"{{{together}}}".encode()).hexdigest()
+    return listed
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,50 +16,32 @@ A packed run has its cells, failures, reasons and plan in few files instead (see
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
 from ...errors import StorageError
 from ...identity import digest
 from ...storage import made_folder, set_aside, written_whole
+from .added import FOLDER as SCORES
+from .added import AddedScores, read_added, write_added
 from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
-from .keyed import KeyedStore, opened_table, read_json, read_table, write_json, write_table
+from .finished import Cell
+from .keyed import KeyedStore, read_json, write_json, write_table
 from .layout import OWN_FOLDERS, OWN_REPORTS, SMALL_PICTURE, check_schema, foreign
+from .loose import FOOTER, LooseCells, Opened
 from .outcomes import Failed, Outcome
 from .packed import DONE, PackedCells
+from .packed import FOLDER as PACKED
+from .plan_file import plan_facts, read_plan, write_plan
 
-FOOTER = b"heatmark"
 PROBE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """A finished cell: its specification, per-sample rows (see `cells.rows_schema`) and provenance."""
-
-    key: str
-    spec: CellSpec
-    table: pd.DataFrame
-    provenance: dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class AddedScores:
-    """A metric that was computed later from stored curves."""
-
-    metric: str
-    identity: Mapping[str, Any]
-    """Its canonical text and its identity."""
-    values: Mapping[str, list[float]]
-    """Cell key to one value per row of the cell."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +99,10 @@ class RunStore(KeyedStore[CellSpec]):
             )
         check_schema(self.path, run)
         self.run: dict[str, Any] = run
-        self.packed = PackedCells(self.path, run.get("files")) if run.get("packed") else None
+        self.packed = PackedCells(self.path / PACKED, run.get("files")) if run.get("packed") else None
         """The cells of a packed run; None where each has a file of its own."""
+        self._loose = LooseCells(self.path)
+        self._plan: tuple[Any, list[CellSpec]] | None = None
 
     @classmethod
     def prepared(cls, path: str | Path) -> RunStore:
@@ -175,7 +159,7 @@ class RunStore(KeyedStore[CellSpec]):
 
     def plan(self, expected: Sequence[CellSpec]) -> None:
         """Record every cell that is expected."""
-        write_json(self.path / "plan.json", [{"key": spec.key, "spec": spec.plain()} for spec in expected])
+        write_plan(self.path, expected)
 
     def keep(self, spec: CellSpec, outcome: Outcome) -> None:
         """Keep what work came to; see `KeyedStore.keep`. StorageError in a packed run, which is not continued."""
@@ -195,11 +179,19 @@ class RunStore(KeyedStore[CellSpec]):
 
     @property
     def expected(self) -> list[CellSpec]:
-        """Every cell that the last run's plan holds, in its order."""
+        """Every cell that the last run's plan holds, in its order.
+
+        Raises
+        ------
+        StorageError
+            If the plan is damaged.
+        """
         if self.packed is not None:
             return [entry.spec for entry in self.packed.entries.values()]
-        listed = read_json(self.path / "plan.json")
-        return [CellSpec.from_plain(item["spec"]) for item in listed] if isinstance(listed, list) else []
+        facts = plan_facts(self.path)
+        if self._plan is None or self._plan[0] != facts:
+            self._plan = (facts, read_plan(self.path))
+        return self._plan[1]
 
     def cell(self, key: str) -> Cell | None:
         """Return a finished cell; a file that cannot be read is set aside and counts as missing.
@@ -209,32 +201,38 @@ class RunStore(KeyedStore[CellSpec]):
         StorageError
             If the files of a packed run are damaged.
         """
-        if self.packed is not None:
-            return self._packed_cell(key)
-        return read_table(self._cell_path(key), FOOTER, partial(_cell, key))
+        if self.packed is None:
+            return self._loose.cell(key)
+        return next(iter(self.packed.cells([key])), None)
 
-    def opened(self, key: str) -> tuple[pa.Table, Cell] | None:
-        """Return a finished cell and its rows as they are kept, None where there is none.
+    def opened(self, key: str) -> Opened | None:
+        """Return a finished cell with all that is kept of it, None where there is none.
 
         Raises
         ------
         StorageError
             If its file is damaged; it stays where it is.
         """
-        if self.packed is not None:
-            cell = self._packed_cell(key)
-            return None if cell is None else (self.packed.table(self.packed.entries[key]), cell)
-        path = self._cell_path(key)
-        if not path.is_file():
-            return None
-        return opened_table(path, FOOTER, lambda table, footer: (table, _cell(key, table, footer)))
-
-    def _packed_cell(self, key: str) -> Cell | None:
-        assert self.packed is not None
+        if self.packed is None:
+            return self._loose.opened(key)
         entry = self.packed.entries.get(key)
         if entry is None or entry.state != DONE:
             return None
-        return Cell(key, entry.spec, self.packed.table(entry).to_pandas(), dict(entry.provenance))
+        return Opened(entry.spec, self.packed.table(entry), entry.provenance)
+
+    def provenances(self, specs: Sequence[CellSpec] | None = None) -> dict[str, Mapping[str, Any]]:
+        """Return how the finished ones among some cells (by default those of the plan) were made, by key."""
+        wanted = self.expected if specs is None else specs
+        if self.packed is None:
+            return self._loose.provenances(wanted)
+        entries = (self.packed.entries.get(spec.key) for spec in wanted)
+        return {one.key: one.provenance for one in entries if one is not None and one.state == DONE}
+
+    def verify(self) -> list[str]:
+        """Read every finished cell of the plan whole, and return what is damaged, in words; nothing is changed."""
+        if self.packed is not None:
+            return _damage(self.packed.verify)
+        return [words for spec in self.expected for words in _damage(self._loose.opened, spec.key)]
 
     def is_done(self, key: str) -> bool:
         """Whether the cell's file is there and readable to its last page."""
@@ -266,14 +264,16 @@ class RunStore(KeyedStore[CellSpec]):
         Cells of earlier plans stay in the folder, for runs that name them again, and are not returned: two plans may
         cut the same samples into different ranges.
         """
-        found = (self.cell(spec.key) for spec in self.expected)
-        return [cell for cell in found if cell is not None]
+        if self.packed is None:
+            return self._loose.cells(self.expected)
+        return self.packed.cells(list(self.packed.entries))
 
     def failures(self) -> list[Failure]:
         """Return the failed cells of the last run's plan, in its order."""
         found = []
+        listed = self._listed("failures")
         for spec in self.expected:
-            failure = self.failure(spec.key)
+            failure = self.failure(spec.key) if listed is None or spec.key in listed else None
             if failure is not None and not self.has(spec.key):
                 found.append(Failure(spec.key, spec, failure.error, failure.traceback))
         return found
@@ -290,8 +290,13 @@ class RunStore(KeyedStore[CellSpec]):
 
     def reasons(self) -> dict[str, str]:
         """Return why cells of the last run's plan are not applicable, by key."""
-        found = {spec.key: self.reason(spec.key) for spec in self.expected}
-        return {key: reason for key, reason in found.items() if reason is not None}
+        listed = self._listed("skipped")
+        keys = (spec.key for spec in self.expected if listed is None or spec.key in listed)
+        return {key: reason for key in keys if (reason := self.reason(key)) is not None}
+
+    def _listed(self, folder: str) -> set[str] | None:
+        """Return the keys of the records in a folder, None in a packed run, which has no such folder."""
+        return None if self.packed is not None else {path.stem for path in (self.path / folder).glob("*.json")}
 
     def write(self, spec: CellSpec, rows: pa.Table, provenance: Mapping[str, Any]) -> None:
         """Write a cell's rows and provenance, whole or not at all, and forget its earlier failure.
@@ -320,12 +325,10 @@ class RunStore(KeyedStore[CellSpec]):
         StorageError
             If the folder is read-only or full.
         """
-        columns = {"key": list(values), "values": [list(row) for row in values.values()]}
-        schema = pa.schema([("key", pa.string()), ("values", pa.list_(pa.float64()))])
-        path = self.path / "scores" / f"{slug(metric)}.parquet"
+        path = self.path / SCORES / f"{slug(metric)}.parquet"
         if "sources" in self.run and path.is_file():  # another protocol of the same name, of another run
             path = path.with_name(f"{slug(metric)}-{digest(identity)[:8]}.parquet")
-        write_table(path, pa.table(columns, schema=schema), FOOTER, {"metric": metric, "identity": dict(identity)})
+        write_added(path, metric, identity, values)
 
     def added_scores(self, *, strict: bool = False) -> list[AddedScores]:
         """Return the metrics that were added, by name; a file that cannot be read is set aside.
@@ -335,14 +338,7 @@ class RunStore(KeyedStore[CellSpec]):
         StorageError
             If a file cannot be read and ``strict``; it stays where it is.
         """
-
-        def made(table: pa.Table, footer: Any) -> AddedScores:
-            keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
-            return AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True)))
-
-        read = opened_table if strict else read_table
-        found = (read(path, FOOTER, made) for path in sorted((self.path / "scores").glob("*.parquet")))
-        return [scores for scores in found if scores is not None]
+        return read_added(self.path, strict=strict)
 
     def write_examination(self, key: str, spec: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
         """Keep what the examination of a network found.
@@ -385,14 +381,12 @@ class RunStore(KeyedStore[CellSpec]):
         return self.path / "networks" / f"{key}.json"
 
     def _cell_path(self, key: str) -> Path:
-        return self.path / "cells" / f"{key}.parquet"
+        return self._loose.path(key)
 
 
-def _cell(key: str, table: pa.Table, footer: Any) -> Cell:
-    """Return a cell from its rows and footer; any error where it is not the one that was written."""
-    spec = CellSpec.from_plain(footer["spec"])
-    if footer["key"] != key or spec.key != key:
-        raise KeyError("the key in the footer is another cell's")
-    if footer["checksum"] != content_checksum(table, footer["provenance"]):
-        raise ValueError("the content is not what was written")
-    return Cell(key, spec, table.to_pandas(), dict(footer["provenance"]))
+def _damage(read: Callable[..., object], *arguments: object) -> list[str]:
+    try:
+        read(*arguments)
+    except StorageError as error:
+        return [str(error)]
+    return []

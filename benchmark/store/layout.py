@@ -10,6 +10,8 @@ from ...errors import StorageError
 from .cell import SCHEMA
 
 OWN_FOLDERS = ("cells", "failures", "networks", "scores", "skipped", "thumbnails")
+INDEX = "index"
+"""A folder that is made beside many cells (see `loose`)."""
 RUNTIME = "runtime"
 OWN_REPORTS = ("leaderboard.csv", "leaderboard.md", "report.html", "sweep.csv", "sweep.png", "maps.png")
 SMALL_PICTURE = ".jpg"
@@ -18,7 +20,7 @@ SMALL_PICTURE = ".jpg"
 
 def foreign(present: Collection[str]) -> list[str]:
     """Return the names that no run writes; runtime benchmarks may have been kept in its folder before it began."""
-    left = set(present) - {"run.json", "plan.json", *OWN_FOLDERS, *OWN_REPORTS}
+    left = set(present) - {"run.json", "plan.json", INDEX, *OWN_FOLDERS, *OWN_REPORTS}
     return sorted(name for name in left if not name.startswith(RUNTIME))
 
 

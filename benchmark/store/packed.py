@@ -5,6 +5,7 @@
     packed/cells.parquet      one row per planned cell: its key, state, specification, provenance and checksum
     packed/rows.parquet       one row per sample of a finished cell, cells after one another, without heatmaps
     packed/curves.parquet     the curves of these rows, row by row; may be missing
+    packed/heatmaps.parquet   some heatmaps, rounded, with the cell and its row; may be missing
 
 What is not a number, a text or a key is JSON. A field of a specification or provenance is a column, so that what many
 cells share (definitions of metrics, class names) is kept once. ``run.json`` holds the SHA-256 of each file.
@@ -19,6 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +29,8 @@ from ...errors import HeatmarkError, StorageError
 from ...identity import file_digest
 from .cell import CellSpec, rows_schema
 from .checksum import content_checksum
+from .finished import MAPS, Cell, flat_columns
+from .packed_maps import HEATMAPS, unpacked
 
 FOLDER = "packed"
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
@@ -35,9 +40,6 @@ NUMBER = "cell"
 """The column of rows that holds the row of ``cells.parquet`` that they belong to."""
 DONE, FAILED, NOT_APPLICABLE, MISSING = "done", "failed", "not applicable", "missing"
 """The states of a cell."""
-NOT_PACKED = ("map", "map_shape")
-"""Columns of a cell's rows that are left out: heatmaps, which are most of a cell."""
-
 _REMEDY = "Take the folder anew from where it came, or pack it again with `heatmark merge --pack`."
 
 
@@ -58,6 +60,11 @@ class PackedCell:
     traceback: str = ""
     reason: str = ""
     """Why it failed, or has no meaning."""
+    heatmaps: int = 0
+    """How many of its rows have a heatmap, which is in the cell's own file."""
+    size: int = 0
+    modified: int = 0
+    """The bytes of that file, and when it was changed last, in nanoseconds."""
 
 
 class PackedCells:
@@ -66,13 +73,14 @@ class PackedCells:
     Parameters
     ----------
     folder
-        The run's folder.
+        Where the files are.
     digests
         The SHA-256 of each file by its name.
     """
 
     def __init__(self, folder: Path, digests: Any) -> None:
-        self._folder = folder / FOLDER
+        self._folder = folder
+        self._group: tuple[int, pa.Table] | None = None
         self._digests: Mapping[str, Any] = digests if isinstance(digests, Mapping) else {}
 
     @cached_property
@@ -86,7 +94,7 @@ class PackedCells:
         """
         table = self._read(CELLS)
         try:
-            columns = {name: table[name].to_pylist() for name in _PLAIN}
+            columns = {name: table[name].to_pylist() for name in _PLAIN if name in table.column_names}
             specs, provenances = (_objects(table, prefix) for prefix in (SPEC, PROVENANCE))
         except (KeyError, ValueError) as error:
             raise self._damaged(CELLS, str(error)) from error
@@ -111,21 +119,93 @@ class PackedCells:
             raise self._damaged(ROWS, f"it has {len(table)} rows, and its cells {wanted}")
         return table
 
+    def cells(self, keys: Sequence[str]) -> list[Cell]:
+        """Return the finished ones among some cells, in their order; StorageError as for `entries`."""
+        known = (self.entries.get(key) for key in keys)
+        done = [entry for entry in known if entry is not None and entry.state == DONE]
+        frames = self.frames(done)
+        return [Cell(one.key, one.spec, frames[one.key], one.provenance, self, one.heatmaps) for one in done]
+
+    def frames(self, entries: Sequence[PackedCell]) -> dict[str, pd.DataFrame]:
+        """Return the rows of finished cells by key, without curves and heatmaps; StorageError as for `entries`."""
+        if not entries:
+            return {}
+        whole = self._frame
+        columns: dict[tuple[str, ...], pd.DataFrame] = {}
+        found = {}
+        for entry in entries:
+            metrics = entry.spec.metrics
+            if metrics not in columns:
+                columns[metrics] = whole[flat_columns(rows_schema(metrics).names)]
+            part = columns[metrics].iloc[entry.first : entry.first + entry.rows]
+            found[entry.key] = part.reset_index(drop=True)
+        return found
+
     @cached_property
-    def curves(self) -> pa.Table | None:
-        """The curves of all rows, None where they were not packed; StorageError as for `entries`."""
-        if CURVES not in self._digests:
-            return None
-        table = self._read(CURVES)
-        if len(table) != len(self.rows):
-            raise self._damaged(CURVES, f"it has {len(table)} rows, and {ROWS} {len(self.rows)}")
-        return table
+    def _frame(self) -> pd.DataFrame:
+        return self.rows.to_pandas()
 
     def table(self, entry: PackedCell) -> pa.Table:
-        """Return a finished cell's rows as `cell.rows_schema` has them; curves that are not there are null."""
-        parts = [self.rows, *([self.curves] if self.curves is not None else [])]
-        slices = {name: part[name].slice(entry.first, entry.rows) for part in parts for name in part.column_names}
-        return completed(slices, entry.rows, entry.spec.metrics)
+        """Return a finished cell's rows as `cell.rows_schema` has them; what is not there is null."""
+        names = self.rows.column_names
+        columns = {name: self.rows[name].slice(entry.first, entry.rows) for name in names}
+        curves = self._curves(entry)
+        if curves is not None:
+            columns |= {name: curves[name] for name in curves.column_names}
+        return completed(columns, entry.rows, entry.spec.metrics)
+
+    def nested(self, key: str, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of a cell's curves and heatmaps; those that are not packed are null."""
+        entry = self.entries[key]
+        if set(columns) <= set(MAPS) and entry.heatmaps:
+            return completed(self._maps(entry), entry.rows, ()).select(list(columns))
+        found = self.nested_in(entry, columns)
+        return completed({}, entry.rows, ()).select(list(columns)) if found is None else found
+
+    def nested_in(self, entry: PackedCell, columns: Sequence[str]) -> pa.Table | None:
+        """Return some columns of a cell's curves, None where they are not packed."""
+        curves = self._curves(entry)
+        if curves is None or not set(columns) <= set(curves.column_names):
+            return None
+        return curves.select(list(columns))
+
+    def _curves(self, entry: PackedCell) -> pa.Table | None:
+        """Return the curves of a cell, None where they were not packed; a part of the file is read at a time."""
+        file = self._curves_file
+        if file is None:
+            return None
+        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+        group = int(np.searchsorted(ends, entry.first, side="right"))
+        if self._group is None or self._group[0] != group:
+            try:
+                self._group = (group, file.read_row_group(group))
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise self._damaged(CURVES, str(error)) from error
+        start = entry.first - int(ends[group] - file.metadata.row_group(group).num_rows)
+        return self._group[1].slice(start, entry.rows)
+
+    @cached_property
+    def _curves_file(self) -> pq.ParquetFile | None:
+        if CURVES not in self._digests:
+            return None
+        self._check(CURVES)
+        try:
+            file = pq.ParquetFile(self._folder / CURVES)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise self._damaged(CURVES, str(error)) from error
+        if file.metadata.num_rows != len(self.rows):
+            raise self._damaged(CURVES, f"it has {file.metadata.num_rows} rows, and {ROWS} {len(self.rows)}")
+        return file
+
+    def _maps(self, entry: PackedCell) -> Mapping[str, pa.Array]:
+        """Return the heatmaps of a cell."""
+        numbers, table = self._heatmaps
+        return unpacked(table[table["cell"] == numbers[entry.key]], entry.rows)
+
+    @cached_property
+    def _heatmaps(self) -> tuple[dict[str, int], pd.DataFrame]:
+        """The number of each cell, and the table of all packed heatmaps."""
+        return {key: number for number, key in enumerate(self.entries)}, self._read(HEATMAPS).to_pandas()
 
     def verify(self) -> None:
         """Compare every cell with its own checksum and key.
@@ -143,22 +223,25 @@ class PackedCells:
                 raise self._damaged(ROWS, f"{rows} ({entry.spec.label}) are not what was packed")
 
     def _read(self, name: str) -> pa.Table:
-        path = self._folder / name
+        self._check(name)
         try:
-            if file_digest(path) != self._digests.get(name):
-                raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
-            table = pq.read_table(path)
+            return pq.read_table(self._folder / name)
         except (OSError, ValueError, pa.ArrowException) as error:
-            if isinstance(error, HeatmarkError):
-                raise
             raise self._damaged(name, str(error)) from error
-        return table
+
+    def _check(self, name: str) -> None:
+        try:
+            digest = file_digest(self._folder / name)
+        except OSError as error:
+            raise self._damaged(name, str(error)) from error
+        if digest != self._digests.get(name):
+            raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
 
     def _damaged(self, name: str, why: str) -> StorageError:
         return StorageError(f"{self._folder / name} is damaged: {why}. {_REMEDY}")
 
 
-_PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason")
+_PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason", "heatmaps", "size", "modified")
 
 
 def completed(columns: Mapping[str, Any], rows: int, metrics: Sequence[str]) -> pa.Table:

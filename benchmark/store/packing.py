@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from ...identity import file_digest
 from ...storage import written_whole
 from .cell import CellSpec, rows_schema
 from .checksum import content_checksum
-from .packed import CELLS, CURVES, DONE, FOLDER, NOT_PACKED, NUMBER, PROVENANCE, ROWS, SPEC, PackedCell, completed
+from .finished import BAND, MAPS
+from .packed import CELLS, CURVES, NUMBER, PROVENANCE, ROWS, SPEC, PackedCell, completed
+from .packed_maps import HEATMAPS, PackedMap, first_maps, maps_table
 
-BAND = "band_"
-"""Prefix of the columns that hold curves."""
 GROUP = 1 << 16
 """Rows are written in groups of at least so many, so that memory does not grow with a run."""
-_COMPRESSION = {"compression": "zstd", "compression_level": 19}
+SMALL, FAST = 19, 1
+"""Levels of compression."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,48 +35,76 @@ class ToPack:
     rows: pa.Table | None = None
 
 
-def write_packed(folder: Path, cells: Iterable[ToPack], specs: Sequence[CellSpec], *, curves: bool) -> dict[str, str]:
-    """Write cells into ``folder/packed``; return the SHA-256 of each file by its name, for `packed.PackedCells`.
+def write_packed(
+    folder: Path,
+    cells: Iterable[ToPack],
+    specs: Sequence[CellSpec],
+    *,
+    curves: bool,
+    lasting: bool = True,
+    maps: int = 0,
+) -> dict[str, str]:
+    """Write cells into a folder; return the SHA-256 of each file by its name, for `packed.PackedCells`.
 
     Parameters
     ----------
     folder
-        The run's folder.
+        Where to.
     cells
         The cells in the plan's order; each is read when its turn comes.
     specs
         Their specifications, in the same order, which name the columns beforehand.
     curves
         Whether to keep curves.
+    lasting
+        Whether the files are to be kept and sent: small ones, with a checksum for each cell.
+    maps
+        So many heatmaps of each cell are kept, rounded (`packed_maps`).
 
     Raises
     ------
     StorageError
         If the folder is read-only or full, or a cell's rows have columns that no cell has.
     """
-    place = folder / FOLDER
+    level = {"compression": "zstd", "compression_level": SMALL if lasting else FAST}
     schemas = {ROWS: _rows_columns(specs), CURVES: _curve_columns()}
     names = (ROWS, CURVES) if curves else (ROWS,)
     listed: list[PackedCell] = []
+    kept: list[PackedMap] = []
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
                 pq.ParquetWriter(
-                    stack.enter_context(written_whole(place / name)), schemas[name], **_layout(schemas[name])
+                    stack.enter_context(written_whole(folder / name)), schemas[name], **_layout(schemas[name]), **level
                 )
             )
             for name in names
         }
-        for tables in _groups(_aligned(cells, listed, curves=curves), schemas):
+        told = _aligned(_with_maps(cells, kept, maps), listed, curves=curves, checked=lasting)
+        for together in _groups(told, schemas):
             for name, writer in writers.items():
-                writer.write_table(tables[name])
-    table = _cells_table(listed)
-    with written_whole(place / CELLS) as temporary:
-        pq.write_table(table, temporary, **_COMPRESSION)
-    return {name: file_digest(place / name) for name in (CELLS, *names)}
+                writer.write_table(together[name])
+    tables = {CELLS: _cells_table(listed), **({HEATMAPS: maps_table(kept)} if kept else {})}
+    for name, table in tables.items():
+        with written_whole(folder / name) as temporary:
+            pq.write_table(table, temporary, **level)
+    return {name: file_digest(folder / name) for name in (*tables, *names)}
 
 
-def _aligned(cells: Iterable[ToPack], listed: list[PackedCell], *, curves: bool) -> Iterator[tuple[int, pa.Table]]:
+def _with_maps(cells: Iterable[ToPack], kept: list[PackedMap], most: int) -> Iterator[ToPack]:
+    """Yield the cells, and list the maps of them that are packed."""
+    for number, cell in enumerate(cells):
+        if cell.rows is None or not most:
+            yield cell
+            continue
+        found = list(first_maps(number, cell.rows, most))
+        kept += found
+        yield replace(cell, known=replace(cell.known, heatmaps=len(found)))
+
+
+def _aligned(
+    cells: Iterable[ToPack], listed: list[PackedCell], *, curves: bool, checked: bool
+) -> Iterator[tuple[int, pa.Table]]:
     """Yield every finished cell's number and rows as they are packed; list what is known of every cell."""
     for number, cell in enumerate(cells):
         known, rows = cell.known, cell.rows
@@ -83,8 +112,8 @@ def _aligned(cells: Iterable[ToPack], listed: list[PackedCell], *, curves: bool)
             listed.append(known)
             continue
         kept = aligned(rows, known.spec, curves=curves)
-        checksum = content_checksum(kept, known.provenance)
-        listed.append(PackedCell(known.key, known.spec, DONE, 0, len(kept), checksum, known.provenance))
+        checksum = content_checksum(kept, known.provenance) if checked else ""
+        listed.append(replace(known, rows=len(kept), checksum=checksum))
         yield number, kept
 
 
@@ -99,7 +128,7 @@ def aligned(rows: pa.Table, spec: CellSpec, *, curves: bool) -> pa.Table:
     schema = rows_schema(spec.metrics)
     if odd := [name for name in rows.column_names if name not in schema.names]:
         raise StorageError(f"The rows of {spec.label} have columns that this heatmark does not know: {', '.join(odd)}.")
-    left_out = [name for name in schema.names if name in NOT_PACKED or (name.startswith(BAND) and not curves)]
+    left_out = [name for name in schema.names if name in MAPS or (name.startswith(BAND) and not curves)]
     columns = {name: rows[name] for name in rows.column_names if name not in left_out}
     return completed(columns, len(rows), spec.metrics)
 
@@ -132,7 +161,7 @@ def _together(cells: Sequence[tuple[int, pa.Table]], schemas: Mapping[str, pa.Sc
 def _rows_columns(specs: Sequence[CellSpec]) -> pa.Schema:
     """Return the columns of all cells' rows but heatmaps and curves, scores in the order of their first appearance."""
     metrics = list(dict.fromkeys(metric for spec in specs for metric in spec.metrics))
-    kept = [item for item in rows_schema(metrics) if item.name not in NOT_PACKED and not item.name.startswith(BAND)]
+    kept = [item for item in rows_schema(metrics) if item.name not in MAPS and not item.name.startswith(BAND)]
     return pa.schema([pa.field(NUMBER, pa.int32()), *kept])
 
 
@@ -144,7 +173,7 @@ def _layout(schema: pa.Schema) -> dict[str, Any]:
     """Return how columns are laid out: bytes of floating-point numbers by their place, the rest by what repeats."""
     split = [_leaf(item) for item in schema if pa.types.is_floating(_inner(item.type))]
     rest = [_leaf(item) for item in schema if not pa.types.is_floating(_inner(item.type))]
-    return {**_COMPRESSION, "use_dictionary": rest, "use_byte_stream_split": split}
+    return {"use_dictionary": rest, "use_byte_stream_split": split}
 
 
 def _inner(kind: pa.DataType) -> pa.DataType:
@@ -161,7 +190,11 @@ def _leaf(item: pa.Field) -> str:
 
 def _cells_table(cells: Sequence[PackedCell]) -> pa.Table:
     columns: dict[str, pa.Array] = {
-        "rows": pa.array([cell.rows for cell in cells], pa.int64()),
+        **{
+            name: pa.array([getattr(cell, name) for cell in cells], pa.int64())
+            for name in ("rows", "heatmaps", "size", "modified")
+            if name == "rows" or any(getattr(cell, name) for cell in cells)
+        },
         **{
             name: pa.array([getattr(cell, name) for cell in cells], pa.string())
             for name in ("key", "state", "checksum", "error", "traceback", "reason")

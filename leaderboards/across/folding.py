@@ -50,9 +50,12 @@ def base_of(method: str) -> str:
     """Return the method that a canonical text is a variant of: its name, with the inner method of a wrapper."""
     try:
         selection = parse_selection(method)
+    except HeatmarkError:  # the name on a board of several runs, which tells two versions apart
+        return method
+    try:
         wraps = METHODS.get(selection.name).wraps
-    except HeatmarkError:  # a plugin's that is not loaded any more, or no selection
-        return method.partition("[")[0]
+    except HeatmarkError:  # a plugin's that is not loaded any more
+        wraps = False
     return f"{selection.name}[{base_of(selection.variant)}]" if wraps and selection.variant else selection.name
 
 

@@ -15,7 +15,7 @@ from ..standings.registered import MethodFacts
 from ..standings.standings import Standings
 from ..statistics.across import LEAST_BLOCKS, Spread, p_against, p_ahead_of, spreads
 from ..statistics.ranks import rounded
-from ..statistics.significance import LEVEL, friedman_p, least_pairs, pair_p, places_by
+from ..statistics.significance import LEVEL, Places, friedman_p, least_pairs, pair_p, places_by
 from ..statistics.wins import Wins, shares_won
 from ..writing.numbers import counted
 from .blocks import Block, blocks_of
@@ -123,11 +123,12 @@ class Overall:
                 f"No intervals: resampling fewer than {LEAST_BLOCKS} independent blocks of tasks cannot give one of "
                 f"95 %, and there {_are(blocks)}."
             )
-        for tests, what in ((ranked - 1, "from the best"), (methods if self.controls else 0, "from the controls")):
+        for tests, what in ((ranked - 1, "the best"), (methods if self.controls else 0, "the controls")):
             if tests > 0 and blocks < least_pairs(tests):
                 found.append(
-                    f"No tests: with {counted(blocks, 'block')} no method can be told {what} among {tests + 1} rows, "
-                    f"however clear the difference; {least_pairs(tests)} blocks would be enough."
+                    f"No tests against {what}: with {counted(blocks, 'block')} the smallest p value that a signed-rank "
+                    f"test can have is {2 / 2**blocks:.2g}, which is too large for {counted(tests, 'test')} together; "
+                    f"{least_pairs(tests)} blocks would be enough."
                 )
         return tuple(found)
 
@@ -137,20 +138,21 @@ class Overall:
         if methods < 2:
             return f"{counted(methods, 'method')} with a place in every task: there is no pair to compare."
         pairs = math.comb(methods, 2)
-        least = least_pairs(pairs)
+        least, most = least_pairs(pairs), _most_methods(blocks)
         if blocks >= least:
             return ""
+        fewer = f"; or fewer methods, {most} with {counted(blocks, 'block')}" if most > 1 else ""
         return (
             f"A diagram of all pairs across tasks would show one bar, whatever the methods are: with "
             f"{counted(blocks, 'independent block')} ({'; '.join(block.name for block in self.blocks)}) the smallest "
             f"signed-rank p value is {2 / 2**blocks:.2g}, and {pairs} pairs of {methods} methods need one of "
             f"{LEVEL / pairs:.1g} (Holm). {least} blocks would be enough, that is other samples and not more networks "
-            f"or frameworks on these; or fewer methods: {_most_methods(blocks)} with {counted(blocks, 'block')}. The "
+            f"or frameworks on these{fewer}. The "
             f"overall table compares with the best method and with the controls instead."
         )
 
-    def pairs(self) -> tuple[Wins, tuple[str, ...]]:
-        """Return all pairs of the ranked methods over blocks, and each method's tie as in a table.
+    def pairs(self) -> tuple[Wins, tuple[Places, ...]]:
+        """Return all pairs of the ranked methods over blocks, and the places from which each cannot be told apart.
 
         Raises
         ------
@@ -161,8 +163,7 @@ class Overall:
             raise NotApplicable(reason)
         values = np.array([row.in_blocks for row in self.ranked])
         wins = Wins(shares_won(values, False), pair_p(values))
-        places = places_by(wins.p, np.array([row.rank for row in self.ranked]))
-        return wins, tuple(map(str, places))
+        return wins, places_by(wins.p, np.array([row.rank for row in self.ranked]))
 
 
 def overall(standings: Standings, *, fold: bool = True, resamples: int | None = None) -> Overall:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ...errors import BadInput
-from ..writing.ink import INK, SOFT, note_below, sheet, title, wrapped
-from ..writing.text_tables import in_parts
-from .colours import check_percentile, colour_picture, coloured
+from ..writing.ink import INK, SOFT, note_at_foot, title, wrapped
+from .colours import SIGNED_COLOURS, UNSIGNED_COLOURS, check_percentile, colour_picture, coloured
+from .layout import PANEL_SIZE, Layout, Place, lines_of
 from .views import View, brightness, caption, scale_end, seen, views_of
 
-FEWEST_ACROSS, MOST_ACROSS = 7, 12
-TITLE_CHARACTERS = 30
-"""So many characters of a column's title fit above a panel."""
+SERIES_SHAPE = 0.5
+"""Height over width of a panel with a series."""
+IN_COLOURS: tuple[View, ...] = ("overlay", "map", "capped")
+NOTE_LINE = 0.11
+"""Inches of a line of the caption."""
+BAR_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.3, 1.2, 2.1
 
 
 def draw_gallery(
@@ -32,10 +36,14 @@ def draw_gallery(
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
     across: int | None = None,
-    panel_size: float = 1.6,
+    panel_size: float = PANEL_SIZE,
     note: str = "",
+    captioned: bool = True,
+    colour_bar: bool = False,
 ) -> Figure:
     """Draw heatmaps beside the photographs that they explain.
+
+    Panels and words have one size however many there are: the figure grows downward, and is no wider than a page.
 
     Parameters
     ----------
@@ -53,11 +61,16 @@ def draw_gallery(
     cap
         The percentile at which scales end; see `views.seen`.
     across
-        The most panels in a line; a picture with more goes on in the next. By default 7, and more for many maps.
+        The most panels in a line, 6 by default; a picture with more goes on in the next, and several pictures with
+        fewer stand beside one another.
     panel_size
-        Inches.
+        Inches across a panel.
     note
         Words before the caption.
+    captioned
+        Whether the note and what the views show stand below, in words.
+    colour_bar
+        Whether scales of colours stand below.
 
     Raises
     ------
@@ -71,81 +84,64 @@ def draw_gallery(
         raise BadInput(
             f"A gallery needs a title and a map per picture: {len(pictures)} pictures, {len(titles)} titles, {counts}."
         )
-    lines = _lines(list(maps), views, across)
-    width = max(len(line) for line in lines)
+    layout = Layout.of(lines_of(list(maps), views, across), titles, _panel(pictures, panel_size), across)
     signs = {signed[name] for name in maps}
-    words = wrapped(" ".join(filter(None, [note, caption(views, cap, signs)])), panel_size * width)
-    figure = sheet(panel_size * width, _height(lines, len(pictures), panel_size) + 0.12 * (words.count("\n") + 2))
-    panels = figure.subplots(len(lines) * len(pictures), width, squeeze=False)
-    for panel in panels.ravel():
-        panel.set_axis_off()
-    for row, picture in enumerate(pictures):
-        own = panels[row * len(lines) : (row + 1) * len(lines)]
-        for places, line in zip(lines, own, strict=True):
-            for place, panel in zip(places, line, strict=False):
-                if place.name is not None:
-                    draw_map(panel, picture, maps[place.name][row], signed[place.name], place.view, cap)
-                elif place.shows_photograph:
-                    draw_picture(panel, picture)
-                    weight = "bold" if len(lines) > 1 else "normal"
-                    title(panel, titles[row], 7, loc="center", fontweight=weight)
-                if place.heading and (row == 0 or len(lines) > 1):
-                    title(panel, place.heading, 7, loc="center")
-                if place.side:
-                    panel.text(
-                        -0.04, 0.5, place.side, transform=panel.transAxes, rotation=90, ha="right", va="center",
-                        fontsize=7, color=INK,
-                    )  # fmt: skip
-    note_below(figure, words)
+    words = " ".join(filter(None, [note, caption(views, cap, signs)])) if captioned else ""
+    words = wrapped(words, layout.width - 0.15) if words else ""
+    note_height = NOTE_LINE * (words.count("\n") + 1) + 0.1 if words else 0.05
+    bars = sorted(signs, reverse=True) if colour_bar and any(shown in IN_COLOURS for shown in views) else []
+    in_line = max(1, int(layout.width / BAR_ROOM))
+    figure, panels = layout.figure(note_height + BAR_HEIGHT * -(-len(bars) // in_line))
+    for (row, place), panel in zip(layout.places, panels, strict=True):
+        _draw_place(panel, place, pictures[row], {name: column[row] for name, column in maps.items()}, signed, cap)
+        for heading, bold in layout.headings(row, place):
+            title(panel, heading, 7, loc="center", fontweight="bold" if bold else "normal", pad=3)
+    _draw_bars(figure, bars, note_height, in_line)
+    if words:
+        note_at_foot(figure, words)
     return figure
 
 
-@dataclass(frozen=True)
-class _Place:
-    """What one panel of a picture shows: a map in a view, the photograph, or nothing; and the words around it."""
-
-    name: str | None = None
-    view: View = "overlay"
-    heading: str = ""
-    side: str = ""
-    shows_photograph: bool = False
+def _panel(pictures: Sequence[np.ndarray], width: float) -> tuple[float, float]:
+    """Return the width and height of every panel, in inches: the shape of the tallest picture, within reason."""
+    shapes = [SERIES_SHAPE if _is_series(picture) else picture.shape[0] / picture.shape[1] for picture in pictures]
+    return width, width * min(max(*shapes, 0.3), 2.0)
 
 
-def _lines(names: Sequence[str], views: Sequence[View], across: int | None) -> list[list[_Place]]:
-    """Return the lines of panels that every picture gets.
-
-    Several views of several methods are a table with methods as columns and views as lines. Else the maps follow the
-    photograph from line to line.
-    """
-    photograph = _Place(shows_photograph=True)
-    if len(views) == 1 or len(names) == 1:
-        places = [photograph]
-        for name in names:
-            headings = [_heading(name, view if len(views) > 1 else "") for view in views]
-            places += [_Place(name, view, heading) for view, heading in zip(views, headings, strict=True)]
-        return in_parts(places, _most(len(places), across))
-    lines: list[list[_Place]] = []
-    for part in in_parts(names, _most(len(names) + 1, across) - 1):
-        for number, view in enumerate(views):
-            head = _Place() if lines else photograph
-            columns = [
-                _Place(name, view, "" if number else _heading(name, ""), "" if column else view)
-                for column, name in enumerate(part)
-            ]
-            lines.append([head, *columns])
-    return lines
+def _draw_place(
+    panel: Axes,
+    place: Place,
+    picture: np.ndarray,
+    maps: Mapping[str, np.ndarray | str],
+    signed: Mapping[str, bool],
+    cap: float | None,
+) -> None:
+    panel.set_axis_off()
+    if place.name is not None:
+        draw_map(panel, picture, maps[place.name], signed[place.name], place.view, cap)
+    elif place.shows_photograph:
+        draw_picture(panel, picture)
+    if place.side:
+        panel.text(
+            -0.03, 0.5, place.side, transform=panel.transAxes, rotation=90, ha="right", va="center", fontsize=7,
+            color=INK,
+        )  # fmt: skip
 
 
-def _height(lines: Sequence[Sequence[_Place]], pictures: int, panel_size: float) -> float:
-    """Return the inches that the panels of all pictures take, with the room for their headings."""
-    titled = [any(place.heading or place.shows_photograph for place in line) for line in lines]
-    each = panel_size * len(lines) + 0.34 * sum(titled) + 0.05 * (len(lines) - sum(titled))
-    return each * pictures
-
-
-def _most(panels: int, across: int | None) -> int:
-    """Return the most panels in a line: as asked, or so many that many panels come near to a square."""
-    return max(across or min(max(FEWEST_ACROSS, math.ceil(math.sqrt(1.6 * panels))), MOST_ACROSS), 2)
+def _draw_bars(figure: Figure, signs: Sequence[bool], above: float, in_line: int) -> None:
+    """Draw a scale of colours for signed and unsigned maps; each map has its own ends, so the ends are words."""
+    width, height = figure.get_size_inches()
+    for number, sign in enumerate(signs):
+        line, column = divmod(number, in_line)
+        left, bottom = 0.4 + column * BAR_ROOM, above + line * BAR_HEIGHT + 0.17
+        bar = figure.add_axes((left / width, bottom / height, BAR_WIDTH / width, 0.08 / height))
+        scale = Normalize(-1 if sign else 0, 1)
+        colours = SIGNED_COLOURS if sign else UNSIGNED_COLOURS
+        figure.colorbar(ScalarMappable(scale, colours), cax=bar, orientation="horizontal")
+        ticks, names = ([-1, 0, 1], ["against", "0", "for the class"]) if sign else ([0, 1], ["little", "much"])
+        bar.set_xticks(ticks, names, fontsize=6, color=INK)
+        bar.tick_params(length=1.5, width=0.5, pad=1.5)
+        bar.spines[:].set_visible(False)
 
 
 def draw_picture(panel: Axes, picture: np.ndarray) -> None:
@@ -163,11 +159,10 @@ def draw_map(
 ) -> None:
     """Draw one heatmap in one view, or the words that stand for it."""
     if isinstance(heatmap, str):
-        words = textwrap.fill(heatmap, 34)
-        panel.text(0.5, 0.5, words, ha="center", va="center", fontsize=6, color=SOFT, parse_math=False)
+        words = textwrap.fill(heatmap, 25)
+        panel.text(0.5, 0.5, words, ha="center", va="center", fontsize=5.5, color=SOFT, parse_math=False)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
-        panel.set_box_aspect(1)
     elif _is_series(picture):
         _draw_series_map(panel, picture, heatmap, signed, view, cap)
     else:
@@ -192,8 +187,9 @@ def _draw_series_map(
 
 
 def _draw_line(panel: Axes, series: np.ndarray) -> None:
-    panel.plot(series.reshape(len(series), -1), color="black", linewidth=1.0)
-    panel.set_box_aspect(1)
+    halo = [withStroke(linewidth=2.0, foreground="white")]  # dark colours would hide the line
+    panel.plot(series.reshape(len(series), -1), color="black", linewidth=0.8, path_effects=halo)
+    panel.set_box_aspect(SERIES_SHAPE)
 
 
 def _draw_faint_line(panel: Axes, series: np.ndarray, opacity: np.ndarray) -> None:
@@ -206,21 +202,8 @@ def _draw_faint_line(panel: Axes, series: np.ndarray, opacity: np.ndarray) -> No
         colours = np.zeros((len(segments), 4))
         colours[:, 3] = strength
         panel.add_collection(LineCollection(list(segments), colors=colours, linewidths=1.3))
-    panel.set_box_aspect(1)
+    panel.set_box_aspect(SERIES_SHAPE)
 
 
 def _is_series(picture: np.ndarray) -> bool:
     return picture.ndim == 1 or (picture.ndim == 2 and picture.shape[1] <= 4)
-
-
-def _heading(name: str, view: str) -> str:
-    """Return a column's title in lines that fit: the name, its parameters, the view."""
-    parts = name.replace("[", "\n[").split("\n")
-    if len(parts[0]) > TITLE_CHARACTERS:
-        parts[0] = parts[0].replace(":", ": ", 1)  # a long name of another library's method breaks after the library
-    lines = [
-        line
-        for part in parts
-        for line in textwrap.wrap(part.replace(",", ", "), TITLE_CHARACTERS, break_on_hyphens=False) or [""]
-    ]
-    return "\n".join([*lines, view] if view else lines)

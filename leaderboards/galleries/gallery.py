@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,7 +14,8 @@ import numpy as np
 from ...benchmark.work.explaining import ChosenMethods, LeftOut, chosen_methods
 from ...errors import NotApplicable
 from ..standings.results import FRAMEWORK_NAMES
-from ..writing.files import checked_file, write_figure
+from ..writing.files import checked_files, write_figure
+from ..writing.names import shown
 from .colours import check_percentile
 from .drawing import draw_gallery
 from .views import View, views_of
@@ -21,9 +23,9 @@ from .views import View, views_of
 
 @dataclass(frozen=True)
 class Drawn:
-    """A written gallery: its file, and what has no heatmap (methods of ``all`` are not in it)."""
+    """A written gallery: its files, and what has no heatmap."""
 
-    path: Path
+    paths: tuple[Path, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     """What else the user should know, such as pictures that are not in it."""
@@ -35,11 +37,13 @@ class Drawn:
 class GalleryPlan:
     """A gallery that is asked for, checked before anything is explained."""
 
-    path: Path
+    paths: tuple[Path, ...]
     chosen: ChosenMethods
     frameworks: tuple[str, ...]
     views: tuple[View, ...]
     cap: float | None
+    captioned: bool = True
+    colour_bar: bool = False
 
     @classmethod
     def of(
@@ -49,12 +53,15 @@ class GalleryPlan:
         frameworks: str | Sequence[str],
         view: str | Iterable[str],
         cap: float | None,
+        *,
+        captioned: bool = True,
+        colour_bar: bool = False,
     ) -> Self:
         """Return what is asked for; an error where it cannot be drawn, as `explain_gallery` has it."""
-        path, views = checked_file(out), views_of(view)
+        paths, views = checked_files(out), views_of(view)
         check_percentile(cap)
         names = (frameworks,) if isinstance(frameworks, str) else tuple(frameworks)
-        return cls(path, chosen_methods(methods), names, views, cap)
+        return cls(paths, chosen_methods(methods), names, views, cap, captioned, colour_bar)
 
     def write(
         self,
@@ -65,41 +72,60 @@ class GalleryPlan:
     ) -> Drawn:
         """Draw and write the pictures and their maps, given by (method, framework).
 
-        The frameworks of a method stand beside one another. A method without maps is left out of ``all``; where it was
-        named, its column says why.
+        The frameworks of a method stand beside one another. A method without maps has no column, and the caption says
+        why, unless none that was named has any: then the columns say it. Of ``all``, those left out are not named.
 
         Raises
         ------
         NotApplicable
             If there is no map to draw.
         """
-        left_out = self.chosen.left_out + tuple(column for column in maps.values() if isinstance(column, LeftOut))
+        missing = tuple(column for column in maps.values() if isinstance(column, LeftOut))
+        empty = len(missing) == len(maps)
+        names = self._names()
         columns: dict[str, Sequence[np.ndarray | str]] = {}
         signed: dict[str, bool] = {}
         for method, framework in product(self.chosen.methods, self.frameworks):
             column = maps[method.id, framework]
-            if not (self.chosen.every and isinstance(column, LeftOut)):
-                name = method.id + (
-                    "" if len(self.frameworks) == 1 else f"\n{FRAMEWORK_NAMES.get(framework, framework)}"
-                )
-                columns[name] = [column.reason] * len(pictures) if isinstance(column, LeftOut) else list(column)
-                signed[name] = method.signed
+            if isinstance(column, LeftOut) and (self.chosen.every or not empty):
+                continue
+            name = names[method.id, framework]
+            columns[name] = [column.reason] * len(pictures) if isinstance(column, LeftOut) else list(column)
+            signed[name] = method.signed
+        left_out = self.chosen.left_out + missing
         if not columns:
             reasons = "; ".join(in_words(left_out)) or "no method was named"
             raise NotApplicable(f"There is no heatmap to draw: {reasons}.")
-        write_figure(
-            draw_gallery(pictures, columns, signed, titles, view=self.views, cap=self.cap, note=note), self.path
-        )
-        return Drawn(self.path, left_out, empty=all(isinstance(column, LeftOut) for column in maps.values()))
+        reasons_drawn = [] if self.chosen.every or empty else in_words(missing, display=True)
+        figure = draw_gallery(
+            pictures, columns, signed, titles, view=self.views, cap=self.cap,
+            note=" ".join(filter(None, [note, *reasons_drawn])), captioned=self.captioned, colour_bar=self.colour_bar,
+        )  # fmt: skip
+        for path in self.paths:
+            write_figure(figure, path)
+        return Drawn(self.paths, left_out, empty=empty)
+
+    def _names(self) -> dict[tuple[str, str], str]:
+        """Return the heading of every column: the method's display name, and the framework where there are several."""
+        texts = [method.id for method in self.chosen.methods]
+        names = {text: shown(text, "method") for text in texts}
+        common = {name for name, count in Counter(names.values()).items() if count > 1}
+        return {
+            (text, framework): (text if names[text] in common else names[text])
+            + ("" if len(self.frameworks) == 1 else f"\n{FRAMEWORK_NAMES.get(framework, framework)}")
+            for text, framework in product(texts, self.frameworks)
+        }
 
 
-def in_words(left_out: Iterable[LeftOut]) -> list[str]:
-    """Return one line per reason, with all the methods that it holds for."""
+def in_words(left_out: Iterable[LeftOut], *, display: bool = False) -> list[str]:
+    """Return one line per reason, with all its methods, by their display names or as they were typed."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for item in left_out:
-        by_reason.setdefault((item.framework, item.reason), []).append(item.method)
+        name = shown(item.method, "method") if display else item.method
+        by_reason.setdefault((item.framework, item.reason), []).append(name)
     places = {framework: f" ({FRAMEWORK_NAMES.get(framework, framework)})" for framework, _ in by_reason if framework}
+    start, end = ("Left out ", ".") if display else ("left out ", "")
     return [
-        f"left out {', '.join(methods)}{places.get(framework, '')}: {reason}"
+        f"{start}{', '.join(methods)}{places.get(framework, '')}: {reason.rstrip('.') if display else reason}{end}"
         for (framework, reason), methods in by_reason.items()
     ]

@@ -31,6 +31,8 @@ def average_gallery(
     frameworks: str | Sequence[str] | None = None,
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
+    captioned: bool = True,
+    colour_bar: bool = False,
     limit: int | None = None,
     per_class: int | None = None,
     part: str = "held-out",
@@ -48,7 +50,7 @@ def average_gallery(
         ``class`` or ``all``.
     limit, per_class, part
         Which samples, as `benchmark.run.run` takes them.
-    model, methods, out, frameworks, view, cap, device, seed, progress
+    model, methods, out, frameworks, view, cap, captioned, colour_bar, device, seed, progress
         As `of_photographs.explain_gallery` takes them.
 
     Raises
@@ -64,7 +66,9 @@ def average_gallery(
         raise BadInput(f"--average is class or all; got {by!r}.{suggestion(by, WAYS)}")
     if part not in PARTS:
         raise BadInput(f"part is one of {', '.join(PARTS)}; got {part!r}.{suggestion(part, PARTS)}")
-    plan = GalleryPlan.of(out, methods, frameworks or usual_frameworks(model), view, cap)
+    plan = GalleryPlan.of(
+        out, methods, frameworks or usual_frameworks(model), view, cap, captioned=captioned, colour_bar=colour_bar
+    )
     found = average_maps(
         data,
         model,

@@ -18,7 +18,7 @@ from ...benchmark.predict import Predictions
 from ...benchmark.work.predicting import Answer
 from ..galleries.drawing import draw_picture
 from ..statistics.chance import chance_warning
-from ..writing.files import csv_text, write_files
+from ..writing.files import as_pictures, csv_text, write_files
 from ..writing.ink import INK, SOFT, bare, note_below, sheet, title
 from ..writing.numbers import counted, number, percent, shortened
 from ..writing.text_tables import Column, console_of, terminal_table
@@ -81,7 +81,7 @@ def print_predictions(found: Predictions, console: Console | None = None) -> Non
 
 
 def write_predictions(found: Predictions, folder: str | Path | None = None) -> list[Path]:
-    """Write ``predictions.csv``, ``confusion.csv`` (where labels are known) and ``predictions.png``.
+    """Write ``predictions.csv``, ``confusion.csv`` (where labels are known) and ``predictions`` (PNG and SVG).
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def write_predictions(found: Predictions, folder: str | Path | None = None) -> l
         {
             "predictions.csv": csv_text(predictions_frame(found)),
             "confusion.csv": csv_text(confusion_frame(found)) if found.labelled else None,
-            "predictions.png": draw_predictions(found),
+            **as_pictures({"predictions": draw_predictions(found)}),
         },
     )
 

@@ -9,15 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...models.training.kept import TrainedModel
-from ..writing.files import checked_file, write_figure
+from ..writing.files import as_files, checked_files, write_figure
 from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, note_below, plain, sheet, title
 from ..writing.numbers import number, percent
 
 FOLDER = Path("results") / "training"
 
 
-def write_training_curves(trained: TrainedModel, out: str | Path | None = None) -> Path:
-    """Write the picture of a network's training curves and return its path; ``results/training/NAME.png`` if None.
+def write_training_curves(trained: TrainedModel, out: str | Path | None = None) -> tuple[Path, ...]:
+    """Write the picture of a network's training curves and return its files; where None, ``results/training/NAME``.
+
+    A name without an ending stands for PNG and SVG.
 
     Raises
     ------
@@ -26,9 +28,11 @@ def write_training_curves(trained: TrainedModel, out: str | Path | None = None) 
     StorageError
         If the folder is read-only or full.
     """
-    path = checked_file(FOLDER / f"{trained.name}.png" if out is None else out)
-    write_figure(draw_training_curves(trained), path)
-    return path
+    figure = draw_training_curves(trained)
+    paths = as_files(FOLDER / trained.name) if out is None else checked_files(out)
+    for path in paths:
+        write_figure(figure, path)
+    return paths
 
 
 def draw_training_curves(trained: TrainedModel) -> Figure:

@@ -73,7 +73,11 @@ def read_paper(path: Path) -> Paper:
     shared = values.pop("columns", None)
     if shared is not None and isinstance(tables := values.get("tables"), list):
         values["tables"] = [{"columns": shared, **one} if isinstance(one, dict) else one for one in tables]
-    paper = replace(_made(Paper, {"name": path.stem, **values}, str(path)), name=path.stem)
+    for key in ("name", "file"):
+        if key in values:
+            raise BadInput(f"{path}: unknown key {key!r}. The name is that of the file.")
+    own = "" if path.parent == PUBLISHED else str(path)
+    paper = replace(_made(Paper, values, str(path)), name=path.stem, file=own)
     _unique([table.name for table in paper.tables], "table", str(path))
     for table in paper.tables:
         _check_table(table, f"{path}, table {table.name!r}")

@@ -62,7 +62,7 @@ def _protocol(
     """Compare the metric's fields, the method's parameters, the explained class and the precision."""
     target, precision = results.setting.target, results.setting.precision
     stated = column.fields if column.differs or column.untold else None
-    chosen = {} if row.differs or row.untold else None
+    chosen: Mapping[str, Any] | None = {} if row.differs or row.untold else None
     differing = [
         *_fields(metric, metric_from(column.metric).identity(), stated),
         *(f"method's {words}" for words in _fields(ours.identity, method_from(row.entry).identity(), chosen)),

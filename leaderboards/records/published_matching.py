@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...benchmark.store.folder import RunStore
 from ...errors import StorageError
 from ...identity import digest
 from ...methods.registry import method_from
 from ...metrics.registry import metric_from
-from ..standings.gathering import gather
+from ..standings.gathering import gather, opened
 from ..standings.registered import metric_facts
 from ..standings.results import Results
-from ..standings.standings import opened
 from ..statistics.means import mean_intervals
 from .official import official_runs, runs_named
 from .published import list_published, published
@@ -180,6 +180,20 @@ class PublishedComparison:
     def comparable(self) -> tuple[Beside, ...]:
         """The values that may be compared."""
         return tuple(one for one in self.beside if one.comparable)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per published value with one beside it; a column for each part has its state."""
+        kept = ("published", "table", "method", "metric", "claimed", "in_words", "unit")
+        rows = []
+        for one in self.beside:
+            plain = one.plain()
+            ours = {
+                f"our_{key}": plain["ours"][key] for key in ("method", "metric", "framework", "mean", "low", "high")
+            }
+            states: dict[str, Any] = {match.part: match.state for match in one.matches}
+            rows.append({**{key: plain[key] for key in kept}, **ours, **states, "verdict": one.verdict})
+        return pd.DataFrame(rows)
 
     def plain(self) -> dict[str, Any]:
         """Return all of it as JSON types."""

@@ -150,6 +150,8 @@ class Paper:
     """What to mind when numbers are put beside these."""
     name: str = ""
     """The file's name without its ending."""
+    file: str = ""
+    """The path of the file where it is not one of heatmark's own."""
 
     @property
     def values(self) -> int:

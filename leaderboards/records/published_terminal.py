@@ -107,7 +107,7 @@ def _show_beside(out: Console, lines: Sequence[Beside]) -> None:
         Shown("published", _published_text),
         Shown("here", lambda one: with_half_width(one.ours.mean, one.ours.low, one.ours.high)),
         *(Shown(part, _mark(number)) for number, part in enumerate(PARTS)),
-        Shown("result", lambda one: one.verdict, left=True, style=lambda one: "bold red" if one.flagged else ""),
+        Shown("result", _result, left=True, style=lambda one: "bold red" if one.flagged else ""),
     ]
     out.print(terminal_table(columns, lines))
     for words in (*ours_texts(lines), *difference_texts(lines)):
@@ -117,10 +117,9 @@ def _show_beside(out: Console, lines: Sequence[Beside]) -> None:
     for one in lines:
         if one.flagged and one.expected is not None:
             low, high = one.expected
+            place = f"{one.row.method}, {one.column.name}, {one.ours.framework}"
             words = f"here {one.ours.mean:.4g} {interval_text(one.ours.low, one.ours.high)}"
-            _line(
-                out, f"{one.row.method}, {one.column.name}: {words}, expected {low:.4g} to {high:.4g}.", 2, "bold red"
-            )
+            _line(out, f"{place}: {words}, expected {low:.4g} to {high:.4g}.", 2, "bold red")
     for words in unreliable_texts([first.table]):
         _line(out, f"known to be unreliable: {words}", 2)
 
@@ -132,20 +131,33 @@ def _published_text(one: Beside) -> str:
     return f"{one.claimed:g} {one.column.unit}".strip()
 
 
+def _result(one: Beside) -> str:
+    """Return the verdict; where there is one, also the framework, for each that was compared has its own row."""
+    return f"{one.verdict}, {one.ours.framework}" if one.comparable else one.verdict
+
+
 def _mark(number: int) -> Callable[[Beside], str]:
     return lambda one: MARKS[one.matches[number].state]
 
 
 def ours_texts(lines: Sequence[Beside]) -> list[str]:
     """Return which values of the run stand there: metrics and methods by heatmark's names, and where from."""
-    places: dict[str, list[Beside]] = {}
+    places: dict[str, list[tuple[str, str]]] = {}
     for one in lines:
-        places.setdefault(f"{one.ours.model} on {one.ours.dataset}, {one.ours.framework}", []).append(one)
-    return [
-        f"here: {', '.join(dict.fromkeys(one.ours.metric for one in held))} of "
-        f"{', '.join(dict.fromkeys(one.ours.method for one in held))}; {place}"
-        for place, held in places.items()
-    ]
+        place = f"{one.ours.model} on {one.ours.dataset}, {one.ours.framework}"
+        places.setdefault(place, []).append((one.ours.method, one.ours.metric))
+    return [f"here: {'; '.join(_of_methods(pairs))}: {place}" for place, pairs in places.items()]
+
+
+def _of_methods(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return ``metrics of methods``, methods with the same metrics together."""
+    metrics: dict[str, dict[str, None]] = {}
+    for method, metric in pairs:
+        metrics.setdefault(method, {})[metric] = None
+    methods: dict[str, list[str]] = {}
+    for method, names in metrics.items():
+        methods.setdefault(", ".join(names), []).append(method)
+    return [f"{names} of {', '.join(held)}" for names, held in methods.items()]
 
 
 def difference_texts(lines: Sequence[Beside]) -> list[str]:
@@ -202,14 +214,10 @@ def _show_missing(out: Console, found: PublishedComparison) -> None:
 
 def missing_texts(missing: Sequence[Missing]) -> list[str]:
     """Return what is missing and why, methods of one reason and the same metrics together."""
-    metrics: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[str, list[tuple[str, str]]] = {}
     for one in missing:
-        why = "not in this run" if one.here else one.why
-        metrics.setdefault((why, one.method), []).append(one.metric)
-    methods: dict[tuple[str, str], list[str]] = {}
-    for (why, method), names in metrics.items():
-        methods.setdefault((why, ", ".join(names)), []).append(method)
-    return [f"{names} of {', '.join(held)}: {why}" for (why, names), held in methods.items()]
+        reasons.setdefault("not in this run" if one.here else one.why, []).append((one.method, one.metric))
+    return [f"{'; '.join(_of_methods(pairs))}: {why}" for why, pairs in reasons.items()]
 
 
 def _line(out: Console, words: str, indent: int = 0, style: str = "") -> None:

@@ -51,7 +51,7 @@ def protocol_text(column: Column) -> str:
         here += f"; not told: {column.untold}"
     elif column.left_open:
         here += f". Left open: {column.left_open}"
-    return f"{column.protocol} {here}."
+    return f"{column.protocol.removesuffix('.')}. {here}."
 
 
 def method_text(row: Row) -> str:
@@ -84,7 +84,7 @@ def commands(paper: Paper, table: PublishedTable) -> list[str]:
         *([f"--limit {limit}"] if limit else []),
         f"--out {out}",
     ]
-    return [" ".join(words), f"heatmark compare {out} --published {paper.name}"]
+    return [" ".join(words), f"heatmark compare {out} --published {_quoted(paper.file or paper.name)}"]
 
 
 def _data(table: PublishedTable) -> str:
@@ -114,13 +114,17 @@ def expectations(table: PublishedTable) -> list[str]:
 
 
 def measured_texts(table: PublishedTable) -> list[str]:
-    """Return what heatmark measured itself, and what is not as in the source."""
+    """Return what heatmark measured itself, and what is not as in the source; what one command gave together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        for column in table.columns:
+            if (one := row.measured.get(column.name)) is not None:
+                values = found.setdefault((one.differs, one.command), [])
+                values.append(f"{row.method} {one.value:.4g} ({column.title})")
     return [
-        f"{row.method}, {column.name}: {one.value:.4g} by `{one.command}`; "
-        + (f"not the published number ({one.differs})." if one.differs else "all as published.")
-        for row in table.rows
-        for column in table.columns
-        if (one := row.measured.get(column.name)) is not None
+        f"{', '.join(values)}; "
+        f"{f'no published numbers, for they differ: {differs}' if differs else 'all as published'}. Made by: {command}"
+        for (differs, command), values in found.items()
     ]
 
 

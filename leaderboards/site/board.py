@@ -14,7 +14,7 @@ from ..report.tables import place_text, tie_text
 from ..standings.results import framework_text
 from ..standings.standings import Row
 from ..writing.numbers import passes_text, seconds, times
-from .catalogue import Catalogue, method_key, metric_key
+from .catalogue import Catalogue
 from .colours import on_dark
 
 MEAN_DIGITS, INTERVAL_DIGITS = 10, 6
@@ -58,13 +58,14 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
             {
                 "data": name,
                 "task": task.slug,
+                "name": task.shown,
                 "title": f"{task.shown} · {framework_text(table.setting.framework)}",
                 "model": table.setting.task.shown_model,
                 "dataset": table.setting.task.dataset,
                 "framework": table.setting.framework_name,
                 "device": table.results.device,
                 "samples": len(table.results.samples),
-                "metrics": [catalogue.metric_numbers[metric_key(one)] for one in table.metrics],
+                "metrics": [catalogue.metric_numbers[one.id] for one in table.metrics],
                 "counted": [int(one) for one in table.counted],
             }
             for task, table, name in catalogue.settings
@@ -81,7 +82,7 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
     values = row.values
     return {
         "s": setting,
-        "m": catalogue.method_numbers[method_key(row.method)],
+        "m": catalogue.method_numbers[row.method.id],
         "place": row.place,
         "placeText": place_text(row),
         "rank": _number(row.mean_rank, MEAN_DIGITS),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from ...benchmark.store.cell import slug
-from ...identity import digest
 from ..standings.registered import MethodFacts, MetricFacts
+from ..standings.results import Setting
 from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
 from ..writing.names import Kind, shown
@@ -38,9 +38,10 @@ class TaskPages:
     @property
     def shown(self) -> str:
         """The task in words, with what is not as usual."""
-        task, precision, target, _ = self.tables[0].setting
-        odd = [precision] * (precision != "float32") + [f"explaining the {target}"] * (target != "predicted")
-        return f"{task} ({', '.join(odd)})" if odd else str(task)
+        setting = self.tables[0].setting
+        odd = [setting.precision] * (setting.precision != "float32")
+        odd += [f"explaining the {setting.target}"] * (setting.target != "predicted")
+        return f"{setting.task_title} ({', '.join(odd)})" if odd else setting.task_title
 
 
 class Slugs:
@@ -69,22 +70,19 @@ class Catalogue:
     @cached_property
     def methods(self) -> tuple[Paged[MethodFacts], ...]:
         """The methods; two versions of one are two."""
-        return _paged(
-            {method_key(row.method): row.method for table in self.standings.tables for row in table.rows}, "method"
-        )
+        return _paged(self.standings.methods, "method")
 
     @cached_property
     def metrics(self) -> tuple[Paged[MetricFacts], ...]:
         """The metrics; two protocols of one are two."""
-        return _paged({metric_key(one): one for table in self.standings.tables for one in table.metrics}, "metric")
+        return _paged(self.standings.metrics, "metric")
 
     @cached_property
     def tasks(self) -> tuple[TaskPages, ...]:
         """The tasks, each with its frameworks."""
         slugs = Slugs()
         return tuple(
-            TaskPages(tuple(tables), slugs.of(f"{tables[0].setting.task.model}-{tables[0].setting.task.dataset}"))
-            for tables in self.standings.by_task
+            TaskPages(tuple(tables), slugs.of(_task_text(tables[0].setting))) for tables in self.standings.by_task
         )
 
     @cached_property
@@ -97,14 +95,14 @@ class Catalogue:
         )
 
     @cached_property
-    def method_numbers(self) -> Mapping[Hashable, int]:
-        """The place of each method in the data, by `method_key`."""
-        return {method_key(one.facts): number for number, one in enumerate(self.methods)}
+    def method_numbers(self) -> Mapping[str, int]:
+        """The place of each method in the data, by its name on the board."""
+        return {one.facts.id: number for number, one in enumerate(self.methods)}
 
     @cached_property
-    def metric_numbers(self) -> Mapping[Hashable, int]:
-        """The place of each metric in the data, by `metric_key`."""
-        return {metric_key(one.facts): number for number, one in enumerate(self.metrics)}
+    def metric_numbers(self) -> Mapping[str, int]:
+        """The place of each metric in the data, by its name on the board."""
+        return {one.facts.id: number for number, one in enumerate(self.metrics)}
 
     @cached_property
     def styles(self) -> tuple[Style, ...]:
@@ -113,30 +111,25 @@ class Catalogue:
         return tuple(styles[one.facts.id] for one in self.methods)
 
 
-def method_key(method: MethodFacts) -> Hashable:
-    """Return what tells methods apart: the text and everything that it ran with, its version among that."""
-    return method.id, digest(dict(method.parameters))
+def canonical(name: str) -> str:
+    """Return the canonical text of a name on the board, without what tells it from others of that text."""
+    return name.partition(" (")[0]
 
 
-def metric_key(metric: MetricFacts) -> Hashable:
-    """Return what tells metrics apart: the text and the protocol."""
-    return metric.id, digest(dict(metric.protocol))
+def _paged(found: Sequence[Any], kind: Kind) -> tuple[Paged[Any], ...]:
+    slugs = Slugs()
+    names = [_shown(one.id, kind) for one in found]
+    # Where two would look the same, each has the name by which the board tells them apart.
+    return tuple(
+        Paged(one, name if names.count(name) == 1 else one.id, slugs.of(one.id))
+        for one, name in zip(found, names, strict=True)
+    )
 
 
-def _paged(found: Mapping[Any, Any], kind: Kind) -> tuple[Paged[Any], ...]:
-    slugs, names = Slugs(), _distinct(found.values(), kind)
-    return tuple(Paged(one, name, slugs.of(one.id)) for one, name in zip(found.values(), names, strict=True))
+def _shown(name: str, kind: Kind) -> str:
+    text = canonical(name)
+    return shown(text, kind) + name.removeprefix(text)
 
 
-def _distinct(things: Iterable[MethodFacts | MetricFacts], kind: Kind) -> list[str]:
-    """Return what readers see of each, with the version where two would look the same."""
-    things = list(things)
-    texts = [shown(one.id, kind) for one in things]
-    return [
-        f"{text} (version {_version(one)})" if texts.count(text) > 1 else text
-        for one, text in zip(things, texts, strict=True)
-    ]
-
-
-def _version(one: MethodFacts | MetricFacts) -> Any:
-    return (one.parameters if isinstance(one, MethodFacts) else one.protocol).get("version", "unknown")
+def _task_text(setting: Setting) -> str:
+    return "-".join(filter(None, (setting.task.model, setting.task.dataset, setting.variant)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..audits.audit import VERDICTS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -13,9 +13,11 @@ from ..standings.fills import fill_comparisons
 from ..standings.standings import Standings
 from ..statistics.means import Bounds
 from ..writing.numbers import counted
+from .beside import published_beside
 from .catalogue import Catalogue, TaskPages
 from .docs import Document
 from .entries import audit_rows, by_family, method_entry, metric_entry, task_networks, task_verdicts
+from .overall import across_tasks
 from .pictures import Heatmap, Pictures
 from .rendering import Link, Pages, Scripts, Site
 
@@ -27,14 +29,12 @@ BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
 
 SCALE = (
     "Signed maps are red where they speak for the class and blue where they speak against it, the scale being centred "
-    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has a scale of "
-    "its own."
+    "at zero; unsigned maps go from dark to yellow. Only strong values cover the photograph, and each map has its own "
+    "scale."
 )
 
 
-def site_pages(
-    catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document], curves: Mapping[str, Sequence[str]]
-) -> dict[str, str]:
+def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document], data: Sequence[str]) -> dict[str, str]:
     """Return every page's text by its place in the site.
 
     Parameters
@@ -45,32 +45,53 @@ def site_pages(
         The pictures that they show.
     texts
         The documentation.
-    curves
-        By the data's name of every table that has curves: the metrics that have them.
+    data
+        The names of the data files, which say what there is to choose from.
     """
-    pages = Pages(_site(catalogue, texts, bool(curves)))
+    optional = {
+        "wins": ("Wins", "Who wins against whom", _offered(data, "wins")),
+        "curves": ("Curves", "Curves", _offered(data, "curves")),
+    }
+    shown = {name: one for name, one in optional.items() if one[2]}
+    published = published_beside(catalogue.standings)
+    links = [Link(link, f"{name}.html") for name, (link, _, _) in shown.items()]
+    pages = Pages(_site(catalogue, texts, [*links, *([Link("Published", "published.html")] if published else [])]))
     found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
-    if curves:
-        found["curves.html"] = pages.page(
-            "curves", "curves.html", "Curves", Scripts(BOARD, ("board",), ("curves.js",)), curves=list(curves.items())
-        )
+    for name, (_, title, offered) in shown.items():
+        scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
+        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, offered=list(offered.items()))
+    if published:
+        title = "Published numbers beside those measured here"
+        found["published.html"] = pages.page("published", "published.html", title, published=published)
     found |= _methods(pages, catalogue, drawn) | _metrics(pages, catalogue) | _tasks(pages, catalogue)
     return found | _documents(pages, texts)
 
 
-def _site(catalogue: Catalogue, texts: Sequence[Document], curves: bool) -> Site:
+def _offered(data: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """Return which metrics there are data of, by table; an empty name where they are of all metrics together."""
+    found: dict[str, list[str]] = {}
+    for name in data:
+        first, *rest = name.split("/")
+        if first == kind:
+            found.setdefault(rest[0], []).append(rest[1] if len(rest) > 1 else "")
+    return found
+
+
+def _site(catalogue: Catalogue, texts: Sequence[Document], more: Sequence[Link]) -> Site:
     links = [
         Link("Overview", "index.html"),
         Link("Compare", "compare.html"),
-        *([Link("Curves", "curves.html")] if curves else []),
+        *more,
         Link("Methods", "methods/index.html"),
         Link("Metrics", "metrics/index.html"),
         Link("Tasks", "tasks/index.html"),
         *([Link("Docs", "docs/index.html")] if texts else []),
     ]
     standings = catalogue.standings
-    created = f", made {standings.run['created']}" if standings.run.get("created") else ""
-    footer = f"The run {suite_name(standings)}{created}, with heatmark {standings.run.get('version', '')}."
+    created = sorted({str(run["created"])[:10] for run in standings.runs if run.get("created")})
+    versions = ", ".join(sorted({str(run["version"]) for run in standings.runs if run.get("version")}))
+    made = f", made {' to '.join(dict.fromkeys((created[0], created[-1])))}" if created else ""
+    footer = f"{suite_name(standings)}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
     return Site(suite_name(standings), tuple(links), footer)
 
 
@@ -85,6 +106,7 @@ def _overview(pages: Pages, catalogue: Catalogue) -> str:
         summary="A leaderboard of attribution methods.",
         lead=_lead(standings, catalogue),
         verdicts=verdicts(standings),
+        overall=across_tasks(catalogue),
         shown_verdicts=SHOWN_VERDICTS,
         marks=any(metric.mark for metric in standings.metrics),
         command=reproduction(standings),
@@ -127,6 +149,7 @@ def _methods(pages: Pages, catalogue: Catalogue, drawn: Pictures) -> dict[str, s
             method=method,
             number=number,
             entry=method_entry(method.facts),
+            protocol=method.facts.sentence,
             heatmaps=_in_one_framework(drawn.heatmaps.get(number, ())),
             scale=SCALE,
         )
@@ -153,7 +176,7 @@ def _metrics(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
             number=number,
             entry=metric_entry(metric.facts),
             bounds=_bounds(metric.facts.range),
-            protocol="",
+            protocol=metric.facts.sentence,
             audit=audit,
             trust=VERDICTS[metric.facts.mark],
             rows=() if audit is None else audit_rows(audit),
@@ -191,7 +214,9 @@ def _tasks(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
             networks=task_networks(standings, task),
             fills=list(dict.fromkeys(one.text for table in task.tables for one in fill_comparisons(table))),
             agreements=[
-                agreement_text(one) for one in standings.agreements if (one.task, one.precision, one.target) == about
+                agreement_text(one)
+                for one in standings.agreements
+                if (one.task, one.precision, one.target, one.variant) == about
             ],
         )
     return found

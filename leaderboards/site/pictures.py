@@ -13,7 +13,7 @@ from ...benchmark.store.cell import slug
 from ..galleries.colours import coloured
 from ..galleries.views import seen
 from ..standings.stored_maps import class_names, heatmap_of, kept_maps, stored_picture
-from .catalogue import Catalogue, TaskPages, method_key
+from .catalogue import Catalogue, TaskPages
 
 PHOTOGRAPHS = 6
 """So many photographs of each task have heatmaps."""
@@ -87,7 +87,7 @@ def _heatmaps(
         kept, names = kept_maps(table), class_names(table)
         shown = list(dict.fromkeys(sample for rows in kept.values() for sample in rows))[:PHOTOGRAPHS]
         for row in table.rows:
-            of = catalogue.method_numbers[method_key(row.method)]
+            of = catalogue.method_numbers[row.method.id]
             for sample, stored in kept.get(row.method.id, {}).items():
                 heatmap = heatmap_of(stored)
                 if sample not in shown or heatmap.ndim > 2:

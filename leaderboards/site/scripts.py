@@ -1,13 +1,7 @@
-"""Data as script files: what a page reads them with needs no server, so the site works from disk.
-
-A browser refuses to fetch a file beside a page that was opened from disk, but runs a script that lies there. Every data
-file is one call, ``heatmark.received(NAME, DATA)``. Doubles are stored to the last bit, as base64.
-"""
+"""The data of a site by file: the board, every sample's scores, curves, wins and samples."""
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Any
 
 import numpy as np
@@ -18,23 +12,13 @@ from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
 from .board import board_data
-from .catalogue import Catalogue, TaskPages, method_key, metric_key
+from .catalogue import Catalogue, TaskPages
+from .encoding import doubles, floats, script
+from .pairs import win_data
 from .pictures import Pictures
 
 CURVE_STEP = 2
 """Of the points of a mean curve every second is kept."""
-
-
-def script(name: str, data: Any) -> str:
-    """Return the script that hands ``data`` to the page under ``name``."""
-    # Inside a script file, unlike inside a page, `</script>` is harmless; U+2028 ends no line in JSON since ES2019.
-    body = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"heatmark.received({json.dumps(name)},{body});\n"
-
-
-def doubles(values: np.ndarray) -> str:
-    """Return float64 values, little-endian and in order, as base64."""
-    return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode("ascii")
 
 
 def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
@@ -44,10 +28,10 @@ def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
         found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
     for _, table, name in catalogue.settings:
         for place, metric in enumerate(table.metrics):
-            number = catalogue.metric_numbers[metric_key(metric)]
+            number = catalogue.metric_numbers[metric.id]
             found[f"scores/{name}/{catalogue.metrics[number].slug}"] = scores(catalogue, table, place)
-        for metric_id, curve in curves(catalogue, table).items():
-            found[f"curves/{name}/{metric_id}"] = curve
+        found |= {f"curves/{name}/{metric}": curve for metric, curve in curves(catalogue, table).items()}
+        found |= win_data(catalogue, table, name)
     return {name: script(name, data) for name, data in found.items()}
 
 
@@ -80,25 +64,23 @@ def student(catalogue: Catalogue) -> dict[str, Any]:
 
 def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
     """Return the mean perturbation curves of a table by the metric's name: x, mean, low and high per method."""
-    by_text = {metric.id: metric_key(metric) for metric in table.metrics}
     numbers = dict(zip((run.method for run in table.results.methods), _numbers(catalogue, table), strict=True))
     found = {}
     for text, of_methods in mean_curves(table.results).items():
-        slug = catalogue.metrics[catalogue.metric_numbers[by_text[text]]].slug
+        slug = catalogue.metrics[catalogue.metric_numbers[text]].slug
         lines = [np.stack([one.mean, one.low, one.high])[:, ::CURVE_STEP] for one in of_methods.values()]
-        points = np.stack(lines).astype("<f4")
+        points = np.stack(lines)
         found[slug] = {
             "methods": [numbers[method] for method in of_methods],
             "points": points.shape[2],
-            "values": base64.b64encode(points.tobytes()).decode("ascii"),
+            "values": floats(points),
         }
     return found
 
 
 def _numbers(catalogue: Catalogue, table: Table) -> list[int]:
     """Return the numbers of a table's methods, in the order of its scores."""
-    known = {row.method.id: catalogue.method_numbers[method_key(row.method)] for row in table.rows}
-    return [known[run.method] for run in table.results.methods]
+    return [catalogue.method_numbers[run.method] for run in table.results.methods]
 
 
 def _samples(table: Table) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def write_site(standings: Standings, out: str | Path) -> Path:
         **drawn.files,
         **{f"docs/{name}": (FOLDER / name).read_bytes() for text in texts for name in text.pictures},
         "downloads/leaderboard.csv": csv_text(wide_frame(standings)),
-        **site_pages(catalogue, drawn, texts, _curves(data)),
+        **site_pages(catalogue, drawn, texts, list(data)),
     }
     made_folder(folder)
     _write_manifest(folder, earlier | set(files))  # so that a site that was interrupted is known as one
@@ -67,16 +67,6 @@ def write_site(standings: Standings, out: str | Path) -> Path:
         (folder / name).unlink(missing_ok=True)
     _write_manifest(folder, set(files))
     return folder / "index.html"
-
-
-def _curves(data: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return which metrics of each table have curves, from the names of the data files."""
-    found: dict[str, list[str]] = {}
-    for name in data:
-        kind, *rest = name.split("/")
-        if kind == "curves":
-            found.setdefault(rest[0], []).append(rest[1])
-    return found
 
 
 def _earlier(folder: Path) -> set[str]:

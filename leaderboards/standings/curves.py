@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ...benchmark.store.cell import score_column
 from ...errors import HeatmarkError
@@ -55,13 +54,12 @@ def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
 
 def _mean_curve(method: MethodRun, metric: str, reading: Metric) -> MeanCurve | None:
     grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
-    columns = ["sample", *(name for name in method.rows if str(name).startswith(BAND))]
     if score not in method.rows:
         return None
     # Of several cells with a sample, those hold the curve that were scored with the metric.
-    rows = method.rows[method.rows[score].notna()][columns].drop_duplicates("sample").head(SAMPLES)
+    rows = method.rows.loc[method.rows[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
-    for number, row in enumerate(_records(rows)):
+    for number, row in enumerate(method.curves(rows.index)):
         curve = stored_curve(reading, row)
         if curve is None:
             return None
@@ -99,7 +97,3 @@ def stored_curve(metric: Metric, row: Mapping[str, Any]) -> Curve | None:
     except (HeatmarkError, KeyError):  # other perturbed images were stored than it asks for
         return None
     return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in record.items()} for record in rows.to_dict("records")]

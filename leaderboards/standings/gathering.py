@@ -114,6 +114,7 @@ def _results(
         place.weights,
         place.revision,
         place.device,
+        tuple(sorted({cell.spec.seed for cells in planned.values() for cell in cells})),
     )
 
 
@@ -161,6 +162,7 @@ def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
         _cost(done, rows),
         frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
         {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
+        tuple(cell.cell for cell in done if cell.cell is not None),
     )
 
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ...benchmark.store.added import AddedScores
 from ...benchmark.store.cell import CellSpec, Task, score_column
-from ...benchmark.store.folder import AddedScores, RunStore
+from ...benchmark.store.finished import Cell
+from ...benchmark.store.folder import RunStore
 from .results import Setting
 from .told_apart import EntryNames, Identity
 
@@ -33,6 +35,8 @@ class Planned:
     failed: bool
     reason: str | None
     """Why it has no meaning, where that is so."""
+    cell: Cell | None = None
+    """What is kept of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,7 @@ def planned_in(run: RunRead, methods: EntryNames, metrics: EntryNames) -> list[P
                 tuple(later),
                 key in failed,
                 reasons.get(key),
+                cell,
             )
         )
     return found

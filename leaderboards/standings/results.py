@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...benchmark.store.cell import Task
+from ...benchmark.store.finished import Cell
 
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 
@@ -107,6 +108,25 @@ class MethodRun:
     """The metrics that its cells were to be scored with, and those that were added later."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Those among them that have no meaning for its maps in any cell, with the reason."""
+    cells: tuple[Cell, ...] = field(default=(), repr=False)
+    """Where its curves and heatmaps are: the rows are those of these cells, after one another."""
+
+    def curves(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Return the stored curves of some of its rows, told by their numbers, by column; None where none are kept."""
+        ends = np.cumsum([len(cell.table) for cell in self.cells])
+        read: dict[int, list[dict[str, Any]]] = {}
+        found = []
+        for number in numbers:
+            place = int(np.searchsorted(ends, number, side="right"))
+            if place not in read:
+                read[place] = self.cells[place].curves()
+            found.append(read[place][number - int(ends[place])])
+        return found
+
+    def maps(self) -> pd.DataFrame:
+        """Return the rows that have a heatmap, with the heatmap and its shape; empty where none have."""
+        found = [cell.maps() for cell in self.cells if cell.heatmaps]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
     def __repr__(self) -> str:
         return f"<MethodRun of {self.method}: {self.coverage.text} samples>"
@@ -136,6 +156,8 @@ class Results:
     revision: str = ""
     device: str = ""
     """The SHA-256 of the model's weights, the dataset's revision, and the device, which are the same for all cells."""
+    seeds: tuple[int, ...] = ()
+    """The seeds of its cells, rising."""
 
     def __repr__(self) -> str:
         metrics, methods, samples = self.scores.shape

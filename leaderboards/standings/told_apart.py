@@ -57,6 +57,20 @@ class EntryNames:
         return known[-1][1]
 
 
+def fields_apart(first: Identity, second: Identity) -> list[str]:
+    """Return in which fields two definitions differ, each with both values, in words."""
+    one, other = dict(_leaves(first)), dict(_leaves(second))
+    return [
+        f"{place[-1]} {_told(one, place)} and {_told(other, place)}"
+        for place in dict.fromkeys((*one, *other))
+        if json.dumps(one.get(place)) != json.dumps(other.get(place)) or (place in one) != (place in other)
+    ]
+
+
+def _told(leaves: Mapping[tuple[str, ...], Any], place: tuple[str, ...]) -> str:
+    return _short(leaves[place]) if place in leaves else "(not there)"
+
+
 def _differences(identities: Mapping[str, Identity]) -> dict[str, str]:
     """Return by key what tells entries of one text apart, in words; nothing where there is only one."""
     if len(identities) == 1:

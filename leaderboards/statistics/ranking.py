@@ -91,7 +91,6 @@ def ranking(
     for m, higher in enumerate(higher_is_better):
         ranked[m], common = comparable(scores[m], complete & (higher is not None))
         mask[m, ranked[m]] = common
-    flat = (metrics * methods, samples)
     shape = (metrics, methods)
     mean, low, high = np.full((3, *shape), np.nan)
     for m, ends in enumerate(bounds or [UNBOUNDED] * metrics):
@@ -105,8 +104,10 @@ def ranking(
     friedman, wins = float("nan"), Wins(*np.full((2, methods, methods), np.nan))
     if placed.any():
         mean_rank[placed] = rank[counted][:, placed].mean(axis=0)
-        draws = bootstrap_means(scores.reshape(flat), mask.reshape(flat), resamples, seed)
-        drawn = _ranks_of(draws.reshape(-1, *shape), ranked, higher_is_better)[:, counted][:, :, placed].mean(axis=1)
+        used, directions = np.flatnonzero(counted), [higher_is_better[m] for m in np.flatnonzero(counted)]
+        flat = (len(used) * methods, samples)
+        draws = bootstrap_means(scores[used].reshape(flat), mask[used].reshape(flat), resamples, seed)
+        drawn = _ranks_of(draws.reshape(-1, len(used), methods), ranked[used], directions)[:, :, placed].mean(axis=1)
         mean_rank_low[placed], mean_rank_high[placed] = interval(drawn)
         place[placed] = stats.rankdata(rounded(mean_rank[placed]), method="min")
         per_sample = sample_ranks(scores, mask, counted, placed, higher_is_better)

@@ -76,7 +76,7 @@ def friedman_p(scores: np.ndarray) -> float:
     return float(stats.friedmanchisquare(*values).pvalue)
 
 
-def pair_p(scores: np.ndarray) -> np.ndarray:
+def pair_p(scores: np.ndarray, friedman: float | None = None) -> np.ndarray:
     """Return the adjusted p value of every pair of methods: (methods, methods), symmetric, 1 on the diagonal.
 
     The larger of two: the p value of the Friedman test over all methods, without which no pair is told apart, and that
@@ -86,6 +86,8 @@ def pair_p(scores: np.ndarray) -> np.ndarray:
     ----------
     scores
         (methods, samples), without NaN.
+    friedman
+        The p value of the Friedman test, where it is known already.
     """
     count, samples = scores.shape
     adjusted = np.ones((count, count))
@@ -99,7 +101,8 @@ def pair_p(scores: np.ndarray) -> np.ndarray:
         for begin in range(0, len(first), step)
     ]
     # Of fewer than three methods Friedman's p value is NaN, which fmax passes over.
-    adjusted[first, second] = adjusted[second, first] = np.fmax(holm(np.concatenate(found)), friedman_p(scores))
+    overall = friedman_p(scores) if friedman is None else friedman
+    adjusted[first, second] = adjusted[second, first] = np.fmax(holm(np.concatenate(found)), overall)
     return adjusted
 
 
@@ -116,9 +119,10 @@ def tied_places(scores: np.ndarray, standing: np.ndarray, level: float = LEVEL) 
     standing
         (methods,): what places are by, the smallest first: mean ranks, or ranks. Equal ones share a place.
     """
+    overall = friedman_p(scores)
     # Without a look at the pairs where the first test fails.
-    untold = len(scores) < 2 or friedman_p(scores) > level
-    return places_by(np.ones((len(scores), len(scores))) if untold else pair_p(scores), standing, level)
+    adjusted = np.ones((len(scores), len(scores))) if overall > level else pair_p(scores, overall)
+    return places_by(adjusted, standing, level)
 
 
 def places_by(adjusted: np.ndarray, standing: np.ndarray, level: float = LEVEL) -> tuple[Places, ...]:

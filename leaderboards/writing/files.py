@@ -12,12 +12,14 @@ from ...errors import BadInput
 from ...storage import written_whole
 from .ink import reproducible
 
-DOTS_PER_INCH = 200
+DOTS_PER_INCH = 300
 UNDATED: Mapping[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 """What a format holds of when and by what a file was made, left out."""
+ENDINGS = (".png", ".svg")
+"""Of the two files that every figure is written into."""
 FORMATS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 
 
@@ -60,9 +62,14 @@ def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
     return text
 
 
+def as_files(stem: Path) -> tuple[Path, ...]:
+    """Return the two files of a figure: PNG and SVG."""
+    return tuple(stem.with_name(stem.name + ending) for ending in ENDINGS)
+
+
 def as_pictures(figures: Mapping[str, Figure | None]) -> dict[str, Figure | None]:
     """Return figures, given by the stems of their files, by the names of two files each: PNG and SVG."""
-    return {f"{stem}{ending}": figure for stem, figure in figures.items() for ending in (".png", ".svg")}
+    return {f"{stem}{ending}": figure for stem, figure in figures.items() for ending in ENDINGS}
 
 
 def numbered(stem: str, figures: Collection[Figure]) -> dict[str, Figure | None]:
@@ -71,9 +78,20 @@ def numbered(stem: str, figures: Collection[Figure]) -> dict[str, Figure | None]
     return as_pictures({f"{stem}{f'-{n}' if several else ''}": figure for n, figure in enumerate(figures, 1)})
 
 
-def checked_file(out: str | Path) -> Path:
-    """Return where to write a gallery; BadInput for a format that cannot be written."""
+def checked_files(out: str | Path) -> tuple[Path, ...]:
+    """Return where to write a picture: the file named, or PNG and SVG where its name has no ending.
+
+    Raises
+    ------
+    BadInput
+        For a format that cannot be written.
+    """
     path = Path(out)
+    if not path.suffix:
+        return as_files(path)
     if path.suffix.lower() not in FORMATS:
-        raise BadInput(f"{path.name}: the gallery's format is one of {', '.join(FORMATS)}. Name a file that ends so.")
-    return path
+        raise BadInput(
+            f"{path.name}: a picture's format is one of {', '.join(FORMATS)}. Name a file that ends so, or one without "
+            "an ending for PNG and SVG."
+        )
+    return (path,)

@@ -26,7 +26,6 @@ from heatmark.errors import BadInput, StorageError
 from heatmark.leaderboards.board import leaderboard
 
 PLUGIN = str(Path(__file__).parents[1] / "shared" / "plugins" / "tiny_plugin.py")
-NESTED = ("map", "map_shape")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -56,8 +55,9 @@ def test_a_packed_run_reads_as_the_run_itself(mixed: Path, tmp_path: Path) -> No
     assert packed.failures() == original.failures() and packed.not_applicable() == original.not_applicable()
     for one, other in zip(packed.cells(), original.cells(), strict=True):
         assert one.provenance == other.provenance and one.spec == other.spec
-        pd.testing.assert_frame_equal(one.table.drop(columns=[*NESTED]), other.table.drop(columns=[*NESTED]))
-        assert one.table["map"].isna().all()
+        pd.testing.assert_frame_equal(one.table, other.table)
+        assert repr(one.curves()) == repr(other.curves()) and one.curves()[0]["band_high"].tolist() == [0, 32, 64]
+        assert len(one.maps()) == 0 and len(other.maps()) == 2
     assert not list((tmp_path / "packed").glob("cells/*"))
     (frame, text), (other_frame, other_text) = shown(tmp_path / "packed"), shown(mixed)
     pd.testing.assert_frame_equal(frame, other_frame)
@@ -81,8 +81,8 @@ def test_curves_may_be_left_out(mixed: Path, tmp_path: Path) -> None:
     whole = merge_runs([mixed], tmp_path / "whole", pack=True)
     found = merge_runs([mixed], tmp_path / "small", pack=True, curves=False)
     assert found.size < whole.size
-    table = RunStore(found.path).cells()[0].table
-    assert table["band_logit"].isna().all() and table["score:deletion"].notna().all()
+    cell = RunStore(found.path).cells()[0]
+    assert cell.curves()[0]["band_logit"] is None and cell.table["score:deletion"].notna().all()
     pd.testing.assert_frame_equal(leaderboard(found.path).frame, leaderboard(mixed).frame)
 
 
@@ -166,7 +166,7 @@ def test_what_is_whole_is_taken_before_what_is_packed(tmp_path: Path) -> None:
     made_run(tmp_path / "a", THREE)
     merge_runs([tmp_path / "a"], tmp_path / "packed", pack=True)
     found = merge_runs([tmp_path / "packed", tmp_path / "a"], tmp_path / "out")
-    assert all(cell.table["map"].notna().any() for cell in RunStore(found.path).cells())
+    assert all(len(cell.maps()) == 2 for cell in RunStore(found.path).cells())
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign", "empty"])

@@ -52,9 +52,9 @@ def test_the_example_of_a_file_can_be_read(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     (tmp_path / "my.toml").write_text(example, encoding="utf-8")
     paper = published(tmp_path / "my.toml")
-    assert commands(paper, paper.tables[0])[0].startswith(
-        "heatmark run --model net.py:build --data image-folder:pictures"
-    )
+    first, second = commands(paper, paper.tables[0])
+    assert second == f"heatmark compare results/my-ours --published {tmp_path / 'my.toml'}"
+    assert first.startswith("heatmark run --model net.py:build --data image-folder:pictures")
 
 
 def test_commands_are_ones_that_run_takes(monkeypatch):
@@ -107,8 +107,8 @@ def test_a_command_is_printed_in_one_line():
 def test_compare_flags_a_difference_where_everything_matches(run):
     status, text = said("compare", run, "--published", "score-cam")
     assert status == 0
-    assert "Grad-CAM Average Drop ↓ 47.8 % 60.00 ±.04 ✓ ✓ ✓ ✓ DIFFERS" in text
-    assert "Grad-CAM, Average Drop: here 60 [59.96, 60.04], expected 44.8 to 50.8." in text
+    assert "Grad-CAM Average Drop ↓ 47.8 % 60.00 ±.04 ✓ ✓ ✓ ✓ DIFFERS, PyTorch" in text
+    assert "Grad-CAM, Average Drop, PyTorch: here 60 [59.96, 60.04], expected 44.8 to 50.8." in text
     assert text.rstrip().endswith("1 of 1 value may be compared: 0 agree, 1 differ.")
     status, text = said("compare", run, "--published", "score-cam", "--json")
     (one,) = json.loads(text)["beside"]

@@ -45,7 +45,7 @@ def test_rows_tables_and_plots(framework):
     record = read_runtime("out")
     assert [row.case.method for row in record.measurements] == ["saliency"] and len(record.failures) == 1
     assert record.measurements[0].passes.forward == 2 and record.measurements[0].conditions["threads"] == 1
-    for name in ("runtime.csv", "runtime.md", "runtime-costs.png"):
+    for name in ("runtime.csv", "runtime.md", "runtime-costs.png", "runtime-costs.svg"):
         assert (Path("out") / name).stat().st_size > 200
 
 

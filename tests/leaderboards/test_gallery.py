@@ -223,13 +223,13 @@ def test_explaining_files_draws_frameworks_beside_one_another(tmp_path, tiny_mod
     out = explain_gallery(
         photographs, "tiny", "saliency,gradient", tmp_path / "gallery.png", frameworks=("torch", "tensorflow")
     )
-    assert Image.open(out.path).format == "PNG"
+    assert Image.open(out.paths[0]).format == "PNG"
     assert list(drawn["maps"]) == [
-        f"{method}\n{name}" for method in ("saliency", "gradient") for name in ("PyTorch", "TensorFlow")
+        f"{method}\n{name}" for method in ("Saliency", "Gradient") for name in ("PyTorch", "TensorFlow")
     ]
     assert [drawn["signed"][column] for column in drawn["maps"]] == [False, False, True, True]
     assert [picture.shape for picture in drawn["pictures"]] == [(12, 12, 3)] * 2
-    for method in ("saliency", "gradient"):
+    for method in ("Saliency", "Gradient"):
         first, second = (np.stack(drawn["maps"][f"{method}\n{name}"]) for name in ("PyTorch", "TensorFlow"))
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
     x = np.moveaxis(np.stack(drawn["pictures"]), -1, 1)

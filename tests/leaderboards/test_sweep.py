@@ -17,6 +17,7 @@ from heatmark.benchmark.sweep_axes import Axis, parsed, spelt
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, NotApplicable, UnknownName
 from heatmark.leaderboards.galleries.colours import coloured
 from heatmark.leaderboards.galleries.views import seen
+from heatmark.leaderboards.standings.results import MethodRun
 from heatmark.leaderboards.sweeps.plots import draw_maps, draw_scores, grid, write_sweep
 from heatmark.leaderboards.sweeps.sweep import Sweep, sweep
 from heatmark.methods.registry import METHODS
@@ -164,8 +165,8 @@ def test_a_series_is_drawn_with_its_maps(swept, monkeypatch):
     from heatmark.datasets.base import Sample
 
     found = swept("across=1|2")
-    for method in found.table.results.methods:
-        method.rows["map_shape"] = [[64]] * len(method.rows)
+    kept = MethodRun.maps
+    monkeypatch.setattr(MethodRun, "maps", lambda run: kept(run).assign(map_shape=[[64]] * len(kept(run))))
     series = np.random.default_rng(0).random((64, 1), dtype=np.float32)
     known = type("Known", (), {"sample": lambda self, index: Sample(f"picture/{index}", series, 0)})
     monkeypatch.setattr(registry, "load_dataset", lambda name: known())
@@ -213,8 +214,15 @@ def test_separable_or_not(swept, tmp_path):
 def test_files_are_written_whole_and_say_what_they_hold(swept, tmp_path):
     found = swept(method="spelling[share=0.25]")
     written = write_sweep(found)
-    assert [path.name for path in written] == ["sweep.csv", "sweep.png", "maps.png"]
-    assert all(Image.open(path).format == "PNG" for path in written[1:])
+    assert [path.name for path in written] == [
+        "sweep.csv",
+        "sweep.png",
+        "sweep.svg",
+        "maps.png",
+        "maps.svg",
+    ]
+    assert all(Image.open(path).format == "PNG" for path in written if path.suffix == ".png")
+    assert all(path.read_bytes().startswith(b"<?xml") for path in written if path.suffix == ".svg")
     table = pd.read_csv(tmp_path / "sweep" / "sweep.csv")
     assert table[["across", "up"]].to_numpy().tolist() == [[across, up] for across in ACROSS for up in UP]
     np.testing.assert_array_equal(table["mean"], 10 * table["up"] + table["across"])
@@ -272,7 +280,7 @@ def test_a_point_that_fails_stays_empty_and_the_others_count(swept):
     assert np.isnan(grid(found).to_numpy()).tolist() == [[False, True], [False, True]]
     panel = draw_scores(found).axes[0]
     assert [text.get_text() for text in panel.texts] == ["42.00", "12.00"]
-    assert len(write_sweep(found)) == 3
+    assert len(write_sweep(found)) == 5
     assert found.frame["mean"].isna().tolist() == [False, False, True, True]
     panels = np.array(draw_maps(found).subfigs[0].axes).reshape(2, 3)
     assert panels[0, 2].texts[0].get_text() == "no heatmap"

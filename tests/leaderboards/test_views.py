@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from typer.testing import CliRunner
 
 from heatmark.benchmark.work.explaining import chosen_methods
 from heatmark.errors import BadInput
+from heatmark.leaderboards.galleries import gallery as gallery_module
 from heatmark.leaderboards.galleries.colours import BAD_COLOUR, coloured, overlaid
 from heatmark.leaderboards.galleries.drawing import draw_gallery, draw_map
+from heatmark.leaderboards.galleries.layout import PANEL_SIZE
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
 from heatmark.leaderboards.galleries.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
+from heatmark.leaderboards.writing.ink import PAPER_WIDTH
 from heatmark.methods import registry as methods_registry
 from heatmark.methods.libraries import Library
 from heatmark.methods.registry import MethodEntry
@@ -145,16 +149,15 @@ def images(figure: Any) -> list[np.ndarray]:
 def test_several_views_of_several_methods_are_a_table_with_views_as_lines():
     maps = {"a": [HEATMAP] * 2, "b": [-HEATMAP] * 2}
     figure = draw_gallery([PICTURE] * 2, maps, dict.fromkeys(maps, True), ["one", "two"], view="overlay,mask")
-    panels = np.array(figure.axes).reshape(4, 3)
-    assert [panel.get_title() for panel in panels[0]] == ["one", "a", "b"]
-    assert [panel.get_title() for panel in panels[1]] == ["", "", ""]
-    assert panels[2, 0].get_title() == "two"
-    assert [panels[line, 1].texts[0].get_text() for line in range(4)] == ["overlay", "mask"] * 2
-    assert not panels[1, 0].get_images()
-    for line, view in enumerate(("overlay", "mask")):
-        for column, heatmap in enumerate((HEATMAP, -HEATMAP), 1):
-            drawn = np.asarray(panels[line, column].get_images()[0].get_array())
-            np.testing.assert_array_equal(drawn, seen(PICTURE, heatmap, True, view))
+    panels = [panel for panel in figure.axes if panel.get_images()]
+    assert [panel.get_title() for panel in panels] == ["one", "a", "b", "", "", "two", "a", "b", "", ""]
+    assert [text.get_text() for panel in panels for text in panel.texts] == ["overlay", "mask"] * 2
+    for place, (view, heatmap) in enumerate(product(("overlay", "mask"), (HEATMAP, -HEATMAP))):
+        panel = panels[1 + place]
+        np.testing.assert_array_equal(np.asarray(panel.get_images()[0].get_array()), seen(PICTURE, heatmap, True, view))
+    # Views are lines, methods are columns.
+    assert np.allclose([panels[n].get_position().x0 for n in (1, 3)], panels[1].get_position().x0)
+    assert panels[0].get_position().y0 == panels[1].get_position().y0 > panels[3].get_position().y0
 
 
 def test_one_method_in_every_view_stands_beside_its_photograph():
@@ -164,11 +167,51 @@ def test_one_method_in_every_view_stands_beside_its_photograph():
         np.testing.assert_array_equal(drawn, seen(PICTURE, HEATMAP, True, view))
 
 
-def test_many_methods_make_the_gallery_wider_but_never_wider_than_a_page():
-    for count, width in ((3, 4), (13, 7), (60, 9), (200, 12)):
-        maps = {f"m{n}": ["none"] for n in range(count)}
-        figure = draw_gallery([PICTURE], maps, dict.fromkeys(maps, True), ["t"])
-        assert figure.axes[0].get_subplotspec().get_gridspec().ncols == width
+@pytest.mark.parametrize(("methods", "pictures"), [(1, 1), (3, 1), (13, 2), (60, 1), (1, 11), (2, 5), (0, 7)])
+def test_panels_and_words_have_one_size_and_no_gallery_is_wider_than_a_page(methods, pictures):
+    maps = {f"m{n}": [HEATMAP] * pictures for n in range(methods)}
+    figure = draw_gallery([PICTURE] * pictures, maps, dict.fromkeys(maps, True), ["t"] * pictures, colour_bar=True)
+    panels = [panel for panel in figure.axes if panel.get_images()]
+    assert len(panels) == pictures * (1 + methods) and figure.get_figwidth() <= PAPER_WIDTH
+    inches = np.array([panel.get_position().bounds * np.tile(figure.get_size_inches(), 2) for panel in panels])
+    shape = PICTURE.shape[0] / PICTURE.shape[1]
+    np.testing.assert_allclose(inches[:, 2:], np.tile([PANEL_SIZE, PANEL_SIZE * shape], (len(panels), 1)))
+    assert {panel.title.get_fontsize() for panel in panels if panel.get_title()} == {7}
+    # Nothing lies over anything else, and nothing beyond the edge.
+    boxes = [panel.get_window_extent() for panel in figure.axes]
+    assert not any(first.overlaps(second) for n, first in enumerate(boxes) for second in boxes[:n])
+    assert min(box.y0 for box in boxes) > 0 and max(box.y1 for box in boxes) < figure.bbox.y1
+
+
+def test_many_classes_stand_beside_one_another():
+    """Eleven classes of one method are four lines of three, not eleven lines."""
+    maps = {"m": [HEATMAP] * 11}
+    figure = draw_gallery([PICTURE] * 11, maps, {"m": True}, [f"class {n}" for n in range(11)])
+    panels = [panel for panel in figure.axes if panel.get_images()]
+    assert len({round(panel.get_position().y0, 6) for panel in panels}) == 4
+    assert [panel.get_title() for panel in panels if panel.get_title()][:6] == [
+        "class 0", "m", "class 1", "m", "class 2", "m",
+    ]  # fmt: skip
+
+
+def test_the_caption_and_the_scales_of_colours_are_as_asked():
+    maps, signed = {"a": [HEATMAP], "b": [HEATMAP]}, {"a": True, "b": False}
+    drawn = draw_gallery([PICTURE], maps, signed, ["t"], note="A note.", colour_bar=True)
+    assert drawn.texts[0].get_text().startswith("A note. Signed maps")
+    ticks = [[tick.get_text() for tick in bar.get_xticklabels()] for bar in drawn.axes[3:]]
+    assert ticks == [["against", "0", "for the class"], ["little", "much"]]
+    bare = draw_gallery([PICTURE], maps, signed, ["t"], note="A note.", captioned=False)
+    assert bare.texts == [] and len(bare.axes) == 3 and bare.get_figheight() < drawn.get_figheight()
+    points = draw_gallery([PICTURE], maps, signed, ["t"], view="points", colour_bar=True)
+    assert len(points.axes) == 3  # no colours, no scale of them
+
+
+def test_panels_have_the_shape_of_what_they_show():
+    for picture, shape in ((np.zeros((20, 40, 3)), 0.5), (np.zeros((30, 20)), 1.5), (np.sin(np.arange(40.0)), 0.5)):
+        figure = draw_gallery([picture], {}, {}, ["t"])
+        (panel,) = figure.axes
+        wide, high = panel.get_position().bounds[2:] * figure.get_size_inches()
+        assert high / wide == pytest.approx(shape)
 
 
 def test_a_series_in_points_and_mask_is_a_line_as_strong_as_its_attribution():
@@ -232,7 +275,7 @@ def test_all_names_every_registered_method_and_says_what_is_left_out(few_methods
 
 def test_all_leaves_out_what_does_not_apply_or_fails_and_draws_the_rest(few_methods, tiny_models, photograph, tmp_path):
     drawn = explain_gallery(photograph, "small-cnn", "all", tmp_path / "all.png")
-    assert Image.open(drawn.path).format == "PNG"
+    assert Image.open(drawn.paths[0]).format == "PNG"
     found = {item.method: (item.reason, item.failed) for item in drawn.left_out}
     assert found["moon"] == ("not applicable: it needs the moon", False)
     assert found["broken"] == ("failed: ZeroDivisionError: on purpose", True)
@@ -243,9 +286,42 @@ def test_a_method_named_by_itself_is_not_silently_left_out(few_methods, tiny_mod
     drawn = explain_gallery(photograph, "small-cnn", "moon", tmp_path / "moon.png")
     assert {(item.method, item.reason) for item in drawn.left_out} == {("moon", "not applicable: it needs the moon")}
     assert drawn.empty
+    both = explain_gallery(photograph, "small-cnn", "moon,input", tmp_path / "both.png")
+    assert not both.empty and [item.method for item in both.left_out] == ["moon"]
     with pytest.raises(ZeroDivisionError):
         explain_gallery(photograph, "small-cnn", "broken", tmp_path / "broken.png")
     assert not (tmp_path / "broken.png").exists()
+
+
+def test_what_has_no_map_is_no_hole_but_a_word_in_the_caption(
+    few_methods, tiny_models, photograph, tmp_path, monkeypatch
+):
+    drawn = []
+    monkeypatch.setattr(
+        gallery_module,
+        "draw_gallery",
+        lambda *parts, **more: drawn.append((parts, more)) or draw_gallery(*parts, **more),
+    )
+    explain_gallery(photograph, "small-cnn", "moon,input", tmp_path / "both.svg")
+    explain_gallery(photograph, "small-cnn", "moon", tmp_path / "empty.svg")
+    ((_, maps, *_), more), ((_, none, *_), other) = drawn
+    assert len(maps) == 1 and more["note"] == "Left out Moon (PyTorch): not applicable: it needs the moon."
+    assert list(none) == ["Moon"] and other["note"] == ""
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tiny_models, tmp_path, monkeypatch):
+    files = [tmp_path / folder / f"{name}.png" for folder, name in (("cats", "1"), ("dogs", "1"), ("dogs", "2"))]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(file)
+    titles: list[str] = []
+    monkeypatch.setattr(
+        gallery_module, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
+    )
+    drawn = explain_gallery(files, "small-cnn", "gradient", tmp_path / "pictures")
+    assert [title.rpartition("\n")[0] for title in titles] == ["cats/\n1", "dogs/\n1", "2"]
+    assert [path.name for path in drawn.paths] == ["pictures.png", "pictures.svg"]
+    assert all(path.stat().st_size > 1000 for path in drawn.paths)
 
 
 def test_the_command_prints_the_reasons_and_exits_with_failure(few_methods, tiny_models, photograph, tmp_path):
@@ -276,11 +352,9 @@ def test_progress_says_which_method_is_at_work(few_methods, tiny_models, photogr
 
 
 def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photograph, tmp_path, monkeypatch, model):
-    from heatmark.leaderboards.galleries import gallery as explained
-
     titles: list[str] = []
     monkeypatch.setattr(
-        explained, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
+        gallery_module, "draw_gallery", lambda *parts, **more: titles.extend(parts[3]) or draw_gallery(*parts, **more)
     )
     for target in range(4):
         explain_gallery(photograph, "small-cnn", "gradient", tmp_path / "g.png", target=target)

@@ -10,7 +10,9 @@ from heatmark.benchmark.store.folder import RunStore
 from heatmark.metrics.registry import metric_from
 
 EVIL = "<img src=x onerror=document.title='obeyed'>"
-METRICS = ("deletion", "insertion", "average_drop", "relevance_mass")
+METRICS = ("deletion", "insertion", "average_drop", "relevance_mass", "deletion[steps=5]")
+"""The last one has no audit."""
+
 METHODS = ("saliency", "gradient", "grad_cam", "rise", "random", EVIL)
 TASKS = (("small-net", "photos"), ("large-net", "<b>odd</b> & 'data'"))
 FRAMEWORKS = ("torch", "tensorflow")

@@ -61,9 +61,8 @@
         fill: (cell, row) => heatmark.methodCell(cell, row.method, row.why),
       },
       task: {
-        key: "task", head: "task", kind: "words", value: row => `${row.setting.model} on ${row.setting.dataset}`,
-        text: row => `${row.setting.model} on ${row.setting.dataset}`,
-        fill: (cell, row) => cell.append(make("a", { href: `${heatmark.root}tasks/${row.setting.task}.html` }, `${row.setting.model} on ${row.setting.dataset}`)),
+        key: "task", head: "task", kind: "words", value: row => row.setting.name, text: row => row.setting.name,
+        fill: (cell, row) => cell.append(make("a", { href: `${heatmark.root}tasks/${row.setting.task}.html` }, row.setting.name)),
       },
       framework: { key: "framework", head: "framework", kind: "words", value: row => row.setting.framework, text: row => row.setting.framework },
       family: { key: "family", head: "family", kind: "words", value: row => row.method.family, text: row => row.method.family || format.missing },

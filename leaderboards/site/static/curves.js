@@ -4,30 +4,17 @@
 heatmark.load("board").then(board => {
   const { make, svg, format, scale } = heatmark;
   const form = document.getElementById("choices"), place = document.getElementById("curves"), legend = document.getElementById("legend");
-  const offered = JSON.parse(form.dataset.curves);  // [[setting's data, [metric's slug, ...]], ...]
   const STRONG = 5;
   let strong = new Set();
 
-  const chosen = () => {
-    const { task, metric } = heatmark.address();
-    const [data, metrics] = offered.find(([name]) => name === task) ?? offered[0];
-    return { data, metrics, metric: metrics.includes(metric) ? metric : metrics[0] };
-  };
-  const select = (name, words, options, value) => {
-    const control = make("select", { name }, ...options.map(([key, text]) => make("option", { value: key }, text)));
-    control.value = value;
-    return make("label", {}, make("span", {}, words), control);
-  };
   const named = slug => board.metrics.find(metric => metric.slug === slug);
 
-  const draw = async () => {
-    const { data, metrics, metric } = chosen();
+  let shown = "";
+
+  const draw = async (data, metric) => {
     const s = board.settings.findIndex(setting => setting.data === data), setting = board.settings[s];
-    const focused = document.activeElement?.name;
-    form.replaceChildren(
-      select("task", "Task", offered.map(([name]) => [name, board.settings.find(one => one.data === name).title]), data),
-      select("metric", "Metric", metrics.map(slug => [slug, named(slug).shown]), metric));
-    if (focused) form.elements[focused]?.focus();
+    if (shown !== `${data}/${metric}`) strong = new Set();
+    shown = `${data}/${metric}`;
     const { methods, points, values } = await heatmark.load(`curves/${data}/${metric}`);
     const every = heatmark.floats(values), number = board.metrics.indexOf(named(metric));
     const rank = m => { const row = board.rows.find(one => one.s === s && one.m === m); return row?.ranks[setting.metrics.indexOf(number)] ?? Infinity; };
@@ -60,19 +47,10 @@ heatmark.load("board").then(board => {
       const button = make("button", { type: "button", "aria-pressed": String(strong.has(m)) }, heatmark.marker(board.methods[m]), board.methods[m].shown);
       button.addEventListener("click", () => {
         if (!strong.delete(m)) strong.add(m);
-        draw().then(() => legend.querySelectorAll("button")[order.indexOf(m)]?.focus());
+        draw(data, metric).then(() => legend.querySelectorAll("button")[order.indexOf(m)]?.focus());
       });
       return make("li", {}, button);
     }));
-    document.documentElement.dataset.ready = "yes";
   };
-  form.addEventListener("change", event => {
-    const { data, metric } = chosen();
-    strong = new Set();
-    heatmark.setAddress({ task: data, metric, [event.target.name]: event.target.value });
-    draw();
-  });
-  form.addEventListener("submit", event => event.preventDefault());
-  addEventListener("hashchange", () => draw());
-  return draw();
+  return heatmark.choose(board, form, JSON.parse(form.dataset.offered), draw, place)();
 }).catch(error => heatmark.failed(document.getElementById("curves"), error));

@@ -15,7 +15,7 @@ heatmark.load("board").then(async board => {
       return place < 0 ? null : { mean: one.means[place], rank: one.ranks[place], low: one.lows[place], high: one.highs[place], best: one.best[place] === "1" };
     };
     return {
-      key: setting.data, kind: "number", head: `${setting.model} on ${setting.dataset}, ${setting.framework}`,
+      key: setting.data, kind: "number", head: `${setting.name}, ${setting.framework}`,
       value: row => found(row)?.mean ?? null, text: row => format.number(found(row)?.mean),
       fill: (cell, row) => {
         const one = found(row);

@@ -93,4 +93,5 @@ heatmark.load("board").then(board => {
     draw();
   });
   draw();
+  performance.mark("first-view");
 }).catch(error => heatmark.failed(document.getElementById("board"), error));

@@ -22,7 +22,7 @@ from heatmark.cli.main import app
 from heatmark.errors import BadInput, Interrupted, StorageError, UnknownName
 from heatmark.leaderboards.audits.auditing import audit_metrics
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
-from heatmark.leaderboards.audits.plots import draw_agreement, write_audit_files
+from heatmark.leaderboards.audits.plots import CELL, draw_agreement, write_audit_files
 from heatmark.leaderboards.audits.tables import COLUMNS, print_audit, where_text
 
 # What an audit finds
@@ -270,6 +270,7 @@ def test_the_files_hold_what_was_found(found, tmp_path):
         "audit.csv",
         "oracle.csv",
         "checks.png",
+        "checks.svg",
         "agreement.png",
         "agreement.svg",
     ]
@@ -291,18 +292,21 @@ def test_the_files_hold_what_was_found(found, tmp_path):
     assert (tmp_path / "agreement.svg").read_bytes().count(b"<path") == first.count(b"<path")
 
 
-def test_the_agreement_is_drawn_with_the_values_under_their_names(found):
+def test_the_agreement_is_drawn_once_for_each_pair_with_the_values_under_their_names(found):
     figure = draw_agreement(found)
     axes = figure.axes[0]
-    across, down = (
-        [label.get_text() for label in labels] for labels in (axes.get_xticklabels(), axes.get_yticklabels())
-    )
+    down = [label.get_text().rpartition("   ")[0] for label in axes.get_yticklabels()]
     names = [metric.metric for metric in found.metrics]
-    assert across == down and set(across) == set(names) - {"flat"}
-    colours = np.asarray(axes.collections[0].get_array()).reshape(len(across), len(across))
+    assert set(down) == set(names) - {"flat"} and len(down) > 2
+    colours = np.ma.asarray(axes.collections[0].get_array()).reshape(len(down), len(down))
     for row, first in enumerate(down):
-        for column, second in enumerate(across):
-            assert colours[row, column] == pytest.approx(found.tau[names.index(first)][names.index(second)])
+        for column, second in enumerate(down):
+            if column < row:
+                assert colours[row, column] == pytest.approx(found.tau[names.index(first)][names.index(second)])
+            else:
+                assert colours.mask[row, column]
+    inches = axes.get_position().bounds[2:] * figure.get_size_inches()
+    assert inches == pytest.approx(CELL * len(down))  # cells and words stay as large as they are
     assert draw_agreement(found, {one(found, "overlap").key}) is None
 
 

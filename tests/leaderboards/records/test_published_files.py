@@ -195,6 +195,7 @@ ROW, COLUMN, TABLE = ("tables", 0, "rows", 0), ("tables", 0, "columns", 0), ("ta
     [
         (("source",), None, "mine.toml: the key 'source' is missing."),
         (("source",), "", "mine.toml: 'source' is empty."),
+        (("name",), "x", "mine.toml: unknown key 'name'. The name is that of the file."),
         (("sauce",), "x", "mine.toml: unknown key 'sauce'. Did you mean 'source'?"),
         (("read",), "by heart", "'read' is 'by heart'. Give one of 'first hand', 'second hand'."),
         (("tables",), [], "'tables' is empty"),

@@ -11,6 +11,7 @@ from heatmark.errors import StorageError
 from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
+from heatmark.leaderboards.records.published_words import measured_texts
 
 DROP = "average_drop[scorecam]"
 SCORECAM = {"methods": ["grad_cam"], "metrics": [DROP]}
@@ -45,6 +46,14 @@ def test_a_wholly_matching_run_agrees_within_spread_tolerance_and_interval(tmp_p
     assert (one.comparable, one.flagged, one.verdict) == (True, False, "agrees")
     assert one.ours.mean == pytest.approx(47.0) and one.expected == pytest.approx((44.8, 50.8))
     assert one.ours.low == pytest.approx(47.0 - reach(20, 2000), abs=1e-3)
+
+
+def test_the_frame_has_a_row_for_each_value_with_its_states(tmp_path):
+    run = held_run(tmp_path / "run", **{**SCORECAM, "scores": drops(90.0), "dataset": "imagenet-samples"})
+    (row,) = compare_published(run, "score-cam").frame.to_dict("records")
+    assert (row["claimed"], row["our_mean"], row["our_metric"]) == (47.8, pytest.approx(90.0), DROP)
+    assert [row[part] for part in ("protocol", "model", "dataset", "count")] == ["same", "same", "differs", "same"]
+    assert row["verdict"] == "not comparable"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +259,12 @@ def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_diffe
     assert measured["Deletion"].command == "heatmark run held"
     assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
+    assert measured_texts(paper.tables[0]) == [
+        "RISE 0.25 (Deletion ↓); no published numbers, for they differ: method's cells 7, published 10; method's masks "
+        "64, published 5000; method's probability 0.5, published 0.1; efficientnet-lite0, published "
+        "torchvision:resnet50@IMAGENET1K_V1; imagenet-samples, published imagenet-1k; 20 samples, published 10,000. "
+        "Made by: heatmark run held"
+    ]
     (by_another,) = with_measured(compare_published(quick, "rise"))
     assert not by_another.tables[0].rows[0].measured
 

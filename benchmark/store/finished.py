@@ -1,0 +1,64 @@
+"""A finished cell as it is read: its scores at once, its curves and heatmaps when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+
+from .cell import CellSpec, rows_schema
+
+BAND = "band_"
+"""Prefix of the columns that hold curves."""
+MAPS = ("map", "map_shape")
+"""The columns that hold heatmaps."""
+
+
+class Nested(Protocol):
+    """Where the curves and heatmaps of cells lie."""
+
+    def nested(self, key: str, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of a cell's rows; what is not kept is null."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A finished cell."""
+
+    key: str
+    spec: CellSpec
+    table: pd.DataFrame
+    """Its rows, one per sample (see `cell.rows_schema`), without curves and heatmaps."""
+    provenance: Mapping[str, Any]
+    """How they were made."""
+    place: Nested = field(repr=False)
+    """Where the rest lies."""
+    heatmaps: int = 0
+    """How many of its rows have a heatmap."""
+
+    def curves(self) -> list[dict[str, Any]]:
+        """Return the curves of every row, by column; None where none are kept."""
+        columns = [name for name in rows_schema(()).names if name.startswith(BAND)]
+        return records(self.place.nested(self.key, columns).to_pandas())
+
+    def maps(self) -> pd.DataFrame:
+        """Return the rows that have a heatmap, with the heatmap and its shape."""
+        if not self.heatmaps:
+            return self.table.iloc[:0].assign(**dict.fromkeys(MAPS))
+        maps = self.place.nested(self.key, MAPS).to_pandas()
+        both = self.table.assign(**{name: maps[name].to_numpy() for name in MAPS})
+        return both[both["map"].notna()]
+
+
+def flat_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns that are neither curves nor heatmaps."""
+    return [name for name in names if not name.startswith(BAND) and name not in MAPS]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as dictionaries by column."""
+    return [{str(name): value for name, value in record.items()} for record in frame.to_dict("records")]

@@ -1,0 +1,68 @@
+"""The standing across tasks as the overview shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..across.overall import Overall, overall
+from ..report.overall import HEAD, columns, note, summary, worth_showing
+from ..writing.names import shown
+from ..writing.text_tables import texts_of
+from .catalogue import Catalogue, canonical
+
+
+@dataclass(frozen=True)
+class AcrossRow:
+    """A method across tasks."""
+
+    shown: str
+    path: str
+    """Its page; empty where variants without a common page are folded into it."""
+    control: bool
+    cells: tuple[str, ...]
+    why: str
+    """Why it has no rank, or nothing."""
+
+    @property
+    def unranked(self) -> bool:
+        """Whether it has no rank."""
+        return bool(self.why)
+
+
+@dataclass(frozen=True)
+class AcrossTasks:
+    """The section of the overview."""
+
+    head: str
+    sentences: tuple[str, ...]
+    heads: tuple[str, ...]
+    rows: tuple[AcrossRow, ...]
+    note: str
+
+    @property
+    def named(self) -> int:
+        """The column that holds the method."""
+        return self.heads.index("method")
+
+    @property
+    def unranked(self) -> bool:
+        """Whether some row has no rank."""
+        return any(row.unranked for row in self.rows)
+
+
+def across_tasks(catalogue: Catalogue) -> AcrossTasks | None:
+    """Return the standing across tasks, or None where there is nothing to say across them."""
+    standing: Overall = overall(catalogue.standings)
+    if not worth_showing(standing):
+        return None
+    pages = {one.facts.id: one for one in catalogue.methods}
+    laid = columns(standing)
+    rows = []
+    for row in standing.rows:
+        page = pages.get(row.method.id)
+        name = page.shown if page else shown(canonical(row.method.id), "method")
+        path = f"methods/{page.slug}.html" if page else ""
+        rows.append(AcrossRow(name, path, row.method.control, tuple(texts_of(laid, row)), row.why_unranked))
+    return AcrossTasks(
+        HEAD, tuple(summary(standing)), tuple(column.head for column in laid), tuple(rows), note(standing)
+    )

@@ -1,0 +1,98 @@
+"""What the site says of many at once: the win matrix, the standing across tasks, published results."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from heatmark.leaderboards.across.overall import overall
+from heatmark.leaderboards.records.published_matching import compare_published
+from heatmark.leaderboards.report.overall import columns, summary
+from heatmark.leaderboards.site.catalogue import Catalogue
+from heatmark.leaderboards.statistics.wins import win_matrix
+
+
+def matrix(page):
+    """The shares in percent and which pairs are told apart, as the page shows them."""
+    texts, told = page.evaluate(
+        """() => {
+          const rows = [...document.querySelectorAll(".matrix tbody tr")].map(row => [...row.querySelectorAll("td")]);
+          const each = of => rows.map(row => row.map(of));
+          return [each(cell => cell.textContent), each(cell => cell.className === "told")];
+        }"""
+    )
+    return np.array([[float(text or "nan") for text in row] for row in texts]), np.array(told)
+
+
+def agree(page, share, p):
+    found, told = matrix(page)
+    assert found.shape == share.shape
+    off = ~np.eye(len(share), dtype=bool)
+    np.testing.assert_allclose(found[off], 100 * share[off], atol=0.5 + 1e-9)
+    assert (told[off] == (p <= 0.05)[off]).all()
+    assert np.isnan(np.diag(found)).all()
+
+
+def test_the_win_matrix_is_that_of_the_tables(site, standings, browsed):
+    for _, table, data in Catalogue(standings).settings:
+        page = browsed.open(site / "wins.html", f"task={data}")
+        placed = [number for number, row in enumerate(table.rows) if row.place is not None]
+        agree(page, *(one[np.ix_(placed, placed)] for one in table.wins))
+
+
+def test_a_metrics_win_matrix_is_ordered_by_its_ranks(site, standings, browsed):
+    catalogue = Catalogue(standings)
+    _, table, data = catalogue.settings[0]
+    for place, metric in enumerate(table.metrics):
+        slug = catalogue.metrics[catalogue.metric_numbers[metric.id]].slug
+        page = browsed.open(site / "wins.html", f"task={data}&metric={slug}")
+        ranks = {row.method.id: row.values[place].rank for row in table.rows}
+        methods = [run.method for run in table.results.methods]
+        rows = sorted(table.rows, key=lambda row: ranks[row.method.id])
+        order = [methods.index(row.method.id) for row in rows if np.isfinite(ranks[row.method.id])]
+        share, p = win_matrix(table.results.scores[place], bool(metric.higher_is_better))
+        agree(page, share[np.ix_(order, order)], p[np.ix_(order, order)])
+
+
+def test_a_share_leads_to_its_pair(site, browsed):
+    page = browsed.open(site / "wins.html")
+    page.locator(".matrix td a").first.click()
+    page.wait_for_selector("#scatter circle")
+    assert re.search("compare.html#task=.*&a=.*&b=.*", page.evaluate("location.href"))
+
+
+def test_the_standing_across_tasks_is_that_of_python(site, standings, browsed):
+    page = browsed.open(site / "index.html")
+    found = overall(standings)
+    cells = page.locator(".overall tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"
+    )
+    laid = [column for column in columns(found) if column.head != "method"]
+    assert cells == [[column.text(row) for column in laid] for row in found.rows]
+    for sentence in summary(found):
+        assert sentence in page.locator(".overall").inner_text()
+    assert page.locator(".overall tr.unplaced").count() == 1  # RISE has no result on one task
+    page.locator(".overall input").check()
+    assert not page.locator(".overall tr.unplaced").is_visible()
+
+
+def test_published_values_stand_beside_ours(site, standings, browsed):
+    found = compare_published([store.path for store in standings.stores])
+    assert found.beside
+    page = browsed.open(site / "published.html", drawn="")
+    assert page.locator("tbody tr").count() == len(found.beside)
+    results = page.locator("tbody tr td:last-child").all_inner_texts()
+    assert results == [one.verdict for one in found.beside]
+    assert page.locator(".unseen", has_text="differs").count() == sum(len(one.differing) for one in found.beside)
+
+
+@pytest.mark.parametrize("metric", ["deletion", "insertion"])
+def test_curves_are_drawn_with_the_chosen_ones_strong(site, browsed, metric):
+    page = browsed.open(site / "curves.html", f"metric={metric}")
+    assert page.locator("#curves polyline").count() == page.locator("#legend button").count() > 0
+    strong = page.locator("#legend [aria-pressed=true]").count()
+    assert page.locator("#curves polygon").count() == strong
+    page.locator("#legend [aria-pressed=true]").first.click()
+    page.wait_for_function(f"document.querySelectorAll('#curves polygon').length === {strong - 1}")
