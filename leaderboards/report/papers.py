@@ -133,9 +133,10 @@ def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
     behind = [value for value in ranked if not value.best and math.isfinite(value.rank)]
     second = min(behind, key=lambda value: value.rank, default=None)
     last = math.nan if second is None or second.tied is None else second.tied.last
-    return tuple(
+    found: list[Mark] = [
         "best" if value.best else "second" if value in behind and value.rank <= last else "" for value in values
-    )
+    ]
+    return tuple(found)
 
 
 def _table(
