@@ -33,11 +33,10 @@ def place(model: Model, x: Tensor) -> Finding:
     if len(devices) > 1:
         where = ", ".join(sorted(devices))
         return Finding(PLACE, "doubtful", f"{evidence}; weights on {where}.", "Move the network to one device.")
-    if halved:
-        held = [name for name in _COARSE if types[name]]  # a Keras policy leaves weights as they were
-        off = (
-            f"1 in {_COARSE[held[0]]}" if held else " or ".join(f"1 in {one} ({name})" for name, one in _COARSE.items())
-        )
+    coarse = [name for name in _COARSE if types[name]]
+    if coarse or halved:  # a Keras policy leaves weights as they were
+        either = " or ".join(f"1 in {one} ({name})" for name, one in _COARSE.items())
+        off = f"1 in {_COARSE[coarse[-1]]}" if coarse else either
         return Finding(
             PLACE,
             "doubtful",
