@@ -70,8 +70,8 @@ def results_page(standings: Standings, notes: str) -> str:
             "# Official results",
             BEGIN,
             f"What heatmark carries as its own results: {_counts(standings, tasks)}. `heatmark leaderboard official "
-            "--out board` shows every method and metric, `heatmark compare official --methods A,B` any two methods sample "
-            "by sample, and `heatmark site official --out site` makes a site of it.",
+            "--out board` shows every method and metric, `heatmark compare official --methods A,B` any two methods "
+            "sample by sample, and `heatmark site official --out site` makes a site of it.",
             notes.strip(),
             _contents(tasks),
             *(overall_markdown(standing) if worth_showing(standing) else []),

@@ -12,7 +12,8 @@ from .. import draw
 from ..board import leaderboard
 from ..records.official import official_runs
 from ..records.published import list_published
-from ..records.published_page import published_page, with_official
+from ..records.published_matching import with_official
+from ..records.published_page import published_page
 from ..site.site import write_site
 from ..standings.standings import Standings
 from ..writing.files import write_files

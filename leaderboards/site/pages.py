@@ -202,7 +202,7 @@ def _tasks(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
     }
     for task in catalogue.tasks:
         path = f"tasks/{task.slug}.html"
-        about = task.tables[0].setting[:3]
+        about = task.tables[0].setting.in_all_frameworks
         found[path] = pages.page(
             "task",
             path,
