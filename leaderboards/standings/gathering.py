@@ -104,8 +104,8 @@ def _results(
     samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
     pieces = {name: _pieces(cells) for name, cells in planned.items()}
     scores = np.full((len(metrics), len(methods), len(samples)), np.nan)
-    for number, found in enumerate(pieces.values()):
-        scores[:, number] = mean_scores(found, metrics, samples)
+    for number, method in enumerate(methods):
+        scores[:, number] = mean_scores(pieces[method.method], method.rows, metrics, samples)
     _check_agreement(setting, metrics, scores, pieces)
     return Results(
         setting,
