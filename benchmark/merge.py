@@ -78,7 +78,13 @@ class _Chosen:
 
 
 def merge_runs(
-    runs: Iterable[object], out: str | Path, *, pack: bool = False, curves: bool = True, force: bool = False
+    runs: Iterable[object],
+    out: str | Path,
+    *,
+    pack: bool = False,
+    curves: bool = True,
+    maps: int = 0,
+    force: bool = False,
 ) -> Merged:
     """Join the cells of several runs, of the same or of different tasks, in one new folder.
 
@@ -96,6 +102,8 @@ def merge_runs(
         Whether to keep cells in few files, without heatmaps and with small pictures: to be read, not continued.
     curves
         Whether a packed run keeps the curves behind its scores, from which further metrics can be computed.
+    maps
+        So many heatmaps of each cell are packed, with 256 levels: to look at, not to score.
     force
         Whether to replace a merged run that ``out`` holds; it is there until the new one is whole.
 
@@ -118,7 +126,7 @@ def merge_runs(
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
-        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves)
+        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves, maps=maps)
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if folder.exists():
             folder.replace(Path(temporary) / "replaced")
@@ -215,13 +223,14 @@ def _opened(one: _Chosen) -> Opened:
 
 
 def _written(
-    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool
+    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool, maps: int
 ) -> tuple[str, ...]:
     """Write everything into a new folder, and return what was left out."""
     run = _joined_run(stores)
     if pack:
-        files = write_packed(folder / FOLDER, map(_to_pack, chosen), [one.spec for one in chosen], curves=curves)
-        write_json(folder / "run.json", {**run, "packed": True, "files": files})
+        specs = [one.spec for one in chosen]
+        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
+        write_json(folder / "run.json", {**run, "packed": True, "maps": maps, "files": files})
     else:
         for name in OWN_FOLDERS:
             made_folder(folder / name)
@@ -247,7 +256,7 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
         own = {"folder": store.path.name, **store.run}
         sources += [one for one in own.get("sources", [own]) if one not in sources]
     runs = [store.run for store in stores]
-    apart = {"schema", "name", "created", "version", "sources", "packed", "files"}
+    apart = {"schema", "name", "created", "version", "sources", "packed", "maps", "files"}
     common = {
         name: value
         for name, value in runs[0].items()

@@ -17,6 +17,9 @@ def merge_command(
     no_curves: Annotated[
         bool, typer.Option("--no-curves", help="With --pack: leave out curves too; no further metrics can be computed.")
     ] = False,
+    maps: Annotated[
+        int, typer.Option("--maps", min=0, help="With --pack: keep so many heatmaps a cell, rounded, for pictures.")
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the merged run that --out holds.")] = False,
 ) -> None:
     """Join runs of the same or of different tasks in one folder, or pack one to a small size.
@@ -30,7 +33,9 @@ def merge_command(
 
     if no_curves and not pack:
         raise BadInput("--no-curves leaves curves out of a packed run: give --pack too.")
-    merged = merge_runs(runs, out, pack=pack, curves=not no_curves, force=force)
+    if maps and not pack:
+        raise BadInput("--maps says how many heatmaps a packed run keeps; others keep all. Give --pack too.")
+    merged = merge_runs(runs, out, pack=pack, curves=not no_curves, maps=maps, force=force)
     for note in merged.notes:
         typer.echo(note, err=True)
     typer.echo(merged.summary)

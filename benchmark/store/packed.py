@@ -5,6 +5,7 @@
     packed/cells.parquet      one row per planned cell: its key, state, specification, provenance and checksum
     packed/rows.parquet       one row per sample of a finished cell, cells after one another, without heatmaps
     packed/curves.parquet     the curves of these rows, row by row; may be missing
+    packed/heatmaps.parquet   some heatmaps, rounded, with the cell and its row; may be missing
 
 What is not a number, a text or a key is JSON. A field of a specification or provenance is a column, so that what many
 cells share (definitions of metrics, class names) is kept once. ``run.json`` holds the SHA-256 of each file.
@@ -28,7 +29,8 @@ from ...errors import HeatmarkError, StorageError
 from ...identity import file_digest
 from .cell import CellSpec, rows_schema
 from .checksum import content_checksum
-from .finished import Cell, flat_columns
+from .finished import MAPS, Cell, flat_columns
+from .packed_maps import HEATMAPS, unpacked
 
 FOLDER = "packed"
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
@@ -122,7 +124,7 @@ class PackedCells:
         known = (self.entries.get(key) for key in keys)
         done = [entry for entry in known if entry is not None and entry.state == DONE]
         frames = self.frames(done)
-        return [Cell(one.key, one.spec, frames[one.key], one.provenance, self) for one in done]
+        return [Cell(one.key, one.spec, frames[one.key], one.provenance, self, one.heatmaps) for one in done]
 
     def frames(self, entries: Sequence[PackedCell]) -> dict[str, pd.DataFrame]:
         """Return the rows of finished cells by key, without curves and heatmaps; StorageError as for `entries`."""
@@ -155,6 +157,8 @@ class PackedCells:
     def nested(self, key: str, columns: Sequence[str]) -> pa.Table:
         """Return some columns of a cell's curves and heatmaps; those that are not packed are null."""
         entry = self.entries[key]
+        if set(columns) <= set(MAPS) and entry.heatmaps:
+            return completed(self._maps(entry), entry.rows, ()).select(list(columns))
         found = self.nested_in(entry, columns)
         return completed({}, entry.rows, ()).select(list(columns)) if found is None else found
 
@@ -192,6 +196,16 @@ class PackedCells:
         if file.metadata.num_rows != len(self.rows):
             raise self._damaged(CURVES, f"it has {file.metadata.num_rows} rows, and {ROWS} {len(self.rows)}")
         return file
+
+    def _maps(self, entry: PackedCell) -> Mapping[str, pa.Array]:
+        """Return the heatmaps of a cell."""
+        numbers, table = self._heatmaps
+        return unpacked(table[table["cell"] == numbers[entry.key]], entry.rows)
+
+    @cached_property
+    def _heatmaps(self) -> tuple[dict[str, int], pd.DataFrame]:
+        """The number of each cell, and the table of all packed heatmaps."""
+        return {key: number for number, key in enumerate(self.entries)}, self._read(HEATMAPS).to_pandas()
 
     def verify(self) -> None:
         """Compare every cell with its own checksum and key.

@@ -19,6 +19,7 @@ from .cell import CellSpec, rows_schema
 from .checksum import content_checksum
 from .finished import BAND, MAPS
 from .packed import CELLS, CURVES, NUMBER, PROVENANCE, ROWS, SPEC, PackedCell, completed
+from .packed_maps import HEATMAPS, PackedMap, first_maps, maps_table
 
 GROUP = 1 << 16
 """Rows are written in groups of at least so many, so that memory does not grow with a run."""
@@ -35,7 +36,13 @@ class ToPack:
 
 
 def write_packed(
-    folder: Path, cells: Iterable[ToPack], specs: Sequence[CellSpec], *, curves: bool, lasting: bool = True
+    folder: Path,
+    cells: Iterable[ToPack],
+    specs: Sequence[CellSpec],
+    *,
+    curves: bool,
+    lasting: bool = True,
+    maps: int = 0,
 ) -> dict[str, str]:
     """Write cells into a folder; return the SHA-256 of each file by its name, for `packed.PackedCells`.
 
@@ -51,6 +58,8 @@ def write_packed(
         Whether to keep curves.
     lasting
         Whether the files are to be kept and sent: small ones, with a checksum for each cell.
+    maps
+        So many heatmaps of each cell are kept, rounded (`packed_maps`).
 
     Raises
     ------
@@ -61,6 +70,7 @@ def write_packed(
     schemas = {ROWS: _rows_columns(specs), CURVES: _curve_columns()}
     names = (ROWS, CURVES) if curves else (ROWS,)
     listed: list[PackedCell] = []
+    kept: list[PackedMap] = []
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -70,13 +80,26 @@ def write_packed(
             )
             for name in names
         }
-        for tables in _groups(_aligned(cells, listed, curves=curves, checked=lasting), schemas):
+        told = _aligned(_with_maps(cells, kept, maps), listed, curves=curves, checked=lasting)
+        for together in _groups(told, schemas):
             for name, writer in writers.items():
-                writer.write_table(tables[name])
-    table = _cells_table(listed)
-    with written_whole(folder / CELLS) as temporary:
-        pq.write_table(table, temporary, **level)
-    return {name: file_digest(folder / name) for name in (CELLS, *names)}
+                writer.write_table(together[name])
+    tables = {CELLS: _cells_table(listed), **({HEATMAPS: maps_table(kept)} if kept else {})}
+    for name, table in tables.items():
+        with written_whole(folder / name) as temporary:
+            pq.write_table(table, temporary, **level)
+    return {name: file_digest(folder / name) for name in (*tables, *names)}
+
+
+def _with_maps(cells: Iterable[ToPack], kept: list[PackedMap], most: int) -> Iterator[ToPack]:
+    """Yield the cells, and list the maps of them that are packed."""
+    for number, cell in enumerate(cells):
+        if cell.rows is None or not most:
+            yield cell
+            continue
+        found = list(first_maps(number, cell.rows, most))
+        kept += found
+        yield replace(cell, known=replace(cell.known, heatmaps=len(found)))
 
 
 def _aligned(

@@ -191,7 +191,7 @@ class PublishedComparison:
             ours = {
                 f"our_{key}": plain["ours"][key] for key in ("method", "metric", "framework", "mean", "low", "high")
             }
-            states = {match.part: match.state for match in one.matches}
+            states: dict[str, Any] = {match.part: match.state for match in one.matches}
             rows.append({**{key: plain[key] for key in kept}, **ours, **states, "verdict": one.verdict})
         return pd.DataFrame(rows)
 

@@ -149,6 +149,7 @@ def _methods(pages: Pages, catalogue: Catalogue, drawn: Pictures) -> dict[str, s
             method=method,
             number=number,
             entry=method_entry(method.facts),
+            protocol=method.facts.sentence,
             heatmaps=_in_one_framework(drawn.heatmaps.get(number, ())),
             scale=SCALE,
         )
@@ -175,7 +176,7 @@ def _metrics(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
             number=number,
             entry=metric_entry(metric.facts),
             bounds=_bounds(metric.facts.range),
-            protocol="",
+            protocol=metric.facts.sentence,
             audit=audit,
             trust=VERDICTS[metric.facts.mark],
             rows=() if audit is None else audit_rows(audit),

@@ -5,7 +5,7 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
   const { make, format, statistics } = heatmark;
   const student = heatmark.doubles(quantiles);
   const form = document.getElementById("choices"), lead = document.getElementById("lead"), numbers = document.getElementById("numbers");
-  const ALL_AT_ONCE = 16, PICTURES = 8;
+  const PICTURES = 8;
   let drawing = 0;
 
   const scoresOf = async (setting, metric) => {
@@ -59,60 +59,48 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
   form.addEventListener("change", event => go({ [event.target.name]: event.target.value }));
   form.addEventListener("submit", event => event.preventDefault());
 
-  // The outcome in one sentence. A difference whose interval holds zero is none that can be told.
+  // The outcome in one sentence, as `heatmark compare` has it.
   const verdict = (found, metric, first, second) => {
+    const by = found.samples > 1 ? `: by ${format.signed(found.mean)} ${format.interval(found.low, found.high)} on average` : "";
     if (!found.samples) return "No sample has a score of both.";
-    if (found.samples < 2) return "One sample has a score of both: too few to compare.";
-    const size = format.number(Math.abs(found.mean)), interval = format.interval(found.low, found.high);
-    if (metric.higher === null) return `${first} and ${second} differ by ${format.signed(found.mean)} ${interval} on average; which direction is better is not known.`;
-    if (found.low <= 0 && found.high >= 0) return `${first} and ${second} cannot be told apart on ${metric.shown}: they differ by ${format.signed(found.mean)} ${interval} on average.`;
-    const ahead = (found.mean > 0) === metric.higher;
-    return `${ahead ? first : second} is better than ${ahead ? second : first} on ${metric.shown}, by ${size} on average (95 % interval of the difference ${interval}).`;
+    return {
+      same: `${first} and ${second} have the same scores on ${metric.shown}.`,
+      "not told apart": `${first} and ${second} are not told apart on ${metric.shown}: they differ by ${format.signed(found.mean)} ${format.interval(found.low, found.high)} on average.`,
+      differs: `${first} and ${second} differ on ${metric.shown}${by}.`,
+      first: `${first} is better than ${second} on ${metric.shown}${by}.`,
+      second: `${second} is better than ${first} on ${metric.shown}${by}.`,
+    }[found.outcome];
   };
 
   const fact = (words, value, small = "") => make("div", {}, make("dt", {}, words), make("dd", {}, value, ...(small ? [make("small", {}, small)] : [])));
 
   const drawNumbers = (found, metric) => {
-    numbers.dataset.values = JSON.stringify(found);
+    numbers.dataset.values = JSON.stringify({ ...found, metric: metric.id });
     const known = found.wins !== null;
     numbers.replaceChildren(
       fact("first minus second, mean", format.signed(found.mean), `95 % interval ${format.interval(found.low, found.high) || format.missing}${metric.unit ? `, in ${metric.unit}` : ""}`),
       ...(known ? [fact("first better", `${found.wins} of ${found.samples}`, `${found.ties} equal, ${found.losses} worse`)] : []),
-      fact("signed-rank p", format.p(found.p), "for this pair alone"),
+      fact("signed-rank p", format.p(found.p), `${format.p(found.p_holm)} after Holm over the metrics`),
       fact("better", { true: "higher", false: "lower" }[metric.higher] ?? "not known", metric.trust ? `audit: ${metric.trust}` : "not audited"),
     );
   };
 
   const difference = { key: "difference", head: "first − second", kind: "number", value: row => row.difference, text: row => format.signed(row.difference) };
 
-  const drawEvery = async (choice, wanted) => {
-    const place = document.getElementById("every");
-    const { setting, a, b } = choice;
-    if (setting.metrics.length > ALL_AT_ONCE && !wanted) {
-      const button = make("button", { type: "button" }, `Compare on all ${setting.metrics.length} metrics`);
-      button.addEventListener("click", () => drawEvery(choice, true));
-      return void place.replaceChildren(button);
-    }
-    const number = drawing;
-    const rows = await Promise.all(setting.metrics.map(async metric => {
-      const of = await scoresOf(setting, metric);
-      return { number: metric, metric: board.metrics[metric], ...statistics.paired(of(a), of(b), board.metrics[metric].higher, student) };
-    }));
-    if (number !== drawing) return;
-    const better = row => row.wins === null || Number.isNaN(row.low) ? "" : row.low <= 0 && row.high >= 0 ? "not told apart" : (row.mean > 0) === row.metric.higher ? "first" : "second";
-    heatmark.table(place, {
-      label: "Both methods on every metric", rows,
-      columns: [
-        { key: "metric", head: "metric", kind: "words", value: row => row.metric.id, text: row => row.metric.shown,
-          fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown} ${row.metric.arrow} ${row.metric.mark}`.trim())) },
-        { key: "better", head: "better", kind: "words", value: better, text: better },
-        { key: "mean", head: "first − second", kind: "number", value: row => row.mean, text: row => format.signed(row.mean) },
-        { key: "interval", head: "95 % interval", kind: "number", value: row => row.low, text: row => format.interval(row.low, row.high) },
-        { key: "wins", head: "first better", kind: "number", value: row => row.wins, text: row => row.wins === null ? format.missing : `${row.wins} / ${row.ties} / ${row.losses}`, title: "samples on which the first is better, equal, worse" },
-        { key: "p", head: "p", kind: "number", value: row => row.p, text: row => format.p(row.p), title: "signed-rank test, for this pair alone" },
-      ],
-    });
-  };
+  const WORDS = { first: "first", second: "second", differs: "differ", same: "the same", "not told apart": "not told apart" };
+
+  const drawEvery = rows => heatmark.table(document.getElementById("every"), {
+    label: "Both methods on every metric", rows,
+    columns: [
+      { key: "metric", head: "metric", kind: "words", value: row => row.metric.id, text: row => row.metric.shown,
+        fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown} ${row.metric.arrow}\u00a0${row.metric.mark}`.trim())) },
+      { key: "better", head: "better", kind: "words", value: row => WORDS[row.outcome], text: row => WORDS[row.outcome] },
+      { key: "mean", head: "first − second", kind: "number", value: row => row.mean, text: row => format.signed(row.mean) },
+      { key: "interval", head: "95 % interval", kind: "number", value: row => row.low, text: row => format.interval(row.low, row.high) },
+      { key: "wins", head: "won / equal / lost", kind: "number", value: row => row.wins, text: row => row.wins === null ? format.missing : `${row.wins} / ${row.ties} / ${row.losses}`, title: "samples on which the first is better, equal, worse" },
+      { key: "p", head: "p", kind: "number", value: row => row.p_holm, text: row => format.p(row.p_holm), title: "signed-rank test, Holm's correction over the metrics" },
+    ],
+  });
 
   const drawPictures = (choice, rows, samples) => {
     const place = document.getElementById("pictures");
@@ -147,19 +135,19 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
     const choice = chosen(), number = drawing += 1;
     const { setting, a, b, metric } = choice;
     drawControls(choice);
-    const [of, samples] = await Promise.all([scoresOf(setting, metric), heatmark.load(`samples/${setting.task}`)]);
+    const [samples, ...scores] = await Promise.all([heatmark.load(`samples/${setting.task}`), ...setting.metrics.map(one => scoresOf(setting, one))]);
     if (number !== drawing) return;  // something else was chosen meanwhile
-    const first = of(a), second = of(b), one = board.metrics[metric];
-    const found = statistics.paired(first, second, one.higher, student);
-    const [nameA, nameB] = [board.methods[a].shown, board.methods[b].shown];
-    lead.textContent = verdict(found, one, nameA, nameB);
+    const pairs = scores.map((of, place) => ({ first: of(a), second: of(b), higher: board.metrics[setting.metrics[place]].higher }));
+    const every = statistics.compared(pairs, student).map((one, place) => ({ ...one, metric: board.metrics[setting.metrics[place]] }));
+    const place = setting.metrics.indexOf(metric), { first, second } = pairs[place], found = every[place], one = board.metrics[metric];
+    lead.textContent = verdict(found, one, board.methods[a].shown, board.methods[b].shown);
     drawNumbers(found, one);
     const local = samples.settings[board.settings.filter(other => other.task === setting.task).indexOf(setting)];
     const rows = local.samples.map((sample, place) => ({ sample, target: local.target[place], first: first[place], second: second[place], difference: first[place] - second[place] }))
       .filter(row => Number.isFinite(row.difference));
     heatmark.scatter(document.getElementById("scatter"), rows, { metric: one, first: board.methods[a], second: board.methods[b] });
     drawPictures(choice, rows, samples);
-    await drawEvery(choice, false);
+    drawEvery(every);
     document.documentElement.dataset.ready = `${number}`;
   };
   const failed = error => heatmark.failed(lead, error);

@@ -3,7 +3,7 @@
 "use strict";
 
 heatmark.statistics = (() => {
-  const DIGITS = 6, EXACT_PAIRS = 50;
+  const DIGITS = 6, EXACT_PAIRS = 50, LEVEL = 0.05;
 
   // Round to the nearest whole number, halves to the even one, as NumPy does; Math.round takes halves up.
   const rint = value => {
@@ -109,5 +109,31 @@ heatmark.statistics = (() => {
     return { samples: both.length, ...interval, ...counts, ...unknown, p: signedRank(one, other) };
   };
 
-  return { rounded, ranks, normalBelow, signedRank, meanInterval, paired };
+  // Holm's adjusted p values; what is not finite stays as it is and counts for nothing.
+  const holm = values => {
+    const known = values.map((value, place) => place).filter(place => Number.isFinite(values[place])).sort((a, b) => values[a] - values[b] || a - b);
+    const adjusted = [...values];
+    let largest = 0;
+    known.forEach((place, number) => {
+      largest = Math.max(largest, values[place] * (known.length - number));
+      adjusted[place] = Math.min(1, largest);
+    });
+    return adjusted;
+  };
+
+  // Two methods on every metric of a table: as in leaderboards/comparing/comparison.py, with p adjusted over the metrics.
+  const compared = (pairs, quantiles) => {
+    const found = pairs.map(({ first, second, higher }) => ({ ...paired(first, second, higher, quantiles), same: sameScores(first, second) }));
+    return holm(found.map(one => one.p)).map((p_holm, place) => ({ ...found[place], p_holm, outcome: outcome(found[place], p_holm) }));
+  };
+  const sameScores = (first, second) => first.every((value, place) => !Number.isFinite(value) || !Number.isFinite(second[place]) || rounded(value) === rounded(second[place]));
+  const outcome = (one, p) => {
+    if (!one.samples) return "not told apart";
+    if (one.same) return "same";
+    if (!(p <= LEVEL)) return "not told apart";
+    if (one.wins === null || one.wins === one.losses) return "differs";
+    return one.wins > one.losses ? "first" : "second";
+  };
+
+  return { compared, holm, rounded, ranks, normalBelow, signedRank, meanInterval, paired };
 })();
