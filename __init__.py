@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .datasets.registry import register_dataset as register_dataset
     from .errors import HeatmarkError as HeatmarkError
     from .errors import NotApplicable as NotApplicable
+    from .leaderboards import draw as draw
     from .leaderboards.audits.auditing import audit_metrics as audit_metrics
     from .leaderboards.board import leaderboard as leaderboard
     from .leaderboards.comparing.compare import compare as compare
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .leaderboards.records.published import list_published as list_published
     from .leaderboards.records.published import published as published
     from .leaderboards.records.published_matching import compare_published as compare_published
+    from .leaderboards.sweeps.sweep import sweep as sweep
     from .methods.explain import explain as explain
     from .methods.registry import list_methods as list_methods
     from .methods.registry import register_method as register_method
@@ -71,10 +73,12 @@ _HOMES = {
     "runtime": "leaderboards.costs.studies",
     "score": "metrics.score",
     "score_run": "benchmark.rescore",
+    "sweep": "leaderboards.sweeps.sweep",
     "wrap": "models.wrap",
 }
+_MODULES = {"draw": "leaderboards.draw"}
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
@@ -85,6 +89,8 @@ def __getattr__(name: str) -> Any:
             return "0+unknown"
     if name in _HOMES:
         return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{_MODULES[name]}", __name__)
     raise AttributeError(f"module 'heatmark' has no attribute {name!r}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +13,24 @@ from .errors import BadInput, suggestion
 from .parameters import Parameter, bound, parameters_of
 from .registry import Entry, Registry
 from .selection import Selection, parse_selection, select
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a docstring teaches besides its summary: its sections Formula, Reading and Weaknesses, empty where it has
+    none.
+    """
+
+    formula: str = ""
+    reading: str = ""
+    weaknesses: str = ""
+
+    @classmethod
+    def of(cls, declared: Callable[..., Any]) -> Lesson:
+        """Return the sections of a function's or dataclass's docstring, each in one line."""
+        _, *parts = re.split(r"(?:^|\n)(\w+)\n-{3,}\n", inspect.getdoc(declared) or "")
+        found = {title.lower(): " ".join(text.split()) for title, text in zip(parts[::2], parts[1::2], strict=True)}
+        return cls(**{name: found.get(name, "") for name in ("formula", "reading", "weaknesses")})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -24,6 +44,11 @@ class Definition(Entry):
     def parameters(self) -> tuple[Parameter, ...]:
         """What may be chosen: see `parameters_of`."""
         return parameters_of(self.function)
+
+    @cached_property
+    def lesson(self) -> Lesson:
+        """What its docstring teaches."""
+        return Lesson.of(self.function)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

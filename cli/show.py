@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from ..errors import UnknownName, suggestion
+from ..errors import BadInput, UnknownName, suggestion
 from ..registry import Entry, Reference
 from . import options
 from .published import published_entries, show_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ..leaderboards.lessons import Taught
 
 
 class Plural(StrEnum):
@@ -83,13 +85,19 @@ def show_command(
         str, typer.Argument(metavar="NAME", help="Its name, such as deletion[rise]; for a plan, metrics by commas.")
     ],
     as_json: options.AsJson = False,
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Of a method: draw its map of a digit, made by a small network.")
+    ] = False,
 ) -> None:
     """Show one method, metric, dataset, model, suite or paper, or what a set of metrics costs per image.
 
-    With brackets behind a method or metric, every parameter's value under that selection is shown too.
+    Of a method or metric: its formula, how to read it, what is known to be wrong with it, its protocol in a sentence, a
+    command to try it, and of a metric what its audit found. With brackets behind it, every parameter's value under that
+    selection is shown too.
 
     \b
     heatmark show method integrated_gradients
+    heatmark show method grad_cam --picture
     heatmark show metric deletion[rise]
     heatmark show plan "deletion,insertion,n_ord,s_ord,road_combined"
     heatmark show published rise       # a paper's numbers, their protocol, and how to reproduce them
@@ -109,9 +117,16 @@ def show_command(
         # What stands in brackets behind the name is seen to by `_add_selected`.
         facts = entry_facts(_known(kind)[1](name.partition("[")[0]))
         _add_selected(kind, name, facts)
+    taught, drawn = _taught(kind, name), _drawn(kind, name) if picture else []
     if as_json:
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(facts | (taught.plain() if taught is not None else {}), indent=1, ensure_ascii=False))
         return
+    if taught is not None:
+        _print_lines(taught)
+        if drawn:
+            typer.echo("\n".join([*drawn, ""]))
+        for told in ("title", "summary", "name"):
+            facts.pop(told)
     if kind is Singular.MODEL:
         _show_digest(facts)
     parameters = facts.pop("parameters", [])
@@ -153,6 +168,9 @@ def _show_plan(metrics: str, as_json: bool) -> None:
 def status_command(
     run: options.RunFolder,
     as_json: options.AsJson = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every finished cell whole and say what is damaged.")
+    ] = False,
 ) -> None:
     """Show how far a run has come: cells done, failed, missing and not applicable.
 
@@ -161,6 +179,14 @@ def status_command(
     """
     from ..benchmark.status import status
 
+    if verify:
+        from ..benchmark.store.folder import RunStore
+
+        damaged = RunStore(run).verify()
+        for words in damaged:
+            typer.echo(words, err=True)
+        if damaged:
+            raise typer.Exit(options.FAILED)
     found = status(run)
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
@@ -317,6 +343,39 @@ def _in_words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_in_words(item) for item in value) or "none"
     return str(value)
+
+
+def _taught(kind: Singular, name: str) -> Taught | None:
+    """Return what there is to teach, of methods and metrics."""
+    if kind not in (Singular.METHOD, Singular.METRIC):
+        return None
+    from ..leaderboards.lessons import taught_method, taught_metric
+
+    return taught_method(name) if kind is Singular.METHOD else taught_metric(name)
+
+
+def _drawn(kind: Singular, name: str) -> list[str]:
+    """Return the lines of a method's picture; nothing else has one."""
+    if kind is not Singular.METHOD:
+        raise BadInput(f"--picture draws the map of a method, not a {kind}. Leave it out.")
+    from ..leaderboards.sketch import sketch
+
+    return list(sketch(name))
+
+
+def _print_lines(taught: Taught) -> None:
+    """Print a lesson in lines that fit the terminal, headings in bold."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from ..leaderboards.lessons import HEADS
+
+    console = Console()
+    width = min(console.width, 100) if console.is_terminal else 100
+    for number, line in enumerate(taught.lines(width)):
+        heading = number == 0 or line in HEADS
+        console.print(Text(line, style="bold" if heading else ""), soft_wrap=True)
+    console.print()
 
 
 def _print_table(columns: list[str] | None, rows: list[list[str]]) -> None:

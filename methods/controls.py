@@ -22,7 +22,16 @@ _control = partial(register_method, family="control", signed=False, pooling="non
 
 @_control("random", title="Random", signed=True)
 def random(request: Request) -> Tensor:
-    """Independent standard normal values; each sample's depend on the seed and on its own content."""
+    """Independent standard normal values; each sample's depend on the seed and on its own content.
+
+    Formula
+    -------
+    R_p independent standard normal
+
+    Weaknesses
+    ----------
+    A control: what a metric says of noise.
+    """
     shape = request.model.spatial_shape
     first = request.model.to_numpy(request.model.channels_first(request.x))
     contents = [zlib.crc32(np.ascontiguousarray(sample).tobytes()) for sample in first]
@@ -32,7 +41,16 @@ def random(request: Request) -> Tensor:
 
 @_control("sobel", title="Sobel Edges")
 def sobel(request: Request) -> Tensor:
-    """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series)."""
+    """The strength of edges in the mean over channels (Sobel filters; the absolute difference for series).
+
+    Formula
+    -------
+    R_p = strength of the Sobel filters' edges at p
+
+    Weaknesses
+    ----------
+    A control: it finds edges, as many methods do, without the network.
+    """
     if len(request.model.spatial_shape) > 2:
         raise NotApplicable(
             f"Sobel's filters are for pictures and series, and {request.model.spatial_shape} is neither."
@@ -62,7 +80,16 @@ def center_gaussian(
         ),
     ] = 0.25,
 ) -> Tensor:
-    """A Gaussian in the middle: what one gets for knowing only that photographers centre their subject."""
+    """A Gaussian in the middle: what one gets for knowing only that photographers centre their subject.
+
+    Formula
+    -------
+    R_p = exp(-|p - middle|^2 / (2 width^2)), along each axis in shares of its side
+
+    Weaknesses
+    ----------
+    A control: it knows nothing of picture or network. Whatever it beats is worth little.
+    """
     maps = np.ones((1, *request.model.spatial_shape), np.float32)
     for axis, size in enumerate(request.model.spatial_shape):
         place = ((np.arange(size) + 0.5) / size - 0.5) / width
@@ -74,14 +101,32 @@ def center_gaussian(
 
 @_control("input_intensity", title="Input Intensity")
 def input_intensity(request: Request) -> Tensor:
-    """The brightness of the input: the mean of its channels' absolute values."""
+    """The brightness of the input: the mean of its channels' absolute values.
+
+    Formula
+    -------
+    R_p = mean over channels of |x_p|
+
+    Weaknesses
+    ----------
+    A control: it sees the picture and not the network.
+    """
     operations = request.operations
     return operations.mean(operations.abs(request.model.channels_first(request.x)), axis=1)
 
 
 @_control("constant", title="Constant")
 def constant(request: Request) -> Tensor:
-    """The same value everywhere: what metrics say of a map that says nothing."""
+    """The same value everywhere: what metrics say of a map that says nothing.
+
+    Formula
+    -------
+    R_p = 1
+
+    Weaknesses
+    ----------
+    A control: ties are ranked in order of position, so its scores are those of rows from above.
+    """
     return request.model.from_numpy(np.ones((request.count, *request.model.spatial_shape), np.float32))
 
 
@@ -92,6 +137,14 @@ def oracle(request: Request) -> Tensor:
     A mask has two values, and ranked row by row its ties would paint stripes. So positions inside lie between 0.999
     and 1, those outside between 0 and 0.000001, in an order that depends on the seed alone: the truth stays the same
     when an input changes a little.
+
+    Formula
+    -------
+    R_p = 1 in the ground truth, 0 outside, up to tiny values that break ties
+
+    Weaknesses
+    ----------
+    A control and a ceiling: what localisation could be. A network may use what lies outside.
     """
     if request.ground_truth is None:
         raise NotApplicable("The oracle needs ground-truth masks, and this dataset has none.")

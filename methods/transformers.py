@@ -44,7 +44,16 @@ def raw_attention(
         ),
     ] = -1,
 ) -> Tensor:
-    """The attention of the class token to the patches in one layer, the mean over heads; the same for every class."""
+    """The attention of the class token to the patches in one layer, the mean over heads; the same for every class.
+
+    Formula
+    -------
+    R = mean over heads of the class token's attention to the patches, in one layer
+
+    Weaknesses
+    ----------
+    The same for every class, and one layer's attention is not what the network uses.
+    """
     count = len(request.model.attentions())
     if not -count <= block < count:
         raise BadInput(f"raw_attention: there is no block {block}; {request.model.name} has {count}, 0 to {count - 1}.")
@@ -87,6 +96,14 @@ def attention_rollout(
     """The attention that reaches the patches through all layers: the product of their attentions, each half identity.
 
     It is the same for every class.
+
+    Formula
+    -------
+    R = product over layers of (residual I + (1 - residual) mean over heads of attention)
+
+    Weaknesses
+    ----------
+    The same for every class: where attention goes, not what it is for.
     """
     operations = request.operations
 
@@ -119,6 +136,14 @@ def chefer(request: Request) -> Tensor:
 
     Relevance starts as the identity; each layer adds A R, where A is the mean over heads of (gradient x attention)
     without its negative values (equations 5 and 6).
+
+    Formula
+    -------
+    R += relu(mean over heads of gradient * attention) R, layer by layer, from R = I
+
+    Weaknesses
+    ----------
+    Only positive parts; values and the dense parts between attentions are not followed.
     """
     operations = request.operations
 
@@ -160,6 +185,14 @@ def legrad(
 
     The score of a layer is the logit that the classifier gives to that layer's own features: the network's last
     normalisation and all behind it, fed with the block's output instead of the last block's.
+
+    Formula
+    -------
+    R = mean over layers, heads and tokens of relu(d f_layer / d attention)
+
+    Weaknesses
+    ----------
+    Uses the classifier on layers that it was not trained for.
     """
     operations = request.operations
     shortcuts = request.model.tokens.heads_of_blocks()

@@ -10,12 +10,18 @@ LARGEST_MAP = 112
 """The most positions per spatial axis of a stored heatmap."""
 
 
+def block_edges(size: int, largest: int = LARGEST_MAP) -> np.ndarray:
+    """Return where the blocks begin that an axis is cut into."""
+    count = min(size, largest)
+    edges: np.ndarray = np.arange(count) * size // count
+    return edges
+
+
 def block_means(heatmap: np.ndarray, largest: int = LARGEST_MAP) -> np.ndarray:
     """Return the heatmap (*spatial) with every axis cut to at most ``largest`` positions, each the mean of a block."""
     reduced = heatmap.astype(np.float64)
     for axis, size in enumerate(heatmap.shape):
-        count = min(size, largest)
-        edges = np.arange(count) * size // count
+        edges = block_edges(size, largest)
         widths = np.diff(np.append(edges, size))
         shape = [-1 if position == axis else 1 for position in range(heatmap.ndim)]
         reduced = np.add.reduceat(reduced, edges, axis=axis) / widths.reshape(shape)

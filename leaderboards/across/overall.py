@@ -15,7 +15,7 @@ from ..standings.registered import MethodFacts
 from ..standings.standings import Standings
 from ..statistics.across import LEAST_BLOCKS, Spread, p_against, p_ahead_of, spreads
 from ..statistics.ranks import rounded
-from ..statistics.significance import LEVEL, friedman_p, least_pairs, pair_p, places_by
+from ..statistics.significance import LEVEL, Places, friedman_p, least_pairs, pair_p, places_by
 from ..statistics.wins import Wins, shares_won
 from ..writing.numbers import counted
 from .blocks import Block, blocks_of
@@ -151,8 +151,8 @@ class Overall:
             f"overall table compares with the best method and with the controls instead."
         )
 
-    def pairs(self) -> tuple[Wins, tuple[str, ...]]:
-        """Return all pairs of the ranked methods over blocks, and each method's tie as in a table.
+    def pairs(self) -> tuple[Wins, tuple[Places, ...]]:
+        """Return all pairs of the ranked methods over blocks, and the places from which each cannot be told apart.
 
         Raises
         ------
@@ -163,8 +163,7 @@ class Overall:
             raise NotApplicable(reason)
         values = np.array([row.in_blocks for row in self.ranked])
         wins = Wins(shares_won(values, False), pair_p(values))
-        places = places_by(wins.p, np.array([row.rank for row in self.ranked]))
-        return wins, tuple(map(str, places))
+        return wins, places_by(wins.p, np.array([row.rank for row in self.ranked]))
 
 
 def overall(standings: Standings, *, fold: bool = True, resamples: int | None = None) -> Overall:
@@ -188,7 +187,7 @@ def overall(standings: Standings, *, fold: bool = True, resamples: int | None = 
     methods = folded(standings.methods, fold)
     tasks = [found for found in (scores_of(tables, methods) for tables in tasks_of(standings)) if found.placed.any()]
     placed = np.array([task.placed for task in tasks], bool).reshape(len(tasks), len(methods))
-    complete = placed.all(axis=0) & (len(tasks) > 0)
+    complete: np.ndarray = placed.all(axis=0) & np.full(len(methods), bool(tasks))
     order, beaten = np.full((2, len(methods), len(tasks)), np.nan)
     for number, task in enumerate(tasks):
         order[complete, number] = task.mean_ranks(complete)

@@ -40,6 +40,11 @@ class SideBySide(Comparison):
         """Print the comparison to a terminal."""
         print_comparison(self, console)
 
+    def _repr_html_(self) -> str:
+        from .html import html_tables  # slow to import
+
+        return html_tables(self)
+
     def write(self, folder: str | Path) -> list[Path]:
         """Write the comparison into a folder, each file whole or not at all.
 

@@ -48,6 +48,23 @@ class TableShown:
 
 def html_page(comparison: Comparison, figures: Iterable[Figure]) -> str:
     """Return the comparison as a self-contained page."""
+    return _rendered(
+        "comparison.html.j2",
+        comparison,
+        style=(REPORT / "report.css").read_text(encoding="utf-8"),
+        heading=heading(comparison),
+        note=NOTE,
+        figures=[svg_uri(figure) for figure in figures],
+        alone=only_texts(comparison),
+    )
+
+
+def html_tables(comparison: Comparison) -> str:
+    """Return its tables alone, for a notebook."""
+    return _rendered("tables.html.j2", comparison)
+
+
+def _rendered(template: str, comparison: Comparison, **values: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -55,15 +72,10 @@ def html_page(comparison: Comparison, figures: Iterable[Figure]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    heads = columns(comparison)
-    return environment.get_template("comparison.html.j2").render(
-        style=(REPORT / "report.css").read_text(encoding="utf-8"),
-        heading=heading(comparison),
-        note=NOTE,
-        heads=[(column.head, column.left) for column in heads],
+    return environment.get_template(template).render(
+        heads=[(column.head, column.left) for column in columns(comparison)],
         tables=[_shown(comparison, table) for table in comparison.tables],
-        figures=[svg_uri(figure) for figure in figures],
-        alone=only_texts(comparison),
+        **values,
     )
 
 

@@ -187,8 +187,8 @@ def _draw_series_map(
 
 
 def _draw_line(panel: Axes, series: np.ndarray) -> None:
-    halo = [withStroke(linewidth=2.4, foreground="white")]  # dark colours would hide the line
-    panel.plot(series.reshape(len(series), -1), color="black", linewidth=1.0, path_effects=halo)
+    halo = [withStroke(linewidth=2.0, foreground="white")]  # dark colours would hide the line
+    panel.plot(series.reshape(len(series), -1), color="black", linewidth=0.8, path_effects=halo)
     panel.set_box_aspect(SERIES_SHAPE)
 
 

@@ -13,6 +13,7 @@ from ..audits.plots import draw_agreement
 from ..costs.pareto import by_task, paretos
 from ..costs.pareto_plot import draw_paretos
 from ..costs.plots import figures_by_device
+from ..galleries.of_runs import run_gallery
 from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
 from .costs import measured_tables
@@ -21,6 +22,7 @@ from .overall import worth_showing
 from .overall_figure import overall_figure
 from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 from .ranks import ranks_figure
+from .score_matrix import draw_board
 
 Titled = list[tuple[str, Figure]]
 """Figures by the task, or whatever else, that they show."""
@@ -68,10 +70,16 @@ def differences_figures(standings: Standings) -> Titled:
     )
 
 
+def heatmaps_figures(standings: Standings) -> Titled:
+    """Return the first heatmaps that were kept of every task."""
+    return _each_task(standings, lambda tables, styles: run_gallery(standings, tables))
+
+
 def board_figures(standings: Standings) -> dict[str, Figure]:
     """Return every figure of a board by the stem of its file.
 
-    Mean ranks across tasks, and of every task with its mean curves and quality against cost; who wins against whom and
+    Mean ranks across tasks, and of every task with its mean curves, quality against cost, and the first heatmaps that
+    were kept; every table with its means; who wins against whom and
     the critical differences of every table; what a runtime benchmark in the run's folder measured; and how far the
     metrics agree, where an audit has them.
     """
@@ -85,6 +93,8 @@ def board_figures(standings: Standings) -> dict[str, Figure]:
         **stems("differences", differences_figures(standings)),
         **stems("curves", curves_figures(standings)),
         **stems("pareto", pareto_figures(standings)),
+        **stems("board", [(table.setting.title, draw_board(table, looks(standings))) for table in standings.tables]),
+        **stems("heatmaps", heatmaps_figures(standings)),
         **stems("costs", list(figures_by_device(measured_tables(standings)).items())),
         **({} if agreement is None else {"agreement": agreement}),
     }

@@ -109,8 +109,8 @@ def latex_table(table: PaperTable) -> str:
         [_stacked(folded(name, NAME_WIDTH), "l") for name, _ in table.rows],
     )
     styler = frame.style.apply(lambda whole: styles, axis=None)
-    styler = styler.format_index(lambda place: heads[place], axis="columns")
-    styler = styler.format_index(lambda place: names[place], axis="index")
+    styler = styler.format_index(dict(enumerate(heads)).__getitem__, axis="columns")
+    styler = styler.format_index(dict(enumerate(names)).__getitem__, axis="index")
     text: str = styler.to_latex(
         column_format="l" + "r" * len(table.heads),
         hrules=True,

@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from ..galleries.colours import coloured
+from ..galleries.series_tiles import series_tile
 from ..galleries.views import View, seen
 from ..standings.registered import MethodFacts
 from ..standings.standings import Standings, Table
-from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
+from ..standings.stored_maps import StoredRow, class_names, heatmap_over, kept_maps, seen_input
 from ..writing.ink import data_uri
 
 PICTURES = 8
@@ -75,6 +76,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
     kept = [kept_maps(table) for table in tables]
     methods = {row.method.id: row.method for table in tables for row in table.rows}
     shown = [method for name, method in methods.items() if any(name in maps for maps in kept)]
+    first = {sample: row for maps in reversed(kept) for rows in maps.values() for sample, row in rows.items()}
     samples = list(dict.fromkeys(sample for maps in kept for rows in maps.values() for sample in rows))[:PICTURES]
     tiles = len(samples) * len(shown) * len(tables)
     views = VIEWS if tiles <= MOST_IN_ALL_VIEWS else VIEWS[:1]
@@ -83,7 +85,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
     task = tables[0].setting.task
     rows = []
     for sample in samples:
-        picture = stored_picture(standings.thumbnail(task, sample))
+        picture = seen_input(standings, task, sample, first[sample])
         columns = tuple(
             tuple(
                 _tile(framework, method, maps.get(method.id, {}).get(sample), picture, size, views)
@@ -92,7 +94,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
             for method in shown
         )
         title, details = _words(tables, kept, sample)
-        photograph = _uri(picture, size, photographic=True) if picture is not None else ""
+        photograph = "" if picture is None else _input_uri(picture, size, series=len(first[sample]["map_shape"]) == 1)
         rows.append(GalleryRow(title, details, photograph, columns))
     return Gallery(tables[0].setting.task_title, tuple(method.id for method in shown), frameworks, tuple(rows), views)
 
@@ -107,17 +109,27 @@ def _tile(
 ) -> Tile:
     if row is None:
         return Tile(framework, (), "no heatmap")
-    heatmap, signed = heatmap_of(row), method.signed is not False
+    heatmap, signed = heatmap_over(row, picture), method.signed is not False
     if heatmap.ndim > 2:
         return Tile(framework, (), "not a picture")
     words = f"{method.id}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
     if heatmap.ndim == 2 and picture is not None:
         return Tile(framework, tuple((view, _drawn(picture, heatmap, signed, view, size)) for view in views), words)
+    if heatmap.ndim == 1 and picture is not None:
+        drawn = ((view, series_tile(picture, heatmap, signed, view, size)) for view in views)
+        return Tile(framework, tuple((view, _uri(tile, size, photographic=False)) for view, tile in drawn), words)
     # Without a picture to lay it on, a map is shown alone, the same in every view.
     colours = coloured(heatmap, signed)
     if heatmap.ndim == 1:
         colours, size = np.repeat(colours[None], STRIP_HEIGHT, axis=0), max(size, len(heatmap))
     return Tile(framework, ((views[0], _uri(colours, size, photographic=False)),), words)
+
+
+def _input_uri(picture: np.ndarray, size: int, *, series: bool) -> str:
+    """Return what the network saw as a data URI: a photograph, or a series as a line."""
+    if series:
+        return _uri(series_tile(picture, None, False, "overlay", size), size, photographic=False)
+    return _uri(picture, size, photographic=True)
 
 
 def _drawn(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, size: int) -> str:

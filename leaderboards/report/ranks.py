@@ -50,7 +50,7 @@ def ranks_figure(tables: Sequence[Table], styles: Mapping[str, Style] | None = N
     for place, (panel, table, rows) in enumerate(zip(panels.ravel(), tables, placed, strict=False)):
         for height, method in enumerate(methods):
             if method.id in rows:
-                _draw_rank(panel, rows[method.id], height, looks[method.id])
+                draw_rank(panel, rows[method.id], height, looks[method.id])
         name_rows(panel, names if place % across == 0 else [""] * len(names))
         panel.set_ylim(-0.8, len(methods) - 0.2)
         panel.set_xlim(min(0.8, worst - 0.5), worst + 0.3)
@@ -68,7 +68,8 @@ def _reach(row: Row) -> float:
     return row.mean_rank_high if math.isfinite(row.mean_rank_high) else row.mean_rank
 
 
-def _draw_rank(panel: Axes, row: Row, height: float, style: Style) -> None:
+def draw_rank(panel: Axes, row: Row, height: float, style: Style) -> None:
+    """Draw one method's mean rank with its interval, on a shade where it is not told apart from the best."""
     if row.leads:
         panel.axhspan(height - 0.5, height + 0.5, color=LEADING, linewidth=0, zorder=0)
     if math.isfinite(row.mean_rank_low) and math.isfinite(row.mean_rank_high):

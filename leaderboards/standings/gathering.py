@@ -61,6 +61,11 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
         If two of them hold different scores of the same thing.
     """
     runs = [RunRead.of(store) for store in stores]
+    if not any(run.expected for run in runs):
+        folders = ", ".join(str(store.path) for store in stores)
+        raise BadInput(
+            f"{folders}: no cell was planned, so there is nothing to rank. Start `heatmark run` there first."
+        )
     named = [pair for run in runs for pair in run.all_metrics]
     methods = EntryNames((spec.method, spec.method_identity) for run in runs for _, spec, _ in run.expected)
     metrics = EntryNames(named)

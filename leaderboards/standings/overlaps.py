@@ -52,7 +52,7 @@ def mean_scores(pieces: Sequence[Piece], metrics: Sequence[str], samples: Sequen
     if not pieces:
         return np.full((len(metrics), len(samples)), np.nan)
     values = _together(pieces, columns)
-    if values.duplicated(["seed", "sample"]).any():
+    if _overlap(pieces):
         values = values.groupby(["seed", "sample"], sort=False)[columns].first().reset_index("sample")
     means = values.groupby("sample")[columns].mean()
     return np.asarray(means.reindex(list(samples))[columns].to_numpy(np.float64).T)
@@ -60,7 +60,7 @@ def mean_scores(pieces: Sequence[Piece], metrics: Sequence[str], samples: Sequen
 
 def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[Contradiction]:
     """Yield for every metric the largest difference between two scores of one sample and seed, where there is any."""
-    if len(pieces) < 2:
+    if not _overlap(pieces):
         return
     columns = [score_column(metric) for metric in metrics]
     values = _together(pieces, columns).assign(piece=_each(range(len(pieces)), pieces))
@@ -73,12 +73,23 @@ def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[
         apart = (of_sample.max() - of_sample.min()).where(of_sample.count() > 0, 0.0)
         apart = apart.mask((of_sample.count() > 0) & (of_sample.count() < of_sample.size()), np.inf)
         if len(apart) and apart.max() > 0:
-            seed, sample = apart.idxmax()
+            (seed, sample), *_ = apart[apart == apart.max()].index.tolist()
             held = found[(found["seed"] == seed) & (found["sample"] == sample)].sort_values(column)
             ends = held.iloc[[0, -1]].sort_values("piece")
             one, other = (pieces[int(place)].run for place in ends["piece"])
             low, high = (float(value) for value in ends[column])
             yield Contradiction(metric, str(sample), (one, other), (low, high))
+
+
+def _overlap(pieces: Sequence[Piece]) -> bool:
+    """Return whether two pieces of one seed have a sample in common: rarely so, and then much has to be looked at."""
+    seen: dict[int, set[str]] = {}
+    for piece in pieces:
+        known, samples = seen.setdefault(piece.seed, set()), piece.table["sample"].tolist()
+        if not known.isdisjoint(samples):
+            return True
+        known.update(samples)
+    return False
 
 
 def _together(pieces: Sequence[Piece], columns: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .standings import Table
+from ...benchmark.store.cell import Task
+from ...benchmark.work.thumbnails import LARGEST_MAP, block_edges
+from ...errors import HeatmarkError
+from .standings import Standings, Table
 
 StoredRow = Mapping[str, Any]
 """A row of a cell that holds a heatmap, by column."""
@@ -49,3 +52,32 @@ def stored_picture(path: Path) -> np.ndarray | None:
             return np.asarray(image.convert("RGB"))
     except OSError:
         return None
+
+
+def seen_input(standings: Standings, task: Task, sample: str, row: StoredRow) -> np.ndarray | None:
+    """Return what the network saw: the stored photograph, or a series read from its dataset; None where unknown.
+
+    Parameters
+    ----------
+    row
+        One that holds a heatmap of the sample: a map with one axis is of a series.
+    """
+    from ...datasets.registry import load_dataset
+
+    if len(row["map_shape"]) != 1:
+        return stored_picture(standings.thumbnail(task, sample))
+    try:
+        found = load_dataset(task.dataset).sample(int(row["index"]))
+    except (HeatmarkError, IndexError):
+        return None
+    series = found.array.reshape(len(found.array), -1)
+    # Data that have changed since hold another sample at this place.
+    return series if found.id == sample and min(len(series), LARGEST_MAP) == int(row["map_shape"][0]) else None
+
+
+def heatmap_over(row: StoredRow, picture: np.ndarray | None) -> np.ndarray:
+    """Return a row's heatmap for what the network saw: of a long series, each position has its block's stored mean."""
+    heatmap = heatmap_of(row)
+    if heatmap.ndim != 1 or picture is None or len(heatmap) == len(picture):
+        return heatmap
+    return heatmap[np.searchsorted(block_edges(len(picture)), np.arange(len(picture)), side="right") - 1]

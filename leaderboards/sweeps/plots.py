@@ -15,12 +15,12 @@ from matplotlib.patches import Rectangle
 
 from ...benchmark.sweep import MOST_PICTURES
 from ...benchmark.sweep_axes import spelt
-from ...errors import BadInput, HeatmarkError
+from ...errors import BadInput
 from ...selection import Value
 from ..galleries.colours import check_percentile
 from ..galleries.drawing import draw_map, draw_picture
 from ..galleries.views import View, caption, views_of
-from ..standings.stored_maps import StoredRow, class_names, heatmap_of, kept_maps, stored_picture
+from ..standings.stored_maps import StoredRow, class_names, heatmap_over, kept_maps, seen_input
 from ..writing.files import as_pictures, csv_text, write_files
 from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
 from ..writing.numbers import number, shortened
@@ -217,7 +217,7 @@ def _draw_sample(
     lines = len(up.values) if up is not None else 1
     panels = part.subplots(lines, len(across.values) + 1, squeeze=False)
     first = next(iter(rows.values()))
-    picture = _picture(found, sample, first)
+    picture = seen_input(found.standings, found.table.setting.task, sample, first)
     for panel in panels.ravel():
         panel.set(xticks=[], yticks=[])
         bare(panel)
@@ -240,28 +240,13 @@ def _draw_sample(
                 panel.set_xlabel(f"{across.name} = {spelt(x)}" if column == 0 else spelt(x), **small)
 
 
-def _picture(found: Sweep, sample: str, row: StoredRow) -> np.ndarray | None:
-    """Return what the network saw: the stored photograph, or a series read from its dataset; None where unknown."""
-    from ...datasets.registry import load_dataset
-
-    task = found.table.setting.task
-    if len(row["map_shape"]) != 1:
-        return stored_picture(found.standings.thumbnail(task, sample))
-    try:
-        array = load_dataset(task.dataset).sample(int(row["index"])).array
-    except HeatmarkError:
-        return None
-    series = array.reshape(len(array), -1)
-    return series if len(series) == int(row["map_shape"][0]) else None
-
-
 def _draw_point(
     panel: Axes, row: StoredRow | None, picture: np.ndarray | None, signed: bool, view: View, cap: float | None
 ) -> None:
     if row is None:
         draw_map(panel, np.zeros((2, 8, 3)), "no heatmap", signed, view)
         return
-    heatmap = heatmap_of(row)
+    heatmap = heatmap_over(row, picture)
     if picture is None:
         # Without what the network saw (unusual channels, a dataset that is gone) only the colours can be shown.
         blank = np.zeros((*heatmap.shape, 3)) if heatmap.ndim == 2 else np.zeros((heatmap.size, 1))

@@ -41,6 +41,14 @@ def cam(request: Request) -> Tensor:
 
     Only for networks that average those maps over positions and end in one dense layer; there the weights are the
     logit's gradients, which are the same at every position, times the number of positions. Anything else is told.
+
+    Formula
+    -------
+    R = sum_k w_k A_k, w_k the dense layer's weight from the pooled map k to the class
+
+    Weaknesses
+    ----------
+    Only for networks that end in global average pooling and one dense layer.
     """
     operations = request.operations
     answer = request.at_layer(None)
@@ -59,7 +67,16 @@ def cam(request: Request) -> Tensor:
 
 @_cam("grad_cam", title="Grad-CAM", reference=Reference("Selvaraju et al.", 2016, "Grad-CAM", "1610.02391"))
 def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """The positive part of a layer's maps, each weighted by the mean gradient of the logit over its positions."""
+    """The positive part of a layer's maps, each weighted by the mean gradient of the logit over its positions.
+
+    Formula
+    -------
+    R = relu(sum_k w_k A_k), w_k = mean over positions of d f / d A_k
+
+    Weaknesses
+    ----------
+    Averaged gradients lose where each channel matters; with several objects the map may miss some.
+    """
     return positive_map(request, _mean_weighted(request, request.at_layer(layer)))
 
 
@@ -69,7 +86,16 @@ def grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     reference=Reference("Chattopadhyay et al.", 2017, "Grad-CAM++", "1710.11063"),
 )
 def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
-    """Grad-CAM with pixel-wise weights of the positive gradients (equation 19; the score is exp(logit))."""
+    """Grad-CAM with pixel-wise weights of the positive gradients (equation 19; the score is exp(logit)).
+
+    Formula
+    -------
+    R = relu(sum_k w_k A_k), w_k = sum over positions of alpha * relu(d f / d A_k), alpha by equation 19
+
+    Weaknesses
+    ----------
+    Only positive gradients count, so its maps are larger and depend less on the class.
+    """
     operations = request.operations
     answer = request.at_layer(layer)
     positions = positions_of(answer.activations)
@@ -83,7 +109,16 @@ def grad_cam_plus_plus(request: Request, *, layer: LayerName = None) -> Tensor:
 
 @_cam("xgrad_cam", title="XGrad-CAM", reference=Reference("Fu et al.", 2020, "Axiom-based Grad-CAM", "2008.02312"))
 def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """Grad-CAM whose weights are gradients averaged with the activations as shares (equation 8)."""
+    """Grad-CAM whose weights are gradients averaged with the activations as shares (equation 8).
+
+    Formula
+    -------
+    R = relu(sum_k w_k A_k), w_k = sum(A_k * d f / d A_k) / sum(A_k)
+
+    Weaknesses
+    ----------
+    Divides by sums that may cancel where activations have signs.
+    """
     operations = request.operations
     answer = request.at_layer(layer)
     positions = positions_of(answer.activations)
@@ -98,7 +133,16 @@ def xgrad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     reference=Reference("Draelos, Carin", 2020, "Use HiResCAM instead of Grad-CAM", "2011.08891"),
 )
 def hires_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """The positive part of activation times gradient, position by position, summed over the layer's maps."""
+    """The positive part of activation times gradient, position by position, summed over the layer's maps.
+
+    Formula
+    -------
+    R = relu(sum_k A_k * d f / d A_k), position by position
+
+    Weaknesses
+    ----------
+    Exact only where the layer is followed by one dense layer; elsewhere gradients are noisy.
+    """
     answer = request.at_layer(layer)
     return positive_map(request, answer.gradients * answer.activations)
 
@@ -109,7 +153,16 @@ def hires_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     reference=Reference("Jiang et al.", 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps"),
 )
 def layer_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """Activation times the positive part of its gradient, position by position, summed over the layer's maps."""
+    """Activation times the positive part of its gradient, position by position, summed over the layer's maps.
+
+    Formula
+    -------
+    R = relu(sum_k A_k * relu(d f / d A_k)), position by position
+
+    Weaknesses
+    ----------
+    Negative gradients are dropped, so evidence against the class is not seen.
+    """
     answer = request.at_layer(layer)
     return positive_map(request, request.operations.maximum(answer.gradients, 0.0) * answer.activations)
 
@@ -122,7 +175,16 @@ def layer_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM", "2008.00299"),
 )
 def eigen_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """The positive part of the layer's maps along their first principal component; the same for every class."""
+    """The positive part of the layer's maps along their first principal component; the same for every class.
+
+    Formula
+    -------
+    R = relu(A v), v the first principal component of the layer's maps over positions
+
+    Weaknesses
+    ----------
+    The same map for every class: it shows what is salient to the layer, not what speaks for the class.
+    """
     return _first_component(request, request.activations(layer))
 
 
@@ -132,7 +194,16 @@ def eigen_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     reference=Reference("Muhammad, Yeasin", 2020, "Eigen-CAM, on activation x gradient", "2008.00299"),
 )
 def eigen_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """Eigen-CAM of activation times gradient, which tells classes apart."""
+    """Eigen-CAM of activation times gradient, which tells classes apart.
+
+    Formula
+    -------
+    R = relu((A * grad) v), v the first principal component of A * grad over positions
+
+    Weaknesses
+    ----------
+    The component's sign is a convention, not a finding.
+    """
     answer = request.at_layer(layer)
     return _first_component(request, answer.activations * answer.gradients)
 
@@ -147,7 +218,16 @@ def eigen_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
     pooling="sum",
 )
 def guided_grad_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """Guided backpropagation times Grad-CAM at the input's size."""
+    """Guided backpropagation times Grad-CAM at the input's size.
+
+    Formula
+    -------
+    R = guided backpropagation * Grad-CAM, position by position
+
+    Weaknesses
+    ----------
+    The fine structure is guided backpropagation's, which hardly depends on the network's upper layers.
+    """
     return request.gradient(rule="guided") * request.model.with_channel_axis(grad_cam(request, layer=layer))
 
 
@@ -189,7 +269,16 @@ def finer_cam(
         Doc("of the comparison", says="with a strength of {}", source="Zhang et al. 2025: 1; 0 is Grad-CAM", low=0),
     ] = 1.0,
 ) -> Tensor:
-    """Grad-CAM of the difference between the target's logit and those of the classes most like it."""
+    """Grad-CAM of the difference between the target's logit and those of the classes most like it.
+
+    Formula
+    -------
+    Grad-CAM of f_c(x) - strength * mean over rivals of f_rival(x)
+
+    Weaknesses
+    ----------
+    What the target shares with its rivals is taken off, also where it is the reason.
+    """
     if request.model.num_classes <= rivals:
         rivals = max(1, request.model.num_classes - 1)
     score: ScoreFunction = ContrastScore(rivals, strength)

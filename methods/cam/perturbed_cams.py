@@ -42,6 +42,14 @@ def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = N
 
     Masks are the enlarged maps scaled to [0, 1]; a constant map masks everything. What is masked fades to the baseline.
     The baseline's logit, which the paper subtracts, is the same for all channels, so the softmax does not see it.
+
+    Formula
+    -------
+    R = relu(sum_k w_k A_k), w = softmax over k of f(x * scaled(A_k))
+
+    Weaknesses
+    ----------
+    One pass for each channel, on masked pictures; the softmax lets a few channels have everything.
     """
     operations = request.operations
     activations = request.activations(layer)
@@ -67,7 +75,16 @@ def score_cam(request: Request, *, layer: LayerName = None, baseline: Hidden = N
     version=3,
 )
 def ablation_cam(request: Request, *, layer: LayerName = None) -> Tensor:
-    """A layer's maps, weighted by the share of the logit that is lost when each is set to zero (equation 3)."""
+    """A layer's maps, weighted by the share of the logit that is lost when each is set to zero (equation 3).
+
+    Formula
+    -------
+    R = relu(sum_k w_k A_k), w_k = (f(x) - f(x with A_k = 0)) / f(x)
+
+    Weaknesses
+    ----------
+    One pass for each channel; channels that say the same cover for one another.
+    """
     model, operations = request.model, request.operations
     place = request.layer(layer)
     native = request.native_activations(layer)
@@ -112,6 +129,14 @@ def opti_cam(
     """The combination of a layer's maps whose mask, scaled to [0, 1], leaves the largest logit (equation 9).
 
     The weights are a softmax over channels, optimised per sample from equal ones; the best step's map is returned.
+
+    Formula
+    -------
+    R = sum_k w_k A_k, w = softmax of what makes f(x * scaled(R)) largest
+
+    Weaknesses
+    ----------
+    A search on masked pictures: it finds what pleases the network, with many passes.
     """
     model = request.model
     activations = model.to_numpy(request.activations(layer)).astype(np.float64)

@@ -82,6 +82,14 @@ def sise(
 
     A block ends where the size of the feature maps changes next. Of each such layer the maps are kept whose mean
     gradient of the logit is positive; enlarged and scaled to [0, 1], they mask the sample.
+
+    Formula
+    -------
+    layers' maps weighted by f(x * scaled(A_k)), fused from the first block to the last
+
+    Weaknesses
+    ----------
+    Many passes; thresholds between layers are a recipe without a theory.
     """
     layers = block_ends(request)
     fill = request.baseline(baseline)

@@ -38,6 +38,14 @@ def fullgrad(request: Request) -> Tensor:
     Equation 4 with the post-processing of the authors: absolute value, each layer's maps of a sample scaled jointly,
     linear enlarging. The input counts from the value that the network's normalisation maps to zero. Biases without
     positions (dense layers) are part of no map.
+
+    Formula
+    -------
+    R = |x * grad| + sum over layers of |b * grad|, each scaled to [0, 1]
+
+    Weaknesses
+    ----------
+    Absolute values and scaling give up the exact sum, and the sign.
     """
 
     def layer_map(gradient: Tensor, bias: Tensor) -> Tensor:
@@ -63,6 +71,14 @@ def fullgrad_cam(request: Request) -> Tensor:
     At every layer with positions, the positive part of the sum over channels of bias x gradient, scaled to [0, 1];
     these are summed over layers. Where FullGrad takes absolute values, evidence against the class is taken off here,
     so that the map tells classes apart.
+
+    Formula
+    -------
+    R = sum over layers of scaled(relu(sum_k grad_k b_k)), b_k the biases
+
+    Weaknesses
+    ----------
+    Says what biases do; each layer counts the same, as it is scaled by itself.
     """
     operations = request.operations
 

@@ -24,13 +24,31 @@ _gradient = partial(register_method, family="gradient", signed=True, needs=["gra
     reference=Reference("Baehrens et al.", 2009, "How to Explain Individual Classification Decisions", "0912.1128"),
 )
 def gradient(request: Request) -> Tensor:
-    """The gradient of the target's logit with respect to the input, summed over channels."""
+    """The gradient of the target's logit with respect to the input, summed over channels.
+
+    Formula
+    -------
+    R = sum over channels of d f / d x
+
+    Weaknesses
+    ----------
+    Noisy: the derivative at one point says what an infinitely small change does. Saturated units have none.
+    """
     return request.gradient()
 
 
 @_gradient("saliency", title="Saliency", signed=False, pooling="max_abs", reference=_SIMONYAN)
 def saliency(request: Request) -> Tensor:
-    """The largest absolute gradient over the channels at each position."""
+    """The largest absolute gradient over the channels at each position.
+
+    Formula
+    -------
+    R = max over channels of |d f / d x|
+
+    Weaknesses
+    ----------
+    Noisy, without a sign, and drawn to edges.
+    """
     return request.gradient()
 
 
@@ -40,7 +58,16 @@ def saliency(request: Request) -> Tensor:
     reference=Reference("Shrikumar et al.", 2016, "Not Just a Black Box", "1605.01713"),
 )
 def input_x_gradient(request: Request) -> Tensor:
-    """The input times its gradient, summed over channels; the input counts from black."""
+    """The input times its gradient, summed over channels; the input counts from black.
+
+    Formula
+    -------
+    R = sum over channels of x * d f / d x
+
+    Weaknesses
+    ----------
+    Black counts as nothing, whatever black means in the data; edges of the picture shine through.
+    """
     return request.x * request.gradient()
 
 
@@ -64,7 +91,17 @@ def guided_backprop(
         ),
     ] = "sum",
 ) -> Tensor:
-    """The gradient with negative values stopped at every ReLU on the way back, summed over channels."""
+    """The gradient with negative values stopped at every ReLU on the way back, summed over channels.
+
+    Formula
+    -------
+    the gradient, with negative values stopped at every ReLU
+
+    Weaknesses
+    ----------
+    Sharp, and nearly independent of the class and of the upper layers: it passes for an explanation without being one
+    (see mprt).
+    """
     gradient = request.gradient(rule="guided")
     return gradient if channels == "sum" else _largest(request, gradient)
 
@@ -76,7 +113,16 @@ def guided_backprop(
     reference=Reference("Zeiler, Fergus", 2013, "Visualizing and Understanding Convolutional Networks", "1311.2901"),
 )
 def deconvnet(request: Request) -> Tensor:
-    """The gradient with every ReLU replaced, on the way back, by a ReLU of the gradient; summed over channels."""
+    """The gradient with every ReLU replaced, on the way back, by a ReLU of the gradient; summed over channels.
+
+    Formula
+    -------
+    the gradient, with relu(gradient) in the place of every ReLU's derivative
+
+    Weaknesses
+    ----------
+    Nearly independent of the class and of the upper layers: it rebuilds the picture.
+    """
     return request.gradient(rule="deconvnet")
 
 
@@ -95,7 +141,16 @@ def capped_saliency(
         ),
     ] = 99.0,
 ) -> Tensor:
-    """Saliency, with each map's largest values cut off at a percentile, so that a few do not hide the rest."""
+    """Saliency, with each map's largest values cut off at a percentile, so that a few do not hide the rest.
+
+    Formula
+    -------
+    R = min(max over channels of |d f / d x|, its percentile)
+
+    Weaknesses
+    ----------
+    As saliency; the cap only helps the eye.
+    """
     model = request.model
     values = model.to_numpy(_largest(request, request.gradient()))
     axes = tuple(range(1, values.ndim))

@@ -70,6 +70,14 @@ def integrated_gradients(
 
     Sums to the difference of the target's logits at x and at the baseline, up to the quadrature's error (the
     metric `completeness` tells it). With several baselines, the mean over their paths.
+
+    Formula
+    -------
+    R = (x - b) * mean over t in [0, 1] of d f / d x at b + t (x - b)
+
+    Weaknesses
+    ----------
+    The baseline decides: what looks like it gets nothing. Points on the path are no natural pictures.
     """
     several = request.baselines(baseline)
     return sum(_from_one(request, steps, start, rule) for start in several) / len(several)

@@ -67,7 +67,16 @@ class RivalScore:
 def internal_influence(
     request: Request, *, layer: LayerName = None, steps: Steps = 50, baseline: Baseline = NEUTRAL
 ) -> Tensor:
-    """A layer's activations times their mean influence along the path from a baseline, summed over its maps."""
+    """A layer's activations times their mean influence along the path from a baseline, summed over its maps.
+
+    Formula
+    -------
+    R = sum_k A_k * mean over t of d f / d A_k along the path from the baseline
+
+    Weaknesses
+    ----------
+    Of one layer, enlarged; the baseline is part of the question.
+    """
     place = request.layer(layer)
     influence = _mean_influence(request, place, _path(request, baseline, steps), steps, "logit")
     return request.upsampled(request.operations.sum(influence * request.activations(layer), axis=1))
@@ -86,6 +95,14 @@ def conductance(
     """What flows through a layer on the path from a baseline: influence times the change of its activations, summed.
 
     Before it is enlarged to the input's size, the map sums to the difference of the logits at x and at the baseline.
+
+    Formula
+    -------
+    R = sum_k integral over t of d f / d A_k * d A_k / d t
+
+    Weaknesses
+    ----------
+    Of one layer, enlarged: as coarse as the layer is.
     """
     return request.upsampled(conductance_map(request, layer, steps, baseline))
 
@@ -159,6 +176,14 @@ def influence_directed(
     global pooling, it is the class's weight, the same for all samples, and a sample in which that expert is silent has
     a map of zeros, of which a warning tells. Before the ReLU, which is the default, a channel has influence where it is
     active alone, and its own gradient is never cut off.
+
+    Formula
+    -------
+    R = x * d mean(A_k) / d x, k the channel with the largest mean influence d q / d A_k
+
+    Weaknesses
+    ----------
+    One channel speaks for all; which one may change between samples that look alike.
     """
     model = request.model
     place = _slice(request, layer)

@@ -46,7 +46,16 @@ def expected_gradients(
         ),
     ] = "noise",
 ) -> Tensor:
-    """The mean of (x - baseline) times the gradient at a random point between them (GradientSHAP)."""
+    """The mean of (x - baseline) times the gradient at a random point between them (GradientSHAP).
+
+    Formula
+    -------
+    R = mean over baselines b and t of (x - b) * d f / d x at b + t (x - b)
+
+    Weaknesses
+    ----------
+    Random: few draws are noisy. The baselines' distribution is part of the question.
+    """
     model = request.model
     shape = (-1,) + (1,) * len(model.input_shape)
     shares = request.bank.uniform("expected_gradients", (1,))
@@ -103,6 +112,14 @@ def blur_ig(
 
     Each step's gradient is taken in its middle and multiplied by the step's own change of the picture, so the sum
     telescopes to the difference of the logits at the sharp and at the most blurred picture.
+
+    Formula
+    -------
+    R = integral over the path of blurs of gradient * change of the picture
+
+    Weaknesses
+    ----------
+    Looks at blurred pictures, for which the network was not trained.
     """
     model, operations = request.model, request.operations
     sigmas = width * min(model.spatial_shape) * np.linspace(1, 0, 2 * steps + 1)

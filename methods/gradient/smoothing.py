@@ -48,7 +48,16 @@ Magnitude = Annotated[
 def smoothgrad(
     request: Request, *, samples: Samples = 25, noise: Noise = 0.15, magnitude: Magnitude = "signed"
 ) -> Tensor:
-    """The mean gradient over copies with Gaussian noise, summed over channels."""
+    """The mean gradient over copies with Gaussian noise, summed over channels.
+
+    Formula
+    -------
+    R = mean over noise z of d f / d x at x + z
+
+    Weaknesses
+    ----------
+    Explains a smoothed network, not the one at x; the noise is one more choice.
+    """
     transform = {"signed": None, "absolute": lambda g, _: request.operations.abs(g), "squared": lambda g, _: g * g}
     return request.mean_gradient(_noisy(request, noise), samples, transform[magnitude])
 
@@ -61,7 +70,16 @@ def smoothgrad(
     reference=Reference("Adebayo et al.", 2018, "Sanity Checks for Saliency Maps", "1810.03292"),
 )
 def vargrad(request: Request, *, samples: Samples = 25, noise: Noise = 0.15) -> Tensor:
-    """The variance of the gradient over copies with Gaussian noise, summed over channels."""
+    """The variance of the gradient over copies with Gaussian noise, summed over channels.
+
+    Formula
+    -------
+    R = variance over noise z of d f / d x at x + z
+
+    Weaknesses
+    ----------
+    Says where the gradient is unsteady, not for or against what.
+    """
     mean, squares = request.mean_gradients(_noisy(request, noise), samples, (None, lambda g, _: g * g))
     return request.operations.maximum(squares - mean * mean, 0.0)
 
@@ -75,7 +93,16 @@ def vargrad(request: Request, *, samples: Samples = 25, noise: Noise = 0.15) -> 
     reference=_SMILKOV,
 )
 def smooth(request: Request, *, samples: Samples = 10, noise: Noise = 0.15) -> Tensor:
-    """The mean of another method's maps over copies with Gaussian noise: smooth[integrated_gradients]."""
+    """The mean of another method's maps over copies with Gaussian noise: smooth[integrated_gradients].
+
+    Formula
+    -------
+    R = mean over noise z of the other method's R at x + z
+
+    Weaknesses
+    ----------
+    Smoother maps look better than they are; the noise is one more choice.
+    """
     assert request.inner is not None
     maker, total = _noisy(request, noise), 0.0
     for number in range(samples):

@@ -53,6 +53,14 @@ def xrai(
 
     The attribution is Integrated Gradients from black and from white, the channel of each pixel that is largest;
     segments come from Felzenszwalb's method at six scales, and each is widened by a disk.
+
+    Formula
+    -------
+    segments of the picture by their mean Integrated Gradients from black and from white, best first
+
+    Weaknesses
+    ----------
+    Segments come from the picture, so the map follows its regions whatever the network does.
     """
     if len(request.model.spatial_shape) != 2:
         raise NotApplicable("xrai divides pictures into segments; a series has none.")

@@ -101,6 +101,14 @@ def extremal_perturbation(
     ------
     BadInput
         If an area is no number above 0 and below 1.
+
+    Formula
+    -------
+    R = the smooth mask of a given area that keeps f(x * m + (1 - m) blur) highest
+
+    Weaknesses
+    ----------
+    An optimisation: slow, and it can find masks that please the network and no one else.
     """
     model, operations = request.model, request.operations
     spatial = model.spatial_shape

@@ -36,7 +36,16 @@ def feature_ablation(
     ] = "probability",
     spread: Spread = True,
 ) -> Tensor:
-    """The drop of the score when a superpixel is replaced, spread over the superpixel."""
+    """The drop of the score when a superpixel is replaced, spread over the superpixel.
+
+    Formula
+    -------
+    R_s = f(x) - f(x without the region s), for each region s
+
+    Weaknesses
+    ----------
+    One region at a time: where two say the same, neither gets anything.
+    """
     divided = regions_of(request, regions, segments)
     # The whole sample first, then each region replaced in turn.
     coalitions = [np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)]) for count in divided.counts]

@@ -36,6 +36,14 @@ def hsic(
 
     Visibilities are zero or one, each in half of the masks (a binary Latin hypercube), with the kernel
     1.5 - (a - b)^2; the score has a Gaussian kernel as wide as the median distance between scores.
+
+    Formula
+    -------
+    R_c = HSIC(visibility of the cell c, f) over random masks
+
+    Weaknesses
+    ----------
+    Says that the score depends on a cell, not in which direction.
     """
     grid = Grid.over(request, cells)
     shown = binary_hypercube(grid.size, masks, request.bank.generator("hsic"))

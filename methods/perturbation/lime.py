@@ -72,6 +72,14 @@ def lime(
 
     Each superpixel is shown with probability one half; a copy's weight is the square root of exp(-(d / width)^2), d
     being the cosine distance between its pattern of shown superpixels and that of the sample, all of them.
+
+    Formula
+    -------
+    R = the weights of a ridge regression of f(x with the regions S) on S, nearer copies counting more
+
+    Weaknesses
+    ----------
+    Another seed, other regions or another kernel give another map; linear near the sample is an assumption.
     """
     if segments is None:
         positions = int(np.prod(request.model.spatial_shape))

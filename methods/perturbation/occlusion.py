@@ -80,7 +80,16 @@ def occlusion(
         ScoreKind, Doc("what drops", says="the drop is that of {}", source="Zeiler and Fergus 2013, figure 7")
     ] = "probability",
 ) -> Tensor:
-    """The mean drop of the score over the windows that cover a position."""
+    """The mean drop of the score over the windows that cover a position.
+
+    Formula
+    -------
+    R_p = mean over windows that cover p of f(x) - f(x with the window covered)
+
+    Weaknesses
+    ----------
+    The size of the window is the size of what can be found; what hides behind two windows is missed.
+    """
     spatial = request.model.spatial_shape
     window, stride = window_and_stride(spatial, window, stride)
     cover = request.baseline(baseline)

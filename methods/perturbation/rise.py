@@ -100,7 +100,16 @@ def rise(
         Doc("what shows where the mask is zero", says="what is masked shows {}", source="heatmark", choices=BASELINES),
     ] = NEUTRAL,
 ) -> Tensor:
-    """The mean of random smooth masks, weighted by the target's probability for the masked input."""
+    """The mean of random smooth masks, weighted by the target's probability for the masked input.
+
+    Formula
+    -------
+    R = 1 / (N p) sum_i f(x * m_i) m_i, m_i smooth random masks kept with probability p
+
+    Weaknesses
+    ----------
+    Thousands of passes, or noise; coarse, since masks are.
+    """
     operations = request.operations
     smooth = SmoothMasks(request, cells, probability)
     fill = request.baseline(baseline)

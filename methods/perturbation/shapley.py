@@ -50,6 +50,14 @@ def kernel_shap(
 
     Exact where all 2^regions coalitions are no more than ``samples``. Otherwise the sizes with the most weight are
     enumerated as far as the samples last, and the rest are drawn, each with its complement.
+
+    Formula
+    -------
+    R = the weights of least squares of f(x with the regions S) on S, under the Shapley kernel
+
+    Weaknesses
+    ----------
+    Estimated from few of 2^regions coalitions, none of which is a natural picture.
     """
     divided = regions_of(request, regions, segments)
     chosen = {
@@ -102,6 +110,14 @@ def shapley_sampling(
     The sum is exact with any number of orders, each value is an estimate. In small networks of 8 interacting features,
     whose values are known, the worst was off by 0.20 to 0.25 of the largest value with 25 orders, by 0.05 with 200, by
     0.04 with 400. `kernel_shap` is exact where there are few regions.
+
+    Formula
+    -------
+    R_s = mean over orders of f(regions before s, and s) - f(regions before s)
+
+    Weaknesses
+    ----------
+    An estimate that falls with the root of the number of orders; half-empty pictures again.
     """
     divided = regions_of(request, regions, segments)
     orders = {

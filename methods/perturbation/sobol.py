@@ -47,6 +47,14 @@ def sobol(
     ------
     BadInput
         If ``designs`` is not a power of two.
+
+    Formula
+    -------
+    R_c = mean of (f(A) - f(A with c of B))^2 / (2 var f), A and B random masks
+
+    Weaknesses
+    ----------
+    Total influence without a sign; with few masks noisy.
     """
     if designs & (designs - 1):
         raise BadInput(f"sobol: designs={designs} is not a power of two; a Sobol sequence is only balanced for those.")

@@ -76,6 +76,14 @@ def deep_lift(
     Multipliers pass linear layers like gradients; at an activation they are multiplied by the ratio of the output's
     difference to the input's. The map sums to the difference of the target's logits at x and at the baseline. With
     several baselines, the mean over them.
+
+    Formula
+    -------
+    R = (x - b) * multipliers, (output - output_b) / (input - input_b) at every activation
+
+    Weaknesses
+    ----------
+    Rescale alone, not RevealCancel; the baseline decides. Needs a network of known operations.
     """
     several, total = request.baselines(baseline), 0.0
     for one in several:

@@ -67,6 +67,14 @@ def excitation_backprop(request: Request) -> Tensor:
     response times positive weight; biases and negative weights take no part, maxima go to the winner. Responses below
     zero count as zero, and so does black: raw inputs are at least that, though normalised ones may be below zero. The
     map sums to one, less what reaches units that no input excites.
+
+    Formula
+    -------
+    P(child) = sum over parents of P(parent) * relu(w) a / sum relu(w) a
+
+    Weaknesses
+    ----------
+    Negative weights take no part, so inhibition is not seen; maps of classes look alike.
     """
     (probability,) = run(request, ExcitationWork(request.domain[0]), name="excitation")
     return probability

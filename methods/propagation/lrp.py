@@ -115,6 +115,14 @@ def lrp(
     layer before it (or passes relevance on where there is none). Each layer's bias keeps its share, so with the
     epsilon rule the map sums to the logit less what the biases absorbed; alpha-beta and z-box conserve the same way as
     long as a unit has contributions of both signs.
+
+    Formula
+    -------
+    R_i = sum_j z_ij / (sum_i z_ij + eps) R_j, z_ij = a_i w_ij; other rules change z
+
+    Weaknesses
+    ----------
+    Rules are chosen by taste and layer; alpha-beta hardly depends on the class in deep networks.
     """
     relevance, _ = relevance_and_absorbed(request, Rules(convolutions, first, epsilon, alpha, gamma, request.domain))
     return relevance

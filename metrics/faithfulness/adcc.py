@@ -36,6 +36,19 @@ class DropCoherencyComplexity(Measure):
     With m the map scaled to [0, 1] and E the sample faded by m: 1 - drop, for drop = max(0, p(x) - p(E)) / p(x) of the
     target's probability; coherency, (1 + Pearson's correlation of m with the map of E) / 2, zero where that is
     undefined; and 1 - complexity, for complexity the mean of m; in percent. Zero where one of the three is zero.
+
+    Formula
+    -------
+    3 / (1 / (1 - drop) + 1 / coherency + 1 / (1 - complexity)), in %
+
+    Reading
+    -------
+    0 to 100 %, high is good: little is lost, the map of the masked picture is the same, and the map is small.
+
+    Weaknesses
+    ----------
+    Three questions in one number: a bad value does not say which was answered badly. It explains a masked picture,
+    which no training set has.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})

@@ -119,7 +119,21 @@ class MaskedScore(CurveMeasure):
 @_masked("average_drop", title="Average Drop", higher_is_better=False, reference=_CHATTOPADHYAY)
 @dataclass(frozen=True)
 class AverageDrop(MaskedScore):
-    """The share of the target's probability that is lost when only what the map highlights is shown."""
+    """The share of the target's probability that is lost when only what the map highlights is shown.
+
+    Formula
+    -------
+    100 max(0, Y - O) / Y, with Y = p(x) and O = p(x under the mask m)
+
+    Reading
+    -------
+    0 to 100 %, low is good: what the map highlights is enough for the class.
+
+    Weaknesses
+    ----------
+    A map that highlights everything drops nothing and wins: read it beside a metric of size, or use adcc. The mask, and
+    not the order of attributions, decides.
+    """
 
     change: Change = "drop"
 
@@ -137,6 +151,19 @@ class AverageIncrease(MaskedScore):
     """The share of samples whose probability rises when only what the map highlights is shown.
 
     A rise is rare, so most methods share a share of zero: leaderboards show it, and do not rank by it.
+
+    Formula
+    -------
+    100 where O > Y, else 0, with Y = p(x) and O = p(x under the mask m)
+
+    Reading
+    -------
+    The share of samples that the network is surer of when the rest is hidden; high is good.
+
+    Weaknesses
+    ----------
+    A rise is rare where the network is sure, so most methods share a value near zero: leaderboards show it and do not
+    rank by it. A mask that hides nothing but noise counts as much as one that finds the object.
     """
 
     change: Change = "increase"
@@ -150,7 +177,21 @@ class AverageIncrease(MaskedScore):
 )
 @dataclass(frozen=True)
 class AverageGain(MaskedScore):
-    """The share of the probability that was lacking and is gained when only what the map highlights is shown."""
+    """The share of the probability that was lacking and is gained when only what the map highlights is shown.
+
+    Formula
+    -------
+    100 max(0, O - Y) / (1 - Y), with Y = p(x) and O = p(x under the mask m)
+
+    Reading
+    -------
+    The share of the missing probability that the mask wins; high is good, and 0 is usual where the network is sure
+    already.
+
+    Weaknesses
+    ----------
+    Tells little on confident networks, where 1 - Y is next to nothing and one sample can decide a mean.
+    """
 
     change: Change = "gain"
     score: DroppingScore = "probability"

@@ -44,7 +44,22 @@ class EqualSteps(Levels):
 @_area("deletion", title="Deletion", higher_is_better=False, presets={"rise": {"fill": "zero", "steps": 28}})
 @dataclass(frozen=True)
 class Deletion(PerturbationArea):
-    """The area under the target's probability while the highest-ranked positions are deleted."""
+    """The area under the target's probability while the highest-ranked positions are deleted.
+
+    Formula
+    -------
+    integral over s from 0 to 1 of p(x without its top share s)
+
+    Reading
+    -------
+    0 to 1, low is good: the probability falls as soon as the first positions go. The curve begins at the network's own
+    confidence, so values of a sure and an unsure network are not comparable.
+
+    Weaknesses
+    ----------
+    What is filled in is no natural picture, and the fall may be the network's answer to that: another fill can give
+    another order. Coarse maps that cut out whole objects do well.
+    """
 
     action: Action = "delete"
     levels: EqualSteps = EqualSteps()
@@ -63,7 +78,21 @@ class Deletion(PerturbationArea):
 @_area("insertion", title="Insertion", higher_is_better=True, presets={"rise": {"fill": "rise_blur", "steps": 28}})
 @dataclass(frozen=True)
 class Insertion(PerturbationArea):
-    """The area under the target's probability while the highest-ranked positions appear on a blurred canvas."""
+    """The area under the target's probability while the highest-ranked positions appear on a blurred canvas.
+
+    Formula
+    -------
+    integral over s from 0 to 1 of p(canvas with the top share s of x)
+
+    Reading
+    -------
+    0 to 1, high is good: the first positions shown suffice for the class.
+
+    Weaknesses
+    ----------
+    A blurred canvas already shows what is large; a plain one makes edges that no picture has. Favours smooth, compact
+    maps, whose parts are recognisable early.
+    """
 
     action: Action = "insert"
     levels: EqualSteps = EqualSteps()

@@ -30,7 +30,20 @@ _LEVELS = Levels(shares=SHARES)
 @_erasure("comprehensiveness", title="Comprehensiveness", higher_is_better=True)
 @dataclass(frozen=True)
 class Comprehensiveness(PerturbationArea):
-    """The mean drop when the top 1, 5, 10, 20 and 50 % are taken away."""
+    """The mean drop when the top 1, 5, 10, 20 and 50 % are taken away.
+
+    Formula
+    -------
+    mean over q in {1, 5, 10, 20, 50 %} of f(x) - f(x without its top q)
+
+    Reading
+    -------
+    High is good: without the best of the map the class is gone.
+
+    Weaknesses
+    ----------
+    Five levels, most of them small: what a map says below its middle does not count.
+    """
 
     action: Action = "delete"
     levels: Levels = _LEVELS
@@ -54,6 +67,19 @@ class Comprehensiveness(PerturbationArea):
 @_erasure("sufficiency", title="Sufficiency", higher_is_better=False)
 @dataclass(frozen=True)
 class Sufficiency(Comprehensiveness):
-    """The mean drop when only the top 1, 5, 10, 20 and 50 % are left."""
+    """The mean drop when only the top 1, 5, 10, 20 and 50 % are left.
+
+    Formula
+    -------
+    mean over q in {1, 5, 10, 20, 50 %} of f(x) - f(only the top q of x)
+
+    Reading
+    -------
+    Low is good, and may be below zero: the best of the map alone is enough.
+
+    Weaknesses
+    ----------
+    One to twenty per cent of a picture on a blank is no picture; most methods lose nearly everything there.
+    """
 
     action: Action = "insert"

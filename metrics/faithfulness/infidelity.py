@@ -59,6 +59,19 @@ class Infidelity(Measure):
 
     A ``scaled`` map is first multiplied by the one number that suits it best, beta = E[d I . R] / E[(I . R)^2] for d
     the score's change. It is the authors', and may be negative: a map and its negative score alike.
+
+    Formula
+    -------
+    mean over random perturbations I of (beta I.R - (f(x) - f(x - I)))^2
+
+    Reading
+    -------
+    0 is best: the map foretells what a change of the input does.
+
+    Weaknesses
+    ----------
+    Ruled by the size of the drops, so values of networks and data do not compare; a map scaled by beta is right even
+    with its sign turned round. Contributions and gradients need other perturbations.
     """
 
     perturbation: Annotated[

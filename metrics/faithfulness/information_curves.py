@@ -198,7 +198,21 @@ def webp_length(picture: np.ndarray) -> int:
 @_information("sic", title="SIC")
 @dataclass(frozen=True)
 class SoftmaxInformation(InformationCurve):
-    """The area under the target's probability over the picture's information, most relevant positions first."""
+    """The area under the target's probability over the picture's information, most relevant positions first.
+
+    Formula
+    -------
+    area under p(x revealed) over the picture's information (bytes as lossless WebP), both relative to the whole
+
+    Reading
+    -------
+    0 to 1, high is good: little information brings the probability back.
+
+    Weaknesses
+    ----------
+    Information is what a compressor needs, not what the network uses. Samples of which the network is unsure have no
+    value.
+    """
 
     score: RisingScore = "probability"
 
@@ -206,6 +220,19 @@ class SoftmaxInformation(InformationCurve):
 @_information("aic", title="AIC")
 @dataclass(frozen=True)
 class AccuracyInformation(InformationCurve):
-    """The area under whether the target is predicted over the picture's information, most relevant positions first."""
+    """The area under whether the target is predicted over the picture's information, most relevant positions first.
+
+    Formula
+    -------
+    area under [the target is predicted] over the picture's information (bytes as lossless WebP), relative to the whole
+
+    Reading
+    -------
+    0 to 1, high is good.
+
+    Weaknesses
+    ----------
+    A step instead of a curve: few samples make it coarse. Otherwise as sic.
+    """
 
     score: RisingScore = "accuracy"

@@ -37,6 +37,19 @@ class RemovalOfFeatures(CurveMeasure):
     1 - the area under y over k / L (trapezoid rule). ``undivided`` is the form of Quantus: L - the area over k from 1
     to L, which grows with the number of regions and leaves out the first step. Undefined (NaN) where the whole's
     score is zero or negative.
+
+    Formula
+    -------
+    1 - integral over k / L of f(x_k) / f(x), with x_k the sample after its k best of L superpixels are gone
+
+    Reading
+    -------
+    High is good: the score falls with the first superpixels.
+
+    Weaknesses
+    ----------
+    Superpixels are made from the picture, not from the network: an object in one piece or in ten changes the value.
+    Undefined where the score is not positive.
     """
 
     fill: Annotated[

@@ -38,6 +38,18 @@ class EffectMonotonicity(CurveMeasure):
     Spearman's, over units, of |attribution|, summed over a unit's positions. How much the score f depends on a unit is
     the mean of (f(x with the unit replaced) - f(x))^2 over replacements by uniform noise; the authors' division by
     f(x)^2 changes no rank. Changes that are float32's rounding are none. Undefined (NaN) where either side is constant.
+
+    Formula
+    -------
+    Spearman's correlation, over units u, of |R_u| with the mean over noise z of (f(x with u = z) - f(x))^2
+
+    Reading
+    -------
+    -1 to 1, high is good: large attributions are where the score depends on the input.
+
+    Weaknesses
+    ----------
+    The sign of a map does not count, and each unit is changed alone.
     """
 
     draws: Annotated[
@@ -112,6 +124,19 @@ class CurveMonotonicity(CurveMeasure):
     """The share of steps at which the score does not fall while positions appear, the least relevant first.
 
     The reference's verdict is whether that share is 1. A fall by no more than the rounding of float32 is none.
+
+    Formula
+    -------
+    share of the levels k with f(x_(k+1)) >= f(x_k), while units appear, the least relevant first
+
+    Reading
+    -------
+    0 to 1, high is good: adding more never hurts.
+
+    Weaknesses
+    ----------
+    Weak: in a linear network every order of single features gives the same value, and a curve that trembles on a
+    plateau is punished for nothing.
     """
 
     levels: RisingLevels = RisingLevels()

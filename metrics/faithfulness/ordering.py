@@ -111,7 +111,22 @@ class OrderingArea(CurveMeasure):
 @_ordering("n_ord", title="N-Ord", higher_is_better=False, presets={"wang2020": _REFERENCE_CODE})
 @dataclass(frozen=True)
 class NecessityOrdering(OrderingArea):
-    """Necessity ordering: the area under the logit while the highest-ranked positions are taken away."""
+    """Necessity ordering: the area under the logit while the highest-ranked positions are taken away.
+
+    Formula
+    -------
+    integral over s of (max(f(x without its top share s), b) - b) / (f(x) - b), with f the logit and b that of the blank
+    input
+
+    Reading
+    -------
+    0 to about 1, low is good: the logit falls to the blank's level soon.
+
+    Weaknesses
+    ----------
+    The logit of a half-emptied picture may be anything, and what is below the blank's is cut off. Undefined where the
+    sample scores no more than the blank.
+    """
 
     action: Action = "delete"
 
@@ -125,7 +140,21 @@ class NecessityOrdering(OrderingArea):
 )
 @dataclass(frozen=True)
 class SufficiencyOrdering(OrderingArea):
-    """Sufficiency ordering: the area under the logit while only the highest-ranked positions are there."""
+    """Sufficiency ordering: the area under the logit while only the highest-ranked positions are there.
+
+    Formula
+    -------
+    integral over s of (min(max(f(only the top share s of x), b), f(x)) - b) / (f(x) - b), with f the logit and b that
+    of the blank input
+
+    Reading
+    -------
+    0 to 1, high is good: few positions bring the logit back.
+
+    Weaknesses
+    ----------
+    As n_ord; a logit that overshoots f(x) counts as f(x), so nothing is won by being too strong.
+    """
 
     action: Action = "insert"
     undivided: Annotated[

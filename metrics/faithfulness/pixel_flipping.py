@@ -83,7 +83,20 @@ class Flipping:
 @_flipping("morf", title="MoRF", higher_is_better=False, range=(0.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class MostRelevantFirst(Flipping, PerturbationArea):
-    """The mean score while the most relevant units are replaced first."""
+    """The mean score while the most relevant units are replaced first.
+
+    Formula
+    -------
+    mean over k of f(x_k), with x_k the sample after the k most relevant units were replaced
+
+    Reading
+    -------
+    Low is good. Beside deletion it takes the mean over levels instead of the area.
+
+    Weaknesses
+    ----------
+    One order only: what falls early may fall for any order. Compare with lerf, or use abpc.
+    """
 
     action: Action = "delete"
     aggregate: Aggregate = "mean"
@@ -92,7 +105,20 @@ class MostRelevantFirst(Flipping, PerturbationArea):
 @_flipping("lerf", title="LeRF", higher_is_better=True, range=(0.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class LeastRelevantFirst(MostRelevantFirst):
-    """The mean score while the least relevant units are replaced first."""
+    """The mean score while the least relevant units are replaced first.
+
+    Formula
+    -------
+    mean over k of f(x_k), with x_k the sample after the k least relevant units were replaced
+
+    Reading
+    -------
+    High is good: what the map calls unimportant can go.
+
+    Weaknesses
+    ----------
+    Flat for many maps, since most of a picture can go without harm.
+    """
 
     order: Order = "ascending"
 
@@ -100,7 +126,20 @@ class LeastRelevantFirst(MostRelevantFirst):
 @_flipping("aopc", title="AOPC", higher_is_better=True, range=(-1.0, 1.0), reference=_SAMEK)
 @dataclass(frozen=True)
 class AreaOverCurve(MostRelevantFirst):
-    """The area over the perturbation curve: the mean drop of the score while the most relevant units go first."""
+    """The area over the perturbation curve: the mean drop of the score while the most relevant units go first.
+
+    Formula
+    -------
+    mean over k of f(x) - f(x_k), with x_k the sample after the k most relevant units were replaced
+
+    Reading
+    -------
+    High is good; it is f(x) less morf, so the two rank alike at the same levels.
+
+    Weaknesses
+    ----------
+    The value grows with the network's confidence, so it is no measure across networks.
+    """
 
     change: Change = "drop"
 
@@ -114,4 +153,18 @@ class AreaOverCurve(MostRelevantFirst):
 )
 @dataclass(frozen=True)
 class AreaBetweenCurves(Flipping, OrderGap):
-    """The area between the curves of least relevant first and of most relevant first."""
+    """The area between the curves of least relevant first and of most relevant first.
+
+    Formula
+    -------
+    mean over k of lerf_k - morf_k
+
+    Reading
+    -------
+    High is good, 0 is what a random order gets on average: two orders, one network and one fill, so what the fill does
+    to every picture cancels in part.
+
+    Weaknesses
+    ----------
+    A map that is right at one end of its order only gets half of the credit.
+    """

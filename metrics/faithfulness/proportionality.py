@@ -179,7 +179,22 @@ class ProportionalityGap(CurveMeasure):
 @_proportionality("tpn", title="TPN")
 @dataclass(frozen=True)
 class NecessityProportionality(ProportionalityGap):
-    """Total proportionality for necessity: do equal shares of attribution matter equally when taken away?"""
+    """Total proportionality for necessity: do equal shares of attribution matter equally when taken away?
+
+    Formula
+    -------
+    integral over k of |y_top(k) - y_bottom(k)|, with y(k) the relative logit after the share k of positive attribution
+    is taken away, from the top or from the bottom
+
+    Reading
+    -------
+    0 is best: equal shares of attribution matter equally, wherever they are taken from.
+
+    Weaknesses
+    ----------
+    It asks for right proportions, not for right places: a map can be proportional and useless. Values depend on the
+    fill and on what is below the blank.
+    """
 
     action: Action = "delete"
 
@@ -187,6 +202,20 @@ class NecessityProportionality(ProportionalityGap):
 @_proportionality("tps", title="TPS", version=2)
 @dataclass(frozen=True)
 class SufficiencyProportionality(ProportionalityGap):
-    """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?"""
+    """Total proportionality for sufficiency: do equal shares of attribution matter equally when alone?
+
+    Formula
+    -------
+    integral over k of |y_top(k) - y_bottom(k)|, with y(k) the relative logit when only the share k of positive
+    attribution is shown, from the top or from the bottom
+
+    Reading
+    -------
+    0 is best: equal shares of attribution do equally much alone.
+
+    Weaknesses
+    ----------
+    As tpn: right proportions, not right places.
+    """
 
     action: Action = "insert"

@@ -52,7 +52,22 @@ class Imputing:
 @_road("road_morf", title="ROAD MoRF", higher_is_better=False, range=(0.0, 1.0))
 @dataclass(frozen=True)
 class RoadMostRelevantFirst(Imputing, PerturbationArea):
-    """The mean score while the most relevant positions are removed and imputed."""
+    """The mean score while the most relevant positions are removed and imputed.
+
+    Formula
+    -------
+    mean over q in {10, ..., 90 %} of p(x without its top q, imputed from what is left)
+
+    Reading
+    -------
+    Low is good. What is removed is filled smoothly from its surroundings, so that the shape of the mask tells the
+    network less.
+
+    Weaknesses
+    ----------
+    The imputed picture is blurred where much is gone, and the network sees that too. A large connected hole keeps
+    little of its surroundings.
+    """
 
     action: Action = "delete"
     aggregate: Aggregate = "mean"
@@ -61,7 +76,20 @@ class RoadMostRelevantFirst(Imputing, PerturbationArea):
 @_road("road_lerf", title="ROAD LeRF", higher_is_better=True, range=(0.0, 1.0))
 @dataclass(frozen=True)
 class RoadLeastRelevantFirst(RoadMostRelevantFirst):
-    """The mean score while the least relevant positions are removed and imputed."""
+    """The mean score while the least relevant positions are removed and imputed.
+
+    Formula
+    -------
+    mean over q in {10, ..., 90 %} of p(x without its bottom q, imputed from what is left)
+
+    Reading
+    -------
+    High is good.
+
+    Weaknesses
+    ----------
+    As road_morf; scattered holes are imputed almost perfectly, which favours scattered maps.
+    """
 
     order: Order = "ascending"
 
@@ -69,6 +97,19 @@ class RoadLeastRelevantFirst(RoadMostRelevantFirst):
 @_road("road_combined", title="ROAD", higher_is_better=True, range=(-0.5, 0.5))
 @dataclass(frozen=True)
 class RoadCombined(Imputing, OrderGap):
-    """Half the gap between the least relevant first and the most relevant first (pytorch-grad-cam's ROADCombined)."""
+    """Half the gap between the least relevant first and the most relevant first (pytorch-grad-cam's ROADCombined).
+
+    Formula
+    -------
+    mean over q of (road_lerf_q - road_morf_q) / 2
+
+    Reading
+    -------
+    -0.5 to 0.5, high is good, 0 is what a random order gets on average.
+
+    Weaknesses
+    ----------
+    As its two parts; the difference hides which of them was good.
+    """
 
     factor: float = 0.5

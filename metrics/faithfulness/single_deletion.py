@@ -37,6 +37,19 @@ class SingleDeletion(CurveMeasure):
 
     Spearman's; a cell's attribution is the signed sum over its positions. Drops that are float32's rounding are none.
     Undefined (NaN) where either side is constant.
+
+    Formula
+    -------
+    Spearman's correlation over cells c of sum of R in c with f(x) - f(x without c)
+
+    Reading
+    -------
+    -1 to 1, high is good: cells are ranked as they matter alone.
+
+    Weaknesses
+    ----------
+    One cell at a time misses what cells do together: where two say the same, neither matters alone. 16 cells make a
+    coarse correlation.
     """
 
     fill: Annotated[

@@ -72,6 +72,19 @@ class SensitivityN(SubsetCorrelation):
     For each size n, subsets of n positions are drawn at random; Pearson's correlation over them is between the sum of
     their attributions and f(x) - f(x without them). Sizes at which it is undefined (all sums or all drops equal) are
     left out; NaN where it is undefined at every size. There are fewer sizes where an input has fewer positions.
+
+    Formula
+    -------
+    mean over n of Pearson's correlation, over random sets S of n positions, of sum of R in S with f(x) - f(x without S)
+
+    Reading
+    -------
+    -1 to 1, high is good: sums of attributions follow the drops.
+
+    Weaknesses
+    ----------
+    Scattered single pixels make a pattern that no photograph has, so correlations are small for all maps and close
+    together.
     """
 
     sizes: Annotated[
@@ -157,6 +170,18 @@ class FaithfulnessCorrelation(SubsetCorrelation):
     """The correlation of summed attributions with the drop when random positions of a fixed number go.
 
     Pearson's.
+
+    Formula
+    -------
+    Pearson's correlation, over random sets S of one size, of sum of R in S with f(x) - f(x without S)
+
+    Reading
+    -------
+    -1 to 1, high is good.
+
+    Weaknesses
+    ----------
+    Depends on the size of the sets, on the draw (look at the audit's retest) and on the fill; see sensitivity_n.
     """
 
     size: Annotated[
@@ -188,6 +213,18 @@ class MuFidelity(SubsetCorrelation):
     """The rank correlation of summed attributions with the drop when random cells of a grid go.
 
     Spearman's.
+
+    Formula
+    -------
+    Spearman's correlation, over random sets S of cells of a grid, of sum of R in S with f(x) - f(x without S)
+
+    Reading
+    -------
+    -1 to 1, high is good. Cells instead of pixels: what goes looks more like something that is covered.
+
+    Weaknesses
+    ----------
+    Says nothing about what a map shows within a cell.
     """
 
     regions: Annotated[

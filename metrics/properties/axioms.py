@@ -35,6 +35,18 @@ class Completeness(CurveMeasure):
     """How far the attributions' sum is from the difference of the scores at the sample and at the baseline.
 
     NaN where the map is not finite, or where the difference is zero and the gap is relative.
+
+    Formula
+    -------
+    |sum R - (f(x) - f(b))| / |f(x) - f(b)|, with b the baseline
+
+    Reading
+    -------
+    0 is best: the attributions share out the score's difference.
+
+    Weaknesses
+    ----------
+    Only methods that promise it can do well, and a map of the right sum can lie in the wrong places.
     """
 
     fill: Annotated[
@@ -88,6 +100,18 @@ class NonSensitivity(Measure):
     the tolerance's share of the map's largest absolute value. The influence is zero if the score stays when that
     position alone is filled, up to the tolerance's share of the score (of one, where the score is smaller). NaN where
     the map is not finite.
+
+    Formula
+    -------
+    share of positions p with [R_p = 0] other than [f(x) = f(x with p filled)]
+
+    Reading
+    -------
+    0 is best: zero attribution exactly where the score does not depend on the position.
+
+    Weaknesses
+    ----------
+    Real networks depend on nearly every pixel a little, so it punishes zeros and hardly anything else.
     """
 
     positions: Annotated[
@@ -154,6 +178,18 @@ class InputInvariance(Measure):
 
     ||e' - e|| / ||e||. The shifted network gives for x + shift what the network gives for x, so nothing that it does is
     different. NaN where a map is not finite or the map is zero.
+
+    Formula
+    -------
+    ||R' - R|| / ||R||, with R' the map of a network that takes off again what is added to its inputs
+
+    Reading
+    -------
+    0 is best: what the network does is the same, so should be the map.
+
+    Weaknesses
+    ----------
+    Methods that multiply by the input fail by definition, unless their baseline moves along.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})

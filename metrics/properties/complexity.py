@@ -58,7 +58,20 @@ class Complexity(Measure):
 )
 @dataclass(frozen=True)
 class Sparseness(Complexity):
-    """The Gini index of the attributions' sizes: 0 where all are equal, nearly 1 where one has everything."""
+    """The Gini index of the attributions' sizes: 0 where all are equal, nearly 1 where one has everything.
+
+    Formula
+    -------
+    sum over i of (2 i - n - 1) a_i / (n sum a), with a = |R| in increasing order (Gini index)
+
+    Reading
+    -------
+    0 where all positions are equal, nearly 1 where one has everything; high is simple.
+
+    Weaknesses
+    ----------
+    A wrong map can be as sparse as a right one: never a reason to prefer a method by itself.
+    """
 
     summary: Summary = "gini"
 
@@ -73,7 +86,20 @@ class Sparseness(Complexity):
 )
 @dataclass(frozen=True)
 class EntropyOfSizes(Complexity):
-    """The entropy of the attributions' sizes: 0 where one position has everything, ln n where all are equal."""
+    """The entropy of the attributions' sizes: 0 where one position has everything, ln n where all are equal.
+
+    Formula
+    -------
+    - sum p ln p, with p = |R| / sum |R| (entropy in nats)
+
+    Reading
+    -------
+    0 where one position has everything, ln n where all are equal; low is simple.
+
+    Weaknesses
+    ----------
+    Depends on the number of positions, so other input sizes do not compare; and it asks nothing of the network.
+    """
 
     summary: Summary = "entropy"
 
@@ -88,7 +114,20 @@ class EntropyOfSizes(Complexity):
 )
 @dataclass(frozen=True)
 class EffectiveComplexity(Complexity):
-    """The number of positions whose attribution is not negligible beside the largest."""
+    """The number of positions whose attribution is not negligible beside the largest.
+
+    Formula
+    -------
+    number of positions with |R| above the threshold's share of the largest
+
+    Reading
+    -------
+    Low is simple.
+
+    Weaknesses
+    ----------
+    Hangs on the threshold, and on one extreme value; maps that are never quite zero count in full.
+    """
 
     summary: Summary = "count"
     threshold: Annotated[

@@ -80,6 +80,19 @@ class PointingGame(Localisation):
     """The share of samples whose highest attribution hits the ground truth.
 
     100 where it hits, else 0; a constant map points at its first position.
+
+    Formula
+    -------
+    100 where the largest R lies in the ground truth or less than the tolerance away from it, else 0
+
+    Reading
+    -------
+    The share of samples that are hit, in %; high is good.
+
+    Weaknesses
+    ----------
+    One position decides, so it is as noisy as a coin: hundreds of samples are needed. Photographers centre their
+    subject, so a Gaussian in the middle hits often.
     """
 
     tolerance: Annotated[
@@ -105,6 +118,19 @@ class RelevanceMass(Localisation):
     """The share of the positive attribution that lies in the ground truth (also: energy-based pointing game).
 
     Undefined (NaN) where nothing is positive.
+
+    Formula
+    -------
+    sum over the truth of max(R, 0) / sum over everything of max(R, 0)
+
+    Reading
+    -------
+    0 to 1, high is good; the share of the truth in the picture is what a flat map gets.
+
+    Weaknesses
+    ----------
+    A network may rightly use what lies outside the mask (the water under a ship): localisation is not faithfulness.
+    Maps with a haze of small values everywhere lose much.
     """
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
@@ -116,7 +142,20 @@ class RelevanceMass(Localisation):
 @_located("relevance_rank", title="Relevance Rank", reference=_ARRAS)
 @dataclass(frozen=True)
 class RelevanceRank(Localisation):
-    """The share of the highest-ranked positions, as many as the ground truth has, that lie in it."""
+    """The share of the highest-ranked positions, as many as the ground truth has, that lie in it.
+
+    Formula
+    -------
+    share of the |M| highest positions that lie in the truth M
+
+    Reading
+    -------
+    0 to 1, high is good; the share of the truth in the picture is what chance gets.
+
+    Weaknesses
+    ----------
+    Only as many positions as the truth has are looked at, and only their order. The network may use the context.
+    """
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
         """See `Localisation.located`."""
@@ -134,6 +173,18 @@ class RankArea(Localisation):
     """The chance that a position of the ground truth is ranked above another: the area under the ROC curve.
 
     Equal attributions count half. Undefined (NaN) where the mask is everything.
+
+    Formula
+    -------
+    P(R_p > R_q) + P(R_p = R_q) / 2, for p in the truth and q outside
+
+    Reading
+    -------
+    0.5 is chance, 1 is perfect.
+
+    Weaknesses
+    ----------
+    All orders count, also that among positions of next to no attribution; a large background makes it easy.
     """
 
     def located(self, heat: np.ndarray, mask: np.ndarray) -> float:
@@ -162,6 +213,18 @@ class HeatRatio(Localisation):
     heats of at least ``floor``, but at most 0.99; a point of the curve is the sum of the heats in the mask that reach
     the threshold, over the number of positions that reach it; the value is the area under it. Undefined (NaN) where
     nothing is positive.
+
+    Formula
+    -------
+    area under the heat in the truth per hot position, over quantiles of heat as thresholds
+
+    Reading
+    -------
+    0 to 1, high is good: what is hot lies in the truth.
+
+    Weaknesses
+    ----------
+    The floor below which heat is ignored, 0.1 of the largest, lets one extreme value hide the rest of a map.
     """
 
     floor: Annotated[
@@ -210,6 +273,18 @@ class GridPointingGame(Localisation):
 
     Undefined (NaN) where nothing is positive, or where a mask is not made of whole cells; not applicable where that
     holds for all masks.
+
+    Formula
+    -------
+    sum over the target's cells of max(R, 0) / sum over the mosaic of max(R, 0)
+
+    Reading
+    -------
+    0 to 1, high is good; one of four cells gives 0.25 by chance.
+
+    Weaknesses
+    ----------
+    Mosaics are no pictures that the network was trained on, and it says nothing about what lies within a cell.
     """
 
     cells: Annotated[

@@ -45,6 +45,19 @@ class ParameterRandomisation(Measure):
     `layers` evenly spaced depths. The explained class stays that of the network itself. The value is the mean over the
     copies, or that of the last; copies whose map is constant or not finite are left out, and the value is NaN where
     none is left.
+
+    Formula
+    -------
+    mean over randomised copies of the network of similarity(R, R of the copy)
+
+    Reading
+    -------
+    Low is good: a map that stays the same when the network is replaced by noise shows the picture, not the network.
+
+    Weaknesses
+    ----------
+    A noisy map differs from everything and passes. Rank correlations are high for any two maps that share edges; see
+    smooth_mprt and efficient_mprt.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
@@ -156,7 +169,21 @@ class ParameterRandomisation(Measure):
 )
 @dataclass(frozen=True)
 class SmoothRandomisation(ParameterRandomisation):
-    """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less."""
+    """As mprt, with every map the mean over noisy copies of the sample, so that noise in maps counts less.
+
+    Formula
+    -------
+    mean over randomised copies of the network of similarity(R, R of the copy), each R the mean over noisy copies of the
+    sample
+
+    Reading
+    -------
+    Low is good, as in mprt, with less of the map's own noise.
+
+    Weaknesses
+    ----------
+    Dear, and the noise is one more choice. A random map still passes.
+    """
 
     samples: Annotated[
         int,
@@ -185,6 +212,19 @@ class ComplexityRise(Measure):
 
     (H(e') - H(e)) / H(e), for H the entropy, in nats, of the histogram of a map's values, in bins of equal width
     between its own least and largest. NaN where the map is constant (H(e) = 0) or one of the two is not finite.
+
+    Formula
+    -------
+    (H(R') - H(R)) / H(R), with H the entropy of the histogram of a map and R' that of the randomised network
+
+    Reading
+    -------
+    High is good: without what the network learnt, maps become more complex.
+
+    Weaknesses
+    ----------
+    Complexity of a histogram is far from meaning; a map that becomes simpler when the network is noise is punished,
+    though it changed.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})
@@ -220,6 +260,18 @@ class ClassRandomisation(Measure):
 
     The other classes, at most all, stand at distances from the target (counted round) that are drawn once for all
     samples. The value is the mean over them; NaN where no map of theirs, or not the target's, can be compared.
+
+    Formula
+    -------
+    mean over other classes c of similarity(R of the target, R of c)
+
+    Reading
+    -------
+    Low is good: the map says something about this class.
+
+    Weaknesses
+    ----------
+    Classes that look alike rightly have like maps; methods without a class get the worst value by design.
     """
 
     wants: ClassVar[frozenset[Want]] = frozenset({"method"})

@@ -114,13 +114,39 @@ class Sensitivity(NeighbourMeasure):
 )
 @dataclass(frozen=True)
 class MaxSensitivity(Sensitivity):
-    """The largest relative change of the map among noisy copies of the sample."""
+    """The largest relative change of the map among noisy copies of the sample.
+
+    Formula
+    -------
+    max over noise d of ||R(x + d) - R(x)|| / ||R(x)||
+
+    Reading
+    -------
+    0 is best: like samples have like maps.
+
+    Weaknesses
+    ----------
+    A map that never changes wins, whatever the network does. The largest of few draws depends on how many there are.
+    """
 
 
 @_robustness("avg_sensitivity", title="Avg-Sensitivity", reference=_YEH, presets={"quantus": _WIDE})
 @dataclass(frozen=True)
 class MeanSensitivity(Sensitivity):
-    """The mean relative change of the map among noisy copies of the sample."""
+    """The mean relative change of the map among noisy copies of the sample.
+
+    Formula
+    -------
+    mean over noise d of ||R(x + d) - R(x)|| / ||R(x)||
+
+    Reading
+    -------
+    0 is best: like samples have like maps.
+
+    Weaknesses
+    ----------
+    A map that never changes wins, whatever the network does.
+    """
 
     aggregate: Aggregate = "mean"
 
@@ -136,6 +162,18 @@ class LocalLipschitz(NeighbourMeasure):
     """The largest change of the map per change of the input among noisy copies of the sample.
 
     ||e - e'|| / ||x - x'||, with inputs in raw units.
+
+    Formula
+    -------
+    max over neighbours x' of ||R(x) - R(x')|| / ||x - x'||
+
+    Reading
+    -------
+    Low is good; the unit is that of the map over that of the input.
+
+    Weaknesses
+    ----------
+    Maps with large values lose by their size alone: only methods on one scale compare. Otherwise as max_sensitivity.
     """
 
     scaled: Annotated[
@@ -183,12 +221,38 @@ class RelativeStability(NeighbourMeasure):
 @_robustness("relative_input_stability", title="Relative Input Stability", reference=_AGARWAL, presets=_STABILITY)
 @dataclass(frozen=True)
 class RelativeInputStability(RelativeStability):
-    """The largest relative change of the map per relative change of the input, prediction kept."""
+    """The largest relative change of the map per relative change of the input, prediction kept.
+
+    Formula
+    -------
+    max over neighbours x' of ||(R(x) - R(x')) / R(x)|| / ||(x - x') / x||
+
+    Reading
+    -------
+    Low is good.
+
+    Weaknesses
+    ----------
+    Divisions by attributions near zero make values of any size, so a few positions decide.
+    """
 
 
 @_robustness("relative_output_stability", title="Relative Output Stability", reference=_AGARWAL, presets=_STABILITY)
 @dataclass(frozen=True)
 class RelativeOutputStability(RelativeStability):
-    """The largest relative change of the map per change of the logits, prediction kept."""
+    """The largest relative change of the map per change of the logits, prediction kept.
+
+    Formula
+    -------
+    max over neighbours x' of ||(R(x) - R(x')) / R(x)|| / ||logits(x) - logits(x')||
+
+    Reading
+    -------
+    Low is good: the map changes no more than the answer does.
+
+    Weaknesses
+    ----------
+    As relative_input_stability; where the logits hardly move the value has no bound.
+    """
 
     against: Against = "output"

@@ -35,6 +35,9 @@ from .finding import Finding
 INPUT_GRADIENT = "input gradient is the derivative"
 LAYER_GRADIENT = "default layer's gradient is the derivative"
 
+#: From points (m, ...) to a class's logit (m,).
+Logits = Callable[[np.ndarray], np.ndarray]
+
 DIRECTIONS = 4
 STEPS = {False: (1e-3, 3e-4, 1e-4, 3e-5, 1e-5), True: (0.3, 0.1, 0.03, 0.01)}
 """Steps as shares of the domain's width, or of the layer's typical value; True: where it is computed in 16 bits."""
@@ -68,7 +71,7 @@ def input_gradient(model: Model, x: Tensor) -> Finding:
         """Return the class's logit (m,) of points (m, *input_shape)."""
         return _of_class(model, model.run(Query(), _tensor(model, points), None).logits, target)
 
-    return _compared(INPUT_GRADIENT, logits, point, gradient, width, model.computes_in_half)
+    return _compared(INPUT_GRADIENT, _in_turn(model, logits), point, gradient, width, model.computes_in_half)
 
 
 def layer_gradient(model: Model, x: Tensor) -> Finding:
@@ -93,13 +96,20 @@ def layer_gradient(model: Model, x: Tensor) -> Finding:
         answer = model.run(Query(replaced=name), rows, None, None, _tensor(model, points))
         return _of_class(model, answer.logits, target)
 
-    found = _compared(LAYER_GRADIENT, logits, point, gradient, typical, model.computes_in_half)
+    found = _compared(LAYER_GRADIENT, _in_turn(model, logits), point, gradient, typical, model.computes_in_half)
     return Finding(found.question, found.verdict, f"layer {name}: {found.evidence}", found.remedy)
+
+
+def _in_turn(model: Model, logits: Logits) -> Logits:
+    """Return what asks as all else does: where the whole batch decides, one point at a time, as its gradient was."""
+    if not model.rows_alone:
+        return logits
+    return lambda points: np.concatenate([logits(point[None]) for point in points])
 
 
 def _compared(
     title: str,
-    logits: Callable[[np.ndarray], np.ndarray],
+    logits: Logits,
     point: np.ndarray,
     gradient: np.ndarray,
     unit: float,
@@ -152,7 +162,7 @@ def _compared(
 
 
 def _measured(
-    logits: Callable[[np.ndarray], np.ndarray],
+    logits: Logits,
     point: np.ndarray,
     directions: np.ndarray,
     unit: float,

@@ -14,7 +14,8 @@ from .finding import Finding
 PLACE = "framework, device and dtype"
 
 _LIBRARY = {"torch": ("PyTorch", "torch"), "tensorflow": ("Keras", "keras")}
-_COARSE = ("float16", "bfloat16")
+#: What a sum of numbers near 1 may be off by: 1 in so many.
+_COARSE = {"float16": "2,048", "bfloat16": "256"}
 
 
 def place(model: Model, x: Tensor) -> Finding:
@@ -25,18 +26,23 @@ def place(model: Model, x: Tensor) -> Finding:
     for array in arrays:
         types[_dtype(array)] += prod(int(size) for size in array.shape)
         devices |= _device(array)
-    held = ", ".join(f"{count:,} {name}" for name, count in types.most_common()) or "none"
-    evidence = f"{title} {_version(package)} on {model.device}, weights: {held}; computes in {model.precision}"
+    kinds = ", ".join(f"{count:,} {name}" for name, count in types.most_common()) or "none"
+    halved = model.computes_in_half and model.precision == "float32"  # by itself, not as it was told to
+    numbers = "16 bits, at least in part" if halved else model.precision
+    evidence = f"{title} {_version(package)} on {model.device}, weights: {kinds}; computes in {numbers}"
     if len(devices) > 1:
         where = ", ".join(sorted(devices))
         return Finding(PLACE, "doubtful", f"{evidence}; weights on {where}.", "Move the network to one device.")
-    coarse = sum(types[name] for name in _COARSE)
-    if coarse:
+    coarse = [name for name in _COARSE if types[name]]
+    if coarse or halved:  # a Keras policy leaves weights as they were
+        either = " or ".join(f"1 in {one} ({name})" for name, one in _COARSE.items())
+        off = f"1 in {_COARSE[coarse[-1]]}" if coarse else either
         return Finding(
             PLACE,
             "doubtful",
-            f"{evidence}. Sums in 16 bits are off by up to 1 in {'2,048' if types['float16'] else '256'}.",
-            "Compare methods in float32 (net.float()); what differs by less than that is rounding.",
+            f"{evidence}. Sums are off by up to {off}.",
+            "Compare methods in float32 (net.float(), the dtype policy float32); what differs by less than that is "
+            "rounding.",
         )
     return Finding(PLACE, "holds", evidence + ".")
 

@@ -18,6 +18,7 @@ from heatmark.leaderboards.standings.curves import POINTS, MeanCurve
 from heatmark.leaderboards.standings.registered import MethodFacts, MetricFacts
 from heatmark.leaderboards.standings.styles import family_styles
 
+STEMS = ("ranks", "curves", "pareto", "board-net-on-photos-pytorch", "board-net-on-photos-tensorflow", "heatmaps")
 X = np.linspace(0.0, 1.0, POINTS)
 
 
@@ -60,7 +61,7 @@ def test_the_best_are_in_ink_and_the_others_faint() -> None:
     assert {line.get_linestyle() for line in strong} == {"-", "--"}
     (legend,) = drawn(1).legends
     words = [text.get_text() for text in legend.get_texts()]
-    assert words == ["1  m0", "2  m1", "3  m2", "4  m3", "5  m4", "random †", "4 other methods"]
+    assert words == ["1  m0", "2  m1", "3  m2", "4  m3", "5  m4", "Random †", "4 other methods"]
 
 
 @pytest.mark.parametrize(("metrics", "frameworks", "lines"), [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 2, 4), (7, 1, 3)])
@@ -93,9 +94,8 @@ def test_every_figure_of_a_board_in_two_forms_with_the_same_bytes_each_time(tmp_
     made_run(tmp_path / "run", THREE, frameworks=("torch", "tensorflow"))
     board = leaderboard(tmp_path / "run")
     written = board.write_figures(tmp_path / "figures")
-    assert [path.name for path in written] == [
-        f"{stem}.{ending}" for stem in ("ranks", "curves", "pareto") for ending in ("png", "svg")
-    ]
+    names = [path.name for path in written]
+    assert [name for name in names if name.startswith(STEMS)] == [f"{s}.{e}" for s in STEMS for e in ("png", "svg")]
     for path in written:
         if path.suffix == ".png":
             assert np.asarray(Image.open(path).convert("L")).std() > 5
@@ -131,7 +131,7 @@ def test_mean_ranks_are_drawn_where_they_are_and_the_leaders_are_shaded(tmp_path
     figure = ranks_figure([table])
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()][::-1]
-    assert names == [row.method.label for row in table.rows]
+    assert names == ["good", "fair", "Random †"]
     drawn_ranks = {
         round(float(line.get_ydata()[0])): line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1
     }
@@ -143,7 +143,7 @@ def test_curves_may_be_named_by_the_reader(tmp_path) -> None:
     made_run(tmp_path, THREE)
     (table,) = leaderboard(tmp_path).tables
     (legend,) = curves_figure([table], {"fair"}).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["1  fair", "random †", "1 other method"]
+    assert [text.get_text() for text in legend.get_texts()] == ["1  fair", "Random †", "1 other method"]
 
 
 def test_files_of_several_tasks_are_told_apart() -> None:

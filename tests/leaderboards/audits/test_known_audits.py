@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -139,3 +140,30 @@ AWAITED = {
     *("infidelity", "irof", "lerf", "monotone_curve", "morf", "mu_fidelity", "sensitivity_n", "sic"),
     "sufficiency",
 }
+
+
+def test_what_the_documentation_says_of_the_shipped_audit_is_in_it():
+    """The table's numbers and marks, and how far the quick suite is from the aim of four metrics that pass."""
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    section = page.partition("### What the audit says")[2]
+    audited = {metric.metric: metric for metric in read_audit(SHIPPED / "suites.json").metrics}
+    told = 0
+    for row in [line for line in section.splitlines() if line.startswith("| `")]:
+        name, beats, reacts, *_, mark = (cell.strip() for cell in row.strip("| ").split(" | "))
+        found = [audited[one] for one in re.findall("`([^`]+)`", name)]
+        assert {metric.mark for metric in found} == {mark[0]}, name
+        if re.fullmatch(r"\d+ of \d+", beats):
+            assert [f"{metric.beaten[0]} of {metric.beaten[1]}" for metric in found] == [beats] * len(found), name
+            told += len(found)
+        numbers = [", ".join(f"{task.reactivity:.2f}".removeprefix("0") for task in metric.tasks) for metric in found]
+        if re.fullmatch(r"[\d., ]+; [\d., ]+|[\d., ]+", reacts) and reacts.count(",") >= 2:
+            assert reacts == "; ".join(numbers), name
+    assert told >= 15
+    quick = [audited[name] for name in load_suite("quick").metrics]
+    passing = [metric.metric for metric in quick if metric.mark == "✓"]
+    truthful = [metric.metric for metric in quick if metric.beaten[0] == metric.beaten[1]]
+    words = " ".join(section.split())
+    assert f"{len(passing)} of {len(quick)} does (`{'`, `'.join(passing)}`)" in words
+    assert f"{len(truthful)} of {len(quick)}, all but the two forms of deletion," in words
+    assert {metric.metric.partition("[")[0] for metric in quick if metric.metric not in truthful} == {"deletion"}
+    assert f"The other {len(quick) - len(passing)} stay" in words and "**The aim was not met**" in words

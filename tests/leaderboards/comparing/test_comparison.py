@@ -216,6 +216,8 @@ def test_everything_is_written_and_names_are_shown_as_they_are(tmp_path):
     assert list(written) == [*names, "scatter.png", "scatter.svg"]
     html = written["comparison.html"].read_text()
     assert "<b>x</b>" not in html and "data:image/svg" in html and "http" not in html.replace("http://www.w3.org", "")
+    tables = found._repr_html_()
+    assert "<table>" in tables and "<html" not in tables and "<b>x</b>" not in tables
     deletion = [line for line in lines_of(written["samples.csv"]) if line["metric"] == "deletion"]
     assert [float(line["first"]) for line in deletion] == FIRST["grad_cam"][0].tolist()
     assert [float(line["difference"]) for line in deletion] == (FIRST["grad_cam"][0] - SECOND["grad_cam"][0]).tolist()

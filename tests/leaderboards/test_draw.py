@@ -1,0 +1,161 @@
+"""The public drawing functions: what they take in either framework, what they refuse, and series on pages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_runs import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
+from matplotlib.figure import Figure
+
+import heatmark as hm
+from heatmark.benchmark.work.thumbnails import block_means
+from heatmark.datasets.samples import Sample
+from heatmark.errors import BadInput
+from heatmark.leaderboards.galleries.colours import UNSIGNED_COLOURS, coloured
+from heatmark.leaderboards.galleries.series_tiles import SHAPE, series_tile
+from heatmark.leaderboards.standings import stored_maps
+
+PICTURES = np.random.default_rng(0).random((2, 3, 8, 8)).astype(np.float32)
+MAPS = np.random.default_rng(1).normal(size=(2, 8, 8))
+
+
+def images(figure: Figure) -> list[np.ndarray]:
+    return [np.asarray(panel.get_images()[0].get_array()) for panel in figure.axes if panel.get_images()]
+
+
+def in_framework(values: np.ndarray, framework: str):
+    if framework == "numpy":
+        return values
+    if framework == "torch":
+        return pytest.importorskip("torch").from_numpy(values).requires_grad_()
+    return pytest.importorskip("tensorflow").constant(np.moveaxis(values, 1, -1) if values.ndim == 4 else values)
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch", "tensorflow"])
+def test_a_gallery_takes_batches_as_networks_do(framework) -> None:
+    figure = hm.draw.gallery(
+        in_framework(PICTURES, framework), {"grad_cam": in_framework(MAPS.astype(np.float32), framework)}, view="map"
+    )
+    first, heatmap, *_ = images(figure)
+    np.testing.assert_allclose(first, np.moveaxis(PICTURES[0], 0, -1))
+    np.testing.assert_array_equal(heatmap, coloured(MAPS[0].astype(np.float32), False, 100.0))
+    titles = [panel.get_title() for panel in figure.axes]
+    assert "Grad-CAM" in titles and isinstance(figure, Figure)
+
+
+def test_signs_are_the_methods_own_or_those_of_the_values() -> None:
+    own = {"grad_cam": MAPS, "mine": MAPS, "other": np.abs(MAPS)}
+    drawn = images(hm.draw.gallery(PICTURES, own, view="map"))[1:4]
+    for found, signed, values in zip(drawn, (False, True, False), own.values(), strict=True):
+        np.testing.assert_array_equal(found, coloured(values[0], signed, 100.0))
+    told = images(hm.draw.gallery(PICTURES, {"mine": MAPS}, signed={"mine": False}, view="map"))[1]
+    np.testing.assert_array_equal(told, coloured(MAPS[0], False, 100.0))
+
+
+@pytest.mark.parametrize("series", [np.zeros((2, 1, 30)), np.zeros((2, 30, 1)), np.zeros((2, 30))])
+def test_series_of_every_layout_are_lines(series) -> None:
+    series = series + np.sin(np.arange(30.0)).reshape([30 if length == 30 else 1 for length in series.shape[1:]])
+    figure = hm.draw.gallery(series, {"m": np.zeros((2, 30))})
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), np.sin(np.arange(30.0)))
+
+
+def test_what_is_no_batch_is_refused() -> None:
+    for pictures, maps, words in (
+        (PICTURES, {"m": MAPS[:1]}, "2 pictures"),
+        ("cat.jpg", {}, "batch of numbers"),
+        (np.zeros((2, 2, 2, 2, 2)), {}, "at most 3 axes"),
+        (PICTURES, {"m": [None, None]}, "maps"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            hm.draw.gallery(pictures, maps)
+    with pytest.raises(BadInput, match="view is one of"):
+        hm.draw.gallery(PICTURES, {"m": MAPS}, view="overlap")
+
+
+def test_a_board_is_drawn_task_by_task(tmp_path) -> None:
+    made_run(tmp_path, THREE, frameworks=("torch", "tensorflow"))
+    board = hm.leaderboard(tmp_path)
+    drawn = [
+        hm.draw.curves(board), hm.draw.ranks(board), hm.draw.pareto(board, "net on photos"), hm.draw.board(board),
+        hm.draw.heatmaps(board), *hm.draw.figures(board).values(),
+    ]  # fmt: skip
+    assert all(isinstance(figure, Figure) for figure in drawn)
+    words = [text.get_text() for text in hm.draw.curves(board, methods=["fair"]).legends[0].get_texts()]
+    assert words == ["1  fair", "Random †", "1 other method"]
+    for call, words in (
+        (lambda: hm.draw.curves(board, "net on photo"), "Did you mean 'net on photos'"),
+        (lambda: hm.draw.curves(board, methods=["god"]), "Did you mean 'good'"),
+        (lambda: hm.draw.board(board, framework="jax"), "no results in 'jax'"),
+        (lambda: hm.draw.ranks(tmp_path), "what heatmark.leaderboard"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            call()
+
+
+def test_the_board_holds_the_tables_means_under_their_metrics(tmp_path) -> None:
+    made_run(tmp_path, THREE)
+    board = hm.leaderboard(tmp_path)
+    (table,) = board.tables
+    ranks, matrix = hm.draw.board(board).axes
+    assert [label.get_text() for label in ranks.get_yticklabels()] == [
+        "Random †" if row.method.control else row.method.id for row in table.rows[::-1]
+    ]
+    written = [text.get_text() for text in matrix.texts]
+    assert written == [f"{value.mean:.3f}" for row in table.rows[::-1] for value in row.values]
+    bold = [text.get_fontweight() == "bold" for text in matrix.texts]
+    assert bold == [value.best for row in table.rows[::-1] for value in row.values] and any(bold)
+    # The better the rank, the darker the cell.
+    light = [sum(patch.get_facecolor()[:3]) for patch in matrix.patches]
+    ranked = [value.rank for row in table.rows[::-1] for value in row.values]
+    assert np.argsort(light).tolist() == np.argsort(ranked, kind="stable").tolist() or light == sorted(light)[::-1]
+
+
+def test_drawing_goes_through_no_global_state() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, numpy as np, heatmark as hm;"
+        "hm.draw.gallery(np.zeros((1, 3, 8, 8)), {'m': np.zeros((1, 8, 8))});"
+        "print([m for m in ('torch', 'tensorflow', 'keras') if m in sys.modules],"
+        " sys.modules['matplotlib.pyplot'].get_fignums() if 'matplotlib.pyplot' in sys.modules else [])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] []"
+
+
+# Series on pages
+
+
+def test_a_series_stands_as_a_line_over_its_maps_colours() -> None:
+    series, heatmap = np.zeros((40, 1)), np.linspace(0.0, 1.0, 40)
+    series[20:] = 1.0
+    alone = series_tile(series, None, False, "overlay", 120)
+    assert alone.shape == (round(SHAPE * 120), 120, 3) and alone[0].min() > 250
+    rows = np.argmin(alone.sum(axis=2), axis=0)  # the darkest row of each column is the line
+    assert (rows[5:50] > 60).all() and (rows[70:115] < 12).all()
+    colours = series_tile(series, heatmap, False, "map", 120)
+    np.testing.assert_allclose(colours[30, 1::3], coloured(heatmap, False, 100.0), atol=3)
+    overlay = series_tile(series, heatmap, False, "overlay", 120)
+    assert (overlay[30, 80:110] == series_tile(series, heatmap, False, "capped", 120)[30, 80:110]).all()
+    assert overlay[rows[100], 100].max() < 60 and UNSIGNED_COLOURS == "inferno"
+    points = series_tile(series, heatmap, False, "points", 120)
+    assert points[:, 110].min() < 60 < 150 < points[:, 5].min()
+
+
+def test_a_stored_map_of_a_long_series_lies_where_its_blocks_were(monkeypatch) -> None:
+    heatmap = np.arange(128.0)
+    row = {"map": block_means(heatmap), "map_shape": [112], "index": 3}
+    spread = stored_maps.heatmap_over(row, np.zeros((128, 1)))
+    assert spread.shape == (128,) and np.abs(spread - heatmap).max() <= 0.5 and (np.diff(spread) >= 0).all()
+    np.testing.assert_array_equal(block_means(spread), row["map"])
+
+    class Ramps:
+        def sample(self, index: int) -> Sample:
+            return Sample(f"s{index}", np.full((128, 1), float(index)), 0)
+
+    monkeypatch.setattr("heatmark.datasets.registry.load_dataset", lambda name: Ramps())
+    task = type("Task", (), {"dataset": "ramps"})
+    found = stored_maps.seen_input(None, task, "s3", row)
+    assert found is not None and (found == 3.0).all() and found.shape == (128, 1)
+    assert stored_maps.seen_input(None, task, "s4", row) is None  # the data have changed since
