@@ -65,6 +65,8 @@ def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[
     columns = [score_column(metric) for metric in metrics]
     values = _together(pieces, columns).assign(piece=_each(range(len(pieces)), pieces))
     values = values[values.duplicated(["seed", "sample"], keep=False)]
+    if values.empty:
+        return
     for metric, column in zip(metrics, columns, strict=True):
         # What a piece does not measure contradicts nothing; what it measured as undefined does.
         measured = [place for place, piece in enumerate(pieces) if column in piece.table]
