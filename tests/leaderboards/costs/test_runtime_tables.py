@@ -92,7 +92,7 @@ def test_bars_are_the_medians_on_a_logarithmic_scale():
     assert ends == pytest.approx([0.02, 0.03, 0.5]) and left.get_xscale() == "log"
     assert sorted(bar.get_x() + bar.get_width() for bar in right.patches) == pytest.approx([2.0, 3.0, 50.0])
     # The dearest at the bottom; controls are marked.
-    assert [label.get_text() for label in left.get_yticklabels()] == ["rise", "sobel †", "saliency"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["RISE", "Sobel Edges †", "Saliency"]
 
 
 @pytest.mark.parametrize(
@@ -164,5 +164,5 @@ def test_frameworks_are_panels_of_one_size_with_the_same_looks_and_numbers():
 
 def test_the_table_of_quality_against_cost():
     lines = [line for line in paretos_markdown([pareto()]).splitlines() if line.startswith("| ")]
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["random †", "saliency", "slow", "rise"]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["Random †", "Saliency", "slow", "RISE"]
     assert [line.split("|")[-2].strip() for line in lines[2:]] == ["", "yes", "", "yes"]
