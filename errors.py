@@ -33,6 +33,10 @@ class Doubt(UserWarning):
     """The warning that something about a network is doubtful, or fails; see `heatmark.check`."""
 
 
+class Damaged(UserWarning):
+    """The warning that a file of results is damaged, was moved away, and counts as missing."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 

@@ -230,7 +230,7 @@ def _written(
     if pack:
         specs = [one.spec for one in chosen]
         files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
-        write_json(folder / "run.json", {**run, "packed": True, "files": files})
+        write_json(folder / "run.json", {**run, "packed": True, "maps": maps, "files": files})
     else:
         for name in OWN_FOLDERS:
             made_folder(folder / name)
@@ -256,7 +256,7 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
         own = {"folder": store.path.name, **store.run}
         sources += [one for one in own.get("sources", [own]) if one not in sources]
     runs = [store.run for store in stores]
-    apart = {"schema", "name", "created", "version", "sources", "packed", "files"}
+    apart = {"schema", "name", "created", "version", "sources", "packed", "maps", "files"}
     common = {
         name: value
         for name, value in runs[0].items()

@@ -20,6 +20,7 @@ from .draw import explain_command, sweep_command
 from .merge import merge_command
 from .networks import predict_command, train_command
 from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
+from .publish import publish_command
 from .published import NameMayBeLeftOut
 from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command, status_command
@@ -70,6 +71,7 @@ app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
 app.command("merge")(merge_command)
 app.command("site")(site_command)
+app.command("publish")(publish_command)
 app.add_typer(audits, name="audit")
 
 

@@ -168,6 +168,9 @@ def _show_plan(metrics: str, as_json: bool) -> None:
 def status_command(
     run: options.RunFolder,
     as_json: options.AsJson = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every finished cell whole and say what is damaged.")
+    ] = False,
 ) -> None:
     """Show how far a run has come: cells done, failed, missing and not applicable.
 
@@ -176,6 +179,14 @@ def status_command(
     """
     from ..benchmark.status import status
 
+    if verify:
+        from ..benchmark.store.folder import RunStore
+
+        damaged = RunStore(run).verify()
+        for words in damaged:
+            typer.echo(words, err=True)
+        if damaged:
+            raise typer.Exit(options.FAILED)
     found = status(run)
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))

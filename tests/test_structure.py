@@ -36,6 +36,7 @@ LEADERBOARDS = (
     "comparing",
     "site",
     "sweeps",
+    "publishing",
 )
 LONGEST_FILE = 400
 FULLEST_FOLDER = 16

@@ -18,7 +18,12 @@ PACKAGES = ("heatmark", "numpy", "scipy", "pandas", "pyarrow", "torch", "torchvi
 
 def versions() -> dict[str, str | None]:
     """Return the version of every package that results may depend on, None where it is not installed."""
-    return {name: package_version(name) for name in PACKAGES}
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str | None], ...]:
+    return tuple((name, package_version(name)) for name in PACKAGES)  # reading them takes longer than a small cell
 
 
 def machine_facts() -> dict[str, Any]:

@@ -39,6 +39,7 @@ from .loose import FOOTER, LooseCells, Opened
 from .outcomes import Failed, Outcome
 from .packed import DONE, PackedCells
 from .packed import FOLDER as PACKED
+from .plan_file import NAME as PLAN
 from .plan_file import plan_facts, read_plan, write_plan
 
 PROBE_BYTES = 1 << 20
@@ -142,6 +143,10 @@ class RunStore(KeyedStore[CellSpec]):
             if "run.json" in present:
                 set_aside(folder / "run.json")
             write_json(folder / "run.json", {"schema": SCHEMA})
+        try:
+            read_plan(folder)
+        except StorageError:
+            set_aside(folder / PLAN)
         for name in OWN_FOLDERS:
             made_folder(folder / name)
         return cls(folder)

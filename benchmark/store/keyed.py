@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...errors import HeatmarkError, StorageError
+from ...errors import Damaged, HeatmarkError, StorageError
 from ...storage import set_aside, written_whole
 from .cell import KeyedSpec
 from .outcomes import Failed, Finished, Outcome
@@ -88,15 +89,17 @@ def write_table(path: Path, table: pa.Table, name: bytes, footer: Mapping[str, A
 def read_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) -> T | None:
     """Return what ``made`` makes of the rows and the JSON that `write_table` wrote, or None where there is no file.
 
-    A damaged file is moved away and counts as missing; a folder that may only be read keeps it.
+    A damaged file is moved away with a warning and counts as missing; a folder that may only be read keeps it.
     """
     if not path.is_file():
         return None
     try:
         return opened_table(path, name, made)
-    except StorageError:
+    except StorageError as error:
+        moved = ""
         with suppress(OSError):
-            set_aside(path)
+            moved = f" It was moved to {set_aside(path).name}."
+        warnings.warn(f"{error}{moved} It counts as missing; the same command does it anew.", Damaged, stacklevel=2)
         return None
 
 
@@ -112,7 +115,8 @@ def opened_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) ->
         table = pq.read_table(path)
         return made(table, json.loads((table.schema.metadata or {})[name]))
     except _DAMAGE as error:
-        raise StorageError(f"{path} is damaged, or no result of heatmark: {error}.") from error
+        words = " ".join(str(error).split()).rstrip(".")
+        raise StorageError(f"{path} is damaged, or no result of heatmark: {words}.") from error
 
 
 def read_json(path: Path) -> Any:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -85,8 +86,13 @@ class LooseCells:
 
     def cells(self, specs: Sequence[CellSpec]) -> list[Cell]:
         """Return the finished ones among some cells, in their order; a damaged file is set aside."""
-        known, index = self._known(specs), self._index
-        frames = {} if index is None else index.frames([known[spec.key] for spec in specs if spec.key in known])
+        known = self._known(specs)
+        try:
+            frames = self._frames(known)
+        except StorageError:  # its rows are damaged: it is made anew
+            self._index = PackedCells(self._folder / INDEX, None)
+            known = self._known(specs)
+            frames = self._frames(known)
         found = []
         for spec in specs:
             if spec.key in frames:
@@ -109,6 +115,9 @@ class LooseCells:
                 if (found := self._index.nested_in(entry, columns)) is not None:
                     return found
         return pq.read_table(self.path(key), columns=list(columns))
+
+    def _frames(self, known: Mapping[str, PackedCell]) -> dict[str, pd.DataFrame]:
+        return {} if self._index is None else self._index.frames(list(known.values()))
 
     def _cell(self, key: str, opened: Opened) -> Cell:
         frame = opened.rows.select(flat_columns(opened.rows.column_names)).to_pandas()

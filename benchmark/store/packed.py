@@ -143,7 +143,8 @@ class PackedCells:
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
-        return self.rows.to_pandas()
+        frame: pd.DataFrame = self.rows.to_pandas()
+        return frame
 
     def table(self, entry: PackedCell) -> pa.Table:
         """Return a finished cell's rows as `cell.rows_schema` has them; what is not there is null."""

@@ -187,7 +187,7 @@ def overall(standings: Standings, *, fold: bool = True, resamples: int | None = 
     methods = folded(standings.methods, fold)
     tasks = [found for found in (scores_of(tables, methods) for tables in tasks_of(standings)) if found.placed.any()]
     placed = np.array([task.placed for task in tasks], bool).reshape(len(tasks), len(methods))
-    complete = placed.all(axis=0) & (len(tasks) > 0)
+    complete: np.ndarray = placed.all(axis=0) & np.full(len(methods), bool(tasks))
     order, beaten = np.full((2, len(methods), len(tasks)), np.nan)
     for number, task in enumerate(tasks):
         order[complete, number] = task.mean_ranks(complete)

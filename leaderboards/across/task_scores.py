@@ -43,7 +43,7 @@ class TaskScores:
 
 def tasks_of(standings: Standings) -> list[list[Table]]:
     """Return the tables of one task on the same samples together, its frameworks."""
-    found = []
+    found: list[list[Table]] = []
     for tables in standings.by_task:
         same: dict[frozenset[str], list[Table]] = {}
         for table in tables:
@@ -88,11 +88,11 @@ def _fill(
     results = table.results
     rows = {run.method: number for number, run in enumerate(results.methods)}
     columns = {metric.id: number for number, metric in enumerate(table.metrics)}
+    there = [place for place, metric in enumerate(metrics) if metric in columns]
+    scores = results.scores[[columns[metrics[place]] for place in there]]
     places = {sample: number for number, sample in enumerate(results.samples)}
     order = [places[sample] for sample in samples]
     for number, method in enumerate(methods):
         if has_place(table, method):
             taken = [rows[text] for text in method.taken]
-            for place, metric in enumerate(metrics):
-                if metric in columns:
-                    layer[place, number] = results.scores[columns[metric]][taken][:, order].mean(axis=0)
+            layer[there, number] = scores[:, taken][:, :, order].mean(axis=1)

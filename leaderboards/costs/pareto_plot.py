@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -83,7 +84,7 @@ def _draw_panel(panel: Axes, found: Pareto, styles: Mapping[str, Style], numbers
 
 def _draw_point(panel: Axes, point: ParetoPoint, style: Style) -> None:
     cost, rank = max(point.cost.value, CHEAPEST), point.rank.value
-    line = {"color": style.colour, "linewidth": 0.8, "alpha": 0.5, "zorder": 2}
+    line: dict[str, Any] = {"color": style.colour, "linewidth": 0.8, "alpha": 0.5, "zorder": 2}
     if math.isfinite(point.rank.low):
         panel.plot([cost, cost], [point.rank.low, point.rank.high], **line)
     if math.isfinite(point.cost.low):

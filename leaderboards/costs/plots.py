@@ -14,8 +14,23 @@ from matplotlib.patches import Patch
 from ...benchmark.timing.rows import ENGINE, WORKS
 from ..standings.registered import MethodFacts, method_facts
 from ..statistics.timed import Estimate
-from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, logarithmic, name_rows, plain, sheet
+from ..writing.ink import (
+    FRAMEWORK_COLOURS,
+    INK,
+    NAME_WIDTH,
+    Margins,
+    gridded,
+    legend,
+    logarithmic,
+    name_rows,
+    panel_grid,
+    plain,
+)
+from ..writing.ink import title as heading
 from .tables import CostRow, CostTable
+
+PANEL_WIDTH, BAR_HEIGHT = 2.3, 0.15
+"""Inches across the bars, and of each."""
 
 
 def figures_by_device(tables: Sequence[CostTable]) -> dict[str, Figure]:
@@ -40,23 +55,28 @@ def costs_figure(tables: Sequence[CostTable], title: str) -> Figure:
     rows = [table.by_method for table in tables]
     names = list(dict.fromkeys(name for found in rows for name in found))
     names.sort(key=lambda name: min(found[name].relative.value for found in rows if name in found), reverse=True)
-    figure = sheet(9.0, 0.9 + (0.16 + 0.17 * len(tables)) * len(names))
-    left, right = figure.subplots(1, 2, sharey=True)
+    labels = [facts.label for facts in facts_of(names)]
+    size = (PANEL_WIDTH, (0.1 + BAR_HEIGHT * len(tables)) * len(names))
+    figure, panels = panel_grid(2, 1, size, Margins(NAME_WIDTH * max(map(len, labels)) + 0.15, bottom=0.7, across=0.3))
+    left, right = panels[0]
     _draw_bars(left, tables, names, lambda row: row.time)
     _draw_bars(right, tables, names, lambda row: row.relative)
-    left.set_xlabel("time per image, quartiles", fontsize=8)
+    left.set_xlabel("time per image, quartiles", fontsize=7.5)
     logarithmic(left.xaxis, tick_text)
-    right.set_xlabel("cost in bare forward passes, 95 % interval", fontsize=8)
+    right.set_xlabel("cost in bare forward passes, 95 % interval", fontsize=7.5)
     logarithmic(right.xaxis, cost_tick)
-    name_rows(left, [facts.label for facts in facts_of(names)])
-    left.set_ylim(-0.6, len(names) - 0.4)
-    figure.suptitle(title, fontsize=9, color=INK, parse_math=False)
+    name_rows(left, labels)
+    right.set_yticks(range(len(names)), [""] * len(names))
+    for panel in (left, right):
+        panel.set_ylim(-0.6, len(names) - 0.4)
+        panel.tick_params(axis="y", length=0)
+    heading(left, title, 8)
     entries: dict[str, Artist] = {
         table.setting.framework_name: Patch(color=FRAMEWORK_COLOURS[number % 4]) for number, table in enumerate(tables)
     }
     if any(row.measurement.images == 1 for table in tables for row in table.rows):
         entries["one image a call"] = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="")
-    legend(figure, entries, loc="outside lower center", ncols=len(entries))
+    legend(figure, entries, 7.5, loc="lower center", ncols=len(entries), borderaxespad=0.1)
     return figure
 
 
@@ -83,7 +103,7 @@ def _draw_bars(
                 )
     axes.set_xlim(least, 2.0 * max(values) if values else 1.0)
     gridded(axes.xaxis)
-    plain(axes)
+    plain(axes, 7)
 
 
 def facts_of(methods: Iterable[str]) -> list[MethodFacts]:

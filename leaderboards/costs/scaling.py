@@ -17,12 +17,12 @@ from rich.text import Text
 from ...benchmark.timing.files import RuntimeRecord
 from ...benchmark.timing.rows import Measurement, RuntimeCase
 from ...benchmark.timing.scaling import AXES, AXIS_UNITS, Axis, ScalingPoint
-from ..standings.styles import Style, family_styles
+from ..standings.styles import Style, family_styles, names_in_figures
 from ..statistics.bootstrap import RESAMPLES
 from ..statistics.timed import NOTHING, Estimate, drawn_medians
-from ..writing.ink import gridded, legend, logarithmic, plain, sheet, title
+from ..writing.ink import Margins, gridded, legend, logarithmic, panel_grid, plain, title
 from ..writing.numbers import decimals, seconds
-from ..writing.text_tables import Column, console_of, markdown_table, markdown_text, terminal_table
+from ..writing.text_tables import Column, console_of, in_parts, markdown_table, markdown_text, terminal_table
 from .plots import facts_of, tick_text
 from .tables import CostSetting, setting_of
 
@@ -32,7 +32,8 @@ EXPECTED: Mapping[Axis, float] = {"images": 1.0, "steps": 1.0, "size": 2.0}
 MOST_TICKS = 6
 """So many places are named on an axis; curves may have different ones."""
 
-PANEL_POINTS, LABEL_POINTS = 145.0, 8.0
+PANEL, PANELS_ACROSS = (1.55, 1.6), 3
+PANEL_POINTS, LABEL_POINTS = 72 * PANEL[1], 7.5
 """How high a panel and a line of small text are in the plot, in points."""
 
 
@@ -167,32 +168,41 @@ def print_scaling(curves: Sequence[ScalingCurve], console: Console | None = None
 
 
 def draw_scaling(curves: Sequence[ScalingCurve]) -> Figure:
-    """Draw one panel per setting (rows) and axis (columns), both scales logarithmic, each curve with its exponent.
+    """Draw one panel per setting and axis, both scales logarithmic, each curve with its exponent.
 
-    A thin dashed line shows what is proportional to images, steps, and the square of the side.
+    Panels have one size, three beside one another at most; a setting begins a new line. A thin dashed line shows what
+    is proportional to images, steps, and the square of the side.
     """
-    settings = _grouped(curves)
-    axes = [axis for axis in AXES if any(curve.axis == axis for curve in curves)]
-    styles = family_styles(facts_of(curve.method for curve in curves))
-    figure = sheet(3.1 * len(axes) + 2.4, 2.7 * len(settings) + 0.4)
-    panels = figure.subplots(len(settings), len(axes), squeeze=False)
-    for row, (setting, mine) in enumerate(settings.items()):
-        for column, axis in enumerate(axes):
-            panel, here = panels[row, column], [curve for curve in mine if curve.axis == axis]
-            _draw_panel(panel, here, styles)
-            panel.set_xlabel(AXIS_UNITS[axis], fontsize=8)
-            panel.set_ylabel("time of a call" if axis == "images" else "time per image", fontsize=8)
-            if column == 0:
-                title(panel, setting.title)
-    names = dict.fromkeys(curve.method for curve in curves)
-    legend(figure, {name: styles[name].handle() for name in names}, loc="outside right center")
+    facts = facts_of(curve.method for curve in curves)
+    styles, names = family_styles(facts), names_in_figures(facts)
+    lines = []
+    for setting, mine in _grouped(curves).items():
+        known = [axis for axis in AXES if any(curve.axis == axis for curve in mine)]
+        for number, part in enumerate(in_parts(known, PANELS_ACROSS)):
+            lines.append((setting.title if number == 0 else "", mine, part))
+    across = max(len(part) for _, _, part in lines)
+    columns = min(across, 3)
+    foot = 0.17 * math.ceil(len(facts) / columns) + 0.6
+    margins = Margins(left=0.72, bottom=foot, right=0.15, across=0.75, down=0.75)
+    figure, panels = panel_grid(across, len(lines), PANEL, margins)
+    for panel in panels.ravel():
+        panel.set_axis_off()
+    for row, (heading, mine, part) in enumerate(lines):
+        title(panels[row, 0], heading, 8)
+        for column, axis in enumerate(part):
+            panel = panels[row, column]
+            panel.set_axis_on()
+            _draw_panel(panel, [curve for curve in mine if curve.axis == axis], styles)
+            panel.set_xlabel(AXIS_UNITS[axis], fontsize=7.5)
+            panel.set_ylabel("time of a call" if axis == "images" else "time per image", fontsize=7.5)
+    legend(
+        figure, {names[one.id]: styles[one.id].handle() for one in facts}, 7.5, loc="lower center", ncols=columns,
+        borderaxespad=0.2, handlelength=2.6,
+    )  # fmt: skip
     return figure
 
 
 def _draw_panel(panel: Axes, curves: Sequence[ScalingCurve], styles: Mapping[str, Style]) -> None:
-    if not curves:
-        panel.set_axis_off()
-        return
     panel.set_xscale("log")
     panel.set_yscale("log")
     for curve in curves:

@@ -50,7 +50,7 @@ def series_tile(
 
 def _draw_lines(draw: ImageDraw.ImageDraw, series: np.ndarray, strength: np.ndarray, *, halo: bool) -> None:
     """Draw every channel, each step as dark as the stronger of its ends; with white around it on colours."""
-    wide, high = draw.im.size  # type: ignore[union-attr]  # a fresh drawing has its image
+    wide, high = draw.im.size
     values = series.reshape(len(series), -1).astype(np.float64)
     low, spread = float(values.min()), float(np.ptp(values)) or 1.0
     x = (np.arange(len(values)) + 0.5) / len(values) * wide

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ MOST_IN_INK = 5
 """So many contenders are in ink by themselves; the reader can name others."""
 ALL_IN_INK = 7
 """Up to so many contenders, none is faint."""
-FAINT = {"linewidth": 0.6, "alpha": 0.35, "zorder": 1}
+FAINT: Mapping[str, Any] = {"linewidth": 0.6, "alpha": 0.35, "zorder": 1}
 TAG_PLACES = range(8, 70, 2)
 """Where along a curve, in hundredths of the positions, its number may stand."""
 ROOM_FOR_TAG = 0.16

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ...benchmark.store.packed import CURVES
 from ...errors import HeatmarkError
 from ..across.overall import overall
 from ..audits.plots import draw_agreement
@@ -115,7 +116,9 @@ def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
         return [_run_again(run, folder)]
     folders = [str(source.get("folder") or "run") for source in sources]
     merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
-    merge += ["--pack"] if run.get("packed") else []
+    if run.get("packed"):
+        merge += ["--pack"] + ["--no-curves"] * (CURVES not in (run.get("files") or {}))
+        merge += ["--maps", str(run["maps"])] if run.get("maps") else []
     return [*map(_run_again, sources, folders), shlex.join(merge)]
 
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from ..across.overall import Overall
 from ..standings.styles import family_styles
-from ..writing.ink import Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
+from ..writing.ink import NAME_WIDTH, Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
 from ..writing.numbers import counted
-from .ranks import LEADING, NAME_WIDTH, PANEL_WIDTH, ROW_HEIGHT
+from .ranks import LEADING, PANEL_WIDTH, ROW_HEIGHT
 
 
 def overall_figure(standing: Overall) -> Figure | None:

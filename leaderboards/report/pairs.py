@@ -19,9 +19,8 @@ from ..standings.registered import MethodFacts
 from ..standings.standings import Table
 from ..statistics.significance import LEVEL, Places, least_pairs
 from ..statistics.wins import Wins
-from ..writing.ink import INK, SOFT, Margins, bare, note_at_foot, panel_grid, title
+from ..writing.ink import INK, NAME_WIDTH, SOFT, Margins, bare, note_at_foot, panel_grid, title
 from ..writing.numbers import counted
-from .ranks import NAME_WIDTH
 
 CELL, SMALL_CELL = 0.26, 0.14
 """Inches of a cell that holds a number, and of one that does not."""

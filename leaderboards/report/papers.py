@@ -19,6 +19,7 @@ Mark = Literal["best", "second", ""]
 
 ACROSS = 4
 """So many metrics stand beside one another in a table for a page."""
+PROTOCOLS = "Protocols."
 TEST = "Friedman test, then Wilcoxon signed-rank tests of all pairs with Holm's correction, level 0.05"
 
 
@@ -56,6 +57,8 @@ def paper_tables(
     methods: str | Iterable[str] | None = None,
     metrics: str | Iterable[str] | None = None,
     across: int = ACROSS,
+    *,
+    protocols: bool = True,
 ) -> list[PaperTable]:
     """Return the tables of a board, a wide one in several parts.
 
@@ -70,6 +73,8 @@ def paper_tables(
         All where None.
     across
         How many metrics stand beside one another at most.
+    protocols
+        Whether captions tell the metrics' protocols.
 
     Raises
     ------
@@ -87,7 +92,8 @@ def paper_tables(
         shown = [row for row in table.rows if row.method.id in rows]
         parts = [part for part in in_parts(places, across) if part or not places]
         for part_number, part in enumerate(parts if shown else []):
-            found.append(_table(table, shown, part, f"heatmark-{number_}", part_number, len(parts)))
+            made = _table(table, shown, part, f"heatmark-{number_}", part_number, len(parts), protocols=protocols)
+            found.append(made)
     return found
 
 
@@ -123,7 +129,8 @@ def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
     """
     ranked = [value for value in values if value.tied is not None]
     if all(value.tied is not None and value.tied.lead for value in ranked):
-        return tuple[Mark, ...]("" for _ in values)
+        unmarked: list[Mark] = [""] * len(values)
+        return tuple(unmarked)
     behind = [value for value in ranked if not value.best and math.isfinite(value.rank)]
     second = min(behind, key=lambda value: value.rank, default=None)
     last = math.nan if second is None or second.tied is None else second.tied.last
@@ -133,7 +140,9 @@ def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
     return tuple(found)
 
 
-def _table(table: Table, rows: Sequence[Row], places: Sequence[int], label: str, part: int, parts: int) -> PaperTable:
+def _table(
+    table: Table, rows: Sequence[Row], places: Sequence[int], label: str, part: int, parts: int, *, protocols: bool
+) -> PaperTable:
     metrics = [table.metrics[place] for place in places]
     marked = {place: marks([row.values[place] for row in table.rows]) for place in places}
     heads = [
@@ -153,7 +162,8 @@ def _table(table: Table, rows: Sequence[Row], places: Sequence[int], label: str,
         for number_, row in enumerate(table.rows)
         if row in rows
     ]
-    caption = " ".join(_caption(table, rows, metrics, part, parts, any(map(any, marked.values()))))
+    sentences = _caption(table, rows, metrics, part, parts, any(map(any, marked.values())))
+    caption = " ".join(one for one in sentences if protocols or not one.startswith(PROTOCOLS))
     return PaperTable(tuple(heads), tuple(cells), caption, label if parts == 1 else f"{label}-{part + 1}")
 
 
@@ -188,7 +198,7 @@ def _caption(
     if any(row.method.control for row in rows):
         yield "† control: a floor or ceiling, no contender."
     if protocols := [f"{metric.name}: {_unended(metric)}" for metric in metrics if metric.sentence]:
-        yield f"Protocols. {'. '.join(protocols)}."
+        yield f"{PROTOCOLS} {'. '.join(protocols)}."
 
 
 def _unended(metric: MetricFacts) -> str:

@@ -10,14 +10,12 @@ from matplotlib.figure import Figure
 
 from ..standings.standings import Row, Table
 from ..standings.styles import Style, family_styles, names_in_figures
-from ..writing.ink import Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
+from ..writing.ink import NAME_WIDTH, Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
 from .curves import from_best
 
 PANEL_WIDTH = 2.1
 ROW_HEIGHT = 0.2
 PANELS_ACROSS = 2
-NAME_WIDTH = 0.058
-"""Inches of a character of a method's name, on average."""
 LEADING = "#dfe9f5"
 """Behind the methods that cannot be told apart from the best."""
 

@@ -13,10 +13,22 @@ from matplotlib.ticker import MaxNLocator
 
 from ..standings.standings import Row, Table
 from ..standings.styles import Style, names_in_figures
-from ..writing.ink import INK, SOFT, Margins, bare, broken, gridded, name_rows, note_at_foot, panel_grid, plain
+from ..writing.ink import (
+    INK,
+    NAME_WIDTH,
+    SOFT,
+    Margins,
+    bare,
+    broken,
+    gridded,
+    name_rows,
+    note_at_foot,
+    panel_grid,
+    plain,
+)
 from ..writing.names import shown
 from ..writing.numbers import number
-from .ranks import NAME_WIDTH, ROW_HEIGHT, draw_rank
+from .ranks import ROW_HEIGHT, draw_rank
 
 RANKS_WIDTH = 1.7
 CELL_WIDTH = 0.72

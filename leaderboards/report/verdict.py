@@ -15,7 +15,7 @@ from ..audits.audit import PASSED
 from ..standings.standings import Row, Standings, Table
 from ..statistics.chance import chance_warning
 from ..statistics.ranking import sample_ranks
-from ..statistics.significance import LEVEL
+from ..statistics.significance import LEVEL, least_pairs
 from ..writing.names import shown
 from ..writing.numbers import counted, decimals, percent
 
@@ -133,7 +133,7 @@ def _separable(table: Table, placed: Sequence[Row]) -> str:
     samples = table.model.samples
     text = f"{counted(samples, 'sample')}"
     least = least_difference(table)
-    if len(placed) > 1 and not _enough(samples, len(placed)):
+    if len(placed) > 1 and samples < least_pairs(math.comb(len(placed), 2)):
         return f"{text}: too few for any of the {len(placed)} rows to be told apart, however large the difference."
     if not math.isfinite(least) or len(placed) < 2:
         return f"{text}: too few to tell methods apart." if len(placed) > 1 else f"{text}."
@@ -141,14 +141,6 @@ def _separable(table: Table, placed: Sequence[Row]) -> str:
         return f"{text}: so few that hardly any difference between the {len(placed)} rows can be told."
     size = f"about {decimals(least, 1)}" if least >= 0.1 else "less than 0.1"
     return f"{text}: enough to tell mean ranks apart that differ by {size} (of 1 to {len(placed)})."
-
-
-def _enough(samples: int, rows: int) -> bool:
-    """Return whether a pair can be told apart at all: one that differs in the same direction on every sample.
-
-    Its signed-rank test has the p value 2 / 2**samples, which Holm's correction multiplies by the number of pairs.
-    """
-    return math.comb(rows, 2) * 2.0 ** (1 - samples) <= LEVEL
 
 
 def least_difference(table: Table) -> float:

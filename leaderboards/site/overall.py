@@ -35,6 +35,8 @@ class AcrossTasks:
 
     head: str
     sentences: tuple[str, ...]
+    cautions: tuple[str, ...]
+    """What it says, and what could not be asked."""
     heads: tuple[str, ...]
     rows: tuple[AcrossRow, ...]
     note: str
@@ -63,6 +65,5 @@ def across_tasks(catalogue: Catalogue) -> AcrossTasks | None:
         name = page.shown if page else shown(canonical(row.method.id), "method")
         path = f"methods/{page.slug}.html" if page else ""
         rows.append(AcrossRow(name, path, row.method.control, tuple(texts_of(laid, row)), row.why_unranked))
-    return AcrossTasks(
-        HEAD, tuple(summary(standing)), tuple(column.head for column in laid), tuple(rows), note(standing)
-    )
+    said = tuple(words for words in summary(standing) if words not in standing.notes)
+    return AcrossTasks(HEAD, said, standing.notes, tuple(column.head for column in laid), tuple(rows), note(standing))

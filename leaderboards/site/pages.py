@@ -16,6 +16,7 @@ from ..writing.numbers import counted
 from .beside import published_beside
 from .catalogue import Catalogue, TaskPages
 from .docs import Document
+from .downloads import DOWNLOADS
 from .entries import audit_rows, by_family, method_entry, metric_entry, task_networks, task_verdicts
 from .overall import across_tasks
 from .pictures import Heatmap, Pictures
@@ -111,7 +112,7 @@ def _overview(pages: Pages, catalogue: Catalogue) -> str:
         marks=any(metric.mark for metric in standings.metrics),
         command=reproduction(standings),
         facts=run_facts(standings),
-        downloads=[Link("leaderboard.csv", "downloads/leaderboard.csv")],
+        downloads=DOWNLOADS,
     )
 
 
@@ -202,7 +203,7 @@ def _tasks(pages: Pages, catalogue: Catalogue) -> dict[str, str]:
     }
     for task in catalogue.tasks:
         path = f"tasks/{task.slug}.html"
-        about = task.tables[0].setting[:3]
+        about = task.tables[0].setting.in_all_frameworks
         found[path] = pages.page(
             "task",
             path,

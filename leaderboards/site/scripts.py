@@ -85,7 +85,7 @@ def _numbers(catalogue: Catalogue, table: Table) -> list[int]:
 
 def _samples(table: Table) -> dict[str, Any]:
     columns = ["sample", "label", "target", "predicted", "target_probability"]
-    found = {}
+    found: dict[str, Any] = {}
     for run in table.results.methods:
         for record in run.rows[columns].drop_duplicates("sample").itertuples(index=False) if len(run.rows) else ():
             found.setdefault(str(record.sample), record)

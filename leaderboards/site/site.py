@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ...storage import made_folder, written_whole
-from ..report.tables import wide_frame
 from ..standings.standings import Standings
-from ..writing.files import csv_text
 from .catalogue import Catalogue
 from .docs import FOLDER, documents
+from .downloads import download_files
 from .pages import site_pages
 from .pictures import pictures
 from .rendering import static_files
@@ -56,7 +55,7 @@ def write_site(standings: Standings, out: str | Path) -> Path:
         **{f"data/{name}.js": text for name, text in data.items()},
         **drawn.files,
         **{f"docs/{name}": (FOLDER / name).read_bytes() for text in texts for name in text.pictures},
-        "downloads/leaderboard.csv": csv_text(wide_frame(standings)),
+        **download_files(standings),
         **site_pages(catalogue, drawn, texts, list(data)),
     }
     made_folder(folder)

@@ -61,6 +61,11 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
         If two of them hold different scores of the same thing.
     """
     runs = [RunRead.of(store) for store in stores]
+    if not any(run.expected for run in runs):
+        folders = ", ".join(str(store.path) for store in stores)
+        raise BadInput(
+            f"{folders}: no cell was planned, so there is nothing to rank. Start `heatmark run` there first."
+        )
     named = [pair for run in runs for pair in run.all_metrics]
     methods = EntryNames((spec.method, spec.method_identity) for run in runs for _, spec, _ in run.expected)
     metrics = EntryNames(named)
@@ -99,8 +104,8 @@ def _results(
     samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
     pieces = {name: _pieces(cells) for name, cells in planned.items()}
     scores = np.full((len(metrics), len(methods), len(samples)), np.nan)
-    for number, found in enumerate(pieces.values()):
-        scores[:, number] = mean_scores(found, metrics, samples)
+    for number, method in enumerate(methods):
+        scores[:, number] = mean_scores(pieces[method.method], method.rows, metrics, samples)
     _check_agreement(setting, metrics, scores, pieces)
     return Results(
         setting,

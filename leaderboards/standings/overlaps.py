@@ -43,42 +43,63 @@ class Contradiction:
         return math.isnan(apart) or (apart > grain and apart > DIFFERS * spread)
 
 
-def mean_scores(pieces: Sequence[Piece], metrics: Sequence[str], samples: Sequence[str]) -> np.ndarray:
+def mean_scores(
+    pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[str], samples: Sequence[str]
+) -> np.ndarray:
     """Return the scores of one method, (metrics, samples): averaged over seeds, the first of several of one seed.
 
-    NaN where none of the pieces has a score.
+    NaN where none of the pieces has a score; ``rows`` are those of all pieces together.
     """
     columns = [score_column(metric) for metric in metrics]
     if not pieces:
         return np.full((len(metrics), len(samples)), np.nan)
-    values = _together(pieces, columns)
-    if values.duplicated(["seed", "sample"]).any():
+    if overlapping(pieces):
+        values = _together(pieces, columns)
         values = values.groupby(["seed", "sample"], sort=False)[columns].first().reset_index("sample")
+    else:
+        values = rows.reindex(columns=["sample", *columns])
     means = values.groupby("sample")[columns].mean()
     return np.asarray(means.reindex(list(samples))[columns].to_numpy(np.float64).T)
 
 
 def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[Contradiction]:
     """Yield for every metric the largest difference between two scores of one sample and seed, where there is any."""
-    if len(pieces) < 2:
+    if not overlapping(pieces):
         return
     columns = [score_column(metric) for metric in metrics]
-    values = _together(pieces, columns).assign(piece=_each(range(len(pieces)), pieces))
-    values = values[values.duplicated(["seed", "sample"], keep=False)]
-    for metric, column in zip(metrics, columns, strict=True):
-        # What a piece does not measure contradicts nothing; what it measured as undefined does.
-        measured = [place for place, piece in enumerate(pieces) if column in piece.table]
-        found = values[values["piece"].isin(measured)]
-        of_sample = found.groupby(["seed", "sample"], sort=False)[column]
-        apart = (of_sample.max() - of_sample.min()).where(of_sample.count() > 0, 0.0)
-        apart = apart.mask((of_sample.count() > 0) & (of_sample.count() < of_sample.size()), np.inf)
-        if len(apart) and apart.max() > 0:
-            seed, sample = apart.idxmax()
-            held = found[(found["seed"] == seed) & (found["sample"] == sample)].sort_values(column)
-            ends = held.iloc[[0, -1]].sort_values("piece")
-            one, other = (pieces[int(place)].run for place in ends["piece"])
-            low, high = (float(value) for value in ends[column])
-            yield Contradiction(metric, str(sample), (one, other), (low, high))
+    rows = _together(pieces, columns)
+    groups = rows.groupby(["seed", "sample"], sort=False).ngroup().to_numpy()
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    scores = rows[columns].to_numpy(np.float64)[order]
+    # What a piece does not measure contradicts nothing; what it measured as undefined does.
+    measured = np.array([[column in piece.table for column in columns] for piece in pieces])
+    place = _each(range(len(pieces)), pieces)[order]
+    known, asked = (np.add.reduceat(one, starts).astype(int) for one in (~np.isnan(scores), measured[place]))
+    apart = np.fmax.reduceat(scores, starts) - np.fmin.reduceat(scores, starts)
+    apart = np.where(known == 0, 0.0, np.where(known < asked, np.inf, apart))
+    for number in np.flatnonzero(apart.max(axis=0) > 0).tolist():
+        group = int(apart[:, number].argmax())
+        held = np.flatnonzero((groups[order] == group) & measured[place, number])
+        held = held[np.argsort(scores[held, number], kind="stable")]  # what is undefined stands last
+        first, last = sorted((int(held[0]), int(held[-1])), key=lambda row: int(place[row]))
+        yield Contradiction(
+            metrics[number],
+            str(rows["sample"].iloc[order[first]]),
+            (pieces[place[first]].run, pieces[place[last]].run),
+            (float(scores[first, number]), float(scores[last, number])),
+        )
+
+
+def overlapping(pieces: Sequence[Piece]) -> bool:
+    """Return whether two pieces of one seed have a sample in common."""
+    seen: dict[int, set[str]] = {}
+    for piece in pieces:
+        known, samples = seen.setdefault(piece.seed, set()), piece.table["sample"].tolist()
+        if not known.isdisjoint(samples):
+            return True
+        known.update(samples)
+    return False
 
 
 def _together(pieces: Sequence[Piece], columns: Sequence[str]) -> pd.DataFrame:

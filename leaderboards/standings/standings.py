@@ -252,7 +252,8 @@ def _row(
 ) -> Row:
     values = tuple(_result(found, m, number, metric) for m, metric in enumerate(metrics))
     place = found.place[number]
-    unranked = [metrics[m].id for m in np.flatnonzero(found.counted) if not math.isfinite(found.rank[m, number])]
+    counted = np.flatnonzero(found.counted).tolist()
+    unranked = [metrics[m].id for m in counted if not math.isfinite(found.rank[m, number])]
     return Row(
         method,
         values,

@@ -104,7 +104,8 @@ def ranking(
     friedman, wins = float("nan"), Wins(*np.full((2, methods, methods), np.nan))
     if placed.any():
         mean_rank[placed] = rank[counted][:, placed].mean(axis=0)
-        used, directions = np.flatnonzero(counted), [higher_is_better[m] for m in np.flatnonzero(counted)]
+        used = np.flatnonzero(counted).tolist()
+        directions = [higher_is_better[m] for m in used]
         flat = (len(used) * methods, samples)
         draws = bootstrap_means(scores[used].reshape(flat), mask[used].reshape(flat), resamples, seed)
         drawn = _ranks_of(draws.reshape(-1, len(used), methods), ranked[used], directions)[:, :, placed].mean(axis=1)

@@ -22,10 +22,25 @@ from ..galleries.drawing import draw_map, draw_picture
 from ..galleries.views import View, caption, views_of
 from ..standings.stored_maps import StoredRow, class_names, heatmap_over, kept_maps, seen_input
 from ..writing.files import as_pictures, csv_text, write_files
-from ..writing.ink import FRAMEWORK_COLOURS, INK, bare, legend, note_below, sheet, title, wrapped
+from ..writing.ink import (
+    FRAMEWORK_COLOURS,
+    INK,
+    Margins,
+    bare,
+    legend,
+    note_at_foot,
+    note_below,
+    panel_grid,
+    sheet,
+    title,
+    wrapped,
+)
+from ..writing.names import shown
 from ..writing.numbers import number, shortened
 from .sweep import Sweep
 
+CELL = (0.6, 0.36)
+"""Inches of a point of the grid."""
 COLOURS = "viridis"
 LINE, MARK = FRAMEWORK_COLOURS[0], "#d62728"
 MOST_WRITTEN = 144
@@ -121,8 +136,10 @@ def _grid_figure(found: Sweep) -> Figure:
     across, up = found.axes
     means = grid(found)
     written = means.size <= MOST_WRITTEN
-    figure = sheet(max(4.6, 0.66 * len(across.values) + 2.4), max(3.0, 0.42 * len(up.values) + 1.5))
-    axes = figure.subplots()
+    size = (CELL[0] * len(across.values), CELL[1] * len(up.values))
+    figure, panels = panel_grid(1, 1, size, Margins(0.75, bottom=0.75, right=1.1, top=0.6))
+    axes = panels[0, 0]
+    scale = figure.add_axes(_beside(axes))
     colours = COLOURS if found.metric.higher_is_better else f"{COLOURS}_r"  # bright is better, whatever the direction
     sns.heatmap(
         means.to_numpy(np.float64),
@@ -133,7 +150,8 @@ def _grid_figure(found: Sweep) -> Figure:
         annot_kws={"fontsize": 7.5},
         linewidths=0.6,
         linecolor="white",
-        cbar_kws={"label": f"mean {found.metric.id} ({found.metric.direction})", "pad": 0.02},
+        cbar_ax=scale,
+        cbar_kws={"label": f"mean {shown(found.metric.id, 'metric')} {found.metric.arrow}"},
         xticklabels=list(means.columns),
         yticklabels=list(means.index),
     )
@@ -147,19 +165,25 @@ def _grid_figure(found: Sweep) -> Figure:
         x, y = across.values.index(found.best.values[0]), len(up.values) - 1 - up.values.index(found.best.values[1])
         frame = Rectangle((x, y), 1.0, 1.0, fill=False, edgecolor=MARK, linewidth=2.2, clip_on=False, zorder=5)
         axes.add_patch(frame)
-    note_below(figure, "Red frame: the best. Bold: cannot be told apart from it.")
-    axes.tick_params(length=0, labelsize=8)
+    note_at_foot(figure, "Red frame: the best. Bold: cannot be told apart from it.")
+    axes.tick_params(length=0, labelsize=7.5)
     axes.tick_params(axis="y", rotation=0)
+    scale.tick_params(labelsize=7)
+    scale.yaxis.label.set_fontsize(7.5)
     _label(axes, found, across.name, up.name)
-    axes.collections[0].colorbar.ax.tick_params(labelsize=8)  # type: ignore[union-attr]
-    axes.collections[0].colorbar.ax.yaxis.label.set_size(8)  # type: ignore[union-attr]
     return figure
+
+
+def _beside(axes: Axes) -> tuple[float, float, float, float]:
+    """Return where the scale of colours stands at the right of a panel."""
+    box, width = axes.get_position(), axes.figure.get_figwidth()  # type: ignore[union-attr]
+    return box.x1 + 0.08 / width, box.y0, 0.1 / width, box.height
 
 
 def _line_figure(found: Sweep) -> Figure:
     (axis,) = found.axes
-    figure = sheet(5.2, 3.3)
-    axes = figure.subplots()
+    figure, panels = panel_grid(1, 1, (3.4, 2.1), Margins(0.75, bottom=0.55, right=0.2, top=0.6))
+    axes = panels[0, 0]
     numeric = axis.is_numeric
     order = sorted(found.points, key=lambda point: float(point.values[0] or 0)) if numeric else list(found.points)
     places = [float(point.values[0]) if numeric else float(n) for n, point in enumerate(order)]  # type: ignore[arg-type]
@@ -180,18 +204,19 @@ def _line_figure(found: Sweep) -> Figure:
             [places[best]], [mean[best]], "o", markersize=9, markerfacecolor="none", markeredgecolor=MARK,
             markeredgewidth=1.6,
         )  # fmt: skip
-        legend(axes, {f"best: {found.words(found.best)}": mark})
+        legend(axes, {f"best: {found.words(found.best)}": mark}, 7.5)
+    note_at_foot(figure, "Band: 95 % interval of the mean.")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    _label(axes, found, axis.name, f"mean {found.metric.id} {found.metric.arrow}, 95 % interval")
+    axes.tick_params(labelsize=7.5)
+    _label(axes, found, axis.name, f"mean {shown(found.metric.id, 'metric')} {found.metric.arrow}")
     return figure
 
 
 def _label(axes: Axes, found: Sweep, x: str, y: str) -> None:
     """Write what is drawn above a panel and along its axes."""
-    title(axes, f"{found.method}\n{found.table.setting.title}")
-    axes.set_xlabel(x, fontsize=9, parse_math=False)
-    axes.set_ylabel(y, fontsize=9, parse_math=False)
+    title(axes, f"{shown(found.method, 'method')}\n{found.table.setting.title}", 8)
+    axes.set_xlabel(x, fontsize=7.5, parse_math=False)
+    axes.set_ylabel(y, fontsize=7.5, parse_math=False)
 
 
 def _maps_by_sample(found: Sweep) -> dict[str, dict[tuple[Value, ...], StoredRow]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,6 +21,8 @@ UNDATED: Mapping[str, dict[str, None]] = {
 """What a format holds of when and by what a file was made, left out."""
 ENDINGS = (".png", ".svg")
 """Of the two files that every figure is written into."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What begins a formula in some spreadsheet."""
 FORMATS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 
 
@@ -56,10 +59,19 @@ def write_figure(figure: Figure, path: Path) -> None:
 
 
 def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
-    """Return a table as CSV, with numbers to so many significant digits; all that there are where None."""
+    """Return a table as CSV, with numbers to so many significant digits; all that there are where None.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, at which spreadsheets show it as it
+    is: names come from files and plugins of others, and one odd name shall not cost the whole table.
+    """
     form = None if digits is None else f"%.{digits}g"
-    text: str = frame.to_csv(index=False, float_format=form, lineterminator="\n")
+    safe = frame.rename(columns=_no_formula).map(_no_formula)
+    text: str = safe.to_csv(index=False, float_format=form, lineterminator="\n")
     return text
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) and len(value) > 1 else value
 
 
 def as_files(stem: Path) -> tuple[Path, ...]:

@@ -25,6 +25,8 @@ INK, SOFT = "#222222", "#555555"
 FRAMEWORK_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 CHARACTER_WIDTH = 0.047
 """Inches that a character of a note takes, on average."""
+NAME_WIDTH = 0.058
+"""Inches that a character of a name at 8 points takes, on average."""
 PAPER_WIDTH = 7.0
 """Inches across both columns of a paper: figures grow downward, so that their words stay as large as they are."""
 

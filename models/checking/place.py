@@ -26,18 +26,17 @@ def place(model: Model, x: Tensor) -> Finding:
     for array in arrays:
         types[_dtype(array)] += prod(int(size) for size in array.shape)
         devices |= _device(array)
-    held = ", ".join(f"{count:,} {name}" for name, count in types.most_common()) or "none"
+    kinds = ", ".join(f"{count:,} {name}" for name, count in types.most_common()) or "none"
     halved = model.computes_in_half and model.precision == "float32"  # by itself, not as it was told to
     numbers = "16 bits, at least in part" if halved else model.precision
-    evidence = f"{title} {_version(package)} on {model.device}, weights: {held}; computes in {numbers}"
+    evidence = f"{title} {_version(package)} on {model.device}, weights: {kinds}; computes in {numbers}"
     if len(devices) > 1:
         where = ", ".join(sorted(devices))
         return Finding(PLACE, "doubtful", f"{evidence}; weights on {where}.", "Move the network to one device.")
-    if halved:
-        coarse = [name for name in _COARSE if types[name]] or list(
-            _COARSE
-        )  # a Keras policy leaves weights as they were
-        off = " or ".join(f"1 in {_COARSE[name]} ({name})" for name in coarse)
+    coarse = [name for name in _COARSE if types[name]]
+    if coarse or halved:  # a Keras policy leaves weights as they were
+        either = " or ".join(f"1 in {one} ({name})" for name, one in _COARSE.items())
+        off = f"1 in {_COARSE[coarse[-1]]}" if coarse else either
         return Finding(
             PLACE,
             "doubtful",

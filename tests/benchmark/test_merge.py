@@ -196,7 +196,7 @@ def test_a_damaged_packed_file_is_an_error_and_stays(tmp_path: Path, name: str, 
     else:
         path.write_bytes(content[: 200 if damage == "cut" else None])
     with pytest.raises(StorageError, match=rf"{name}\.parquet is damaged: .*merge --pack"):
-        leaderboard(tmp_path / "packed")
+        leaderboard(tmp_path / "packed").write()
     assert path.exists() == (damage != "gone") and not list(path.parent.glob("*.corrupt"))
 
 

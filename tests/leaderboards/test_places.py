@@ -47,9 +47,9 @@ def test_the_worst_possible_value_is_never_marked_as_best(tmp_path, monkeypatch)
     assert table.counted == (False, True) and table.rows[0].mean_rank == 1.5
     console = Console(record=True, width=100, file=StringIO())
     leaderboard(tmp_path).show(console)
-    assert "Not counted in the mean rank: deletion." in console.export_text()
+    assert "Not counted in the mean rank: Deletion." in console.export_text()
     leaderboard(tmp_path).write()
-    assert "Not counted in the mean rank: deletion." in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
+    assert "Not counted in the mean rank: Deletion." in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
 
 
 def test_average_increase_is_in_no_mean_rank():

@@ -300,7 +300,7 @@ def test_one_parameter_is_a_line_with_its_interval(swept):
     line = panel.lines[0]
     assert line.get_xdata().tolist() == [1, 3, 5] and line.get_ydata().tolist() == [11, 13, 15]
     assert panel.lines[1].get_xdata().tolist() == [5]  # the best
-    assert panel.collections and panel.get_xlabel() == "across" and "many ↑" in panel.get_ylabel()
+    assert panel.collections and panel.get_xlabel() == "across" and "Many ↑" in panel.get_ylabel()
     assert panel.get_legend().get_texts()[0].get_text() == "best: across=5"
     part = draw_maps(found).subfigs[0].axes
     assert [axis.get_xlabel() for axis in part] == ["", "across = 5", "1", "3"]

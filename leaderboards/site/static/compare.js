@@ -61,7 +61,7 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
 
   // The outcome in one sentence, as `heatmark compare` has it.
   const verdict = (found, metric, first, second) => {
-    const by = found.samples > 1 ? `: by ${format.signed(found.mean)} ${format.interval(found.low, found.high)} on average` : "";
+    const by = found.samples > 1 ? `: first minus second is ${format.signed(found.mean)} ${format.interval(found.low, found.high)} on average` : "";
     if (!found.samples) return "No sample has a score of both.";
     return {
       same: `${first} and ${second} have the same scores on ${metric.shown}.`,

@@ -111,7 +111,7 @@ def test_it_says_who_is_better_and_shows_where(site, browsed):
     words = page.locator("#lead").inner_text()
     values = json.loads(page.locator("#numbers").get_attribute("data-values"))
     assert values["high"] < 0  # the scores rise with the method's place in the list
-    assert words.startswith("Random is better than Saliency on Insertion: by ")
+    assert words.startswith("Random is better than Saliency on Insertion: first minus second is -")
     assert page.locator("#scatter circle").count() == values["samples"] == 24
     differences = page.locator("#pictures small:first-of-type").all_inner_texts()
     sizes = [abs(float(text.split(": ")[1])) for text in differences]

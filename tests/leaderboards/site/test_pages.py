@@ -7,17 +7,20 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 from browsers import watched
 from made_boards import EVIL
 
 from heatmark.errors import BadInput
+from heatmark.leaderboards.report.tables import agreement_text
 from heatmark.leaderboards.site.catalogue import Slugs
 from heatmark.leaderboards.site.colours import contrast, on_dark
 from heatmark.leaderboards.site.rendering import STATIC
 from heatmark.leaderboards.site.site import write_site
 from heatmark.leaderboards.standings.styles import FAMILIES
 from heatmark.leaderboards.writing import numbers
+from heatmark.leaderboards.writing.numbers import percent
 
 
 class Parsed(HTMLParser):
@@ -183,3 +186,27 @@ def test_a_folder_of_something_else_is_left_alone(standings, tmp_path):
     (tmp_path / "site.json").write_text("[")
     with pytest.raises(BadInput, match="is damaged"):
         write_site(standings, tmp_path)
+
+
+def test_every_score_can_be_taken_along(site, standings):
+    frame = pd.read_parquet(site / "downloads" / "scores.parquet")
+    assert len(frame) == sum(table.results.scores.size for table in standings.tables)
+    table = standings.tables[-1]
+    one = frame[(frame["model"] == table.setting.task.model) & (frame["framework"] == table.setting.framework)]
+    wide = one[one["metric"] == "insertion"].pivot(index="method", columns="sample", values="score")
+    place = table.results.metrics.index("insertion")
+    for number, run in enumerate(table.results.methods):
+        expected = table.results.scores[place, number]
+        if np.isfinite(expected).any():
+            np.testing.assert_array_equal(wide.loc[run.method, list(table.results.samples)], expected)
+    assert frame[frame["method"] == "rise"]["score"].isna().sum() == 2 * 5 * 24  # what is not there is null
+
+
+def test_a_tasks_page_tells_of_its_network_and_its_frameworks(site, standings, browsed):
+    (path,) = (site / "tasks").glob("small-net*.html")
+    page = browsed.open(path)
+    words = page.locator("main").inner_text()
+    assert "Do the frameworks agree?" in words and agreement_text(standings.agreements[0]) in words
+    assert percent(standings.tables[0].model.accuracy) in words
+    assert page.locator("#samples tbody tr").count() == 24 and page.locator("#pictures img").count() == 2
+    assert "<i>tench</i>" in words

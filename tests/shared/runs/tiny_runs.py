@@ -13,7 +13,7 @@ from heatmark.benchmark.running.execution import Run
 
 pytest.importorskip("torch")
 
-PLUGIN = str(Path(__file__).with_name("plugins") / "tiny_plugin.py")
+PLUGIN = str(Path(__file__).parents[1] / "plugins" / "tiny_plugin.py")
 METRICS = "deletion[steps=4],average_drop"
 Start = Callable[..., Run]
 

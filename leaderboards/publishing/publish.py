@@ -1,0 +1,95 @@
+"""Everything that is made from the official results, in one go: README, the docs' pages and pictures, and the site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ...errors import BadInput, StorageError
+from .. import draw
+from ..board import leaderboard
+from ..records.official import official_runs
+from ..records.published import list_published
+from ..records.published_matching import with_official
+from ..records.published_page import published_page
+from ..site.site import write_site
+from ..standings.standings import Standings
+from ..writing.files import write_files
+from .official_board import front_of, tasks_of
+from .pages import GALLERY, LEADERBOARD, NOTES, PARETO, readme_with, results_page
+
+README = "README.md"
+GALLERY_METHODS = 5
+"""So many methods of the front task stand in README's gallery, the best ones, in its first framework."""
+GALLERY_PICTURES = 3
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was written."""
+
+    files: tuple[Path, ...]
+    """In the repository."""
+    site: Path | None
+    """The site's first page, where one was asked for."""
+
+
+def publish(repository: str | Path, site: str | Path | None = None, version: str | None = None) -> Published:
+    """Make README's tables and pictures, the docs' pages, and the site from the official results.
+
+    Parameters
+    ----------
+    repository
+        The folder that holds README.md and docs/.
+    site
+        The folder of the site; none is made where None.
+    version
+        Of the official results, such as ``v1``; the newest where None.
+
+    Raises
+    ------
+    BadInput
+        If the folder is not heatmark's repository.
+    StorageError
+        If there are no official results of that version, or something cannot be written.
+    """
+    folder = Path(repository)
+    contents = publication(folder, version)
+    written = write_files(folder, contents)
+    board = leaderboard(official_runs(version))
+    return Published(tuple(written), None if site is None else write_site(board, site))
+
+
+def publication(repository: Path, version: str | None = None) -> dict[str, str | Figure | None]:
+    """Return what `publish` writes into a repository, by path."""
+    runs = official_runs(version)
+    board = leaderboard(runs)
+    try:
+        readme = (repository / README).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{repository} is not heatmark's repository: it has no {README}.") from error
+    notes = runs[0].parent / NOTES
+    try:
+        words = notes.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{notes} is missing: it says what was measured, and what was reduced.") from error
+    return {
+        README: readme_with(readme, board, repository / README),
+        "docs/results.md": results_page(board, words),
+        "docs/published.md": published_page(with_official(list_published())),
+        **pictures(board),
+    }
+
+
+def pictures(board: Standings) -> dict[str, str | Figure | None]:
+    """Return the pictures of README and docs by path."""
+    front = front_of(tasks_of(board))
+    first = replace(front.board, tables=front.tables[:1])
+    best = [row.method.id for row in first.tables[0].rows if row.place is not None and not row.method.control]
+    return {
+        LEADERBOARD: draw.board(front.board),
+        GALLERY: draw.heatmaps(first, methods=best[:GALLERY_METHODS], pictures=GALLERY_PICTURES),
+        PARETO: draw.pareto(front.board),
+    }
