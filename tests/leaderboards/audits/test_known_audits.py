@@ -60,7 +60,7 @@ def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
     section = page.split('id="audit"')[1].split("</section>")[0]
     assert "the ground truth does not beat every control" in section and 'data-answer="no"' in section
     assert "deletion[steps=4]" in section and "overlap_inverted" not in section
-    assert "| overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| Overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
     frame = board.frame.drop_duplicates("metric").set_index("metric")["audit"]
     assert frame.to_dict() == {"overlap": "passed", "flat": "not passed", "deletion[steps=4]": ""}
 
