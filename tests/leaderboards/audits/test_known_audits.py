@@ -50,16 +50,17 @@ def test_a_leaderboard_marks_what_is_known(run, found, tmp_path):
     marks = {metric.id: metric.mark for table in board.tables for metric in table.metrics}
     assert marks == {"overlap": "✓", "flat": "!", "deletion[steps=4]": ""}
     text = shown(board)
-    assert "overlap↑✓" in text and "flat↑!" in text
     words = " ".join(text.split())
-    assert "! flat: the truth's own map is no better than a control (squares: not told apart from" in words
+    # Names in one line of the heading, directions and marks in the line below.
+    assert all(name in words for name in ("Overlap", "Flat")) and "↑ ✓" in words and "↑ !" in words
+    assert "! Flat: the truth's own map is no better than a control (squares: not told apart from" in words
     assert "noise scores as well as maps (squares)" in words and "without a mark: 1 of 3" in words
     board.write(tmp_path / "files")
     page = (tmp_path / "files" / "report.html").read_text(encoding="utf-8")
     section = page.split('id="audit"')[1].split("</section>")[0]
     assert "the ground truth does not beat every control" in section and 'data-answer="no"' in section
     assert "deletion[steps=4]" in section and "overlap_inverted" not in section
-    assert "| overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| Overlap ↑ ✓ |" in (tmp_path / "files" / "leaderboard.md").read_text(encoding="utf-8")
     frame = board.frame.drop_duplicates("metric").set_index("metric")["audit"]
     assert frame.to_dict() == {"overlap": "passed", "flat": "not passed", "deletion[steps=4]": ""}
 
