@@ -134,8 +134,14 @@ def task_verdicts(standings: Standings, task: TaskPages) -> list[Verdict]:
 
 def task_networks(standings: Standings, task: TaskPages) -> list[ExaminedNetwork]:
     """Return what was found of a task's network before it was used."""
-    titles = {table.setting.title for table in task.tables}
-    return [one for one in examined_networks(standings) if one.title in titles]
+    settings = {
+        (one.setting.task, one.results.weights, one.setting.framework, one.setting.precision) for one in task.tables
+    }
+    return [
+        one
+        for one in examined_networks(standings)
+        if (one.task, one.task.weights, one.framework, one.precision) in settings
+    ]
 
 
 def by_family(things: Sequence[Paged[Any]]) -> dict[str, list[Paged[Any]]]:
