@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ...benchmark.store.packed import CURVES
 from ...errors import HeatmarkError
 from ..across.overall import overall
@@ -24,6 +22,7 @@ from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
+from ..writing.templates import templates_in
 from .costs import cost_section
 from .figures import Titled, curves_figures, looks, overall_figures, ranks_figures
 from .heatmaps import galleries
@@ -41,13 +40,7 @@ AGREEMENT_ROWS = 12
 
 def html_report(standings: Standings) -> str:
     """Return the report as one self-contained HTML page."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(TEMPLATES)
     environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
         agreement_text=agreement_text,

@@ -216,15 +216,8 @@ def agreement_text(agreement: Agreement) -> str:
 
 
 def _setting(table: Table) -> dict[str, Any]:
-    task, precision, target, framework, variant = table.setting
-    return {
-        "model": task.shown_model,
-        "dataset": task.dataset,
-        "framework": framework,
-        "precision": precision,
-        "target": target,
-        **({"variant": variant} if variant else {}),
-    }
+    """Return what a table holds fixed; a variant only where there is one."""
+    return {name: value for name, value in table.setting.columns.items() if value or name != "variant"}
 
 
 def _standing(row: Row) -> dict[str, Any]:

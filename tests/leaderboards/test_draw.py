@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_runs import (  # noqa: F401  (fixtures)
-    THREE,
-    known_entries,
-    made_run,
-    provenance,
-    rows,
-    specification,
-    stored_curves,
-)
+from made_runs import THREE, known_entries, made_run, provenance, rows, specification, stored_curves  # noqa: F401  (fixtures)
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
