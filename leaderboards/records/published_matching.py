@@ -27,6 +27,7 @@ from ..standings.registered import metric_facts
 from ..standings.results import Results
 from ..statistics.means import mean_intervals
 from ..writing.numbers import finite
+from .commands import made_by
 from .official import official_runs, runs_named
 from .published import list_published, published
 from .published_differences import Match, matches_of, seen_by
@@ -345,12 +346,5 @@ def _ours(store: RunStore, results: Results, m: int, k: int, column: Column) -> 
         mean,
         low,
         high,
-        _command(store),
+        "; ".join(made_by(store.run, store.path.name)),
     )
-
-
-def _command(store: RunStore) -> str:
-    """Return the command that made a run: the one that it recorded, or its suite's."""
-    suite = store.run.get("suite")
-    name = suite.get("name", "") if isinstance(suite, dict) else ""
-    return str(store.run.get("command") or f"heatmark run {name}").strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
+from ..records.commands import run_name
 from ..standings.agreement import Agreement
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
@@ -166,13 +166,6 @@ def suite_name(standings: Standings) -> str:
     names = list(dict.fromkeys(map(run_name, standings.runs)))
     more = f" and {len(names) - RUNS_NAMED} more" if len(names) > RUNS_NAMED else ""
     return ", ".join(names[:RUNS_NAMED]) + more
-
-
-def run_name(run: Mapping[str, Any]) -> str:
-    """Return the name of a run's suite, or what was run where options changed it."""
-    suite = run.get("suite")
-    named = suite.get("name") if isinstance(suite, dict) else suite
-    return str(run.get("name") or named or "run")
 
 
 def model_text(table: Table) -> str:
