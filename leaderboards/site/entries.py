@@ -18,7 +18,8 @@ from ..report.networks import ExaminedNetwork, examined_networks
 from ..report.verdict import Verdict, verdicts
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Standings
-from .catalogue import Paged, TaskPages, canonical
+from ..writing.names import parted
+from .catalogue import Paged, TaskPages
 from .rendering import Link
 
 PACKAGE = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ def _entry(registry: Any, text: str, values: Mapping[str, Any], reference: str) 
         Link(f"arXiv {one}", f"https://arxiv.org/abs/{one}") for one in re.findall(r"arXiv ([\w./-]+)", reference)
     )
     try:
-        entry: Selectable | None = registry.get(parse_selection(canonical(text)).name)
+        entry: Selectable | None = registry.get(parse_selection(parted(text)[0]).name)
     except HeatmarkError:
         entry = None
     docs = {} if entry is None else {parameter.name: parameter.doc for parameter in entry.parameters}
