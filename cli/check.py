@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,7 +55,7 @@ def check_command(
             on_question=lambda title: status.update(f"asking: {title}"),
         )
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        options.say_json(found.plain())
     else:
         print_examination(found)
     if found.worst == "fails":

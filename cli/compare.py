@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from ..errors import BadInput
 from . import options
-from .options import Names, say_written
+from .options import Names, say_json, say_written
 from .published import Published, compare_with_published
 
 
@@ -54,7 +53,7 @@ def compare_command(
     # Written before anything is printed: what cannot be printed must not cost the files.
     written = found.write(out) if out is not None else []
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        say_json(found.plain())
         return
     found.show()
     say_written(written)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -102,6 +103,11 @@ def stating(model: str, output: str | None) -> str:
     if not is_own(model):
         raise BadInput(f"--output states what a network of your own returns; {model} is known. Leave it out.")
     return with_stated(model, output=output)
+
+
+def say_json(value: Any) -> None:
+    """Print JSON."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def say_written(paths: Iterable[Path]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+from .options import say_json
 
 FLAG = "--published"
 ALL = ""
@@ -55,7 +56,7 @@ def show_published(name: str, as_json: bool) -> None:
 
     (paper,) = with_official([published(name)])
     if as_json:
-        typer.echo(json.dumps(paper.plain(), indent=1, ensure_ascii=False))
+        say_json(paper.plain())
         return
     show_paper(paper)
 
@@ -67,6 +68,6 @@ def compare_with_published(runs: Sequence[Path], name: str, as_json: bool) -> No
 
     found = compare_published(list(runs), name or None)
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        say_json(found.plain())
         return
     show_comparison(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -67,7 +66,7 @@ def list_command(
     else:
         entries = [entry_facts(entry) for entry in _known(kind.removesuffix("s"))[0]()]
     if as_json:
-        typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
+        options.say_json(entries)
         return
     shown = {Plural.SUITES: ["name", "description"], Plural.PUBLISHED: ["name", "title", "holds"]}
     columns = shown.get(kind, ["name", "family", "summary"])
@@ -119,7 +118,7 @@ def show_command(
         _add_selected(kind, name, facts)
     taught, drawn = _taught(kind, name), _drawn(kind, name) if picture else []
     if as_json:
-        typer.echo(json.dumps(facts | (taught.plain() if taught is not None else {}), indent=1, ensure_ascii=False))
+        options.say_json(facts | (taught.plain() if taught is not None else {}))
         return
     if taught is not None:
         _print_lines(taught)
@@ -157,7 +156,7 @@ def _show_plan(metrics: str, as_json: bool) -> None:
     found = plan(metrics)
     if as_json:
         whole = {**dataclasses.asdict(found), "forward": found.forward, "backward": found.backward}
-        typer.echo(json.dumps({**whole, "explanations": found.explanations, "saved": found.saved}, indent=1))
+        options.say_json({**whole, "explanations": found.explanations, "saved": found.saved})
         return
     names = [item.name for item in dataclasses.fields(found.metrics[0])]
     _print_table(list(PLAN_HEADS), [[str(getattr(row, name)) for name in names] for row in found.metrics])
@@ -189,7 +188,7 @@ def status_command(
             raise typer.Exit(options.FAILED)
     found = status(run)
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        options.say_json(found.plain())
         return
     rows = []
     for row in found.rows:
@@ -214,7 +213,7 @@ def doctor_command(
 
     report = diagnose()
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False))
+        options.say_json(dataclasses.asdict(report))
         return
     rows = [[name, version or "not installed"] for name, version in report.versions.items()]
     machine = {**report.machine, "memory": f"{report.machine['memory_bytes'] / 2**30:.1f} GiB"}

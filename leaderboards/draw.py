@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -202,9 +201,9 @@ def _task(board: Standings, task: str | None) -> list[Table]:
     """Return the tables of the task that is meant."""
     if not isinstance(board, Standings):
         raise BadInput(f"This draws a board, what heatmark.leaderboard(run) returns; got {type(board).__name__}.")
-    groups = {
-        title: list(tables) for title, tables in groupby(board.tables, key=lambda table: table.setting.task_title)
-    }
+    groups: dict[str, list[Table]] = {}
+    for tables in board.by_task:  # of several runs, a task's frameworks need not stand beside one another
+        groups.setdefault(tables[0].setting.task_title, []).extend(tables)
     if task is None and len(groups) == 1:
         return next(iter(groups.values()))
     if task is None or task not in groups:

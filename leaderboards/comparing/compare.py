@@ -58,9 +58,7 @@ class SideBySide(Comparison):
             If the folder is read-only or full.
         """
         # Here, because the drawing libraries that these need are slow to import.
-        import json
-
-        from ..writing.files import csv_text, numbered, write_files
+        from ..writing.files import csv_text, json_text, numbered, write_files
         from .html import html_page
         from .plots import scatter_figures
 
@@ -70,7 +68,7 @@ class SideBySide(Comparison):
             {
                 "comparison.csv": csv_text(self.frame, None),
                 "samples.csv": csv_text(self.samples, None),
-                "comparison.json": json.dumps(self.plain(), indent=1, ensure_ascii=False) + "\n",
+                "comparison.json": json_text(self.plain()),
                 "comparison.md": markdown(self),
                 "comparison.html": html_page(self, figures),
                 **numbered("scatter", figures),

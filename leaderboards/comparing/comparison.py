@@ -14,6 +14,7 @@ from ...benchmark.store.folder import RunStore
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.results import Setting
 from ..statistics.ranks import rounded
+from ..statistics.signed_ranks import signed_rank_lean
 from ..statistics.significance import LEVEL
 from .paired import Paired
 
@@ -53,17 +54,20 @@ class Compared:
     def outcome(self) -> Outcome:
         """Which side is better, if that can be told; ``differs`` where the metric's direction is not known.
 
-        ``same`` where no sample differs in six significant digits.
+        ``same`` where no sample differs in six significant digits. The better side is the one to which the test leans
+        that told them apart: a side may win on fewer samples, and by far more.
         """
         if not len(self.samples):
             return "not told apart"
-        if bool((rounded(self.scores[0]) == rounded(self.scores[1])).all()):
+        differences = rounded(rounded(self.scores[0]) - rounded(self.scores[1]))
+        if not differences.any():
             return "same"
         if not self.p_holm <= LEVEL:
             return "not told apart"
-        if self.paired.wins is None or self.paired.losses is None or self.paired.wins == self.paired.losses:
+        if self.metric.higher_is_better is None:
             return "differs"
-        return "first" if self.paired.wins > self.paired.losses else "second"
+        rises = bool(signed_rank_lean(differences[None])[0] > 0)
+        return "first" if rises == self.metric.higher_is_better else "second"
 
     def furthest(self, most: int) -> list[Apart]:
         """Return the samples that differ most, without those that do not differ."""

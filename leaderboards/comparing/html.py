@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
 
 from ..report.html import TEMPLATES as REPORT
 from ..standings.stored_maps import stored_picture
 from ..writing.ink import data_uri, svg_uri
 from ..writing.numbers import percent
+from ..writing.pictures import at_size, jpeg
+from ..writing.templates import templates_in
 from ..writing.text_tables import texts_of
 from .comparison import ComparedTable, Comparison
 from .tables import FURTHEST, NOTE, columns, heading, notes, only_texts, ordered, summary
@@ -65,17 +64,14 @@ def html_tables(comparison: Comparison) -> str:
 
 
 def _rendered(template: str, comparison: Comparison, **values: object) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
-        heads=[(column.head, column.left) for column in columns(comparison)],
-        tables=[_shown(comparison, table) for table in comparison.tables],
-        **values,
+    return (
+        templates_in(TEMPLATES)
+        .get_template(template)
+        .render(
+            heads=[(column.head, column.left) for column in columns(comparison)],
+            tables=[_shown(comparison, table) for table in comparison.tables],
+            **values,
+        )
     )
 
 
@@ -95,10 +91,4 @@ def _shown(comparison: Comparison, table: ComparedTable) -> TableShown:
 
 def _picture(path: Path) -> str:
     picture = stored_picture(path)
-    if picture is None:
-        return ""
-    image, buffer = Image.fromarray(picture), io.BytesIO()
-    share = SIZE / max(image.size)
-    resample = Image.Resampling.LANCZOS if share < 1 else Image.Resampling.NEAREST
-    image.resize([max(1, round(side * share)) for side in image.size], resample).save(buffer, format="PNG")
-    return data_uri(buffer.getvalue(), "png")
+    return "" if picture is None else data_uri(jpeg(at_size(picture, SIZE)), "jpeg")

@@ -58,10 +58,7 @@ def draw_scatter(comparison: Comparison, table: ComparedTable, metrics: Sequence
     figure.supxlabel(first, fontsize=8, parse_math=False)
     figure.supylabel(second, fontsize=8, parse_math=False)
     if of_runs:
-        marks = {
-            shown(name, "method") + (" †" if method.control else ""): styles[name].handle(linestyle="none")
-            for name, method in methods.items()
-        }
+        marks = {method.label: styles[name].handle(linestyle="none") for name, method in methods.items()}
         legend(figure, marks, loc="outside right center")
     else:
         words = {"first": f"{first} better", "second": f"{second} better", "neither": "neither"}
@@ -93,7 +90,7 @@ def _draw_panel(panel: Axes, compared: Sequence[Compared], styles: Mapping[str, 
     panel.set_xlim(*ends)
     panel.set_ylim(*ends)
     panel.set_aspect("equal")
-    title(panel, f"{shown(metric.id, 'metric')} {metric.arrow}", size=8)
+    title(panel, f"{metric.name} {metric.arrow}", size=8)
     plain(panel, 7)
 
 

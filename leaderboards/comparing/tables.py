@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..statistics.significance import LEVEL
 from ..writing.names import shown
-from ..writing.numbers import counted, half_width, interval_text, number, p_value, percent
+from ..writing.numbers import counted, finite, half_width, interval_text, number, p_value, percent
 from ..writing.text_tables import (
     Column,
     bullets,
@@ -45,7 +45,7 @@ def samples_frame(comparison: Comparison) -> pd.DataFrame:
     """Return one row per comparison and sample, with both scores."""
     records = []
     for table, one in comparison.compared:
-        common = {**_setting(table), **_entries(comparison, one)}
+        common = {**table.setting.columns, **_entries(comparison, one)}
         for sample, first, second in zip(one.samples, *one.scores.tolist(), strict=True):
             records.append({**common, "sample": sample, "first": first, "second": second, "difference": first - second})
     return pd.DataFrame.from_records(records)
@@ -62,7 +62,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "only_second": list(comparison.only[1]),
         "tables": [
             {
-                **_setting(table),
+                **table.setting.columns,
                 "differs": list(table.differs),
                 "redefined": list(table.redefined),
                 "only_first": list(table.only[0]),
@@ -70,7 +70,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
                 "furthest_samples": [{"sample": sample, "share": share} for sample, share in table.furthest(FURTHEST)],
                 "comparisons": [
                     {
-                        **{key: _finite(value) for key, value in _numbers(comparison, one).items()},
+                        **{key: finite(value) for key, value in _numbers(comparison, one).items()},
                         "furthest_samples": [apart._asdict() for apart in one.furthest(FURTHEST)],
                     }
                     for one in table.compared
@@ -160,7 +160,7 @@ def columns(comparison: Comparison) -> list[Column[Compared]]:
     words = {"first": f"{first} better", "second": f"{second} better"}
     return [
         *(method if of_runs else []),
-        Column("metric", lambda one: f"{shown(one.metric.id, 'metric')} {one.metric.arrow}", left=True),
+        Column("metric", lambda one: f"{one.metric.name} {one.metric.arrow}", left=True),
         Column(first, lambda one: number(one.means[0]), lambda one: one.means[0]),
         Column(second, lambda one: number(one.means[1]), lambda one: one.means[1]),
         Column("difference", lambda one: number(one.paired.mean), lambda one: one.paired.mean),
@@ -222,10 +222,7 @@ def _method_name(name: str) -> str:
 
 def _methods_text(one: Compared) -> str:
     first, second = one.methods
-    dagger = " †" if first.control else ""
-    if first.id == second.id:
-        return f"{_method_name(first.id)}{dagger}"
-    return f"{_method_name(first.id)}, {_method_name(second.id)}{dagger}"
+    return first.label if first.id == second.id else f"{first.name}, {second.label}"
 
 
 def _wins_text(one: Compared) -> str:
@@ -235,18 +232,6 @@ def _wins_text(one: Compared) -> str:
 
 def _style(one: Compared) -> str:
     return "bold" if one.outcome in ("first", "second", "differs") else ""
-
-
-def _setting(table: ComparedTable) -> dict[str, Any]:
-    task, precision, target, framework, variant = table.setting
-    return {
-        "model": task.shown_model,
-        "dataset": task.dataset,
-        "framework": framework,
-        "precision": precision,
-        "target": target,
-        "variant": variant,
-    }
 
 
 def _entries(comparison: Comparison, one: Compared) -> dict[str, Any]:
@@ -269,8 +254,4 @@ def _numbers(comparison: Comparison, one: Compared) -> dict[str, Any]:
 
 
 def _record(comparison: Comparison, table: ComparedTable, one: Compared) -> dict[str, Any]:
-    return {**_setting(table), "differs": "; ".join(table.differs), **_numbers(comparison, one)}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {**table.setting.columns, "differs": "; ".join(table.differs), **_numbers(comparison, one)}

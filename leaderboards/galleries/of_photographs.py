@@ -10,7 +10,7 @@ from pathlib import Path
 from ...benchmark.executors.usual_frameworks import usual_frameworks
 from ...benchmark.work.photographs import ExplainedPhotographs, explain_photographs, picture_files
 from ...errors import BadInput
-from ..writing.numbers import shortened
+from ..writing.numbers import percent, shortened
 from .gallery import Drawn, GalleryPlan
 
 
@@ -109,7 +109,7 @@ def _title(name: str, found: ExplainedPhotographs, row: int) -> str:
 
     def words(number: int) -> str:
         name = found.class_names[number] if found.class_names else f"class {number}"
-        return f"{shortened(name)}, {100 * shares[number]:.1f} %"
+        return f"{shortened(name)}, {percent(shares[number])}"
 
     top = int(shares.argmax())
     lines = [words(chosen)] if chosen == top else [f"explained: {words(chosen)}", f"predicted: {words(top)}"]

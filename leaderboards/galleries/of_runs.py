@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..standings.standings import Standings, Table
 from ..standings.stored_maps import class_names, heatmap_over, kept_maps, seen_input
 from ..writing.names import shown
-from ..writing.numbers import shortened
+from ..writing.numbers import percent, shortened
 from .drawing import draw_gallery
 
 
@@ -68,7 +68,7 @@ def run_gallery(
     classes = class_names(tables[0])
     titles = [
         shortened(classes.get(first[sample]["target"], f"class {first[sample]['target']}"))
-        + f"\n{100 * first[sample]['target_probability']:.1f} %"
+        + f"\n{percent(first[sample]['target_probability'])}"
         for sample in samples
     ]
     return draw_gallery(

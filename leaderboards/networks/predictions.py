@@ -181,7 +181,7 @@ def _draw_answer(above: Axes, below: Axes, found: Predictions, answer: Answer) -
     ]
     below.barh(range(len(shares)), shares, color=colours, alpha=0.45, height=0.9)
     for row, (number_, share) in enumerate(zip(answer.classes, shares, strict=True)):
-        words = f"{100 * share:.1f} %  {shortened(found.name(number_), 20)}"
+        words = f"{percent(share)}  {shortened(found.name(number_), 20)}"
         below.text(0.02, row, words, fontsize=5.5, va="center", color=INK, parse_math=False)
     below.set_xlim(0, 1)
     below.set_ylim(len(shares) - 0.5, -0.5)

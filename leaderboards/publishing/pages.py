@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..across.overall import overall
-from ..report.html import reproduction, run_facts
+from ..records.commands import reproduction
+from ..report.html import run_facts
 from ..report.overall import overall_markdown, worth_showing
 from ..standings.standings import Standings
 from ..writing.names import shown_dataset, shown_model

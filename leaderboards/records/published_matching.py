@@ -26,6 +26,8 @@ from ..standings.gathering import gather, opened
 from ..standings.registered import metric_facts
 from ..standings.results import Results
 from ..statistics.means import mean_intervals
+from ..writing.numbers import finite
+from .commands import made_by
 from .official import official_runs, runs_named
 from .published import list_published, published
 from .published_differences import Match, matches_of, seen_by
@@ -120,7 +122,7 @@ class Beside:
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON types; what is not finite is None."""
-        ours = {key: _finite(value) for key, value in asdict(self.ours).items()}
+        ours = {key: finite(value) for key, value in asdict(self.ours).items()}
         name = self.column.name
         return {
             "published": self.paper,
@@ -344,16 +346,5 @@ def _ours(store: RunStore, results: Results, m: int, k: int, column: Column) -> 
         mean,
         low,
         high,
-        _command(store),
+        "; ".join(made_by(store.run, store.path.name)),
     )
-
-
-def _command(store: RunStore) -> str:
-    """Return the command that made a run: the one that it recorded, or its suite's."""
-    suite = store.run.get("suite")
-    name = suite.get("name", "") if isinstance(suite, dict) else ""
-    return str(store.run.get("command") or f"heatmark run {name}").strip()
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

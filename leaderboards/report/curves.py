@@ -18,7 +18,6 @@ from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Table
 from ..standings.styles import Style, family_styles, names_in_figures
 from ..writing.ink import SOFT, Margins, broken, legend, panel_grid, plain, title
-from ..writing.names import shown
 from ..writing.text_tables import in_parts
 
 PANEL = (1.75, 1.5)
@@ -108,7 +107,7 @@ def draw_curves(curves: Curves, metrics: Sequence[MetricFacts], cast: Cast, styl
     across = max(len(part) for part in parts)
     columns = min(across, 3)
     legend_height = 0.17 * math.ceil(len(entries) / columns) + 0.1
-    heads = {metric.id: broken(f"{shown(metric.id, 'metric')}\u00a0{metric.arrow}", PANEL[0]) for metric in metrics}
+    heads = {metric.id: broken(f"{metric.name}\u00a0{metric.arrow}", PANEL[0]) for metric in metrics}
     head_height = 0.14 * max(head.count("\n") for head in heads.values())
     margins = Margins(
         left=0.62, bottom=0.45 + legend_height, right=0.16, top=0.28 + head_height, across=0.42, down=0.5 + head_height

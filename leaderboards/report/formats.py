@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import html
-import json
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -14,7 +12,8 @@ import pandas as pd
 from ...errors import BadInput, suggestion
 from ..standings.standings import MetricResult, Row, Standings, Table
 from ..statistics.significance import Places
-from ..writing.files import csv_text
+from ..writing.files import csv_text, json_text
+from ..writing.numbers import finite
 from ..writing.text_tables import escaped
 from .papers import ACROSS, Cell, Head, Mark, PaperTable, chosen, paper_tables, require_results
 from .tables import suite_name, wide_frame
@@ -89,7 +88,7 @@ def board_text(
     if form == "csv":
         return csv_text(_chosen_frame(standings, methods, metrics), digits=None)
     if form == "json":
-        return json.dumps(board_json(standings, methods, metrics), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(board_json(standings, methods, metrics))
     tables = paper_tables(standings, methods, metrics, across)
     if form == "latex":
         text = "\n".join(map(latex_table, tables))
@@ -104,13 +103,11 @@ def latex_table(table: PaperTable) -> str:
     frame = pd.DataFrame([[_latex_cell(cell) for cell in cells] for _, cells in table.rows], columns=count)
     styles = pd.DataFrame([[_LATEX_MARKS[cell.mark] for cell in cells] for _, cells in table.rows], columns=count)
     frame.columns.name = "Method"
-    heads, names = (
-        [_latex_head(head) for head in table.heads],
-        [_stacked(folded(name, NAME_WIDTH), "l") for name, _ in table.rows],
-    )
+    heads: dict[Any, Any] = dict(enumerate(map(_latex_head, table.heads)))
+    names: dict[Any, Any] = {n: _stacked(folded(name, NAME_WIDTH), "l") for n, (name, _) in enumerate(table.rows)}
     styler = frame.style.apply(lambda whole: styles, axis=None)
-    styler = styler.format_index(_nth(heads), axis="columns")
-    styler = styler.format_index(_nth(names), axis="index")
+    styler = styler.format_index(heads.__getitem__, axis="columns")
+    styler = styler.format_index(names.__getitem__, axis="index")
     text: str = styler.to_latex(
         column_format="l" + "r" * len(table.heads),
         hrules=True,
@@ -192,20 +189,14 @@ def _chosen_frame(
 
 
 def _table_json(table: Table, rows: set[str], columns: set[str]) -> dict[str, Any]:
-    task, precision, target, framework, variant = table.setting
     places = [place for place, metric in enumerate(table.metrics) if metric.id in columns]
     identities = {run.method: run for run in table.results.methods}
     return {
-        "model": task.shown_model,
-        "dataset": task.dataset,
-        "framework": framework,
-        "precision": precision,
-        "target": target,
-        "variant": variant,
+        **table.setting.columns,
         "samples": table.model.samples,
-        "accuracy": _plain(table.model.accuracy),
-        "loss": _plain(table.model.loss),
-        "friedman_p": _plain(table.friedman),
+        "accuracy": finite(table.model.accuracy),
+        "loss": finite(table.model.loss),
+        "friedman_p": finite(table.friedman),
         "metrics": [
             {
                 "metric": table.metrics[place].id,
@@ -234,17 +225,17 @@ def _row_json(row: Row, identity: Any, places: list[int]) -> dict[str, Any]:
         "identity": identity,
         "place": row.place,
         "tied": _places(row.tied),
-        "mean_rank": _plain(row.mean_rank),
-        "mean_rank_low": _plain(row.mean_rank_low),
-        "mean_rank_high": _plain(row.mean_rank_high),
+        "mean_rank": finite(row.mean_rank),
+        "mean_rank_low": finite(row.mean_rank_low),
+        "mean_rank_high": finite(row.mean_rank_high),
         "why_unplaced": row.why_unplaced,
         "samples": row.coverage.samples,
         "expected_samples": row.coverage.expected_samples,
         "degenerate": row.degenerate,
-        "seconds_per_image": _plain(row.cost.seconds),
-        "relative_cost": _plain(row.cost.relative),
-        "forward_passes": _plain(row.cost.forward),
-        "backward_passes": _plain(row.cost.backward),
+        "seconds_per_image": finite(row.cost.seconds),
+        "relative_cost": finite(row.cost.relative),
+        "forward_passes": finite(row.cost.forward),
+        "backward_passes": finite(row.cost.backward),
         "values": [_value_json(row.values[place]) for place in places],
     }
 
@@ -252,10 +243,10 @@ def _row_json(row: Row, identity: Any, places: list[int]) -> dict[str, Any]:
 def _value_json(value: MetricResult) -> dict[str, Any]:
     """Return one method's result on one metric; the list has the metrics' order."""
     return {
-        "mean": _plain(value.mean),
-        "low": _plain(value.low),
-        "high": _plain(value.high),
-        "rank": _plain(value.rank),
+        "mean": finite(value.mean),
+        "low": finite(value.low),
+        "high": finite(value.high),
+        "rank": finite(value.rank),
         "tied": _places(value.tied),
         "samples": value.samples,
         "best": value.best,
@@ -264,16 +255,6 @@ def _value_json(value: MetricResult) -> dict[str, Any]:
 
 def _places(places: Places | None) -> list[int] | None:
     return None if places is None else list(places)
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _nth(texts: Sequence[str]) -> Callable[[object], str]:
-    """Return what gives the text for a row's or column's number."""
-    by_number: dict[object, str] = dict(enumerate(texts))
-    return by_number.__getitem__
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ..galleries.colours import coloured
 from ..galleries.series_tiles import series_tile
@@ -16,6 +14,8 @@ from ..standings.registered import MethodFacts
 from ..standings.standings import Standings, Table
 from ..standings.stored_maps import StoredRow, class_names, heatmap_over, kept_maps, seen_input
 from ..writing.ink import data_uri
+from ..writing.numbers import percent
+from ..writing.pictures import at_size, jpeg, png
 
 PICTURES = 8
 """So many photographs are shown at most."""
@@ -137,7 +137,7 @@ def _drawn(picture: np.ndarray, heatmap: np.ndarray, signed: bool, view: View, s
     if view == "mask":
         # A mask is blurred by pixels of the picture that the network saw, so it is made before anything is resized.
         return _uri(seen(picture, heatmap, signed, view), size, photographic=True)
-    return _uri(seen(_at_size(picture, size), heatmap, signed, view), size, photographic=True)
+    return _uri(seen(at_size(picture, size), heatmap, signed, view), size, photographic=True)
 
 
 def _words(
@@ -153,26 +153,11 @@ def _words(
         title = names.get(row["target"], f"class {row['target']}")
         label = names.get(row["label"], f"class {row['label']}")
         truth = "" if row["label"] < 0 else " ✓" if row["label"] == row["predicted"] else f" (label: {label})"
-        details.append(f"{table.setting.framework_name} {100 * row['target_probability']:.1f} %{truth}")
+        details.append(f"{table.setting.framework_name} {percent(row['target_probability'])}{truth}")
     return title, (*details, sample)
-
-
-def _at_size(picture: np.ndarray, size: int) -> np.ndarray:
-    """Return the picture with its longer side at ``size`` pixels."""
-    image = Image.fromarray(picture)
-    share = size / max(image.size)
-    # Small pictures (digits) are enlarged without smoothing, so that their pixels stay visible.
-    resample = Image.Resampling.LANCZOS if share < 1 else Image.Resampling.NEAREST
-    wanted = (max(1, round(image.width * share)), max(1, round(image.height * share)))
-    return np.asarray(image.resize(wanted, resample))
 
 
 def _uri(picture: np.ndarray, size: int, *, photographic: bool) -> str:
     """Return a picture as a data URI: JPEG for photographs, PNG for flat colours."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(_at_size(picture, size))
-    if photographic:
-        image.save(buffer, format="JPEG", quality=82, optimize=True)
-    else:
-        image.save(buffer, format="PNG", optimize=True)
-    return data_uri(buffer.getvalue(), "jpeg" if photographic else "png")
+    shown = at_size(picture, size)
+    return data_uri(jpeg(shown), "jpeg") if photographic else data_uri(png(shown), "png")

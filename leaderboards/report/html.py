@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from ...benchmark.store.packed import CURVES
-from ...errors import HeatmarkError
 from ..across.overall import overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
@@ -19,18 +14,20 @@ from ..audits.tables import NOTES as AUDIT_NOTES
 from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
+from ..records.commands import reproduction, run_name
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
 from ..writing import numbers as formatting
 from ..writing.ink import svg_uri
+from ..writing.templates import templates_in
 from .costs import cost_section
 from .figures import Titled, curves_figures, looks, overall_figures, ranks_figures
 from .heatmaps import galleries
 from .networks import examined_networks
 from .overall import columns, note, summary, worth_showing
 from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, run_name, suite_name, tie_text
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
 from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,13 +38,7 @@ AGREEMENT_ROWS = 12
 
 def html_report(standings: Standings) -> str:
     """Return the report as one self-contained HTML page."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(TEMPLATES)
     environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
         agreement_text=agreement_text,
@@ -98,68 +89,6 @@ def breakable(name: str) -> str:
     if len(head) > LONGEST_UNBROKEN:
         head = head.replace("_", "_\u200b")
     return head + ("\u200b[" + rest.replace(",", ",\u200b") if bracket else "")
-
-
-def reproduction(standings: Standings) -> str:
-    """Return the commands that run the same again, for every run: those of a merged one, and how it was merged."""
-    commands = [line for store in standings.stores for line in _commands(store.run, store.path.name)]
-    if len(standings.stores) > 1:
-        folders = [f"results/{store.path.name}" for store in standings.stores]
-        commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
-    return "\n".join(commands)
-
-
-def _commands(run: Mapping[str, Any], folder: str) -> list[str]:
-    """Return the commands that make a run's folder: packaged suites by name, with whatever was changed in them."""
-    sources = [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
-    if not sources:
-        return [_run_again(run, folder)]
-    folders = [str(source.get("folder") or "run") for source in sources]
-    merge = ["heatmark", "merge", *(f"results/{name}" for name in folders), "--out", f"results/{folder}"]
-    if run.get("packed"):
-        merge += ["--pack"] + ["--no-curves"] * (CURVES not in (run.get("files") or {}))
-        merge += ["--maps", str(run["maps"])] if run.get("maps") else []
-    return [*map(_run_again, sources, folders), shlex.join(merge)]
-
-
-def _run_again(run: Mapping[str, Any], folder: str) -> str:
-    suite = run.get("suite")
-    name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
-    parts = ["heatmark", "run", name]
-    if isinstance(suite, Mapping):
-        packaged = _packaged(name)
-        for option, values in _options(suite).items():
-            if values and values != _options(packaged).get(option):
-                parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{folder}"])
-
-
-def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the parts of a suite by the option of ``heatmark run`` that sets them."""
-    tasks = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
-    options = {
-        "--models": [task.get("model") for task in tasks],
-        "--data": [task.get("data") for task in tasks],
-        "--methods": suite.get("methods") or [],
-        "--metrics": suite.get("metrics") or [],
-        "--frameworks": suite.get("frameworks") or [],
-        "--seed": suite.get("seeds") or [],
-        "--precision": [suite.get("precision")],
-        "--target": [suite.get("target")],
-        "--limit": [suite.get("limit")],
-        "--per-class": [suite.get("per_class")],
-        "--part": [suite.get("part")],
-    }
-    return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
-
-
-def _packaged(name: str) -> Mapping[str, Any]:
-    from ...benchmark.suite import load_suite
-
-    try:
-        return load_suite(name).plain()
-    except HeatmarkError:
-        return {}
 
 
 def run_facts(standings: Standings) -> list[tuple[str, str]]:

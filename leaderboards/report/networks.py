@@ -19,9 +19,16 @@ _ABOUT = ("model", "model_weights", "dataset", "framework", "precision", "device
 class ExaminedNetwork:
     """A network of the run with what its examination found."""
 
-    title: str
-    """The task and the framework, as the tables are headed."""
+    task: Task
+    framework: str
+    precision: str
+    """Where it was examined; it holds for every choice of samples."""
     found: Examination
+
+    @property
+    def title(self) -> str:
+        """The task and the framework, as the tables are headed."""
+        return f"{self.task} · {framework_text(self.framework, self.precision)}"
 
     @property
     def summary(self) -> str:
@@ -47,7 +54,7 @@ def examined_networks(standings: Standings) -> tuple[ExaminedNetwork, ...]:
         except BadInput:
             continue
         task = Task(cell.model, cell.dataset, cell.model_weights)
-        networks[about] = ExaminedNetwork(f"{task} · {framework_text(cell.framework, cell.precision)}", found)
+        networks[about] = ExaminedNetwork(task, cell.framework, cell.precision, found)
     return tuple(networks.values())
 
 

@@ -11,7 +11,7 @@ from ...errors import BadInput, suggestion
 from ...selection import parse_selections
 from ..standings.registered import MetricFacts
 from ..standings.standings import MetricResult, Row, Standings, Table
-from ..writing.names import shown_dataset, shown_model
+from ..writing.names import parted, shown_dataset, shown_model
 from ..writing.numbers import MISSING, counted, decimals, half_width, number, percent, times
 from ..writing.text_tables import in_parts
 
@@ -110,9 +110,9 @@ def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -
     found: set[str] = set()
     for selection in parse_selections(names):
         # A board's name may have something behind the text that tells two of one text apart.
-        meant = [one for one in known if one.partition(" (")[0] == selection.text]
+        meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
-            meant = [one for one in known if one.partition(" (")[0].partition("[")[0] == selection.name]
+            meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]
         if not meant:
             near = suggestion(selection.text, known)
             raise BadInput(f"The board has no {kind} {selection.text!r}.{near} It has: {', '.join(known)}.")
@@ -129,7 +129,8 @@ def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
     """
     ranked = [value for value in values if value.tied is not None]
     if all(value.tied is not None and value.tied.lead for value in ranked):
-        return tuple[Mark, ...]("" for _ in values)
+        unmarked: list[Mark] = [""] * len(values)
+        return tuple(unmarked)
     behind = [value for value in ranked if not value.best and math.isfinite(value.rank)]
     second = min(behind, key=lambda value: value.rank, default=None)
     last = math.nan if second is None or second.tied is None else second.tied.last

@@ -26,7 +26,6 @@ from ..writing.ink import (
     panel_grid,
     plain,
 )
-from ..writing.names import shown
 from ..writing.numbers import number
 from .ranks import ROW_HEIGHT, draw_rank
 
@@ -45,9 +44,7 @@ def draw_board(table: Table, styles: Mapping[str, Style]) -> Figure:
     """
     rows = table.rows[::-1]
     names = list(names_in_figures([row.method for row in rows]).values())
-    heads = [
-        broken(f"{shown(metric.id, 'metric')}\u00a0{metric.arrow}", 0.78 * CELL_WIDTH, 6.5) for metric in table.metrics
-    ]
+    heads = [broken(f"{metric.name}\u00a0{metric.arrow}", 0.78 * CELL_WIDTH, 6.5) for metric in table.metrics]
     head = 0.115 * max((text.count("\n") + 1 for text in heads), default=1)
     cells = CELL_WIDTH * max(len(table.metrics), 1)
     margins = Margins(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from ..across.overall import overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
+from ..records.commands import run_name
 from ..standings.agreement import Agreement
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
@@ -168,13 +168,6 @@ def suite_name(standings: Standings) -> str:
     return ", ".join(names[:RUNS_NAMED]) + more
 
 
-def run_name(run: Mapping[str, Any]) -> str:
-    """Return the name of a run's suite, or what was run where options changed it."""
-    suite = run.get("suite")
-    named = suite.get("name") if isinstance(suite, dict) else suite
-    return str(run.get("name") or named or "run")
-
-
 def model_text(table: Table) -> str:
     """Return the network's own accuracy and loss in one sentence."""
     facts = table.model
@@ -216,15 +209,8 @@ def agreement_text(agreement: Agreement) -> str:
 
 
 def _setting(table: Table) -> dict[str, Any]:
-    task, precision, target, framework, variant = table.setting
-    return {
-        "model": task.shown_model,
-        "dataset": task.dataset,
-        "framework": framework,
-        "precision": precision,
-        "target": target,
-        **({"variant": variant} if variant else {}),
-    }
+    """Return what a table holds fixed; a variant only where there is one."""
+    return {name: value for name, value in table.setting.columns.items() if value or name != "variant"}
 
 
 def _standing(row: Row) -> dict[str, Any]:

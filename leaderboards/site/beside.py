@@ -8,17 +8,13 @@ from itertools import groupby
 
 from ..records.published_matching import Beside, PublishedComparison, compare_published
 from ..records.published_results import PARTS, Paper
-from ..records.published_terminal import difference_texts, ours_texts, verdict
+from ..records.published_terminal import MARKS, difference_texts, ours_texts, verdict
 from ..records.published_words import claimed_text, unreliable_texts
 from ..standings.standings import Standings
 from ..writing.numbers import interval_text, number
 
-MARKS: Mapping[str, tuple[str, str]] = {
-    "same": ("✓", "the same"),
-    "differs": ("✗", "differs"),
-    "not told": ("?", "not told"),
-}
-"""A part's state as a mark, and in words for those who do not see it."""
+WORDS: Mapping[str, str] = {"same": "the same", "differs": "differs", "not told": "not told"}
+"""A part's state in words, for those who do not see its mark."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def _section(paper: Paper, lines: list[Beside]) -> PublishedSection:
             f"{claimed_text(one.row, one.column)} {one.column.unit}".strip(),
             number(one.ours.mean),
             interval_text(one.ours.low, one.ours.high),
-            tuple(MARKS[match.state] for match in one.matches),
+            tuple((MARKS[match.state], WORDS[match.state]) for match in one.matches),
             one.verdict,
             one.flagged,
             one.row.unreliable,

@@ -12,7 +12,6 @@ from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.results import Setting
 from ..standings.standings import Standings, Table
 from ..standings.styles import Style, family_styles
-from ..writing.names import Kind, shown
 
 Facts = TypeVar("Facts")
 
@@ -70,12 +69,12 @@ class Catalogue:
     @cached_property
     def methods(self) -> tuple[Paged[MethodFacts], ...]:
         """The methods; two versions of one are two."""
-        return _paged(self.standings.methods, "method")
+        return _paged(self.standings.methods)
 
     @cached_property
     def metrics(self) -> tuple[Paged[MetricFacts], ...]:
         """The metrics; two protocols of one are two."""
-        return _paged(self.standings.metrics, "metric")
+        return _paged(self.standings.metrics)
 
     @cached_property
     def tasks(self) -> tuple[TaskPages, ...]:
@@ -111,24 +110,14 @@ class Catalogue:
         return tuple(styles[one.facts.id] for one in self.methods)
 
 
-def canonical(name: str) -> str:
-    """Return the canonical text of a name on the board, without what tells it from others of that text."""
-    return name.partition(" (")[0]
-
-
-def _paged(found: Sequence[Any], kind: Kind) -> tuple[Paged[Any], ...]:
+def _paged(found: Sequence[Any]) -> tuple[Paged[Any], ...]:
     slugs = Slugs()
-    names = [_shown(one.id, kind) for one in found]
+    names = [one.name for one in found]
     # Where two would look the same, each has the name by which the board tells them apart.
     return tuple(
         Paged(one, name if names.count(name) == 1 else one.id, slugs.of(one.id))
         for one, name in zip(found, names, strict=True)
     )
-
-
-def _shown(name: str, kind: Kind) -> str:
-    text = canonical(name)
-    return shown(text, kind) + name.removeprefix(text)
 
 
 def _task_text(setting: Setting) -> str:

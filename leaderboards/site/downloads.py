@@ -32,18 +32,11 @@ def scores_parquet(standings: Standings) -> bytes:
 
 
 def _scores(table: Table) -> pa.Table:
-    results, setting = table.results, table.setting
+    results = table.results
     metrics, methods, samples = results.scores.shape
     score = results.scores.ravel()
-    about = {
-        "model": setting.task.shown_model,
-        "dataset": setting.task.dataset,
-        "variant": setting.variant,
-        "framework": setting.framework,
-        "precision": setting.precision,
-        "target": setting.target,
-    }
-    columns = {name: _repeated([value], np.zeros(score.size, np.int32)) for name, value in about.items()}
+    alike = np.zeros(score.size, np.int32)
+    columns = {name: _repeated([value], alike) for name, value in table.setting.columns.items()}
     which = np.indices((metrics, methods, samples), dtype=np.int32).reshape(3, -1)
     names = (results.metrics, [run.method for run in results.methods], results.samples)
     columns |= {

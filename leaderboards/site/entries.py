@@ -18,7 +18,8 @@ from ..report.networks import ExaminedNetwork, examined_networks
 from ..report.verdict import Verdict, verdicts
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Standings
-from .catalogue import Paged, TaskPages, canonical
+from ..writing.names import parted
+from .catalogue import Paged, TaskPages
 from .rendering import Link
 
 PACKAGE = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ def _entry(registry: Any, text: str, values: Mapping[str, Any], reference: str) 
         Link(f"arXiv {one}", f"https://arxiv.org/abs/{one}") for one in re.findall(r"arXiv ([\w./-]+)", reference)
     )
     try:
-        entry: Selectable | None = registry.get(parse_selection(canonical(text)).name)
+        entry: Selectable | None = registry.get(parse_selection(parted(text)[0]).name)
     except HeatmarkError:
         entry = None
     docs = {} if entry is None else {parameter.name: parameter.doc for parameter in entry.parameters}
@@ -134,8 +135,14 @@ def task_verdicts(standings: Standings, task: TaskPages) -> list[Verdict]:
 
 def task_networks(standings: Standings, task: TaskPages) -> list[ExaminedNetwork]:
     """Return what was found of a task's network before it was used."""
-    titles = {table.setting.title for table in task.tables}
-    return [one for one in examined_networks(standings) if one.title in titles]
+    settings = {
+        (one.setting.task, one.results.weights, one.setting.framework, one.setting.precision) for one in task.tables
+    }
+    return [
+        one
+        for one in examined_networks(standings)
+        if (one.task, one.task.weights, one.framework, one.precision) in settings
+    ]
 
 
 def by_family(things: Sequence[Paged[Any]]) -> dict[str, list[Paged[Any]]]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from ..across.overall import Overall, overall
 from ..report.overall import HEAD, columns, note, summary, worth_showing
-from ..writing.names import shown
 from ..writing.text_tables import texts_of
-from .catalogue import Catalogue, canonical
+from .catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def across_tasks(catalogue: Catalogue) -> AcrossTasks | None:
     rows = []
     for row in standing.rows:
         page = pages.get(row.method.id)
-        name = page.shown if page else shown(canonical(row.method.id), "method")
+        name = page.shown if page else row.method.name
         path = f"methods/{page.slug}.html" if page else ""
         rows.append(AcrossRow(name, path, row.method.control, tuple(texts_of(laid, row)), row.why_unranked))
     said = tuple(words for words in summary(standing) if words not in standing.notes)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..audits.audit import VERDICTS
 from ..audits.tables import NOTES as AUDIT_NOTES
-from ..report.html import reproduction, run_facts
+from ..records.commands import reproduction
+from ..report.html import run_facts
 from ..report.tables import agreement_text, suite_name
 from ..report.verdict import verdicts
 from ..standings.fills import fill_comparisons

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ...benchmark.store.cell import slug
 from ..galleries.colours import coloured
 from ..galleries.views import seen
 from ..standings.stored_maps import class_names, heatmap_of, kept_maps, stored_picture
+from ..writing.pictures import at_size, jpeg
 from .catalogue import Catalogue, TaskPages
 
 PHOTOGRAPHS = 6
@@ -26,8 +25,6 @@ SMALLEST_SIDE = 96
 
 STRIP_HEIGHT = 40
 """Pixels that the map of a series is high."""
-
-QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def pictures(catalogue: Catalogue) -> Pictures:
         originals = _photographs(catalogue, task)
         for sample, picture in originals.items():
             path = f"pictures/{task.slug}/{slug(sample)}.jpg"
-            files[path] = _jpeg(_at_size(picture))
+            files[path] = jpeg(_at_size(picture))
             thumbnails[task.slug, sample] = path
         for of, heatmap, content in _heatmaps(catalogue, number, task, originals):
             files[heatmap.path] = content
@@ -97,7 +94,7 @@ def _heatmaps(
                 drawn = _drawn(heatmap, photographs.get(sample), row.method.signed is not False)
                 target = names.get(int(stored["target"]), f"class {int(stored['target'])}")
                 heading = Heatmap(number, table.setting.framework_name, sample, target, path)
-                found.append((of, heading, _jpeg(drawn)))
+                found.append((of, heading, jpeg(drawn)))
     return found
 
 
@@ -110,16 +107,5 @@ def _drawn(heatmap: np.ndarray, photograph: np.ndarray | None, signed: bool) -> 
 
 
 def _at_size(picture: np.ndarray) -> np.ndarray:
-    image = Image.fromarray(picture)
-    longest = max(image.size)
-    if SMALLEST_SIDE <= longest <= SIDE:
-        return picture
-    share = (SIDE if longest > SIDE else SMALLEST_SIDE) / longest
-    resample = Image.Resampling.LANCZOS if share < 1 else Image.Resampling.NEAREST
-    return np.asarray(image.resize([max(1, round(length * share)) for length in image.size], resample))
-
-
-def _jpeg(picture: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=QUALITY, optimize=True)
-    return buffer.getvalue()
+    longest = max(picture.shape[:2])
+    return at_size(picture, min(max(longest, SMALLEST_SIDE), SIDE))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..writing import numbers
+from ..writing.templates import templates_in
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
@@ -49,7 +49,7 @@ class Scripts:
 class Pages:
     """Renders pages of one site.
 
-    Every value is escaped, so a name that holds HTML is shown as text. The policy allows the site's own files alone:
+    The policy allows the site's own files alone:
     ``'self'`` is the server that the site came from, and under ``file:``, where a page has no origin, Chromium takes it
     for any file. The one inline script is allowed by its hash. Nothing may be sent, framed, evaluated or styled inline;
     scripts style what they draw by attributes and properties, which no policy forbids.
@@ -58,13 +58,7 @@ class Pages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._first = (STATIC / FIRST).read_text(encoding="utf-8").strip()
-        self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = templates_in(TEMPLATES)
         self._environment.globals.update(format=numbers)
 
     @property

@@ -47,6 +47,18 @@ class Setting(NamedTuple):
         return f"{self.task} ({self.variant})" if self.variant else str(self.task)
 
     @property
+    def columns(self) -> dict[str, str]:
+        """What it is by the names that columns of data have for it."""
+        return {
+            "model": self.task.shown_model,
+            "dataset": self.task.dataset,
+            "framework": self.framework,
+            "precision": self.precision,
+            "target": self.target,
+            "variant": self.variant,
+        }
+
+    @property
     def in_all_frameworks(self) -> tuple[Task, str, str, str]:
         """What it has in common with the same in another framework."""
         return self.task, self.precision, self.target, self.variant

@@ -49,6 +49,16 @@ def signed_rank_p(differences: np.ndarray) -> np.ndarray:
     return found
 
 
+def signed_rank_lean(differences: np.ndarray) -> np.ndarray:
+    """Return to which side the signed-rank test of each row leans: (tests,), above zero where positive ranks outweigh.
+
+    Neither the mean nor the number of positive differences tells: few large ones may outweigh many small ones.
+    """
+    doubled, positive = _doubled_ranks(np.asarray(differences, np.float64))
+    lean: np.ndarray = (doubled * (2 * positive - 1)).sum(axis=1)
+    return lean
+
+
 def _doubled_ranks(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return twice the ranks of each row's absolute values, smallest first, and whether the difference was positive.
 

@@ -36,7 +36,7 @@ from ..writing.ink import (
     wrapped,
 )
 from ..writing.names import shown
-from ..writing.numbers import number, shortened
+from ..writing.numbers import number, percent, shortened
 from .sweep import Sweep
 
 CELL = (0.6, 0.36)
@@ -283,4 +283,4 @@ def _draw_point(
 def _words(found: Sweep, sample: str, row: StoredRow) -> str:
     """Return the sample's name, and the explained class with its probability."""
     name = class_names(found.table).get(row["target"], f"class {row['target']}")
-    return f"{shortened(sample, 20)}\n{shortened(name, 20)}, {100 * row['target_probability']:.1f} %"
+    return f"{shortened(sample, 20)}\n{shortened(name, 20)}, {percent(row['target_probability'])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ def csv_text(frame: pd.DataFrame, digits: int | None = 10) -> str:
     safe = frame.rename(columns=_no_formula).map(_no_formula)
     text: str = safe.to_csv(index=False, float_format=form, lineterminator="\n")
     return text
+
+
+def json_text(value: Any) -> str:
+    """Return JSON as it is written into files; an error for a number that JSON has not got (see `numbers.finite`)."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _no_formula(value: Any) -> Any:

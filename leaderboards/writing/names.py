@@ -49,7 +49,7 @@ def shown(text: str, kind: Kind) -> str:
     >>> shown("smooth[gradient]", "method")
     'Smoothed Gradient'
     """
-    text, apart = _parted(text)
+    text, apart = parted(text)
     entry = entry_of(text, kind)
     if entry is None:
         return text + apart
@@ -64,9 +64,15 @@ def shown(text: str, kind: Kind) -> str:
 def entry_of(text: str, kind: Kind) -> Selectable | None:
     """Return the entry that a canonical text names, or None where none is registered by that name."""
     try:
-        return _registry(kind).get(parse_selection(_parted(text)[0]).name)
+        return _registry(kind).get(parse_selection(parted(text)[0]).name)
     except HeatmarkError:
         return None
+
+
+def parted(name: str) -> tuple[str, str]:
+    """Return the canonical text of a name on a board, and what tells it there from others of that text."""
+    text, space, apart = name.partition(" (")
+    return text, space + apart
 
 
 def shown_model(name: str) -> str:
@@ -97,12 +103,6 @@ def preset_name(name: str) -> str:
 def parameter_name(name: str) -> str:
     """Return a parameter's name in words."""
     return name.replace("_", " ")
-
-
-def _parted(text: str) -> tuple[str, str]:
-    """Return a canonical text, and what stands behind it in parentheses where a board has two of that text."""
-    text, space, apart = text.partition(" (")
-    return text, space + apart
 
 
 def _with(title: str, notes: list[str], selection: Selection) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 MISSING = "-"
 
@@ -97,6 +98,11 @@ def p_value(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON can hold it: None for a number that is not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def counted(number: int, thing: str) -> str:

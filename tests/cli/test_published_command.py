@@ -100,7 +100,7 @@ def test_list_and_show_teach():
 
 def test_a_command_is_printed_in_one_line():
     output = CliRunner().invoke(app, ["show", "published", "rise"]).output
-    (line,) = [line for line in output.splitlines() if "heatmark run" in line]
+    (line,) = [line for line in output.splitlines() if line.startswith("    heatmark run")]
     assert line.strip() == commands(published("rise"), published("rise").tables[0])[0]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_runs import THREE, known_entries, made_run, stored_curves  # noqa: F401  (fixtures)
+from made_runs import THREE, known_entries, made_run, provenance, rows, specification, stored_curves  # noqa: F401  (fixtures)
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import heatmark as hm
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.work.thumbnails import block_means
 from heatmark.datasets.samples import Sample
 from heatmark.errors import BadInput
@@ -108,6 +110,22 @@ def test_the_board_holds_the_tables_means_under_their_metrics(tmp_path) -> None:
     light = [sum(patch.get_facecolor()[:3]) for patch in matrix.patches]
     ranked = [value.rank for row in table.rows[::-1] for value in row.values]
     assert np.argsort(light).tolist() == np.argsort(ranked, kind="stable").tolist() or light == sorted(light)[::-1]
+
+
+def test_all_frameworks_of_a_task_are_drawn_wherever_the_runs_have_them(tmp_path) -> None:
+    # The board's tables: PyTorch on photos, PyTorch on others, TensorFlow on photos.
+    first = [specification(method, dataset=data) for data in ("photos", "others") for method in THREE]
+    second = [specification(method, "tensorflow") for method in THREE]
+    for name, specs in (("a", first), ("b", second)):
+        store = RunStore.prepared(tmp_path / name)
+        store.begin({"suite": {"name": name}}, specs)
+        for spec in specs:
+            store.write(spec, rows(spec, THREE[spec.method]), provenance(spec))
+    board = hm.leaderboard([tmp_path / "a", tmp_path / "b"])
+    assert [table.setting.framework for table in board.tables] == ["torch", "torch", "tensorflow"]
+    words = "".join(text.get_text() for text in hm.draw.ranks(board, "net on photos").findobj(Text))
+    assert "PyTorch" in words and "TensorFlow" in words
+    assert hm.draw.board(board, "net on photos", "torch").axes
 
 
 def test_drawing_goes_through_no_global_state() -> None:

@@ -28,7 +28,7 @@ from heatmark.errors import BadInput, StorageError
 from heatmark.identity import digest
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.records import official
-from heatmark.leaderboards.report.html import reproduction
+from heatmark.leaderboards.records.commands import reproduction
 from heatmark.leaderboards.standings.told_apart import EntryNames
 
 

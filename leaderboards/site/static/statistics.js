@@ -57,9 +57,18 @@ heatmark.statistics = (() => {
   };
   const normalBelow = z => erfc(-z / Math.SQRT2) / 2;
 
+  const apart = (first, second) => first.map((value, place) => rounded(rounded(value) - rounded(second[place])))
+    .filter(value => Number.isFinite(value) && value !== 0);
+
+  // To which side the signed-rank test leans: above zero where positive ranks outweigh.
+  const lean = (first, second) => {
+    const differences = apart(first, second), ranked = ranks(differences.map(Math.abs));
+    return ranked.reduce((sum, rank, place) => sum + Math.sign(differences[place]) * rank, 0);
+  };
+
   // The two-sided p value of the signed-rank test; exact up to EXACT_PAIRS differences, ties too.
   const signedRank = (first, second) => {
-    const differences = first.map((value, place) => rounded(rounded(value) - rounded(second[place]))).filter(value => value !== 0);
+    const differences = apart(first, second);
     const doubled = ranks(differences.map(Math.abs)).map(rank => rint(2 * rank));
     const total = doubled.reduce((sum, rank) => sum + rank, 0);
     const rises = doubled.reduce((sum, rank, place) => sum + (differences[place] > 0 ? rank : 0), 0);
@@ -123,16 +132,18 @@ heatmark.statistics = (() => {
 
   // Two methods on every metric of a table: as in leaderboards/comparing/comparison.py, with p adjusted over the metrics.
   const compared = (pairs, quantiles) => {
-    const found = pairs.map(({ first, second, higher }) => ({ ...paired(first, second, higher, quantiles), same: sameScores(first, second) }));
+    const found = pairs.map(({ first, second, higher }) => {
+      const [one, other] = [Array.from(first), Array.from(second)];
+      return { ...paired(first, second, higher, quantiles), higher, same: !apart(one, other).length, lean: lean(one, other) };
+    });
     return holm(found.map(one => one.p)).map((p_holm, place) => ({ ...found[place], p_holm, outcome: outcome(found[place], p_holm) }));
   };
-  const sameScores = (first, second) => first.every((value, place) => !Number.isFinite(value) || !Number.isFinite(second[place]) || rounded(value) === rounded(second[place]));
   const outcome = (one, p) => {
     if (!one.samples) return "not told apart";
     if (one.same) return "same";
     if (!(p <= LEVEL)) return "not told apart";
-    if (one.wins === null || one.wins === one.losses) return "differs";
-    return one.wins > one.losses ? "first" : "second";
+    if (one.higher === null) return "differs";
+    return (one.lean > 0) === one.higher ? "first" : "second";
   };
 
   return { compared, holm, rounded, ranks, normalBelow, signedRank, meanInterval, paired };

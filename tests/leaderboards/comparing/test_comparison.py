@@ -85,6 +85,17 @@ def test_the_better_side_is_named_where_it_can_be_told(tmp_path):
     assert table.only == (("saliency",), ())
 
 
+def test_the_better_side_is_the_one_that_the_test_leans_to(tmp_path):
+    # Grad-CAM is better by much on 19 samples of 40, and worse by little on 21.
+    apart = np.concatenate([0.3 + 0.01 * np.arange(19), -0.001 * np.arange(1, 22)])
+    scores = {"grad_cam": np.stack([0.5 - apart, 0.5 + apart]), "saliency": np.full((2, 40), 0.5)}
+    made_run(tmp_path / "a", scores)
+    for methods, better in (("grad_cam,saliency", "first"), ("saliency,grad_cam", "second")):
+        for one in compare(tmp_path / "a", methods=methods).tables[0].compared:
+            assert one.paired.p == pytest.approx(stats.wilcoxon(apart, method="exact").pvalue) and one.p_holm < 0.05
+            assert (one.outcome, {one.paired.wins, one.paired.losses}) == (better, {19, 21})
+
+
 def test_two_methods_of_a_run_and_json_in_full(tmp_path):
     made_run(tmp_path / "a", FIRST, frameworks=("torch", "tensorflow"))
     found = compare(tmp_path / "a", methods="grad_cam,saliency")

@@ -256,7 +256,7 @@ def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_diffe
     (paper,) = with_measured(compare_published([quick, run], "rise"))
     measured = paper.tables[0].rows[0].measured
     assert set(measured) == {"Deletion"} and measured["Deletion"].value == 0.25
-    assert measured["Deletion"].command == "heatmark run held"
+    assert measured["Deletion"].command == "heatmark run held --out results/run"
     assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
     assert measured_texts(paper.tables[0]) == [

@@ -6,11 +6,14 @@ import re
 
 import numpy as np
 import pytest
+from made_runs import THREE, made_run
 
 from heatmark.leaderboards.across.overall import overall
 from heatmark.leaderboards.records.published_matching import compare_published
 from heatmark.leaderboards.report.overall import columns, summary
 from heatmark.leaderboards.site.catalogue import Catalogue
+from heatmark.leaderboards.site.entries import task_networks
+from heatmark.leaderboards.standings.standings import Standings
 from heatmark.leaderboards.statistics.wins import win_matrix
 
 
@@ -96,3 +99,18 @@ def test_curves_are_drawn_with_the_chosen_ones_strong(site, browsed, metric):
     assert page.locator("#curves polygon").count() == strong
     page.locator("#legend [aria-pressed=true]").first.click()
     page.wait_for_function(f"document.querySelectorAll('#curves polygon').length === {strong - 1}")
+
+
+def test_a_task_has_its_networks_examination_whatever_tells_its_tables_apart(tmp_path):
+    answers = {"model": "net", "framework": "torch", "inputs": "two samples", "seconds": 0.1, "findings": []}
+    for name, samples in (("few", 6), ("many", 12)):
+        store = made_run(tmp_path / name, {method: scores[:, :samples] for method, scores in THREE.items()})
+        spec = store.expected[0]
+        about = ("model", "model_weights", "dataset", "framework", "precision", "device_class")
+        store.write_examination("k", {one: getattr(spec, one) for one in about}, answers)
+    board = Standings.of_runs([tmp_path / "few", tmp_path / "many"])
+    tasks = Catalogue(board).tasks
+    assert [task.shown for task in tasks] == ["net on photos (6 samples)", "net on photos (12 samples)"]
+    for task in tasks:
+        (found,) = task_networks(board, task)
+        assert found.title == "net on photos · PyTorch" and found.found.inputs == "two samples"

@@ -47,11 +47,11 @@ def stored_curves(monkeypatch):
     monkeypatch.setattr(curves_module, "stored_curve", read)
 
 
-def specification(method, framework="torch", first=0, last=SAMPLES, metrics=METRICS, seed=0):
+def specification(method, framework="torch", first=0, last=SAMPLES, metrics=METRICS, seed=0, dataset="photos"):
     return CellSpec(
         model="net",
         model_weights="w",
-        dataset="photos",
+        dataset=dataset,
         dataset_revision="r",
         first=first,
         last=last,

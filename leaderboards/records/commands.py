@@ -1,0 +1,100 @@
+"""The commands that made a run, as its folder tells them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ...benchmark.store.packed import CURVES
+from ...errors import HeatmarkError
+from ..standings.standings import Standings
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    """Return the name of a run's suite, or what was run where options changed it."""
+    suite = run.get("suite")
+    named = suite.get("name") if isinstance(suite, dict) else suite
+    return str(run.get("name") or named or "run")
+
+
+def reproduction(standings: Standings) -> str:
+    """Return the commands that make a board's runs again: of merged ones their sources', and how they were merged."""
+    each = [(store.run, store.path.name) for store in standings.stores]
+    commands = [line for run, folder in each for line in (*made_by(run, folder), *_merged(run, folder))]
+    if len(standings.stores) > 1:
+        folders = [f"results/{store.path.name}" for store in standings.stores]
+        commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
+    return "\n".join(commands)
+
+
+def made_by(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the commands that measured what a run's folder holds: of a merged one, those of its sources.
+
+    Packaged suites stand by name, with whatever was changed in them.
+
+    Parameters
+    ----------
+    run
+        What its ``run.json`` holds.
+    folder
+        What the folder is called.
+    """
+    sources = _sources(run)
+    return [_run_again(one, str(one.get("folder") or "run")) for one in sources] or [_run_again(run, folder)]
+
+
+def _merged(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the command that merged a run from its sources; nothing where it is none."""
+    if not (sources := _sources(run)):
+        return []
+    merge = ["heatmark", "merge", *(f"results/{one.get('folder') or 'run'}" for one in sources)]
+    merge += ["--out", f"results/{folder}"]
+    if run.get("packed"):
+        merge += ["--pack"] + ["--no-curves"] * (CURVES not in (run.get("files") or {}))
+        merge += ["--maps", str(run["maps"])] if run.get("maps") else []
+    return [shlex.join(merge)]
+
+
+def _sources(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
+
+
+def _run_again(run: Mapping[str, Any], folder: str) -> str:
+    suite = run.get("suite")
+    name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
+    parts = ["heatmark", "run", name]
+    if isinstance(suite, Mapping):
+        packaged = _packaged(name)
+        for option, values in _options(suite).items():
+            if values and values != _options(packaged).get(option):
+                parts += [option, ",".join(dict.fromkeys(values))]
+    return shlex.join([*parts, "--out", f"results/{folder}"])
+
+
+def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the parts of a suite by the option of ``heatmark run`` that sets them."""
+    tasks = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
+    options = {
+        "--models": [task.get("model") for task in tasks],
+        "--data": [task.get("data") for task in tasks],
+        "--methods": suite.get("methods") or [],
+        "--metrics": suite.get("metrics") or [],
+        "--frameworks": suite.get("frameworks") or [],
+        "--seed": suite.get("seeds") or [],
+        "--precision": [suite.get("precision")],
+        "--target": [suite.get("target")],
+        "--limit": [suite.get("limit")],
+        "--per-class": [suite.get("per_class")],
+        "--part": [suite.get("part")],
+    }
+    return {option: [str(value) for value in values if value is not None] for option, values in options.items()}
+
+
+def _packaged(name: str) -> Mapping[str, Any]:
+    from ...benchmark.suite import load_suite
+
+    try:
+        return load_suite(name).plain()
+    except HeatmarkError:
+        return {}
