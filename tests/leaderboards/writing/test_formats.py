@@ -223,6 +223,7 @@ def test_latex_prints_any_name(tmp_path: Path) -> None:
     names = {
         HOSTILE: spaced(0.5, -0.4, noise=0.01, seed=4),
         "integrated_gradients[baseline=black,steps=20]": THREE["fair"],
+        "[3]": spaced(0.6, 0.3, noise=0.01, seed=5),  # behind the end of a line: an option, were it not escaped
     }
     made_run(tmp_path / "run", {**THREE, **names}, frameworks=("torch", "tensorflow"))
     (tmp_path / "tables.tex").write_text(leaderboard(tmp_path / "run").text("latex"), encoding="utf-8")
