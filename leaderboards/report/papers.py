@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ...errors import BadInput, suggestion
-from ...selection import parse_selections
+from ...selection import parse_selections, split_selections
 from ..standings.registered import MetricFacts
 from ..standings.standings import MetricResult, Row, Standings, Table
 from ..writing.names import parted, shown_dataset, shown_model
@@ -69,8 +69,7 @@ def paper_tables(
     standings
         The board.
     methods, metrics
-        The rows and columns to show, in the board's order: canonical texts, or names, which mean all their variants.
-        All where None.
+        The rows and columns to show, in the board's order (see `chosen`). All where None.
     across
         How many metrics stand beside one another at most.
     protocols
@@ -104,12 +103,17 @@ def require_results(standings: Standings) -> None:
 
 
 def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -> set[str]:
-    """Return which of a board's methods or metrics are meant; BadInput where there is no such one."""
+    """Return which of a board's methods or metrics are meant; BadInput where there is no such one.
+
+    One is named by its text, by its name, which means all variants, or as the board has it where that tells two of one
+    text apart: ``gradient (version 2)``.
+    """
     if names is None:
         return set(known)
-    found: set[str] = set()
-    for selection in parse_selections(names):
-        # A board's name may have something behind the text that tells two of one text apart.
+    texts = [names] if isinstance(names, str) else list(names)
+    parts = [part for text in texts for part in ([text] if text in known else split_selections(text))]
+    found = {part for part in parts if part in known}
+    for selection in parse_selections(part for part in parts if part not in found):
         meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
             meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]
@@ -187,8 +191,9 @@ def _caption(
     ranked = sum(row.place is not None for row in table.rows)
     hidden = f"; {len(table.rows) - len(rows)} of them are not shown" if len(rows) < len(table.rows) else ""
     yield (
-        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {ranked} ranked methods{hidden}. Metrics: "
-        "mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the network."
+        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {counted(ranked, 'ranked method')}{hidden}. "
+        "Metrics: mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the "
+        "network."
     )
     if marked:
         yield (
