@@ -157,7 +157,7 @@ def test_a_suite_is_shown() -> None:
         (["train", "small-cn", "--data", "digits"], "Did you mean 'small-cnn'"),
         (["explain", "none.png"], "Cannot read none.png"),
         (["show", "model", "smal-cnn"], "Did you mean 'small-cnn'"),
-        (["list"], "Missing argument 'methods|metrics|datasets|models|suites'"),
+        (["list"], "Missing argument 'methods|metrics|datasets|models|suites|published'"),
         (["show"], "Missing argument 'method|metric|dataset|model|suite|plan'"),
         (["list", "method"], "nothing to list called 'method'. Did you mean 'methods'"),
         (["show", "methods", "saliency"], "nothing to show called 'methods'. Did you mean 'method'"),
