@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -103,13 +103,11 @@ def latex_table(table: PaperTable) -> str:
     frame = pd.DataFrame([[_latex_cell(cell) for cell in cells] for _, cells in table.rows], columns=count)
     styles = pd.DataFrame([[_LATEX_MARKS[cell.mark] for cell in cells] for _, cells in table.rows], columns=count)
     frame.columns.name = "Method"
-    heads, names = (
-        [_latex_head(head) for head in table.heads],
-        [_stacked(folded(name, NAME_WIDTH), "l") for name, _ in table.rows],
-    )
+    heads: dict[Any, Any] = dict(enumerate(map(_latex_head, table.heads)))
+    names: dict[Any, Any] = {n: _stacked(folded(name, NAME_WIDTH), "l") for n, (name, _) in enumerate(table.rows)}
     styler = frame.style.apply(lambda whole: styles, axis=None)
-    styler = styler.format_index(_nth(heads), axis="columns")
-    styler = styler.format_index(_nth(names), axis="index")
+    styler = styler.format_index(heads.__getitem__, axis="columns")
+    styler = styler.format_index(names.__getitem__, axis="index")
     text: str = styler.to_latex(
         column_format="l" + "r" * len(table.heads),
         hrules=True,
@@ -257,12 +255,6 @@ def _value_json(value: MetricResult) -> dict[str, Any]:
 
 def _places(places: Places | None) -> list[int] | None:
     return None if places is None else list(places)
-
-
-def _nth(texts: Sequence[str]) -> Callable[[object], str]:
-    """Return what gives the text for a row's or column's number."""
-    by_number: dict[object, str] = dict(enumerate(texts))
-    return by_number.__getitem__
 
 
 def _latex_cell(cell: Cell) -> str:

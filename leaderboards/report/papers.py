@@ -130,7 +130,8 @@ def marks(values: Sequence[MetricResult]) -> tuple[Mark, ...]:
     """
     ranked = [value for value in values if value.tied is not None]
     if all(value.tied is not None and value.tied.lead for value in ranked):
-        return tuple[Mark, ...]("" for _ in values)
+        unmarked: list[Mark] = [""] * len(values)
+        return tuple(unmarked)
     behind = [value for value in ranked if not value.best and math.isfinite(value.rank)]
     second = min(behind, key=lambda value: value.rank, default=None)
     last = math.nan if second is None or second.tied is None else second.tied.last

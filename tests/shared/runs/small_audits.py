@@ -16,7 +16,7 @@ from heatmark.methods.registry import METHODS as METHODS_REGISTERED
 from heatmark.metrics.registry import METRICS
 from heatmark.models.zoo.loading import MODELS
 
-PLUGIN = str(Path(__file__).with_name("plugins") / "audit_plugin.py")
+PLUGIN = str(Path(__file__).parents[1] / "plugins" / "audit_plugin.py")
 GOOD, BAD = ("overlap", "steady"), ("overlap_inverted", "flat", "dice")
 METHODS = "gradient,input_x_gradient,integrated_gradients[steps=2,baseline=black]"
 CONTROLS = {"random", "sobel", "center_gaussian", "input_intensity", "constant"}
