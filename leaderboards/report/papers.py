@@ -69,7 +69,12 @@ def paper_tables(
     standings
         The board.
     methods, metrics
+<<<<<<< HEAD
         The rows and columns to show, in the board's order (see `chosen`). All where None.
+=======
+        The rows and columns to show, in the board's order: their names on the board (all of them where None),
+        canonical texts, or bare names, which mean all their variants.
+>>>>>>> auditor2
     across
         How many metrics stand beside one another at most.
     protocols
@@ -110,10 +115,17 @@ def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -
     """
     if names is None:
         return set(known)
+<<<<<<< HEAD
     texts = [names] if isinstance(names, str) else list(names)
     parts = [part for text in texts for part in ([text] if text in known else split_selections(text))]
     found = {part for part in parts if part in known}
     for selection in parse_selections(part for part in parts if part not in found):
+=======
+    texts = (split_selections(names) if isinstance(names, str) else list(names)) or [""]  # which is refused below
+    # A name on the board may have something behind the text that tells two of one text apart.
+    found, others = set(texts).intersection(known), [text for text in texts if text not in known]
+    for selection in parse_selections(others):
+>>>>>>> auditor2
         meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
             meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]
@@ -166,7 +178,7 @@ def _table(
         for number_, row in enumerate(table.rows)
         if row in rows
     ]
-    sentences = _caption(table, rows, metrics, part, parts, any(map(any, marked.values())))
+    sentences = _caption(table, rows, places, part, parts, any(map(any, marked.values())))
     caption = " ".join(one for one in sentences if protocols or not one.startswith(PROTOCOLS))
     return PaperTable(tuple(heads), tuple(cells), caption, label if parts == 1 else f"{label}-{part + 1}")
 
@@ -176,10 +188,10 @@ def _cell(value: MetricResult, mark: Mark) -> Cell:
 
 
 def _caption(
-    table: Table, rows: Sequence[Row], metrics: Sequence[MetricFacts], part: int, parts: int, marked: bool
+    table: Table, rows: Sequence[Row], places: Sequence[int], part: int, parts: int, marked: bool
 ) -> Iterator[str]:
     """Yield the sentences of a caption."""
-    task, facts = table.setting.task, table.model
+    task, facts, metrics = table.setting.task, table.model, [table.metrics[place] for place in places]
     right = f", right on {percent(facts.accuracy)}" if math.isfinite(facts.accuracy) else ""
     variant = f" ({table.setting.variant})" if table.setting.variant else ""
     explained = {"predicted": "the predicted class", "label": "the labelled class"}.get(table.setting.target, "")
@@ -195,6 +207,9 @@ def _caption(
         "Metrics: mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the "
         "network."
     )
+    counts = {place: _compared_on(table, place) for place in places}
+    if fewer := [f"{table.metrics[k].name} n = {count}" for k, count in counts.items() if 0 < count < facts.samples]:
+        yield f"On fewer samples, those on which every ranked method has a score: {', '.join(fewer)}."
     if marked:
         yield (
             f"Bold: not told apart from the best ({TEST}); underlined: the best of the others, and what is not told "
@@ -204,6 +219,11 @@ def _caption(
         yield "† control: a floor or ceiling, no contender."
     if protocols := [f"{metric.name}: {_unended(metric)}" for metric in metrics if metric.sentence]:
         yield f"{PROTOCOLS} {'. '.join(protocols)}."
+
+
+def _compared_on(table: Table, place: int) -> int:
+    """Return on how many samples the ranked methods are compared by a metric, 0 where none is ranked."""
+    return max((row.values[place].samples for row in table.rows if math.isfinite(row.values[place].rank)), default=0)
 
 
 def _unended(metric: MetricFacts) -> str:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import SAMPLES, THREE, known_entries, made_run, spaced, stored_curves  # noqa: F401  (autouse fixtures)
+from made_runs import SAMPLES, THREE, known_entries, made_run, provenance, rows, spaced, specification, stored_curves  # noqa: F401  (autouse fixtures among them)
 
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput
 from heatmark.leaderboards.board import Board, leaderboard
 from heatmark.leaderboards.report.formats import FORMATS, latex_escaped
@@ -104,6 +105,7 @@ def test_a_choice_hides_and_ranks_nothing_anew(board: Board) -> None:
     assert "among 4 ranked methods; 2 of them are not shown" in table.caption
 
 
+<<<<<<< HEAD
 def test_entries_are_chosen_by_what_tells_them_apart() -> None:
     known = ["gradient (version 1)", "gradient (version 2)", "deletion[rise] (steps 5, fill black)", "lime"]
     for names, expected in (
@@ -118,6 +120,36 @@ def test_entries_are_chosen_by_what_tells_them_apart() -> None:
     for names in ("gradient (version 3)", "lime (version 1)", ""):
         with pytest.raises(BadInput):
             chosen(names, known, "method")
+=======
+def test_a_name_on_the_board_is_a_choice(tmp_path: Path) -> None:
+    for version in (1, 2):
+        spec = specification("grad_cam")
+        spec = replace(spec, method_identity={**spec.method_identity, "version": version})
+        store = RunStore.prepared(tmp_path / str(version))
+        store.begin({"suite": {"name": "made"}}, [spec])
+        store.write(spec, rows(spec, THREE["good"]), provenance(spec))
+    board = leaderboard([tmp_path / "1", tmp_path / "2"])
+    for methods, shown in (
+        (["grad_cam (version 2)"], ["Grad-CAM (version 2)"]),
+        ("grad_cam (version 1)", ["Grad-CAM (version 1)"]),
+        ("grad_cam", ["Grad-CAM (version 1)", "Grad-CAM (version 2)"]),
+    ):
+        (table,) = paper_tables(board, methods)
+        assert sorted(name for name, _ in table.rows) == shown
+    with pytest.raises(BadInput, match="Empty item in ''"):
+        paper_tables(board, "")
+
+
+def test_a_caption_says_where_samples_are_fewer(tmp_path: Path) -> None:
+    scores = {name: values.copy() for name, values in THREE.items()}
+    scores["good"][1, 3] = np.nan  # insertion has no value there, so it compares nothing on that sample
+    made_run(tmp_path / "run", scores)
+    (table,) = paper_tables(leaderboard(tmp_path / "run"))
+    assert "n = 12." in table.caption
+    assert "every ranked method has a score: Insertion n = 11." in table.caption
+    fair = dict(table.rows)["fair"]
+    assert fair[2].number == f"{np.delete(THREE['fair'][1], 3).mean():.3f}"
+>>>>>>> auditor2
 
 
 def test_wide_tables_come_in_parts_and_lose_no_metric(board: Board) -> None:
