@@ -69,12 +69,7 @@ def paper_tables(
     standings
         The board.
     methods, metrics
-<<<<<<< HEAD
         The rows and columns to show, in the board's order (see `chosen`). All where None.
-=======
-        The rows and columns to show, in the board's order: their names on the board (all of them where None),
-        canonical texts, or bare names, which mean all their variants.
->>>>>>> auditor2
     across
         How many metrics stand beside one another at most.
     protocols
@@ -115,17 +110,10 @@ def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -
     """
     if names is None:
         return set(known)
-<<<<<<< HEAD
     texts = [names] if isinstance(names, str) else list(names)
     parts = [part for text in texts for part in ([text] if text in known else split_selections(text))]
     found = {part for part in parts if part in known}
     for selection in parse_selections(part for part in parts if part not in found):
-=======
-    texts = (split_selections(names) if isinstance(names, str) else list(names)) or [""]  # which is refused below
-    # A name on the board may have something behind the text that tells two of one text apart.
-    found, others = set(texts).intersection(known), [text for text in texts if text not in known]
-    for selection in parse_selections(others):
->>>>>>> auditor2
         meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
             meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]

@@ -105,7 +105,6 @@ def test_a_choice_hides_and_ranks_nothing_anew(board: Board) -> None:
     assert "among 4 ranked methods; 2 of them are not shown" in table.caption
 
 
-<<<<<<< HEAD
 def test_entries_are_chosen_by_what_tells_them_apart() -> None:
     known = ["gradient (version 1)", "gradient (version 2)", "deletion[rise] (steps 5, fill black)", "lime"]
     for names, expected in (
@@ -120,7 +119,8 @@ def test_entries_are_chosen_by_what_tells_them_apart() -> None:
     for names in ("gradient (version 3)", "lime (version 1)", ""):
         with pytest.raises(BadInput):
             chosen(names, known, "method")
-=======
+
+
 def test_a_name_on_the_board_is_a_choice(tmp_path: Path) -> None:
     for version in (1, 2):
         spec = specification("grad_cam")
@@ -149,7 +149,6 @@ def test_a_caption_says_where_samples_are_fewer(tmp_path: Path) -> None:
     assert "every ranked method has a score: Insertion n = 11." in table.caption
     fair = dict(table.rows)["fair"]
     assert fair[2].number == f"{np.delete(THREE['fair'][1], 3).mean():.3f}"
->>>>>>> auditor2
 
 
 def test_wide_tables_come_in_parts_and_lose_no_metric(board: Board) -> None:
