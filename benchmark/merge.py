@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
 
 from ..errors import BadInput, StorageError
@@ -27,7 +28,7 @@ from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
 from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
 from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
-from .store.packing import ToPack, write_packed
+from .store.packing import Kept, ToPack, write_packed
 
 AGREE = 1e-5
 """Scores of one cell that differ by less, as a share of the metric's largest there, are the same but for rounding."""
@@ -38,6 +39,7 @@ SMALL = 128
 QUALITY = 85
 _BETTER = (MISSING, FAILED, NOT_APPLICABLE, DONE)
 """The states of a cell; of two runs' the later here is kept."""
+Beside = Callable[[], Mapping[str, pa.Table]]
 _ONE_TRUTH = ("sample", "index", "label", "target", "predicted")
 """Columns in which two results of one cell may not differ at all."""
 
@@ -85,6 +87,7 @@ def merge_runs(
     curves: bool = True,
     maps: int = 0,
     force: bool = False,
+    beside: Beside | None = None,
 ) -> Merged:
     """Join the cells of several runs, of the same or of different tasks, in one new folder.
 
@@ -106,6 +109,9 @@ def merge_runs(
         So many heatmaps of each cell are packed, with 256 levels: to look at, not to score.
     force
         Whether to replace a merged run that ``out`` holds; it is there until the new one is whole.
+    beside
+        Gives tables by file name that a packed run keeps beside its cells (`PackedCells.beside`); asked when the runs
+        are known to agree.
 
     Raises
     ------
@@ -126,7 +132,8 @@ def merge_runs(
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
-        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves, maps=maps)
+        told = Kept(curves, maps, beside() if pack and beside is not None else {}) if pack else None
+        notes = _written(made, stores, list(chosen.values()), told)
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if folder.exists():
             folder.replace(Path(temporary) / "replaced")
@@ -223,14 +230,14 @@ def _opened(one: _Chosen) -> Opened:
 
 
 def _written(
-    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool, maps: int
+    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], packed: Kept | None
 ) -> tuple[str, ...]:
-    """Write everything into a new folder, and return what was left out."""
+    """Write everything into a new folder, packed where it is told how, and return what was left out."""
     run = _joined_run(stores)
-    if pack:
+    if packed is not None:
         specs = [one.spec for one in chosen]
-        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
-        write_json(folder / "run.json", {**run, "packed": True, "maps": maps, "files": files})
+        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, packed)
+        write_json(folder / "run.json", {**run, "packed": True, "maps": packed.maps, "files": files})
     else:
         for name in OWN_FOLDERS:
             made_folder(folder / name)
@@ -245,7 +252,7 @@ def _written(
         store.write_examination(record["key"], record["spec"], record["answers"])
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
-    _copy_pictures(stores, chosen, folder, small=pack)
+    _copy_pictures(stores, chosen, folder, small=packed is not None)
     return _copy_beside(stores, folder)
 
 

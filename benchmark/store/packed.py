@@ -7,6 +7,8 @@
     packed/curves.parquet     the curves of these rows, row by row; may be missing
     packed/heatmaps.parquet   some heatmaps, rounded, with the cell and its row; may be missing
 
+Tables of others may lie beside them (mean curves; see `heatmark.leaderboards.standings.kept_curves`).
+
 What is not a number, a text or a key is JSON. A field of a specification or provenance is a column, so that what many
 cells share (definitions of metrics, class names) is kept once. ``run.json`` holds the SHA-256 of each file.
 """
@@ -208,14 +210,20 @@ class PackedCells:
         """The number of each cell, and the table of all packed heatmaps."""
         return {key: number for number, key in enumerate(self.entries)}, self._read(HEATMAPS).to_pandas()
 
+    def beside(self, name: str) -> pa.Table | None:
+        """Return a table that lies beside the cells, None where there is none; StorageError as for `entries`."""
+        return self._read(name) if name in self._digests else None
+
     def verify(self) -> None:
         """Compare every cell with its own checksum and key.
 
         Raises
         ------
         StorageError
-            With the file and the cell that is not what was packed.
+            With the file, and where it is one the cell, that is not what was packed.
         """
+        for name in self._digests:
+            self._check(name)
         for number, entry in enumerate(self.entries.values()):
             if entry.spec.key != entry.key:
                 raise self._damaged(CELLS, f"row {number + 1} ({entry.spec.label}): its key is another cell's")
