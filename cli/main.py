@@ -17,9 +17,10 @@ from .audit import audits
 from .check import check_command
 from .compare import compare_command
 from .draw import explain_command, sweep_command
+from .leaderboard import InGroups, leaderboard_command, show_board, written_board
 from .merge import merge_command
 from .networks import predict_command, train_command
-from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined, say_written
+from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined
 from .publish import publish_command
 from .published import NameMayBeLeftOut
 from .runtime import runtime_command
@@ -28,7 +29,6 @@ from .site import site_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
-    from ..leaderboards.board import Board
 
 NAMED_FILES = 8
 """So many files that could not be used are named; the report lists all."""
@@ -69,6 +69,7 @@ app.command("predict")(predict_command)
 app.command("explain")(explain_command)
 app.command("sweep")(sweep_command)
 app.command("runtime")(runtime_command)
+app.command("leaderboard", cls=InGroups)(leaderboard_command)
 app.command("merge")(merge_command)
 app.command("site")(site_command)
 app.command("publish")(publish_command)
@@ -155,12 +156,12 @@ def run_command(
         force=force,
         plugins=plugin or (),
     )
-    shown = _written_board([result.path], None) if result.finished and shard is None else None
+    shown = written_board([result.path]) if result.finished and shard is None else None
     _report_left_out(result)
     _report_failures(result)
     typer.echo(result.summary)
     if shown is not None:
-        _show(*shown)
+        show_board(*shown)
     if result.failures:
         raise typer.Exit(FAILED)
     if result.expected == result.not_applicable:
@@ -168,66 +169,6 @@ def run_command(
             typer.echo(f"not applicable: {item}", err=True)
         typer.echo("None of the methods applies here, so there is nothing to rank.", err=True)
         raise typer.Exit(FAILED)
-
-
-@app.command("leaderboard")
-def leaderboard_command(
-    runs: options.RunFolders,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="The folder to write to (the run's own by default); with --format, the file."),
-    ] = None,
-    audit: Annotated[
-        Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", help="Print the tables alone: latex, markdown, csv, json or html; or --out FILE."),
-    ] = None,
-    methods: Annotated[
-        Names, typer.Option("--methods", help="With --format: only these rows, ranked among all.")
-    ] = None,
-    metrics: Annotated[Names, typer.Option("--metrics", help="With --format: only these columns.")] = None,
-    across: Annotated[
-        int | None, typer.Option("--across", help="With --format: at most so many metrics beside one another (4).")
-    ] = None,
-    figures: Annotated[
-        Path | None, typer.Option("--figures", help="Also write every figure into this folder, as PNG and SVG.")
-    ] = None,
-    overall: options.Overall = False,
-    complete: options.Complete = False,
-    unfolded: options.Unfolded = False,
-    differences: options.Differences = False,
-) -> None:
-    """Rank the methods of one or several runs; write leaderboard.csv, leaderboard.md and report.html.
-
-    Of several runs, only what may be compared stands in one table: the same network, samples, explained class,
-    precision, framework and device. Two protocols of a metric are two columns, two versions of a method two rows.
-
-    \b
-    heatmark leaderboard results/quick
-    heatmark leaderboard results/quick --figures paper/figures
-    heatmark leaderboard results/quick --format latex --methods grad_cam,rise --metrics deletion,insertion
-    heatmark leaderboard results/standard --overall --differences
-    heatmark leaderboard results/quick results/mine --out results/together
-    heatmark leaderboard results/mine official --out results/beside-official
-    """
-    if form is not None:
-        if overall or complete or unfolded or differences:
-            raise BadInput("--overall, --complete, --unfolded and --differences go without --format. Leave one out.")
-        _write_in_format(runs, form, out, audit, figures, joined(methods), joined(metrics), across)
-        return
-    if methods or metrics or across is not None:
-        raise BadInput("--methods, --metrics and --across choose what --format writes: name a format.")
-    board, written = _written_board(runs, out, audit)
-    written += board.write_figures(figures) if figures is not None else []
-    if overall or complete or unfolded:
-        board.show_overall(fold=not unfolded, complete=complete)
-        say_written(written)
-    else:
-        _show(board, written)
-    if differences:
-        say_written(board.write_differences(out, fold=not unfolded))
 
 
 @app.command("score")
@@ -246,7 +187,7 @@ def score_command(
     added = score_run(run, ",".join(metrics), plugin or ())
     for name in added.present:
         typer.echo(f"{name} was in the run already.")
-    _show_board([run], None)
+    show_board(*written_board([run]))
 
 
 @app.command("prepare")
@@ -297,46 +238,3 @@ def _report_failures(result: Run) -> None:
             f"Tracebacks: {result.path / 'failures'}. Running the same command again retries only these cells.",
             err=True,
         )
-
-
-def _show_board(runs: list[Path], out: Path | None, audit: Path | None = None) -> None:
-    _show(*_written_board(runs, out, audit))
-
-
-def _written_board(runs: list[Path], out: Path | None, audit: Path | None = None) -> tuple[Board, list[Path]]:
-    """Write a leaderboard before anything is printed: what cannot be printed must not cost the files."""
-    from ..leaderboards.board import leaderboard
-
-    board = leaderboard(runs, audit=audit)
-    return board, board.write(out)
-
-
-def _show(board: Board, written: list[Path]) -> None:
-    board.show()
-    say_written(written)
-
-
-def _write_in_format(
-    runs: list[Path],
-    form: str,
-    out: Path | None,
-    audit: Path | None,
-    figures: Path | None,
-    methods: str | None,
-    metrics: str | None,
-    across: int | None,
-) -> None:
-    """Write or print the tables of a board in one format."""
-    from ..leaderboards.board import leaderboard
-    from ..leaderboards.writing.files import write_files
-
-    board = leaderboard(runs, audit=audit)
-    # Everything before anything is written or printed, so that an error leaves no half of it.
-    text = board.text(form, methods=methods, metrics=metrics, across=4 if across is None else across)
-    written = board.write_figures(figures) if figures is not None else []
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        written = [*write_files(out.parent, {out.name: text}), *written]
-    for path in written:
-        typer.echo(f"Written: {path}", err=True)

@@ -37,6 +37,8 @@ RunFolders = Annotated[
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+Audit = Annotated[Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")]
+
 Models = Annotated[Names, typer.Option("--models", help="Models, comma-separated.")]
 Model = Annotated[
     str, typer.Option("--model", help="A name, package.module:build, file.py:build or file:net.keras[domain=0..255].")
@@ -69,23 +71,6 @@ Cap = Annotated[
 ]
 MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")]
 Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
-
-
-Overall = Annotated[bool, typer.Option("--overall", help="Print only the standing across tasks.")]
-Complete = Annotated[
-    bool, typer.Option("--complete", help="The same, with only the methods that have a place in every task.")
-]
-Unfolded = Annotated[
-    bool, typer.Option("--unfolded", help="The same, with each variant of a method as a method of its own.")
-]
-Differences = Annotated[
-    bool,
-    typer.Option(
-        "--differences",
-        help="Draw all pairs across tasks (win matrix, critical differences); refused where so few tasks cannot tell "
-        "any apart.",
-    ),
-]
 
 
 def joined(texts: Names) -> str | None:

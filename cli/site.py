@@ -13,9 +13,7 @@ from . import options
 def site_command(
     runs: options.RunFolders,
     out: Annotated[Path, typer.Option("--out", help="The site's folder; an earlier site there is replaced.")],
-    audit: Annotated[
-        Path | None, typer.Option("--audit", help="The folder of an audit of metrics, to mark them by.")
-    ] = None,
+    audit: options.Audit = None,
 ) -> None:
     """Make a site of the leaderboard of one or several runs: static files, for any server, or to open from disk.
 

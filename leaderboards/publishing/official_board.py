@@ -71,11 +71,9 @@ def short_tables(task: TaskTables, frameworks: Iterable[str] | None = None) -> l
         controls = [row.method.id for row in table.rows if row.method.control]
         metrics = [next((m.id for m in table.metrics if m.id.partition("[")[0] == name), None) for name in COLUMNS]
         shown = [metric for metric in metrics if metric is not None] or [metric.id for metric in table.metrics[:5]]
-        # Names that tell two of one text apart do not parse, so they are left out here.
-        methods = [name for name in (*contenders[:BEST], *controls) if " (" not in name]
-        metrics_shown = [name for name in shown if " (" not in name]
-        if methods and metrics_shown:
+        methods = [*contenders[:BEST], *controls]
+        if methods and shown:
             one = replace(task.board, tables=(table,))
-            papers = paper_tables(one, ",".join(methods), ",".join(metrics_shown), across=len(COLUMNS), protocols=False)
+            papers = paper_tables(one, methods, shown, across=len(COLUMNS), protocols=False)
             found += [markdown_text_of(paper) for paper in papers]
     return found

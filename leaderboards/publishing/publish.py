@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,16 +57,14 @@ def publish(repository: str | Path, site: str | Path | None = None, version: str
         If there are no official results of that version, or something cannot be written.
     """
     folder = Path(repository)
-    contents = publication(folder, version)
-    written = write_files(folder, contents)
-    board = leaderboard(official_runs(version))
+    runs = official_runs(version)
+    board = leaderboard(runs)
+    written = write_files(folder, publication(folder, runs, board))
     return Published(tuple(written), None if site is None else write_site(board, site))
 
 
-def publication(repository: Path, version: str | None = None) -> dict[str, str | Figure | None]:
-    """Return what `publish` writes into a repository, by path."""
-    runs = official_runs(version)
-    board = leaderboard(runs)
+def publication(repository: Path, runs: Sequence[Path], board: Standings) -> dict[str, str | Figure | None]:
+    """Return what `publish` writes into a repository, by path; ``board`` is that of the runs, all of one version."""
     try:
         readme = (repository / README).read_text(encoding="utf-8")
     except OSError as error:

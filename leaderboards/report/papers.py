@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ...errors import BadInput, suggestion
-from ...selection import parse_selections
+from ...selection import parse_selections, split_selections
 from ..standings.registered import MetricFacts
 from ..standings.standings import MetricResult, Row, Standings, Table
 from ..writing.names import parted, shown_dataset, shown_model
@@ -69,8 +69,7 @@ def paper_tables(
     standings
         The board.
     methods, metrics
-        The rows and columns to show, in the board's order: canonical texts, or names, which mean all their variants.
-        All where None.
+        The rows and columns to show, in the board's order (see `chosen`). All where None.
     across
         How many metrics stand beside one another at most.
     protocols
@@ -104,12 +103,17 @@ def require_results(standings: Standings) -> None:
 
 
 def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -> set[str]:
-    """Return which of a board's methods or metrics are meant; BadInput where there is no such one."""
+    """Return which of a board's methods or metrics are meant; BadInput where there is no such one.
+
+    One is named by its text, by its name, which means all variants, or as the board has it where that tells two of one
+    text apart: ``gradient (version 2)``.
+    """
     if names is None:
         return set(known)
-    found: set[str] = set()
-    for selection in parse_selections(names):
-        # A board's name may have something behind the text that tells two of one text apart.
+    texts = [names] if isinstance(names, str) else list(names)
+    parts = [part for text in texts for part in ([text] if text in known else split_selections(text))]
+    found = {part for part in parts if part in known}
+    for selection in parse_selections(part for part in parts if part not in found):
         meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
             meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]
@@ -162,7 +166,7 @@ def _table(
         for number_, row in enumerate(table.rows)
         if row in rows
     ]
-    sentences = _caption(table, rows, metrics, part, parts, any(map(any, marked.values())))
+    sentences = _caption(table, rows, places, part, parts, any(map(any, marked.values())))
     caption = " ".join(one for one in sentences if protocols or not one.startswith(PROTOCOLS))
     return PaperTable(tuple(heads), tuple(cells), caption, label if parts == 1 else f"{label}-{part + 1}")
 
@@ -172,10 +176,10 @@ def _cell(value: MetricResult, mark: Mark) -> Cell:
 
 
 def _caption(
-    table: Table, rows: Sequence[Row], metrics: Sequence[MetricFacts], part: int, parts: int, marked: bool
+    table: Table, rows: Sequence[Row], places: Sequence[int], part: int, parts: int, marked: bool
 ) -> Iterator[str]:
     """Yield the sentences of a caption."""
-    task, facts = table.setting.task, table.model
+    task, facts, metrics = table.setting.task, table.model, [table.metrics[place] for place in places]
     right = f", right on {percent(facts.accuracy)}" if math.isfinite(facts.accuracy) else ""
     variant = f" ({table.setting.variant})" if table.setting.variant else ""
     explained = {"predicted": "the predicted class", "label": "the labelled class"}.get(table.setting.target, "")
@@ -187,9 +191,13 @@ def _caption(
     ranked = sum(row.place is not None for row in table.rows)
     hidden = f"; {len(table.rows) - len(rows)} of them are not shown" if len(rows) < len(table.rows) else ""
     yield (
-        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {ranked} ranked methods{hidden}. Metrics: "
-        "mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the network."
+        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {counted(ranked, 'ranked method')}{hidden}. "
+        "Metrics: mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the "
+        "network."
     )
+    counts = {place: _compared_on(table, place) for place in places}
+    if fewer := [f"{table.metrics[k].name} n = {count}" for k, count in counts.items() if 0 < count < facts.samples]:
+        yield f"On fewer samples, those on which every ranked method has a score: {', '.join(fewer)}."
     if marked:
         yield (
             f"Bold: not told apart from the best ({TEST}); underlined: the best of the others, and what is not told "
@@ -199,6 +207,11 @@ def _caption(
         yield "† control: a floor or ceiling, no contender."
     if protocols := [f"{metric.name}: {_unended(metric)}" for metric in metrics if metric.sentence]:
         yield f"{PROTOCOLS} {'. '.join(protocols)}."
+
+
+def _compared_on(table: Table, place: int) -> int:
+    """Return on how many samples the ranked methods are compared by a metric, 0 where none is ranked."""
+    return max((row.values[place].samples for row in table.rows if math.isfinite(row.values[place].rank)), default=0)
 
 
 def _unended(metric: MetricFacts) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...errors import BadInput
+from ...errors import BadInput, StorageError
 from ...storage import made_folder, written_whole
 from ..standings.standings import Standings
 from .catalogue import Catalogue
@@ -72,6 +72,7 @@ def write_site(standings: Standings, out: str | Path, say: Say = _silent) -> Pat
         _write(folder / name, content)
     for name in sorted(earlier - set(files)):
         (folder / name).unlink(missing_ok=True)
+    _remove_empty(folder, {(folder / name).parent for name in earlier - set(files)})
     _write_manifest(folder, set(files))
     return folder / "index.html"
 
@@ -91,11 +92,22 @@ def _earlier(folder: Path) -> set[str]:
         content: Mapping[str, object] = json.loads(manifest.read_text(encoding="utf-8"))
         names = content["files"]
         assert isinstance(names, list)
+        # Only files that lie inside may be taken away, whatever the manifest says.
+        inside = folder.resolve()
+        found = {str(name) for name in names if (folder / str(name)).resolve().is_relative_to(inside)}
+        return {name for name in found if (folder / name).is_file()}
     except (ValueError, KeyError, TypeError, AssertionError):
         raise BadInput(f"{manifest} is damaged. Delete the folder, or name another one with --out.") from None
-    # Only what lies inside may be taken away, whatever the file says.
-    inside = folder.resolve()
-    return {str(name) for name in names if (folder / str(name)).resolve().is_relative_to(inside)}
+    except OSError as error:
+        raise StorageError(f"Cannot read {manifest}: {error.strerror or error}.") from error
+
+
+def _remove_empty(site: Path, folders: Iterable[Path]) -> None:
+    """Remove folders inside the site that hold nothing any more."""
+    for folder in folders:
+        while folder != site and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _write_manifest(folder: Path, names: set[str]) -> None:

@@ -157,8 +157,8 @@ def test_a_suite_is_shown() -> None:
         (["train", "small-cn", "--data", "digits"], "Did you mean 'small-cnn'"),
         (["explain", "none.png"], "Cannot read none.png"),
         (["show", "model", "smal-cnn"], "Did you mean 'small-cnn'"),
-        (["list"], "Missing argument 'methods|metrics|datasets|models|suites'"),
-        (["show"], "Missing argument 'method|metric|dataset|model|suite|plan'"),
+        (["list"], "Missing argument 'methods|metrics|datasets|models|suites|published'"),
+        (["show"], "Missing argument 'method|metric|dataset|model|suite|published|plan'"),
         (["list", "method"], "nothing to list called 'method'. Did you mean 'methods'"),
         (["show", "methods", "saliency"], "nothing to show called 'methods'. Did you mean 'method'"),
         (["sweep", "smoothgrad", "noise=0.02:0.5"], "is low:high:count, such as 0.02:0.5:6"),
@@ -188,7 +188,7 @@ def test_an_unknown_option_is_refused() -> None:
 def test_a_run_writes_its_leaderboard(tmp_path: Path) -> None:
     result = run_tiny("counted,random", "--limit", "3")
     assert result.exit_code == 0, result.stderr
-    assert "2 of 2 cells done" in result.stdout and "counted" in result.stdout
+    assert "2 of 2 cells done" in result.stdout and "Counted" in result.stdout
     for name in ("leaderboard.csv", "leaderboard.md", "report.html"):
         assert (tmp_path / "run" / name).stat().st_size > 100
     again = called("leaderboard", "run", "--out", "elsewhere")

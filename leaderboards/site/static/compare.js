@@ -87,7 +87,7 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
 
   const difference = { key: "difference", head: "first − second", kind: "number", value: row => row.difference, text: row => format.signed(row.difference) };
 
-  const WORDS = { first: "first", second: "second", differs: "differ", same: "the same", "not told apart": "not told apart" };
+  const WORDS = { first: "first", second: "second", differs: "differ", same: "the same", "not told apart": "not told apart", "no sample": "no sample" };
 
   const drawEvery = rows => heatmark.table(document.getElementById("every"), {
     label: "Both methods on every metric", rows,

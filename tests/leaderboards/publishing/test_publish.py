@@ -14,7 +14,7 @@ from heatmark.errors import BadInput
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.publishing.official_board import FRONT, front_of, short_tables, tasks_of
 from heatmark.leaderboards.publishing.pages import BEGIN, END, readme_with
-from heatmark.leaderboards.publishing.publish import publication
+from heatmark.leaderboards.publishing.publish import publication, publish
 from heatmark.leaderboards.records.official import official_runs
 from heatmark.leaderboards.writing.files import DOTS_PER_INCH
 
@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[3]
 def contents():
     if not (ROOT / "README.md").is_file():
         pytest.skip("the tests run without the repository")
-    return publication(ROOT)
+    runs = official_runs()
+    return publication(ROOT, runs, leaderboard(runs))
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/results.md", "docs/published.md"])
@@ -65,4 +66,4 @@ def test_a_readme_without_the_marks_is_refused():
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"it has no README\.md"):
-        publication(tmp_path)
+        publish(tmp_path)
