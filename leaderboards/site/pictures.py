@@ -120,7 +120,10 @@ def _drawn(heatmap: np.ndarray, original: np.ndarray | None, signed: bool) -> np
     if heatmap.ndim == 1 and original is not None:
         return series_tile(original, heatmap, signed, "overlay", SIDE)
     colours = coloured(heatmap, signed)
-    return np.repeat(colours[None], STRIP_HEIGHT, axis=0) if heatmap.ndim == 1 else _at_size(colours)
+    if heatmap.ndim == 1:
+        across = np.arange(SIDE) * len(colours) // SIDE
+        return np.repeat(colours[None, across], STRIP_HEIGHT, axis=0)
+    return _at_size(colours)
 
 
 def _at_size(picture: np.ndarray) -> np.ndarray:

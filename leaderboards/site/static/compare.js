@@ -93,7 +93,7 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
     label: "Both methods on every metric", rows,
     columns: [
       { key: "metric", head: "metric", kind: "words", value: row => row.metric.id, text: row => row.metric.shown,
-        fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown} ${row.metric.arrow}\u00a0${row.metric.mark}`.trim())) },
+        fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown}\u00a0${row.metric.arrow}\u00a0${row.metric.mark}`.trim())) },
       { key: "better", head: "better", kind: "words", value: row => WORDS[row.outcome], text: row => WORDS[row.outcome] },
       { key: "mean", head: "first − second", kind: "number", value: row => row.mean, text: row => format.signed(row.mean) },
       { key: "interval", head: "95 % interval", kind: "number", value: row => row.low, text: row => format.interval(row.low, row.high) },
