@@ -23,10 +23,10 @@ from .store.added import AddedScores
 from .store.cell import SCHEMA, CellSpec, score_column, slug
 from .store.folder import RunStore
 from .store.keyed import write_json
-from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
+from .store.layout import OWN_FOLDERS, PACKED, SMALL_PICTURE, foreign, unplanned
 from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
-from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
+from .store.packed import DONE, FAILED, MISSING, NOT_APPLICABLE, PackedCell
 from .store.packing import ToPack, write_packed
 
 AGREE = 1e-5
@@ -121,8 +121,7 @@ def merge_runs(
     _check_out(folder, stores, force=force)
     chosen, twice = _chosen(stores)
     if not chosen:
-        named = ", ".join(str(store.path) for store in stores)
-        raise BadInput(f"There is nothing to merge: no cell is planned in {named}.")
+        raise BadInput(f"There is nothing to merge. {' '.join(unplanned(store.path) for store in stores)}")
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
@@ -138,12 +137,15 @@ def merge_runs(
 def _check_out(folder: Path, stores: Sequence[RunStore], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
-    if any(folder.resolve() == store.path.resolve() for store in stores):
-        raise BadInput(f"{folder} is one of the runs to merge. Choose a new folder with --out.")
+    for store in stores:
+        if folder.resolve().is_relative_to(store.path.resolve()):
+            same = folder.resolve() == store.path.resolve()
+            what = "is one of the runs to merge" if same else f"lies in {store.path}, which is to be merged"
+            raise BadInput(f"{folder} {what}. Choose a new folder with --out.")
     present = {item.name for item in folder.iterdir()} if folder.exists() else set()
     if not present:
         return
-    strangers = foreign(present - {FOLDER, "audit", "audit.json"})
+    strangers = foreign(present - {PACKED, "audit", "audit.json"})
     if strangers or "sources" not in RunStore(folder).run:
         what = f"it holds {', '.join(strangers[:3])}" if strangers else "it holds a run that was not merged"
         raise StorageError(f"{folder} is not the folder of a merged run: {what}. Choose a new folder with --out.")
@@ -229,7 +231,7 @@ def _written(
     run = _joined_run(stores)
     if pack:
         specs = [one.spec for one in chosen]
-        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
+        files = write_packed(folder / PACKED, map(_to_pack, chosen), specs, curves=curves, maps=maps)
         write_json(folder / "run.json", {**run, "packed": True, "maps": maps, "files": files})
     else:
         for name in OWN_FOLDERS:

@@ -178,6 +178,7 @@ def status_command(
     heatmark status results/quick
     """
     from ..benchmark.status import status
+    from ..benchmark.store.layout import unplanned
 
     if verify:
         from ..benchmark.store.folder import RunStore
@@ -190,6 +191,9 @@ def status_command(
     found = status(run)
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        return
+    if not found.rows:
+        typer.echo(unplanned(run), err=True)
         return
     rows = []
     for row in found.rows:

@@ -32,7 +32,6 @@ from .checksum import content_checksum
 from .finished import MAPS, Cell, flat_columns
 from .packed_maps import HEATMAPS, unpacked
 
-FOLDER = "packed"
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
 SPEC, PROVENANCE = "spec:", "provenance:"
 """Prefixes of the columns that hold the fields of a specification and of a provenance."""
@@ -239,7 +238,7 @@ class PackedCells:
             raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
 
     def _damaged(self, name: str, why: str) -> StorageError:
-        return StorageError(f"{self._folder / name} is damaged: {why}. {_REMEDY}")
+        return StorageError(f"{self._folder / name} is damaged: {why.rstrip('.')}. {_REMEDY}")
 
 
 _PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason", "heatmaps", "size", "modified")

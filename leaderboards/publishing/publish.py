@@ -65,7 +65,6 @@ def publish(repository: str | Path, site: str | Path | None = None, version: str
 def publication(repository: Path, version: str | None = None) -> dict[str, str | Figure | None]:
     """Return what `publish` writes into a repository, by path."""
     runs = official_runs(version)
-    board = leaderboard(runs)
     try:
         readme = (repository / README).read_text(encoding="utf-8")
     except OSError as error:
@@ -75,6 +74,7 @@ def publication(repository: Path, version: str | None = None) -> dict[str, str |
         words = notes.read_text(encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{notes} is missing: it says what was measured, and what was reduced.") from error
+    board = leaderboard(runs)
     return {
         README: readme_with(readme, board, repository / README),
         "docs/results.md": results_page(board, words),

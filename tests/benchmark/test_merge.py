@@ -24,6 +24,7 @@ from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.cli.main import app
 from heatmark.errors import BadInput, StorageError
 from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.records.official import official_runs
 
 PLUGIN = str(Path(__file__).parents[1] / "shared" / "plugins" / "tiny_plugin.py")
 
@@ -237,6 +238,9 @@ def test_where_to_is_checked_before_anything_is_written(tmp_path: Path) -> None:
         merge_runs([], tmp_path / "out")
     with pytest.raises(BadInput, match="one of the runs"):
         merge_runs([store.path], store.path, force=True)
+    for inside in ("scores", "new", "cells/new"):
+        with pytest.raises(BadInput, match=r"lies in .*/a, which is to be merged"):
+            merge_runs([store.path], store.path / inside)
     made_run(tmp_path / "b", {"good": THREE["good"]})
     with pytest.raises(StorageError, match="a run that was not merged"):
         merge_runs([store.path], tmp_path / "b", force=True)
@@ -250,7 +254,7 @@ def test_where_to_is_checked_before_anything_is_written(tmp_path: Path) -> None:
     assert merge_runs([store.path], tmp_path / "out", pack=True, force=True).states["done"] == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "out", "own"]
     empty = RunStore.prepared(tmp_path / "empty")
-    with pytest.raises(BadInput, match="no cell is planned"):
+    with pytest.raises(BadInput, match=r"nothing to merge.*no cell was planned"):
         merge_runs([empty.path], tmp_path / "new")
 
 
@@ -311,4 +315,6 @@ def test_the_command_merges_and_packs(tmp_path: Path) -> None:
     assert said.exit_code == 0 and said.output.startswith("2 runs: 4 done cells;")
     assert RunStore(tmp_path / "out").run["packed"] is True
     assert CliRunner().invoke(app, [*words, "--no-curves"]).exit_code == 2
+    said = CliRunner().invoke(app, ["merge", "official", str(tmp_path / "a"), "--out", str(tmp_path / "all"), "--pack"])
+    assert said.exit_code == 0 and said.output.startswith(f"{len(official_runs()) + 1} runs: ")
     assert CliRunner().invoke(app, [*words[:-1], str(tmp_path / "a")]).exit_code == 2
