@@ -248,7 +248,7 @@ def _written(
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
     _copy_pictures(stores, chosen, folder, small=pack)
-    return _copy_beside(stores, folder)
+    return (*_copy_beside(stores, folder), *(() if pack else _maps_left_out(chosen)))
 
 
 def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
@@ -277,11 +277,20 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
     }
 
 
+def _maps_left_out(chosen: Iterable[_Chosen]) -> Iterator[str]:
+    """Yield what becomes of heatmaps that sources have rounded: a run that is not packed holds maps as they were."""
+    packed = [one.store.packed.entries[one.spec.key] for one in chosen if one.store.packed is not None]
+    if count := sum(entry.heatmaps > 0 for entry in packed):
+        cells = f"{count} cell{'' if count == 1 else 's'}"
+        yield f"The heatmaps of {cells} are packed, rounded, and left out here: --pack --maps N keeps them."
+
+
 def _to_pack(one: _Chosen) -> ToPack:
     spec, store = one.spec, one.store
     if one.state == DONE:
         found = _opened(one)
-        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), found.rows)
+        rows = found.rows if store.packed is None else store.packed.with_maps(found.rows, spec.key)
+        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), rows)
     failure = store.failure(spec.key) if one.state == FAILED else None
     error, trace = (failure.error, failure.traceback) if failure is not None else ("", "")
     reason = store.reason(spec.key) or "" if one.state == NOT_APPLICABLE else ""

@@ -162,6 +162,13 @@ class PackedCells:
         found = self.nested_in(entry, columns)
         return completed({}, entry.rows, ()).select(list(columns)) if found is None else found
 
+    def with_maps(self, rows: pa.Table, key: str) -> pa.Table:
+        """Return the rows of a cell with the heatmaps that are packed."""
+        maps = self.nested(key, MAPS)
+        for name in MAPS:
+            rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), maps[name])
+        return rows
+
     def nested_in(self, entry: PackedCell, columns: Sequence[str]) -> pa.Table | None:
         """Return some columns of a cell's curves, None where they are not packed."""
         curves = self._curves(entry)
