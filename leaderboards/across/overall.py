@@ -121,7 +121,7 @@ class Overall:
         elif blocks < LEAST_BLOCKS:
             found.append(
                 f"No intervals: resampling fewer than {LEAST_BLOCKS} independent blocks of tasks cannot give one of "
-                f"95 %, and there {_are(blocks)}."
+                f"95 %, and {_are(blocks)}."
             )
         for tests, what in ((ranked - 1, "the best"), (methods if self.controls else 0, "the controls")):
             if tests > 0 and blocks < least_pairs(tests):
