@@ -68,7 +68,7 @@ def test_series_stand_before_their_heatmaps(hosted):
         with Image.open(path) as picture:
             assert picture.size == (224, round(0.6 * 224))
             drawn = np.asarray(picture.convert("L"), float)
-            # A line crosses the whole width but the halves of steps at its ends: each column has ink on it, dark on light.
+            # A line crosses all but the half steps at both ends: each column has ink on it, dark on light.
             assert (np.ptp(drawn[:, 8:-8], axis=0) > 60).all()
 
 
