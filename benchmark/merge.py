@@ -24,10 +24,10 @@ from .store.added import AddedScores
 from .store.cell import SCHEMA, CellSpec, score_column, slug
 from .store.folder import RunStore
 from .store.keyed import write_json
-from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
+from .store.layout import OWN_FOLDERS, PACKED, SMALL_PICTURE, foreign, unplanned
 from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
-from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
+from .store.packed import DONE, FAILED, MISSING, NOT_APPLICABLE, PackedCell
 from .store.packing import Kept, ToPack, write_packed
 
 AGREE = 1e-5
@@ -127,8 +127,7 @@ def merge_runs(
     _check_out(folder, stores, force=force)
     chosen, twice = _chosen(stores)
     if not chosen:
-        named = ", ".join(str(store.path) for store in stores)
-        raise BadInput(f"There is nothing to merge: no cell is planned in {named}.")
+        raise BadInput(f"There is nothing to merge. {' '.join(unplanned(store.path) for store in stores)}")
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
@@ -145,12 +144,15 @@ def merge_runs(
 def _check_out(folder: Path, stores: Sequence[RunStore], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
-    if any(folder.resolve() == store.path.resolve() for store in stores):
-        raise BadInput(f"{folder} is one of the runs to merge. Choose a new folder with --out.")
+    for store in stores:
+        if folder.resolve().is_relative_to(store.path.resolve()):
+            same = folder.resolve() == store.path.resolve()
+            what = "is one of the runs to merge" if same else f"lies in {store.path}, which is to be merged"
+            raise BadInput(f"{folder} {what}. Choose a new folder with --out.")
     present = {item.name for item in folder.iterdir()} if folder.exists() else set()
     if not present:
         return
-    strangers = foreign(present - {FOLDER, "audit", "audit.json"})
+    strangers = foreign(present - {PACKED, "audit", "audit.json"})
     if strangers or "sources" not in RunStore(folder).run:
         what = f"it holds {', '.join(strangers[:3])}" if strangers else "it holds a run that was not merged"
         raise StorageError(f"{folder} is not the folder of a merged run: {what}. Choose a new folder with --out.")
@@ -236,7 +238,7 @@ def _written(
     run = _joined_run(stores)
     if packed is not None:
         specs = [one.spec for one in chosen]
-        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, packed)
+        files = write_packed(folder / PACKED, map(_to_pack, chosen), specs, packed)
         write_json(folder / "run.json", {**run, "packed": True, "maps": packed.maps, "files": files})
     else:
         for name in OWN_FOLDERS:
@@ -253,7 +255,7 @@ def _written(
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
     _copy_pictures(stores, chosen, folder, small=packed is not None)
-    return _copy_beside(stores, folder)
+    return (*_copy_beside(stores, folder), *(() if packed is not None else _maps_left_out(chosen)))
 
 
 def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
@@ -282,11 +284,20 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
     }
 
 
+def _maps_left_out(chosen: Iterable[_Chosen]) -> Iterator[str]:
+    """Yield what becomes of heatmaps that sources have rounded: a run that is not packed holds maps as they were."""
+    packed = [one.store.packed.entries[one.spec.key] for one in chosen if one.store.packed is not None]
+    if count := sum(entry.heatmaps > 0 for entry in packed):
+        cells = f"{count} cell{'' if count == 1 else 's'}"
+        yield f"The heatmaps of {cells} are packed, rounded, and left out here: --pack --maps N keeps them."
+
+
 def _to_pack(one: _Chosen) -> ToPack:
     spec, store = one.spec, one.store
     if one.state == DONE:
         found = _opened(one)
-        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), found.rows)
+        rows = found.rows if store.packed is None else store.packed.with_maps(found.rows, spec.key)
+        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), rows)
     failure = store.failure(spec.key) if one.state == FAILED else None
     error, trace = (failure.error, failure.traceback) if failure is not None else ("", "")
     reason = store.reason(spec.key) or "" if one.state == NOT_APPLICABLE else ""

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from . import options
+
 
 def merge_command(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
+    runs: options.RunFolders,
     out: Annotated[Path, typer.Option("--out", help="The new folder.")],
     pack: Annotated[
         bool, typer.Option("--pack", help="Few small files, without heatmaps: to send, cite and read, not to continue.")

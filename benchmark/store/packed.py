@@ -34,7 +34,6 @@ from .checksum import content_checksum
 from .finished import MAPS, Cell, flat_columns
 from .packed_maps import HEATMAPS, unpacked
 
-FOLDER = "packed"
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
 SPEC, PROVENANCE = "spec:", "provenance:"
 """Prefixes of the columns that hold the fields of a specification and of a provenance."""
@@ -165,6 +164,13 @@ class PackedCells:
         found = self.nested_in(entry, columns)
         return completed({}, entry.rows, ()).select(list(columns)) if found is None else found
 
+    def with_maps(self, rows: pa.Table, key: str) -> pa.Table:
+        """Return the rows of a cell with the heatmaps that are packed."""
+        maps = self.nested(key, MAPS)
+        for name in MAPS:
+            rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), maps[name])
+        return rows
+
     def nested_in(self, entry: PackedCell, columns: Sequence[str]) -> pa.Table | None:
         """Return some columns of a cell's curves, None where they are not packed."""
         curves = self._curves(entry)
@@ -247,7 +253,7 @@ class PackedCells:
             raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
 
     def _damaged(self, name: str, why: str) -> StorageError:
-        return StorageError(f"{self._folder / name} is damaged: {why}. {_REMEDY}")
+        return StorageError(f"{self._folder / name} is damaged: {why.rstrip('.')}. {_REMEDY}")
 
 
 _PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason", "heatmaps", "size", "modified")
