@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ..statistics.means import mean_intervals
 from .results import MethodRun, Results
 
 if TYPE_CHECKING:
+    from ...metrics.perturbing.perturbation import Reading
     from ...metrics.registry import Metric
 
 POINTS = 101
@@ -25,6 +26,8 @@ BAND = "band_"
 """Prefix of the stored columns that hold the fields of `metrics.perturbing.perturbation.Bands`."""
 
 Curve = tuple[np.ndarray, np.ndarray]
+Readings = dict[str, "Reading"]
+"""What a stored row holds, by the unit in which it was ranked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,26 +44,42 @@ class MeanCurve:
 
 def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
     """Return the mean curve per metric and method, for the metrics that read a curve."""
-    found: dict[str, dict[str, MeanCurve]] = {}
-    for metric, text, identity in zip(results.metrics, results.metric_texts, results.metric_identities, strict=True):
-        reading = defined_now(text, identity)
-        if reading is None:
-            continue
-        curves = {method.method: _mean_curve(method, metric, reading) for method in results.methods}
-        if any(curve is not None for curve in curves.values()):
-            found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
-    return found
+    named = zip(results.metrics, results.metric_texts, results.metric_identities, strict=True)
+    reads = [(metric, defined_now(text, identity)) for metric, text, identity in named]
+    found: dict[str, dict[str, MeanCurve]] = {metric: {} for metric, reading in reads if reading is not None}
+    for method in results.methods:
+        stored = _StoredRows(method)
+        for metric, reading in reads:
+            curve = None if reading is None else _mean_curve(stored, metric, reading)
+            if curve is not None:
+                found[metric][method.method] = curve
+    return {metric: curves for metric, curves in found.items() if curves}
 
 
-def _mean_curve(method: MethodRun, metric: str, reading: Metric) -> MeanCurve | None:
-    grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
-    if score not in method.rows:
+class _StoredRows:
+    """The stored curves of one method, each read once for all metrics."""
+
+    def __init__(self, method: MethodRun) -> None:
+        self.method = method
+        self._rows: dict[int, tuple[dict[str, Any], Readings]] = {}
+
+    def of(self, numbers: Sequence[int]) -> list[tuple[dict[str, Any], Readings]]:
+        """Return some rows, told by their numbers, each with its readings so far."""
+        lacking = [number for number in numbers if number not in self._rows]
+        for number, row in zip(lacking, self.method.curves(lacking), strict=True):
+            self._rows[number] = (row, {})
+        return [self._rows[number] for number in numbers]
+
+
+def _mean_curve(stored: _StoredRows, metric: str, reading: Metric) -> MeanCurve | None:
+    grid, score, every = np.linspace(0.0, 1.0, POINTS), score_column(metric), stored.method.rows
+    if score not in every:
         return None
     # Of several cells with a sample, those hold the curve that were scored with the metric.
-    rows = method.rows.loc[method.rows[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
+    rows = every.loc[every[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
-    for number, row in enumerate(method.curves(rows.index)):
-        curve = stored_curve(reading, row)
+    for number, (row, readings) in enumerate(stored.of(rows.index.tolist())):
+        curve = stored_curve(reading, row, readings)
         if curve is None:
             return None
         x, y = curve
@@ -85,15 +104,20 @@ def defined_now(text: str, identity: Mapping[str, Any]) -> Metric | None:
     return found if digest(found.identity()) == digest(identity) else None
 
 
-def stored_curve(metric: Metric, row: Mapping[str, Any]) -> Curve | None:
-    """Return the curve that ``metric`` reads from a stored row; None where it reads none."""
+def stored_curve(metric: Metric, row: Mapping[str, Any], readings: Readings | None = None) -> Curve | None:
+    """Return the curve that ``metric`` reads from a stored row; None where it reads none.
+
+    ``readings`` are those of the row by unit, which metrics share.
+    """
     from ...metrics.perturbing.perturbation import Bands
-    from ...metrics.stored_curves import curve
 
     if any(row.get(BAND + item.name) is None for item in fields(Bands)):
         return None
+    unit, known = metric.measure.unit, {} if readings is None else readings
     try:
-        found = curve(metric, Bands.of_row(row, BAND))
+        if unit not in known:
+            known[unit] = Bands.of_row(row, BAND).reading(unit)
+        found = metric.measure.curve(known[unit])
     except (HeatmarkError, KeyError):  # other perturbed images were stored than it asks for
         return None
     return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))
