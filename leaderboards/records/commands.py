@@ -57,7 +57,7 @@ def _merged(run: Mapping[str, Any], folder: str) -> list[str]:
 
 
 def _merged_into(run: Mapping[str, Any], folder: str) -> str:
-    """Return what a run's folder is called beside its sources: never as one of these, which is not merged into itself."""
+    """Return what a run's folder is called beside its sources: not as one of them, which is not merged into itself."""
     return f"{folder}-merged" if folder in [one.get("folder") for one in _sources(run)] else folder
 
 
