@@ -65,8 +65,15 @@ def parse_selections(text: str | Iterable[str]) -> tuple[Selection, ...]:
 
 
 def split_selections(text: str) -> list[str]:
-    """Return the parts of a text that are separated by commas outside brackets, as they stand there."""
-    return [part.strip() for part in _split(text, ",") if part.strip()]
+    """Return the parts of a text that are separated by commas outside brackets, round ones too, as they stand there.
+
+    Round brackets hold what tells two entries of one text apart on a board: ``deletion (steps 5, fill black)``.
+    """
+    found: list[str] = []
+    for part in _split(text, ","):
+        open_bracket = found and found[-1].count("(") > found[-1].count(")")
+        found[len(found) - bool(open_bracket) :] = [f"{found[-1]},{part}" if open_bracket else part]
+    return [part.strip() for part in found]
 
 
 def parse_selection(text: str) -> Selection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
 
 from ..errors import BadInput, StorageError
@@ -23,11 +24,11 @@ from .store.added import AddedScores
 from .store.cell import SCHEMA, CellSpec, score_column, slug
 from .store.folder import RunStore
 from .store.keyed import write_json
-from .store.layout import OWN_FOLDERS, SMALL_PICTURE, foreign
+from .store.layout import OWN_FOLDERS, PACKED, SMALL_PICTURE, foreign, unplanned
 from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
-from .store.packed import DONE, FAILED, FOLDER, MISSING, NOT_APPLICABLE, PackedCell
-from .store.packing import ToPack, write_packed
+from .store.packed import DONE, FAILED, MISSING, NOT_APPLICABLE, PackedCell
+from .store.packing import Kept, ToPack, write_packed
 
 AGREE = 1e-5
 """Scores of one cell that differ by less, as a share of the metric's largest there, are the same but for rounding."""
@@ -38,6 +39,7 @@ SMALL = 128
 QUALITY = 85
 _BETTER = (MISSING, FAILED, NOT_APPLICABLE, DONE)
 """The states of a cell; of two runs' the later here is kept."""
+Beside = Callable[[], Mapping[str, pa.Table]]
 _ONE_TRUTH = ("sample", "index", "label", "target", "predicted")
 """Columns in which two results of one cell may not differ at all."""
 
@@ -85,6 +87,7 @@ def merge_runs(
     curves: bool = True,
     maps: int = 0,
     force: bool = False,
+    beside: Beside | None = None,
 ) -> Merged:
     """Join the cells of several runs, of the same or of different tasks, in one new folder.
 
@@ -106,6 +109,9 @@ def merge_runs(
         So many heatmaps of each cell are packed, with 256 levels: to look at, not to score.
     force
         Whether to replace a merged run that ``out`` holds; it is there until the new one is whole.
+    beside
+        Gives tables by file name that a packed run keeps beside its cells (`PackedCells.beside`); asked when the runs
+        are known to agree.
 
     Raises
     ------
@@ -121,12 +127,12 @@ def merge_runs(
     _check_out(folder, stores, force=force)
     chosen, twice = _chosen(stores)
     if not chosen:
-        named = ", ".join(str(store.path) for store in stores)
-        raise BadInput(f"There is nothing to merge: no cell is planned in {named}.")
+        raise BadInput(f"There is nothing to merge. {' '.join(unplanned(store.path) for store in stores)}")
     made_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / "merged"
-        notes = _written(made, stores, list(chosen.values()), pack=pack, curves=curves, maps=maps)
+        told = Kept(curves, maps, beside() if pack and beside is not None else {}) if pack else None
+        notes = _written(made, stores, list(chosen.values()), told)
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if folder.exists():
             folder.replace(Path(temporary) / "replaced")
@@ -138,12 +144,15 @@ def merge_runs(
 def _check_out(folder: Path, stores: Sequence[RunStore], *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file, not a folder. Choose another folder with --out.")
-    if any(folder.resolve() == store.path.resolve() for store in stores):
-        raise BadInput(f"{folder} is one of the runs to merge. Choose a new folder with --out.")
+    for store in stores:
+        if folder.resolve().is_relative_to(store.path.resolve()):
+            same = folder.resolve() == store.path.resolve()
+            what = "is one of the runs to merge" if same else f"lies in {store.path}, which is to be merged"
+            raise BadInput(f"{folder} {what}. Choose a new folder with --out.")
     present = {item.name for item in folder.iterdir()} if folder.exists() else set()
     if not present:
         return
-    strangers = foreign(present - {FOLDER, "audit", "audit.json"})
+    strangers = foreign(present - {PACKED, "audit", "audit.json"})
     if strangers or "sources" not in RunStore(folder).run:
         what = f"it holds {', '.join(strangers[:3])}" if strangers else "it holds a run that was not merged"
         raise StorageError(f"{folder} is not the folder of a merged run: {what}. Choose a new folder with --out.")
@@ -223,14 +232,14 @@ def _opened(one: _Chosen) -> Opened:
 
 
 def _written(
-    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], *, pack: bool, curves: bool, maps: int
+    folder: Path, stores: Sequence[RunStore], chosen: Sequence[_Chosen], packed: Kept | None
 ) -> tuple[str, ...]:
-    """Write everything into a new folder, and return what was left out."""
+    """Write everything into a new folder, packed where it is told how, and return what was left out."""
     run = _joined_run(stores)
-    if pack:
+    if packed is not None:
         specs = [one.spec for one in chosen]
-        files = write_packed(folder / FOLDER, map(_to_pack, chosen), specs, curves=curves, maps=maps)
-        write_json(folder / "run.json", {**run, "packed": True, "maps": maps, "files": files})
+        files = write_packed(folder / PACKED, map(_to_pack, chosen), specs, packed)
+        write_json(folder / "run.json", {**run, "packed": True, "maps": packed.maps, "files": files})
     else:
         for name in OWN_FOLDERS:
             made_folder(folder / name)
@@ -245,8 +254,8 @@ def _written(
         store.write_examination(record["key"], record["spec"], record["answers"])
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
-    _copy_pictures(stores, chosen, folder, small=pack)
-    return _copy_beside(stores, folder)
+    _copy_pictures(stores, chosen, folder, small=packed is not None)
+    return (*_copy_beside(stores, folder), *(() if packed is not None else _maps_left_out(chosen)))
 
 
 def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
@@ -275,11 +284,20 @@ def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
     }
 
 
+def _maps_left_out(chosen: Iterable[_Chosen]) -> Iterator[str]:
+    """Yield what becomes of heatmaps that sources have rounded: a run that is not packed holds maps as they were."""
+    packed = [one.store.packed.entries[one.spec.key] for one in chosen if one.store.packed is not None]
+    if count := sum(entry.heatmaps > 0 for entry in packed):
+        cells = f"{count} cell{'' if count == 1 else 's'}"
+        yield f"The heatmaps of {cells} are packed, rounded, and left out here: --pack --maps N keeps them."
+
+
 def _to_pack(one: _Chosen) -> ToPack:
     spec, store = one.spec, one.store
     if one.state == DONE:
         found = _opened(one)
-        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), found.rows)
+        rows = found.rows if store.packed is None else store.packed.with_maps(found.rows, spec.key)
+        return ToPack(PackedCell(spec.key, spec, DONE, provenance=found.provenance), rows)
     failure = store.failure(spec.key) if one.state == FAILED else None
     error, trace = (failure.error, failure.traceback) if failure is not None else ("", "")
     reason = store.reason(spec.key) or "" if one.state == NOT_APPLICABLE else ""

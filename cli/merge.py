@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
+from . import options
+
 
 def merge_command(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
+    runs: options.RunFolders,
     out: Annotated[Path, typer.Option("--out", help="The new folder.")],
     pack: Annotated[
         bool, typer.Option("--pack", help="Few small files, without heatmaps: to send, cite and read, not to continue.")
     ] = False,
     no_curves: Annotated[
-        bool, typer.Option("--no-curves", help="With --pack: leave out curves too; no further metrics can be computed.")
+        bool,
+        typer.Option("--no-curves", help="With --pack: only mean curves; no metric can be computed from them."),
     ] = False,
     maps: Annotated[
         int, typer.Option("--maps", min=0, help="With --pack: keep so many heatmaps a cell, rounded, for pictures.")
@@ -30,12 +33,16 @@ def merge_command(
     """
     from ..benchmark.merge import merge_runs
     from ..errors import BadInput
+    from ..leaderboards.records.packing import pack_runs
 
     if no_curves and not pack:
         raise BadInput("--no-curves leaves curves out of a packed run: give --pack too.")
     if maps and not pack:
         raise BadInput("--maps says how many heatmaps a packed run keeps; others keep all. Give --pack too.")
-    merged = merge_runs(runs, out, pack=pack, curves=not no_curves, maps=maps, force=force)
+    if pack:
+        merged = pack_runs(runs, out, curves=not no_curves, maps=maps, force=force)
+    else:
+        merged = merge_runs(runs, out, force=force)
     for note in merged.notes:
         typer.echo(note, err=True)
     typer.echo(merged.summary)

@@ -177,6 +177,7 @@ def status_command(
     heatmark status results/quick
     """
     from ..benchmark.status import status
+    from ..benchmark.store.layout import unplanned
 
     if verify:
         from ..benchmark.store.folder import RunStore
@@ -189,6 +190,9 @@ def status_command(
     found = status(run)
     if as_json:
         options.say_json(found.plain())
+        return
+    if not found.rows:
+        typer.echo(unplanned(run), err=True)
         return
     rows = []
     for row in found.rows:

@@ -24,5 +24,9 @@ def site_command(
     from ..leaderboards.site.site import write_site
     from ..leaderboards.standings.standings import Standings
 
-    page = write_site(Standings.of_runs(runs, audit=audit), out)
+    def say(words: str) -> None:
+        typer.echo(f"{words} ...", err=True)
+
+    say("reading and ranking")
+    page = write_site(Standings.of_runs(runs, audit=audit), out, say)
     typer.echo(f"Open {page}")

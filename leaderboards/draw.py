@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from ..errors import BadInput, HeatmarkError, suggestion
 from .costs.pareto import paretos
 from .costs.pareto_plot import draw_paretos
 from .galleries.drawing import draw_gallery
+from .galleries.given import maps_given, pictures_given
 from .galleries.of_runs import run_gallery
 from .report.costs import measured_tables
 from .report.curves import curves_figure
 from .report.figures import board_figures, looks
+from .report.papers import chosen
 from .report.ranks import ranks_figure
 from .report.score_matrix import draw_board
 from .standings.standings import Standings, Table
@@ -63,15 +65,21 @@ def gallery(
     Raises
     ------
     BadInput
-        For an array that is no batch of pictures or series, numbers that do not fit together, or an unknown view.
+        For an array that is no batch of pictures or series, pictures beyond [0, 1], maps that do not lie over their
+        pictures, numbers that do not fit together, or an unknown view.
 
     Examples
     --------
     >>> a = hm.explain(model, batch.x, method="grad_cam", target=batch.y)  # doctest: +SKIP
     >>> hm.draw.gallery(batch.x, {"grad_cam": a}).savefig("gallery.pdf")  # doctest: +SKIP
     """
-    shown_pictures = [_channels_last(picture) for picture in _array(pictures, "pictures")]
-    columns = {name: list(_array(found, f"maps[{name!r}]")) for name, found in maps.items()}
+    shown_pictures = pictures_given(pictures)
+    columns = maps_given(maps, shown_pictures)
+    for name in signed or {}:
+        if name not in columns:
+            raise BadInput(f"signed names {name!r}, and maps has no such one.{suggestion(name, columns)}")
+    if isinstance(titles, str):
+        raise BadInput(f"titles are several, one per picture; got the text {titles!r}. Put it in a list.")
     names = {name: shown(name, "method") for name in columns}
     if len(set(names.values())) < len(names):
         names = {name: name for name in columns}
@@ -80,7 +88,7 @@ def gallery(
         shown_pictures,
         {names[name]: column for name, column in columns.items()},
         signs,
-        list(titles) if titles is not None else [""] * len(shown_pictures),
+        list(map(str, titles)) if titles is not None else [""] * len(shown_pictures),
         view=view,
         cap=cap,
         across=across,
@@ -93,7 +101,7 @@ def heatmaps(
     board: Standings,
     task: str | None = None,
     *,
-    methods: Collection[str] | None = None,
+    methods: str | Iterable[str] | None = None,
     pictures: int = 4,
     view: str | Iterable[str] = "overlay",
     cap: float | None = None,
@@ -109,7 +117,7 @@ def heatmaps(
     task
         Such as ``"small-cnn on digits"``; may be left out where the board has one.
     methods
-        Their texts; all where None.
+        As `Board.text` takes them: texts or names; all where None.
     pictures
         So many samples at most.
     view, cap, caption, colour_bar
@@ -118,14 +126,17 @@ def heatmaps(
     Raises
     ------
     BadInput
-        For an unknown or missing task, or a run that kept no heatmaps.
+        For an unknown or missing task, a method that the board does not have, or a run that kept no heatmaps.
     """
     tables = _task(board, task)
-    figure = run_gallery(board, tables, methods, pictures, view=view, cap=cap, captioned=caption, colour_bar=colour_bar)
+    if pictures < 1:
+        raise BadInput(f"So many pictures cannot be drawn: {pictures}. Give at least 1.")
+    wanted = None if methods is None else _chosen(tables, methods)
+    figure = run_gallery(board, tables, wanted, pictures, view=view, cap=cap, captioned=caption, colour_bar=colour_bar)
     return _there(figure, f"{tables[0].setting.task_title} has no heatmaps", "a run keeps those of its first samples")
 
 
-def curves(board: Standings, task: str | None = None, *, methods: Collection[str] | None = None) -> Figure:
+def curves(board: Standings, task: str | None = None, *, methods: str | Iterable[str] | None = None) -> Figure:
     """Draw the mean perturbation curves of every metric that reads one.
 
     Parameters
@@ -133,7 +144,7 @@ def curves(board: Standings, task: str | None = None, *, methods: Collection[str
     board, task
         As `heatmaps` takes them.
     methods
-        The texts of those that stand out; the best by mean rank where None. Controls always do.
+        Those that stand out, as `Board.text` takes them; the best by mean rank where None. Controls always do.
 
     Raises
     ------
@@ -141,11 +152,7 @@ def curves(board: Standings, task: str | None = None, *, methods: Collection[str
         For an unknown or missing task, a method that the board does not have, or a task without curves.
     """
     tables = _task(board, task)
-    known = {row.method.id for table in tables for row in table.rows}
-    for name in methods or ():
-        if name not in known:
-            raise BadInput(f"The board has no method {name!r}.{suggestion(name, sorted(known))}")
-    figure = curves_figure(tables, methods, looks(board))
+    figure = curves_figure(tables, None if methods is None else _chosen(tables, methods), looks(board))
     return _there(
         figure, f"{tables[0].setting.task_title} has no curves", "score a metric that reads one, such as deletion"
     )
@@ -214,33 +221,15 @@ def _task(board: Standings, task: str | None) -> list[Table]:
     return groups[task]
 
 
+def _chosen(tables: Sequence[Table], methods: str | Iterable[str]) -> set[str]:
+    """Return which methods of a task are meant."""
+    return chosen(methods, list(dict.fromkeys(row.method.id for table in tables for row in table.rows)), "method")
+
+
 def _there(figure: Figure | None, what: str, why: str) -> Figure:
     if figure is None:
         raise BadInput(f"{what}: {why}.")
     return figure
-
-
-def _array(values: Any, what: str) -> np.ndarray:
-    """Return an array or a tensor of either framework as NumPy has it."""
-    for call in ("detach", "cpu", "numpy"):
-        values = getattr(values, call)() if hasattr(values, call) else values
-    found = np.asarray(values)
-    if found.ndim < 2 or found.dtype.kind not in "biuf":
-        raise BadInput(f"{what} is a batch of numbers, (n, ...); got an array of shape {found.shape}, {found.dtype}.")
-    return found
-
-
-def _channels_last(picture: np.ndarray) -> np.ndarray:
-    """Return a picture or series with its channels behind, wherever they were."""
-    if picture.ndim > 3:
-        raise BadInput(f"Pictures have at most 3 axes and series 2; got one of shape {picture.shape}.")
-    few = 4
-    if picture.ndim == 3:
-        moved = np.moveaxis(picture, 0, -1) if picture.shape[-1] > few >= picture.shape[0] else picture
-        return np.clip(moved, 0.0, 1.0) if moved.dtype.kind == "f" else moved
-    if picture.ndim == 2 and picture.shape[0] <= few < picture.shape[1]:
-        return picture.T
-    return picture
 
 
 def _is_signed(name: str, column: Sequence[np.ndarray]) -> bool:

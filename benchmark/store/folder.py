@@ -34,11 +34,10 @@ from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
 from .finished import Cell
 from .keyed import KeyedStore, read_json, write_json, write_table
-from .layout import OWN_FOLDERS, OWN_REPORTS, SMALL_PICTURE, check_schema, foreign
+from .layout import OWN_FOLDERS, OWN_REPORTS, PACKED, SMALL_PICTURE, check_schema, damaged_run, foreign, unplanned
 from .loose import FOOTER, LooseCells, Opened
 from .outcomes import Failed, Outcome
 from .packed import DONE, PackedCells
-from .packed import FOLDER as PACKED
 from .plan_file import NAME as PLAN
 from .plan_file import plan_facts, read_plan, write_plan
 
@@ -94,10 +93,7 @@ class RunStore(KeyedStore[CellSpec]):
             )
         run = read_json(self.path / "run.json")
         if not isinstance(run, dict):
-            raise StorageError(
-                f"{self.path / 'run.json'} is damaged. Start the same `heatmark run` again: it writes the file anew "
-                "and keeps the finished cells."
-            )
+            raise damaged_run(self.path)
         check_schema(self.path, run)
         self.run: dict[str, Any] = run
         self.packed = PackedCells(self.path / PACKED, run.get("files")) if run.get("packed") else None
@@ -237,6 +233,8 @@ class RunStore(KeyedStore[CellSpec]):
         """Read every finished cell of the plan whole, and return what is damaged, in words; nothing is changed."""
         if self.packed is not None:
             return _damage(self.packed.verify)
+        if not self.expected and (self.path / "cells").is_dir() and not self.empty:
+            return [unplanned(self.path)]
         return [words for spec in self.expected for words in _damage(self._loose.opened, spec.key)]
 
     def is_done(self, key: str) -> bool:

@@ -27,7 +27,7 @@ from .finished import Cell, flat_columns
 from .keyed import opened_table, read_json, read_table, write_json
 from .layout import INDEX
 from .packed import DONE, PackedCell, PackedCells
-from .packing import ToPack, write_packed
+from .packing import Kept, ToPack, write_packed
 
 FOOTER = b"heatmark"
 WORTH = 64
@@ -162,7 +162,7 @@ class LooseCells:
         return {key: entry for key, entry in found.items() if self._unchanged(entry)}
 
     def _write(self, specs: Sequence[CellSpec], known: Mapping[str, PackedCell]) -> None:
-        files = write_packed(self._folder / INDEX, self._to_index(specs, known), specs, curves=True, lasting=False)
+        files = write_packed(self._folder / INDEX, self._to_index(specs, known), specs, Kept(), lasting=False)
         write_json(self._folder / INDEX / "index.json", {"format": _FORMAT, "files": files})
         self._index = None
 

@@ -7,6 +7,8 @@
     packed/curves.parquet     the curves of these rows, row by row; may be missing
     packed/heatmaps.parquet   some heatmaps, rounded, with the cell and its row; may be missing
 
+Tables of others may lie beside them (mean curves; see `heatmark.leaderboards.standings.kept_curves`).
+
 What is not a number, a text or a key is JSON. A field of a specification or provenance is a column, so that what many
 cells share (definitions of metrics, class names) is kept once. ``run.json`` holds the SHA-256 of each file.
 """
@@ -32,7 +34,6 @@ from .checksum import content_checksum
 from .finished import MAPS, Cell, flat_columns
 from .packed_maps import HEATMAPS, unpacked
 
-FOLDER = "packed"
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
 SPEC, PROVENANCE = "spec:", "provenance:"
 """Prefixes of the columns that hold the fields of a specification and of a provenance."""
@@ -163,6 +164,13 @@ class PackedCells:
         found = self.nested_in(entry, columns)
         return completed({}, entry.rows, ()).select(list(columns)) if found is None else found
 
+    def with_maps(self, rows: pa.Table, key: str) -> pa.Table:
+        """Return the rows of a cell with the heatmaps that are packed."""
+        maps = self.nested(key, MAPS)
+        for name in MAPS:
+            rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), maps[name])
+        return rows
+
     def nested_in(self, entry: PackedCell, columns: Sequence[str]) -> pa.Table | None:
         """Return some columns of a cell's curves, None where they are not packed."""
         curves = self._curves(entry)
@@ -208,14 +216,20 @@ class PackedCells:
         """The number of each cell, and the table of all packed heatmaps."""
         return {key: number for number, key in enumerate(self.entries)}, self._read(HEATMAPS).to_pandas()
 
+    def beside(self, name: str) -> pa.Table | None:
+        """Return a table that lies beside the cells, None where there is none; StorageError as for `entries`."""
+        return self._read(name) if name in self._digests else None
+
     def verify(self) -> None:
         """Compare every cell with its own checksum and key.
 
         Raises
         ------
         StorageError
-            With the file and the cell that is not what was packed.
+            With the file, and where it is one the cell, that is not what was packed.
         """
+        for name in self._digests:
+            self._check(name)
         for number, entry in enumerate(self.entries.values()):
             if entry.spec.key != entry.key:
                 raise self._damaged(CELLS, f"row {number + 1} ({entry.spec.label}): its key is another cell's")
@@ -239,7 +253,7 @@ class PackedCells:
             raise self._damaged(name, "its content is not what was packed (its SHA-256 is not the one in run.json)")
 
     def _damaged(self, name: str, why: str) -> StorageError:
-        return StorageError(f"{self._folder / name} is damaged: {why}. {_REMEDY}")
+        return StorageError(f"{self._folder / name} is damaged: {why.rstrip('.')}. {_REMEDY}")
 
 
 _PLAIN = ("key", "state", "rows", "checksum", "error", "traceback", "reason", "heatmaps", "size", "modified")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,9 @@ from .finished import MAPS
 
 HEATMAPS = "heatmaps.parquet"
 LEVELS = 255
-"""A packed map differs from the map by at most 1/510 of its range; scores were taken of the map itself."""
+"""A packed map differs from the map by at most 1/500 of its range, and not where it is zero; scores were taken of the
+map itself.
+"""
 
 
 class PackedMap(NamedTuple):
@@ -33,12 +36,25 @@ def first_maps(number: int, rows: pa.Table, most: int) -> Iterable[PackedMap]:
         return
     kept = [row for row in range(len(rows)) if rows["map"][row].is_valid]
     for row in kept[:most]:
-        values = np.asarray(rows["map"][row].values, np.float32)
-        if values.size and np.isfinite(values).all():
-            low, high = float(values.min()), float(values.max())
+        values = np.asarray(rows["map"][row].values, np.float64)
+        shape = rows["map_shape"][row].as_py() or ()
+        if values.size and values.size == math.prod(shape) and np.isfinite(values).all():
+            low, high = _ends(float(values.min()), float(values.max()))
             share = (values - low) / (high - low) if high > low else np.zeros_like(values)
-            shape = rows["map_shape"][row].as_py()
-            yield PackedMap(number, row, shape, low, high, np.rint(LEVELS * share).astype(np.uint8))
+            yield PackedMap(number, row, list(shape), low, high, np.rint(LEVELS * share).astype(np.uint8))
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    """Return the least range around two values in which zero, where it lies between them, is a level.
+
+    What is zero in a signed map speaks neither for nor against the class, and must not be coloured as if it did.
+    """
+    if not low < 0 < high:
+        return low, high
+    place = LEVELS * -low / (high - low)
+    below = (min(max(number, 1), LEVELS - 1) for number in (math.floor(place), math.ceil(place)))
+    step, zero = min((max(-low / number, high / (LEVELS - number)), number) for number in below)
+    return -zero * step, (LEVELS - zero) * step
 
 
 def maps_table(maps: Iterable[PackedMap]) -> pa.Table:
@@ -61,6 +77,7 @@ def unpacked(table: pd.DataFrame, rows: int) -> Mapping[str, pa.Array]:
     maps: list[Any] = [None] * rows
     shapes: list[Any] = [None] * rows
     for row, shape, low, high, levels in table[["row", "shape", "low", "high", "levels"]].itertuples(index=False):
-        maps[row] = (low + (high - low) * np.asarray(levels, np.float32) / LEVELS).astype(np.float32)
+        first, last = float(low), float(high)  # in double precision, in which no difference of two is infinite
+        maps[row] = (first + (last - first) * np.asarray(levels, np.float64) / LEVELS).astype(np.float32)
         shapes[row] = list(shape)
     return {"map": pa.array(maps, pa.list_(pa.float32())), "map_shape": pa.array(shapes, pa.list_(pa.int32()))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,20 @@ class ToPack:
     rows: pa.Table | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What is kept of the cells but their scores."""
+
+    curves: bool = True
+    """Whether curves are."""
+    maps: int = 0
+    """So many heatmaps of each cell are, rounded (`packed_maps`)."""
+    beside: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Tables of others, by file name."""
+
+
 def write_packed(
-    folder: Path,
-    cells: Iterable[ToPack],
-    specs: Sequence[CellSpec],
-    *,
-    curves: bool,
-    lasting: bool = True,
-    maps: int = 0,
+    folder: Path, cells: Iterable[ToPack], specs: Sequence[CellSpec], kept: Kept, *, lasting: bool = True
 ) -> dict[str, str]:
     """Write cells into a folder; return the SHA-256 of each file by its name, for `packed.PackedCells`.
 
@@ -54,12 +60,10 @@ def write_packed(
         The cells in the plan's order; each is read when its turn comes.
     specs
         Their specifications, in the same order, which name the columns beforehand.
-    curves
-        Whether to keep curves.
+    kept
+        What is kept of them.
     lasting
         Whether the files are to be kept and sent: small ones, with a checksum for each cell.
-    maps
-        So many heatmaps of each cell are kept, rounded (`packed_maps`).
 
     Raises
     ------
@@ -68,9 +72,9 @@ def write_packed(
     """
     level = {"compression": "zstd", "compression_level": SMALL if lasting else FAST}
     schemas = {ROWS: _rows_columns(specs), CURVES: _curve_columns()}
-    names = (ROWS, CURVES) if curves else (ROWS,)
+    names = (ROWS, CURVES) if kept.curves else (ROWS,)
     listed: list[PackedCell] = []
-    kept: list[PackedMap] = []
+    maps: list[PackedMap] = []
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -80,14 +84,15 @@ def write_packed(
             )
             for name in names
         }
-        told = _aligned(_with_maps(cells, kept, maps), listed, curves=curves, checked=lasting)
+        told = _aligned(_with_maps(cells, maps, kept.maps), listed, curves=kept.curves, checked=lasting)
         for together in _groups(told, schemas):
             for name, writer in writers.items():
                 writer.write_table(together[name])
-    tables = {CELLS: _cells_table(listed), **({HEATMAPS: maps_table(kept)} if kept else {})}
+    tables = {CELLS: _cells_table(listed), **({HEATMAPS: maps_table(maps)} if maps else {}), **kept.beside}
     for name, table in tables.items():
+        layout = _layout(table.schema) if name in kept.beside else {}
         with written_whole(folder / name) as temporary:
-            pq.write_table(table, temporary, **level)
+            pq.write_table(table, temporary, **layout, **level)
     return {name: file_digest(folder / name) for name in (*tables, *names)}
 
 

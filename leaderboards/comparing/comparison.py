@@ -19,7 +19,7 @@ from ..statistics.signed_ranks import signed_rank_lean
 from ..statistics.significance import LEVEL
 from .paired import Paired
 
-Outcome = Literal["same", "first", "second", "differs", "not told apart"]
+Outcome = Literal["same", "first", "second", "differs", "not told apart", "no sample"]
 
 
 class Apart(NamedTuple):
@@ -55,11 +55,12 @@ class Compared:
     def outcome(self) -> Outcome:
         """Which side is better, if that can be told; ``differs`` where the metric's direction is not known.
 
-        ``same`` where no sample differs in six significant digits. The better side is the one to which the test leans
-        that told them apart: a side may win on fewer samples, and by far more.
+        ``same`` where no sample differs in six significant digits, ``no sample`` where none has a score of both. The
+        better side is the one to which the test leans that told them apart: a side may win on fewer samples, and by far
+        more.
         """
         if not len(self.samples):
-            return "not told apart"
+            return "no sample"
         differences = rounded(rounded(self.scores[0]) - rounded(self.scores[1]))
         if not differences.any():
             return "same"

@@ -13,6 +13,7 @@ from ..standings.gathering import gather, opened
 from ..standings.registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from ..standings.results import Results
 from ..statistics.significance import holm
+from ..writing.numbers import counted
 from .comparison import Compared, ComparedTable, Comparison
 from .matching import Entry, Matched, MatchedEntries, matched_entries, matched_settings
 from .paired import paired
@@ -191,10 +192,15 @@ def _nothing_in_common(
         has = [[*_each(side, _methods), *(f"the metric {name}" for name in _each(side, _metrics))] for side in found]
     else:
         what = "no sample with scores"
-        has = [[f"{len(one.samples)} samples of {one.setting.title}" for one in side] for side in found]
+        has = [[f"{_span(one.samples)} of {one.setting.title}" for one in side] for side in found]
     each = [f"{store.path} has {_listed(names)}" for store, names in zip(stores, has, strict=True)]
     apart = [words for table in tables for words in table.redefined]
     return f"The two runs have {what} in common. {'. '.join(each)}." + (f" {'; '.join(apart)}." if apart else "")
+
+
+def _span(samples: Sequence[str]) -> str:
+    ends = f" ({samples[0]} to {samples[-1]})" if len(samples) > 1 else ""
+    return f"{counted(len(samples), 'sample')}{ends}"
 
 
 def _each(side: Iterable[Results], entries: Callable[[Results], list[Entry]]) -> list[str]:

@@ -86,7 +86,7 @@ def summary(comparison: Comparison, table: ComparedTable) -> str:
     outcomes = [one.outcome for one in table.compared]
     if not outcomes:
         return "Nothing that both have."
-    samples = sorted({len(one.samples) for one in table.compared})
+    samples = sorted({len(one.samples) for one in table.compared if one.samples}) or [0]
     over = counted(samples[0], "sample") if len(samples) == 1 else f"{samples[0]} to {samples[-1]} samples"
     of_runs = comparison.kind == "runs"
     what = counted(len(outcomes), "pair") + " of method and metric" if of_runs else counted(len(outcomes), "metric")
@@ -97,6 +97,7 @@ def summary(comparison: Comparison, table: ComparedTable) -> str:
         (outcomes.count("second"), f"better in {second}" if of_runs else f"won by {second}"),
         (outcomes.count("differs"), "different"),
         (outcomes.count("not told apart"), "not told apart"),
+        (outcomes.count("no sample"), "without a sample that has a score of both"),
     ]
     return f"{what} over {over}: {', '.join(f'{count} {words}' for count, words in told if count)}."
 
@@ -104,10 +105,17 @@ def summary(comparison: Comparison, table: ComparedTable) -> str:
 def notes(table: ComparedTable) -> list[str]:
     """Return what a reader must know before the numbers of one table."""
     sides = zip(("first", "second"), table.only, strict=True)
+    most: dict[str, int] = {}
+    for one in table.compared:
+        if one.undefined and one.samples:
+            name = shown(one.metric.id, "metric")
+            most[name] = max(one.undefined, most.get(name, 0))
+    left = [f"{counted(count, 'sample')} of {name}" for name, count in most.items()]
     return [
         *(f"The two differ in {words}." for words in table.differs),
         *(f"Defined differently: {words}." for words in table.redefined),
         *(f"Only the {side} has {', '.join(names)}." for side, names in sides if names),
+        *(["Left out, as one of the two has no score there: " + ", ".join(left) + "."] if left else []),
     ]
 
 

@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from ...errors import BadInput
 from ..writing.ink import INK, SOFT, note_at_foot, title, wrapped
 from .colours import SIGNED_COLOURS, UNSIGNED_COLOURS, check_percentile, colour_picture, coloured
+from .given import is_series
 from .layout import PANEL_SIZE, Layout, Place, lines_of
 from .views import View, brightness, caption, scale_end, seen, views_of
 
@@ -75,10 +76,13 @@ def draw_gallery(
     Raises
     ------
     BadInput
-        For an unknown view, a cap out of range, or where the numbers of pictures, titles and maps differ.
+        For an unknown view, a cap or a number of panels out of range, or where the numbers of pictures, titles and maps
+        differ.
     """
     views = views_of(view)
     check_percentile(cap)
+    if across is not None and across < 1:
+        raise BadInput(f"So many panels cannot stand in a line: {across}. Give at least 1.")
     if not pictures or len(titles) != len(pictures) or any(len(column) != len(pictures) for column in maps.values()):
         counts = {name: len(column) for name, column in maps.items()}
         raise BadInput(
@@ -104,7 +108,7 @@ def draw_gallery(
 
 def _panel(pictures: Sequence[np.ndarray], width: float) -> tuple[float, float]:
     """Return the width and height of every panel, in inches: the shape of the tallest picture, within reason."""
-    shapes = [SERIES_SHAPE if _is_series(picture) else picture.shape[0] / picture.shape[1] for picture in pictures]
+    shapes = [SERIES_SHAPE if is_series(picture) else picture.shape[0] / picture.shape[1] for picture in pictures]
     return width, width * min(max(*shapes, 0.3), 2.0)
 
 
@@ -146,7 +150,7 @@ def _draw_bars(figure: Figure, signs: Sequence[bool], above: float, in_line: int
 
 def draw_picture(panel: Axes, picture: np.ndarray) -> None:
     """Draw a photograph, or a series as a line."""
-    if _is_series(picture):
+    if is_series(picture):
         _draw_line(panel, picture)
     elif picture.ndim == 3 and picture.shape[-1] == 3:
         panel.imshow(picture)
@@ -163,7 +167,7 @@ def draw_map(
         panel.text(0.5, 0.5, words, ha="center", va="center", fontsize=5.5, color=SOFT, parse_math=False)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
-    elif _is_series(picture):
+    elif is_series(picture):
         _draw_series_map(panel, picture, heatmap, signed, view, cap)
     else:
         panel.imshow(seen(picture, heatmap, signed, view, cap))
@@ -203,7 +207,3 @@ def _draw_faint_line(panel: Axes, series: np.ndarray, opacity: np.ndarray) -> No
         colours[:, 3] = strength
         panel.add_collection(LineCollection(list(segments), colors=colours, linewidths=1.3))
     panel.set_box_aspect(SERIES_SHAPE)
-
-
-def _is_series(picture: np.ndarray) -> bool:
-    return picture.ndim == 1 or (picture.ndim == 2 and picture.shape[1] <= 4)

@@ -37,6 +37,13 @@ def official_runs(version: str | None = None) -> list[Path]:
     return found
 
 
+def official_version(runs: Iterable[Path]) -> str:
+    """Return the version whose official results some runs' folders are, nothing where one of them is no such run."""
+    folders = {path.resolve().parent for path in runs}
+    found = folders.pop() if len(folders) == 1 else None
+    return found.name if found is not None and found.parent == OFFICIAL.resolve() else ""
+
+
 def runs_named(runs: object | Iterable[object]) -> list[object]:
     """Return runs one by one: a run, or several of them, the word ``official`` standing for all official ones.
 

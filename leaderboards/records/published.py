@@ -72,6 +72,8 @@ def read_paper(path: Path) -> Paper:
         raise BadInput(f"The published results {path} are not valid TOML: {error}.") from error
     shared = values.pop("columns", None)
     if shared is not None and isinstance(tables := values.get("tables"), list):
+        if all("columns" in one for one in tables if isinstance(one, dict)):
+            raise BadInput(f"{path}: every table has 'columns' of its own, so those at the head are of none.")
         values["tables"] = [{"columns": shared, **one} if isinstance(one, dict) else one for one in tables]
     for key in ("name", "file"):
         if key in values:

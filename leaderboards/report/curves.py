@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..standings.curves import POINTS, MeanCurve, mean_curves
+from ..standings.curves import mean_curves
+from ..standings.kept_curves import POINTS, MeanCurve
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Table
 from ..standings.styles import Style, family_styles, names_in_figures
@@ -177,7 +178,7 @@ def tag_places(
     Parameters
     ----------
     curves
-        Values at `standings.curves.POINTS` shares from 0 to 1.
+        Values at `standings.kept_curves.POINTS` shares from 0 to 1.
     others
         Curves without a number that numbers keep away from.
     scale

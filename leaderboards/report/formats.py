@@ -37,6 +37,8 @@ _LATEX = {
     "|": r"\textbar{}",
     '"': "''",
     **{character: f"\\{character}" for character in "&%$#_{}"},
+    "[": "{[}",  # behind the end of a line it would open an option
+    "]": "{]}",
     "±": r"$\pm$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "†": r"$^\dagger$",

@@ -69,8 +69,7 @@ def paper_tables(
     standings
         The board.
     methods, metrics
-        The rows and columns to show, in the board's order: their names on the board (all of them where None),
-        canonical texts, or bare names, which mean all their variants.
+        The rows and columns to show, in the board's order (see `chosen`). All where None.
     across
         How many metrics stand beside one another at most.
     protocols
@@ -104,13 +103,17 @@ def require_results(standings: Standings) -> None:
 
 
 def chosen(names: str | Iterable[str] | None, known: Sequence[str], kind: str) -> set[str]:
-    """Return which of a board's methods or metrics are meant; BadInput where there is no such one."""
+    """Return which of a board's methods or metrics are meant; BadInput where there is no such one.
+
+    One is named by its text, by its name, which means all variants, or as the board has it where that tells two of one
+    text apart: ``gradient (version 2)``.
+    """
     if names is None:
         return set(known)
-    texts = (split_selections(names) if isinstance(names, str) else list(names)) or [""]  # which is refused below
-    # A name on the board may have something behind the text that tells two of one text apart.
-    found, others = set(texts).intersection(known), [text for text in texts if text not in known]
-    for selection in parse_selections(others):
+    texts = [names] if isinstance(names, str) else list(names)
+    parts = [part for text in texts for part in ([text] if text in known else split_selections(text))]
+    found = {part for part in parts if part in known}
+    for selection in parse_selections(part for part in parts if part not in found):
         meant = [one for one in known if parted(one)[0] == selection.text]
         if not meant and selection.text == selection.name:
             meant = [one for one in known if parted(one)[0].partition("[")[0] == selection.name]
@@ -188,8 +191,9 @@ def _caption(
     ranked = sum(row.place is not None for row in table.rows)
     hidden = f"; {len(table.rows) - len(rows)} of them are not shown" if len(rows) < len(table.rows) else ""
     yield (
-        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {ranked} ranked methods{hidden}. Metrics: "
-        "mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the network."
+        f"Mean rank: over {counted(sum(table.counted), 'metric')}, among {counted(ranked, 'ranked method')}{hidden}. "
+        "Metrics: mean over samples with half of its 95 % interval. Cost: time to explain, in forward passes of the "
+        "network."
     )
     counts = {place: _compared_on(table, place) for place in places}
     if fewer := [f"{table.metrics[k].name} n = {count}" for k, count in counts.items() if 0 < count < facts.samples]:

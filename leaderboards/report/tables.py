@@ -181,7 +181,9 @@ def model_text(table: Table) -> str:
         f"({round(facts.accuracy * labelled)} of {labelled}), mean cross-entropy {number(facts.loss)}, "
         f"mean probability of the explained class {number(facts.confidence)}."
     )
-    return text + (f" {facts.unknown_labels} samples have no label." if facts.unknown_labels else "")
+    unknown = facts.unknown_labels
+    have = "1 sample has" if unknown == 1 else f"{unknown} samples have"
+    return text + (f" {have} no label." if unknown else "")
 
 
 def agreement_text(agreement: Agreement) -> str:

@@ -11,7 +11,7 @@ from ..records.published_results import PARTS, Paper
 from ..records.published_terminal import MARKS, difference_texts, ours_texts, verdict
 from ..records.published_words import claimed_text, unreliable_texts
 from ..standings.standings import Standings
-from ..writing.numbers import interval_text, number
+from ..writing.numbers import counted, interval_text, number
 
 WORDS: Mapping[str, str] = {"same": "the same", "differs": "differs", "not told": "not told"}
 """A part's state in words, for those who do not see its mark."""
@@ -44,6 +44,13 @@ class PublishedSection:
     differences: tuple[str, ...]
     """What of ours stands there, and what differs or is not told."""
     unreliable: tuple[str, ...]
+    comparable: int = 0
+    """So many of its values are of the same quantity as ours."""
+
+    @property
+    def told(self) -> str:
+        """How many values it has, and how many of them can be compared."""
+        return f"{counted(len(self.rows), 'value')}, {self.comparable or 'none'} comparable"
 
 
 @dataclass(frozen=True)
@@ -86,4 +93,6 @@ def _section(paper: Paper, lines: list[Beside]) -> PublishedSection:
         for one in lines
     )
     told = (*ours_texts(lines), *difference_texts(lines))
-    return PublishedSection(paper, lines[0].table.where, rows, told, tuple(unreliable_texts([lines[0].table])))
+    comparable = sum(one.comparable for one in lines)
+    unreliable = tuple(unreliable_texts([lines[0].table]))
+    return PublishedSection(paper, lines[0].table.where, rows, told, unreliable, comparable)

@@ -46,9 +46,14 @@ class AcrossTasks:
         return self.heads.index("method")
 
     @property
-    def unranked(self) -> bool:
-        """Whether some row has no rank."""
-        return any(row.unranked for row in self.rows)
+    def unranked(self) -> int:
+        """How many rows have no rank."""
+        return sum(row.unranked for row in self.rows)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a contender has a rank."""
+        return any(not row.unranked and not row.control for row in self.rows)
 
 
 def across_tasks(catalogue: Catalogue) -> AcrossTasks | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..audits.audit import VERDICTS
 from ..audits.tables import NOTES as AUDIT_NOTES
 from ..records.commands import reproduction
+from ..records.official import official_version
 from ..report.html import run_facts
 from ..report.tables import agreement_text, suite_name
 from ..report.verdict import verdicts
@@ -93,8 +94,15 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], more: Sequence[Link])
     created = sorted({str(run["created"])[:10] for run in standings.runs if run.get("created")})
     versions = ", ".join(sorted({str(run["version"]) for run in standings.runs if run.get("version")}))
     made = f", made {' to '.join(dict.fromkeys((created[0], created[-1])))}" if created else ""
-    footer = f"{suite_name(standings)}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
-    return Site(suite_name(standings), tuple(links), footer)
+    name = _name(standings)
+    footer = f"{name[:1].upper()}{name[1:]}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
+    return Site(name, tuple(links), footer)
+
+
+def _name(standings: Standings) -> str:
+    """Return what the site is of: the official results, or the suites that were run."""
+    version = official_version([store.path for store in standings.stores])
+    return f"official results {version}" if version else suite_name(standings)
 
 
 def _overview(pages: Pages, catalogue: Catalogue) -> str:
@@ -153,6 +161,7 @@ def _methods(pages: Pages, catalogue: Catalogue, drawn: Pictures) -> dict[str, s
             entry=method_entry(method.facts),
             protocol=method.facts.sentence,
             heatmaps=_in_one_framework(drawn.heatmaps.get(number, ())),
+            tasks=catalogue.tasks,
             scale=SCALE,
         )
     return found

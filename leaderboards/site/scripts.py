@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,20 @@ from .encoding import doubles, floats, script
 from .pairs import win_data
 from .pictures import Pictures
 
+Say = Callable[[str], object]
+"""Hears what is being made."""
+
 CURVE_STEP = 2
 """Of the points of a mean curve every second is kept."""
 
 
-def data_scripts(catalogue: Catalogue, drawn: Pictures) -> dict[str, str]:
-    """Return every data file's text by its name below ``data/``, without the ending."""
+def data_scripts(catalogue: Catalogue, drawn: Pictures, say: Say) -> dict[str, str]:
+    """Return every data file's text by its name below ``data/``, without the ending; ``say`` hears of each table."""
     found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue)}
     for task in catalogue.tasks:
         found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
-    for _, table, name in catalogue.settings:
+    for count, (_, table, name) in enumerate(catalogue.settings, 1):
+        say(f"scores, curves and wins: {table.setting.title} ({count} of {len(catalogue.settings)})")
         for place, metric in enumerate(table.metrics):
             number = catalogue.metric_numbers[metric.id]
             found[f"scores/{name}/{catalogue.metrics[number].slug}"] = scores(catalogue, table, place)

@@ -1,9 +1,9 @@
-"""Mean perturbation curves of every method, read from the stored bands without asking the model again."""
+"""Mean perturbation curves of every method, read from what is stored without asking the model again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from ...benchmark.store.cell import score_column
 from ...errors import HeatmarkError
 from ...identity import digest
 from ..statistics.means import mean_intervals
+from .kept_curves import POINTS, KeptCurves, MeanCurve
 from .results import MethodRun, Results
 
 if TYPE_CHECKING:
     from ...metrics.registry import Metric
 
-POINTS = 101
 SAMPLES = 500
 """Curves of so many samples are drawn; the scores in the tables rest on all."""
 
@@ -27,40 +27,41 @@ BAND = "band_"
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
-class MeanCurve:
-    """The mean over samples of one method's curves."""
-
-    x: np.ndarray
-    """The share of positions, 0 to 1."""
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    """The mean score at ``x``, with its 95 % interval over samples."""
-
-
 def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
-    """Return the mean curve per metric and method, for the metrics that read a curve."""
-    found: dict[str, dict[str, MeanCurve]] = {}
-    for metric, text, identity in zip(results.metrics, results.metric_texts, results.metric_identities, strict=True):
-        reading = defined_now(text, identity)
-        if reading is None:
-            continue
-        curves = {method.method: _mean_curve(method, metric, reading) for method in results.methods}
-        if any(curve is not None for curve in curves.values()):
-            found[metric] = {name: curve for name, curve in curves.items() if curve is not None}
-    return found
+    """Return the mean curve per metric and method, for the metrics that read a curve.
+
+    Where the curves of samples were left out of a packed run, those are returned that it has kept in their place.
+    """
+    kept = KeptCurves.of(results.methods)
+    metrics = [
+        (metric, identity, defined_now(text, identity))
+        for metric, text, identity in zip(results.metrics, results.metric_texts, results.metric_identities, strict=True)
+    ]
+    found: dict[str, dict[str, MeanCurve]] = {metric: {} for metric in results.metrics}
+    for method in results.methods:
+        stored: dict[int, Mapping[str, Any]] = {}
+        for metric, identity, reading in metrics:
+            curve = None if reading is None else _mean_curve(method, metric, reading, stored)
+            curve = curve or kept.curve(method, identity)
+            if curve is not None:
+                found[metric][method.method] = curve
+    return {metric: curves for metric, curves in found.items() if curves}
 
 
-def _mean_curve(method: MethodRun, metric: str, reading: Metric) -> MeanCurve | None:
+def _mean_curve(
+    method: MethodRun, metric: str, reading: Metric, stored: dict[int, Mapping[str, Any]]
+) -> MeanCurve | None:
+    """Return a method's mean curve; what is ``stored`` of its rows by number is read once for all metrics."""
     grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
     if score not in method.rows:
         return None
     # Of several cells with a sample, those hold the curve that were scored with the metric.
     rows = method.rows.loc[method.rows[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
-    for number, row in enumerate(method.curves(rows.index)):
-        curve = stored_curve(reading, row)
+    unread = [row for row in rows.index if row not in stored]
+    stored.update(zip(unread, method.curves(unread), strict=True))
+    for number, row in enumerate(rows.index):
+        curve = stored_curve(reading, stored[row])
         if curve is None:
             return None
         x, y = curve

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
+from ...benchmark.store.layout import unplanned
 from ...errors import BadInput
 from ..statistics.ranks import ROUNDING
 from .overlaps import Piece, contradictions, mean_scores
@@ -69,10 +70,7 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
     """
     runs = [RunRead.of(store) for store in stores]
     if not any(run.expected for run in runs):
-        folders = ", ".join(str(store.path) for store in stores)
-        raise BadInput(
-            f"{folders}: no cell was planned, so there is nothing to rank. Start `heatmark run` there first."
-        )
+        raise BadInput(" ".join(unplanned(store.path) for store in stores))
     named = [pair for run in runs for pair in run.all_metrics]
     methods = EntryNames((spec.method, spec.method_identity) for run in runs for _, spec, _ in run.expected)
     metrics = EntryNames(named)

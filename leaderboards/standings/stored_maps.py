@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,15 @@ def kept_maps(table: Table) -> dict[str, dict[str, StoredRow]]:
         if len(rows):
             rows = rows.drop_duplicates("sample").sort_values("index")
             records = [{str(name): value for name, value in record.items()} for record in rows.to_dict("records")]
-            found[method.method] = {str(record["sample"]): record for record in records}
+            whole = (record for record in records if _is_whole(record))
+            found[method.method] = {str(record["sample"]): record for record in whole}
     return found
+
+
+def _is_whole(row: StoredRow) -> bool:
+    """Return whether a row's heatmap has values, and as many as its shape says: a run of others may hold anything."""
+    shape = row["map_shape"]
+    return shape is not None and 0 < len(row["map"]) == math.prod(int(length) for length in shape)
 
 
 def heatmap_of(row: StoredRow) -> np.ndarray:

@@ -92,7 +92,7 @@ def test_the_command_shows_the_new_column(started):
     path = started()
     result = CliRunner().invoke(app, ["score", str(path), "--metrics", "morf[steps=4]", "--plugin", PLUGIN])
     assert result.exit_code == 0, result.output
-    assert "morf" in result.output and "morf[steps=4]" in (path / "leaderboard.csv").read_text()
+    assert "MoRF" in result.output and "morf[steps=4]" in (path / "leaderboard.csv").read_text()
 
 
 def test_a_damaged_file_of_scores_is_set_aside(started):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_a_run_of_an_earlier_version_is_continued(start: Start) -> None:
 
 def test_cells_of_other_samples_are_not_mixed_in(start: Start, tmp_path: Path) -> None:
     """As an earlier version took the first samples, whatever their classes."""
-    from heatmark.benchmark.store.folder import RunStore
+    from heatmark.benchmark.store.plan_file import write_plan
 
     for name in ("cat", "dog"):
         (tmp_path / "sorted" / name).mkdir(parents=True)
@@ -150,12 +151,10 @@ def test_cells_of_other_samples_are_not_mixed_in(start: Start, tmp_path: Path) -
     found = start("counted", **options)
     assert sorted(row["sample"][:3] for _, row in found.store.cells()[0].table.iterrows()) == ["cat", "dog"]
     (spec,) = found.store.expected
-    planned = json.loads((found.path / "plan.json").read_text())
-    planned[0]["spec"]["dataset_revision"] = "of the whole folder"
-    planned[0]["key"] = "0" * 64
-    (found.path / "plan.json").write_text(json.dumps(planned))
-    old = RunStore(found.path).expected[0].key
-    (found.path / "cells" / f"{spec.key}.parquet").rename(found.path / "cells" / f"{old}.parquet")
+    earlier = replace(spec, dataset_revision="of the whole folder")
+    write_plan(found.path, [earlier])
+    cells = found.path / "cells"
+    (cells / f"{spec.key}.parquet").rename(cells / f"{earlier.key}.parquet")
     again = start("counted", **options)
     assert again.cached == 0 and again.complete
     assert any("finished cells" in note and "done anew" in note for note in again.notes)

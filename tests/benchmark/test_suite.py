@@ -9,6 +9,9 @@ import pytest
 from heatmark.benchmark.store.cell import Task
 from heatmark.benchmark.suite import Suite, list_suites, load_suite
 from heatmark.errors import BadInput, StorageError, UnknownName
+from heatmark.methods.registry import METHODS
+from heatmark.metrics.registry import METRICS
+from heatmark.selection import parse_selection
 
 SUITE = """
 description = "mine"
@@ -55,8 +58,19 @@ def test_the_names_of_every_packaged_suite_exist() -> None:
     from heatmark.benchmark.running.plan import ResolvedSuite
 
     suites = {suite.name: ResolvedSuite.of(suite, "auto") for suite in list_suites()}
-    assert set(suites) == {"quick", "standard", "ground-truth"}
+    assert set(suites) == {"quick", "standard", "ground-truth", "full", "robustness"}
     assert all(suite.methods and suite.metrics for suite in suites.values())
+
+
+def test_full_and_robustness_leave_nothing_out() -> None:
+    """Every method is in both and every metric in one of them, as their descriptions say; smooth_mprt as mprt alone."""
+    full, robustness = (load_suite(name) for name in ("full", "robustness"))
+    own = {entry.name for entry in METHODS if entry.origin == "heatmark" and entry.requires is None}
+    for suite in (full, robustness):
+        assert {parse_selection(name).name for name in suite.methods} == own
+    metrics = {parse_selection(name).name for name in full.metrics + robustness.metrics}
+    assert {entry.name for entry in METRICS if entry.origin == "heatmark"} - metrics == {"smooth_mprt"}
+    assert "mprt" in robustness.metrics and not set(full.metrics) & set(robustness.metrics)
 
 
 def test_quick_is_packaged_and_its_names_exist() -> None:

@@ -67,11 +67,38 @@ def test_what_is_no_batch_is_refused() -> None:
         ("cat.jpg", {}, "batch of numbers"),
         (np.zeros((2, 2, 2, 2, 2)), {}, "at most 3 axes"),
         (PICTURES, {"m": [None, None]}, "maps"),
+        ([[1.0], [1.0, 2.0]], {}, "of one shape"),
+        (PICTURES, [MAPS], "by method.*got list"),
+        (np.zeros((2, 8, 8, 5)), {"m": MAPS}, "up to 4 channels"),
+        # What would be drawn, and shows something else: all white, scaled for a network, turned, a channel each.
+        (255 * PICTURES, {"m": MAPS}, r"one goes from .* to 25\d"),
+        (PICTURES - 1, {"m": MAPS}, "before they were scaled"),
+        (np.full_like(PICTURES, np.nan), {"m": MAPS}, "no numbers"),
+        (np.zeros((2, 3, 8, 6)), {"m": np.zeros((2, 6, 8))}, r"shape \(6, 8\)"),
+        (PICTURES, {"m": np.zeros((2, 8, 8, 3))}, "one value per position"),
+        (np.zeros((2, 1, 30)), {"m": np.zeros((2, 20))}, r"positions \(30,\)"),
     ):
         with pytest.raises(BadInput, match=words):
             hm.draw.gallery(pictures, maps)
-    with pytest.raises(BadInput, match="view is one of"):
-        hm.draw.gallery(PICTURES, {"m": MAPS}, view="overlap")
+    for options, words in (
+        ({"view": "overlap"}, "view is one of"),
+        ({"across": 0}, "at least 1"),
+        ({"titles": "ab"}, "one per picture"),
+        ({"signed": {"n": True}}, "signed names 'n'"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            hm.draw.gallery(PICTURES, {"m": MAPS}, **options)
+
+
+@pytest.mark.parametrize("grid", [(4, 3), (7, 7), (14, 14), (8, 6), (40, 30), (1, 1)])
+def test_maps_on_another_grid_lie_over_their_pictures(grid) -> None:
+    hm.draw.gallery(np.zeros((1, 8, 6)) if grid[0] != grid[1] else np.zeros((1, 8, 8)), {"m": np.ones((1, *grid))})
+
+
+def test_whole_numbers_are_drawn_as_they_are() -> None:
+    whole = np.round(255 * np.moveaxis(PICTURES, 1, -1))
+    for kind in (np.uint8, np.int64):
+        np.testing.assert_array_equal(images(hm.draw.gallery(whole.astype(kind), {"m": MAPS}))[0], whole[0])
 
 
 def test_a_board_is_drawn_task_by_task(tmp_path) -> None:
@@ -82,11 +109,13 @@ def test_a_board_is_drawn_task_by_task(tmp_path) -> None:
         hm.draw.heatmaps(board), *hm.draw.figures(board).values(),
     ]  # fmt: skip
     assert all(isinstance(figure, Figure) for figure in drawn)
-    words = [text.get_text() for text in hm.draw.curves(board, methods=["fair"]).legends[0].get_texts()]
+    words = [text.get_text() for text in hm.draw.curves(board, methods="fair").legends[0].get_texts()]
     assert words == ["1  fair", "Random †", "1 other method"]
     for call, words in (
         (lambda: hm.draw.curves(board, "net on photo"), "Did you mean 'net on photos'"),
         (lambda: hm.draw.curves(board, methods=["god"]), "Did you mean 'good'"),
+        (lambda: hm.draw.heatmaps(board, methods="god"), "Did you mean 'good'"),
+        (lambda: hm.draw.heatmaps(board, pictures=0), "at least 1"),
         (lambda: hm.draw.board(board, framework="jax"), "no results in 'jax'"),
         (lambda: hm.draw.ranks(tmp_path), "what heatmark.leaderboard"),
     ):

@@ -14,7 +14,7 @@ from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.report.curves import PANEL, Cast, curves_figure, draw_curves, tag_places
 from heatmark.leaderboards.report.figures import board_figures, looks, stems
 from heatmark.leaderboards.report.ranks import ranks_figure
-from heatmark.leaderboards.standings.curves import POINTS, MeanCurve
+from heatmark.leaderboards.standings.kept_curves import POINTS, MeanCurve
 from heatmark.leaderboards.standings.registered import MethodFacts, MetricFacts
 from heatmark.leaderboards.standings.styles import family_styles
 

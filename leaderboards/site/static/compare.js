@@ -87,13 +87,13 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
 
   const difference = { key: "difference", head: "first − second", kind: "number", value: row => row.difference, text: row => format.signed(row.difference) };
 
-  const WORDS = { first: "first", second: "second", differs: "differ", same: "the same", "not told apart": "not told apart" };
+  const WORDS = { first: "first", second: "second", differs: "differ", same: "the same", "not told apart": "not told apart", "no sample": "no sample" };
 
   const drawEvery = rows => heatmark.table(document.getElementById("every"), {
     label: "Both methods on every metric", rows,
     columns: [
       { key: "metric", head: "metric", kind: "words", value: row => row.metric.id, text: row => row.metric.shown,
-        fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown} ${row.metric.arrow}\u00a0${row.metric.mark}`.trim())) },
+        fill: (cell, row) => cell.append(make("a", { href: `metrics/${row.metric.slug}.html` }, `${row.metric.shown}\u00a0${row.metric.arrow}\u00a0${row.metric.mark}`.trim())) },
       { key: "better", head: "better", kind: "words", value: row => WORDS[row.outcome], text: row => WORDS[row.outcome] },
       { key: "mean", head: "first − second", kind: "number", value: row => row.mean, text: row => format.signed(row.mean) },
       { key: "interval", head: "95 % interval", kind: "number", value: row => row.low, text: row => format.interval(row.low, row.high) },
@@ -106,21 +106,25 @@ Promise.all([heatmark.load("board"), heatmark.load("student")]).then(([board, { 
     const place = document.getElementById("pictures");
     const { setting, a, b, metric } = choice;
     const local = samples.settings[board.settings.filter(one => one.task === setting.task).indexOf(setting)];
-    const largest = heatmark.sorted(rows, { value: row => Math.abs(row.difference) }, true).filter(row => row.difference !== 0).slice(0, PICTURES);
+    const kept = row => samples.pictures[row.sample] ?? local.heatmaps[row.sample];
+    const ordered = heatmark.sorted(rows, { value: row => Math.abs(row.difference) }, true);
+    const differing = ordered.filter(row => row.difference !== 0), largest = differing.filter(kept).slice(0, PICTURES);
     const picture = (path, words) => make("img", { src: path, alt: words, loading: "lazy", width: 224, height: 224 });
     const items = largest.map(row => {
       const photograph = samples.pictures[row.sample], maps = local.heatmaps[row.sample] ?? {};
       const shown = [photograph && picture(photograph, `${row.target} (${row.sample})`), ...[a, b].map(m => maps[m] && picture(maps[m], `Heatmap of ${board.methods[m].shown}: ${row.target}`))].filter(Boolean);
-      if (!shown.length) shown.push(make("span", { class: "nothing" }, "no picture kept"));
       return make("li", {}, make("div", { class: "beside" }, ...shown), make("b", {}, row.target || row.sample),
         make("small", {}, `${format.number(row.first)} and ${format.number(row.second)}: ${format.signed(row.difference)}`), make("small", {}, row.sample));
     });
     place.replaceChildren(...items);
+    const pictured = rows.filter(kept).length;
+    const some = pictured < rows.length ? ` Pictures of ${pictured} of ${rows.length} samples are kept, and only these stand here; the table below has all.` : "";
+    const none = differing.length ? "No pictures of these samples are kept. The table below begins with those on which the two differ most." : "No sample has different scores.";
     document.getElementById("pictures-note").textContent = items.length
-      ? `By ${board.metrics[metric].shown}. Where pictures are kept, the photograph stands first, then the heatmaps of ${board.methods[a].shown} and ${board.methods[b].shown}.`
-      : "No sample has different scores.";
+      ? `By ${board.metrics[metric].shown}: the sample, then the heatmaps of ${board.methods[a].shown} and ${board.methods[b].shown} where they are kept.${some}`
+      : none;
     heatmark.table(document.getElementById("samples"), {
-      label: "Every sample", rows, sort: null,
+      label: "Every sample", rows: ordered, sort: null,
       columns: [
         { key: "sample", head: "sample", kind: "words", value: row => row.sample, text: row => row.sample },
         { key: "target", head: "explained class", kind: "words", value: row => row.target, text: row => row.target },

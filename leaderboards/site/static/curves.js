@@ -22,12 +22,13 @@ heatmark.load("board").then(board => {
     if (!order.some(m => strong.has(m))) strong = new Set(order.filter(m => !board.methods[m].control).slice(0, STRONG));
     const curve = m => { const at = methods.indexOf(m) * 3 * points; return [0, 1, 2].map(part => every.subarray(at + part * points, at + (part + 1) * points)); };
 
-    const width = 800, height = 420, left = 56, bottom = 46, top = 14, right = 30;
+    const narrow = matchMedia("(max-width: 640px)").matches;
+    const [width, height] = narrow ? [420, 340] : [800, 420], left = narrow ? 40 : 56, bottom = 46, top = 14, right = 30;
     const drawn = methods.flatMap(m => strong.has(m) ? curve(m) : curve(m).slice(0, 1));
     const finite = drawn.flatMap(part => Array.from(part)).filter(Number.isFinite);
     const low = Math.min(0, ...finite), high = Math.max(...finite);
     const x = scale(0, 1, left, width - right), y = scale(low, high + (high - low) * 0.05, height - bottom, top);
-    const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", "aria-label": `Mean curves of ${methods.length} methods: ${named(metric).shown}` });
+    const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: narrow ? "plot narrow" : "plot", role: "img", "aria-label": `Mean curves of ${methods.length} methods: ${named(metric).shown}` });
     for (const tick of heatmark.ticks(0, 1)) drawing.append(svg("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - bottom, class: "grid" }), svg("text", { x: x(tick), y: height - bottom + 18, class: "tick", "text-anchor": "middle" }, `${Math.round(tick * 100)} %`));
     for (const tick of heatmark.ticks(low, high)) drawing.append(svg("line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: "grid" }), svg("text", { x: left - 8, y: y(tick) + 4, class: "tick", "text-anchor": "end" }, String(tick)));
     drawing.append(svg("text", { x: (left + width - right) / 2, y: height - 8, class: "axis", "text-anchor": "middle" }, "share of positions"));

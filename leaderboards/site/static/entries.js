@@ -38,7 +38,7 @@ heatmark.load("board").then(async board => {
       label: "What it scored", rows: metrics,
       columns: [
         { key: "metric", head: "metric", kind: "words", value: row => board.metrics[row.metric].id, text: row => board.metrics[row.metric].shown,
-          fill: (cell, row) => cell.append(make("a", { href: `../metrics/${board.metrics[row.metric].slug}.html` }, `${board.metrics[row.metric].shown} ${board.metrics[row.metric].arrow}`)) },
+          fill: (cell, row) => cell.append(make("a", { href: `../metrics/${board.metrics[row.metric].slug}.html` }, `${board.metrics[row.metric].shown}\u00a0${board.metrics[row.metric].arrow}`)) },
         ...columns,
         { key: "audit", head: "audit", kind: "words", value: row => board.metrics[row.metric].trust, text: row => board.metrics[row.metric].trust || "not audited",
           fill: (cell, row) => {

@@ -139,7 +139,7 @@ heatmark.statistics = (() => {
     return holm(found.map(one => one.p)).map((p_holm, place) => ({ ...found[place], p_holm, outcome: outcome(found[place], p_holm) }));
   };
   const outcome = (one, p) => {
-    if (!one.samples) return "not told apart";
+    if (!one.samples) return "no sample";
     if (one.same) return "same";
     if (!(p <= LEVEL)) return "not told apart";
     if (one.higher === null) return "differs";

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from heatmark.benchmark.merge import merge_runs
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.cli.main import app
-from heatmark.errors import BadInput, StorageError
+from heatmark.errors import BadInput, HeatmarkError, StorageError
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.writing.files import csv_text
 
@@ -71,6 +71,34 @@ def test_an_empty_run_is_told_and_costs_no_report(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no cell was planned"):
         leaderboard(store.path)
     assert (store.path / "leaderboard.md").read_text() == "kept"
+
+
+def test_a_lost_plan_is_told_from_an_empty_run(tmp_path: Path) -> None:
+    store = made_run(tmp_path / "run", THREE)
+    (store.path / "plan.json").unlink()
+    words = "plan.json is missing or empty, though there are 3 finished cells"
+    with pytest.raises(BadInput, match=words):
+        leaderboard(store.path)
+    with pytest.raises(BadInput, match=words):
+        merge_runs([store.path], tmp_path / "out")
+    said = CliRunner().invoke(app, ["status", str(store.path)])
+    assert (said.exit_code, words in said.output) == (0, True)
+    said = CliRunner().invoke(app, ["status", str(store.path), "--verify"])
+    assert (said.exit_code, words in said.output) == (1, True)
+    empty = RunStore.prepared(tmp_path / "empty").path
+    said = CliRunner().invoke(app, ["status", str(empty), "--verify"])
+    assert (said.exit_code, "no cell was planned" in said.output) == (0, True)
+
+
+@pytest.mark.parametrize("packed", [None, "", "{"])
+def test_a_packed_run_that_is_not_said_to_be_one_is_taken_anew(tmp_path: Path, packed: str | None) -> None:
+    made_run(tmp_path / "run", THREE)
+    folder = merge_runs([tmp_path / "run"], tmp_path / "out", pack=True).path
+    run = json.loads((folder / "run.json").read_text())
+    del run["packed"]
+    (folder / "run.json").write_text(json.dumps(run) if packed is None else packed)
+    with pytest.raises(HeatmarkError, match=r"run\.json is damaged\. Take the folder anew from where it came"):
+        leaderboard(folder)
 
 
 def test_names_with_tags_and_paths_stay_names(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from heatmark.cli.main import app
 from heatmark.errors import BadInput, StorageError, UnknownName
 from heatmark.leaderboards.comparing.compare import compare
 from heatmark.leaderboards.comparing.plots import scatter_figures
+from heatmark.leaderboards.comparing.tables import notes, summary
 
 FIRST = {"grad_cam": spaced(0.2, 0.7, noise=0.1, seed=1), "saliency": spaced(0.4, 0.5, noise=0.1, seed=2)}
 SECOND = {"grad_cam": spaced(0.3, 0.7, noise=0.1, seed=3), "saliency": FIRST["saliency"]}
@@ -195,6 +196,7 @@ def test_undefined_scores_and_the_samples_that_differ_most(tmp_path):
     (table,) = compare(*two_runs(tmp_path, second=second)).tables
     one = by_name(table)["grad_cam", "deletion"]
     assert (one.paired.samples, one.undefined) == (SAMPLES - 2, 2)
+    assert "Left out, as one of the two has no score there: 2 samples of Deletion." in notes(table)
     assert not {"s2", "s5"} & set(one.samples)
     assert one.furthest(5) == [
         ("s9", FIRST["grad_cam"][0, 9], second["grad_cam"][0, 9]),
@@ -206,6 +208,18 @@ def test_undefined_scores_and_the_samples_that_differ_most(tmp_path):
     (first, share), (other, less) = table.furthest(5)
     assert (first, other) == ("s9", "s7")
     assert (share, less) == (pytest.approx(0.25 / spread), pytest.approx(0.125 / spread))
+
+
+def test_what_has_no_sample_in_common_is_not_told_of_as_compared(tmp_path):
+    second = {"grad_cam": np.stack([np.full(SAMPLES, np.nan), FIRST["grad_cam"][1]])}
+    found = compare(*two_runs(tmp_path, second=second))
+    (table,) = found.tables
+    assert by_name(table)["grad_cam", "deletion"].outcome == "no sample"
+    assert summary(found, table) == (
+        "2 pairs of method and metric over 12 samples: 1 the same on every sample, 1 without a sample that has a score "
+        "of both."
+    )
+    assert not [words for words in notes(table) if words.startswith("Left out")]
 
 
 def test_everything_is_written_and_names_are_shown_as_they_are(tmp_path):
@@ -265,7 +279,7 @@ def test_bad_input_says_what_each_run_has(tmp_path):
     with pytest.raises(BadInput, match=r"no method with the same metric.*deletion: version 1 and 7"):
         compare(first, metrics)
     undefined = run_of(tmp_path / "f", [(spec, np.full((2, SAMPLES), np.nan))])
-    with pytest.raises(BadInput, match="no sample with scores"):
+    with pytest.raises(BadInput, match=r"no sample with scores.*12 samples \(s0 to s11\) of net on photos"):
         compare(first, undefined)
     with pytest.raises(BadInput, match=r"named twice.*--methods"):
         compare(first, tmp_path / "b" / ".." / "a")

@@ -185,6 +185,8 @@ def test_a_file_of_ones_own_is_read(tmp_path):
     shared = json.loads(json.dumps(VALID))
     shared["columns"] = shared["tables"][0].pop("columns")
     assert published(written(tmp_path, shared)).tables == paper.tables
+    with pytest.raises(BadInput, match="those at the head are of none"):
+        published(written(tmp_path, {**VALID, "columns": 3}))
 
 
 ROW, COLUMN, TABLE = ("tables", 0, "rows", 0), ("tables", 0, "columns", 0), ("tables", 0)

@@ -169,12 +169,23 @@ def test_a_site_replaces_an_earlier_one_and_nothing_else(standings, tmp_path):
     (folder / "CNAME").write_text("lab.example\n")
     manifest = (folder / "site.json").read_text(encoding="utf-8")
     (folder / "old.html").write_text("stale")
+    (folder / "gone" / "deep").mkdir(parents=True)
+    (folder / "gone" / "deep" / "old.jpg").write_text("stale")
     outside = tmp_path / "outside.txt"
     outside.write_text("mine")
-    (folder / "site.json").write_text(manifest.replace('"files": [', '"files": ["old.html", "../outside.txt",'))
+    (folder / "site.json").write_text(
+        manifest.replace(
+            '"files": [', '"files": ["old.html", "gone/deep/old.jpg", "../outside.txt", "methods", ".", "CNAME/x", 3,'
+        )
+    )
     before = {path: path.read_bytes() for path in folder.rglob("*.html") if path.name != "old.html"}
     write_site(standings, folder)
-    assert not (folder / "old.html").exists() and outside.exists() and (folder / "CNAME").exists()
+    assert (
+        not (folder / "old.html").exists()
+        and not (folder / "gone").exists()
+        and outside.exists()
+        and (folder / "CNAME").exists()
+    )
     assert {path: path.read_bytes() for path in folder.rglob("*.html")} == before  # the same run, the same bytes
 
 
@@ -183,9 +194,10 @@ def test_a_folder_of_something_else_is_left_alone(standings, tmp_path):
     with pytest.raises(BadInput, match="holds files and no site"):
         write_site(standings, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    (tmp_path / "site.json").write_text("[")
-    with pytest.raises(BadInput, match="is damaged"):
-        write_site(standings, tmp_path)
+    for damaged in ("[", "[]", '{"files": 3}', '{"files": ["a\\u0000b"]}'):
+        (tmp_path / "site.json").write_text(damaged)
+        with pytest.raises(BadInput, match="is damaged"):
+            write_site(standings, tmp_path)
 
 
 def test_every_score_can_be_taken_along(site, standings):

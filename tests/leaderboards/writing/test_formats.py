@@ -24,11 +24,11 @@ from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import BadInput
 from heatmark.leaderboards.board import Board, leaderboard
 from heatmark.leaderboards.report.formats import FORMATS, latex_escaped
-from heatmark.leaderboards.report.papers import marks, paper_tables
+from heatmark.leaderboards.report.papers import chosen, marks, paper_tables
 from heatmark.leaderboards.standings import standings as standings_module
 from heatmark.leaderboards.statistics.significance import Places
 
-HOSTILE = r"""a<b>&"q'%$#_{x}~^\end{table}|`*=1"""
+HOSTILE = r"""[3]a<b>&"q'%$#_{x}~^\end{table}|`*=1"""
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +103,22 @@ def test_a_choice_hides_and_ranks_nothing_anew(board: Board) -> None:
     assert [cells[0].number for _, cells in table.rows] == ["3.00", "4.00"]
     assert all(cell.mark == "" for _, cells in table.rows for cell in cells)  # neither is first or second among all
     assert "among 4 ranked methods; 2 of them are not shown" in table.caption
+
+
+def test_entries_are_chosen_by_what_tells_them_apart() -> None:
+    known = ["gradient (version 1)", "gradient (version 2)", "deletion[rise] (steps 5, fill black)", "lime"]
+    for names, expected in (
+        ("gradient", known[:2]),
+        ("gradient (version 2)", known[1:2]),
+        ("gradient (version 2),lime", [known[1], known[3]]),
+        ("deletion[rise] (steps 5, fill black),lime", known[2:]),
+        ([known[2], "lime"], known[2:]),
+        ("deletion[rise]", known[2:3]),
+    ):
+        assert chosen(names, known, "method") == set(expected)
+    for names in ("gradient (version 3)", "lime (version 1)", ""):
+        with pytest.raises(BadInput):
+            chosen(names, known, "method")
 
 
 def test_a_name_on_the_board_is_a_choice(tmp_path: Path) -> None:
@@ -238,6 +254,7 @@ def test_latex_prints_any_name(tmp_path: Path) -> None:
     names = {
         HOSTILE: spaced(0.5, -0.4, noise=0.01, seed=4),
         "integrated_gradients[baseline=black,steps=20]": THREE["fair"],
+        "[3]": spaced(0.6, 0.3, noise=0.01, seed=5),  # behind the end of a line: an option, were it not escaped
     }
     made_run(tmp_path / "run", {**THREE, **names}, frameworks=("torch", "tensorflow"))
     (tmp_path / "tables.tex").write_text(leaderboard(tmp_path / "run").text("latex"), encoding="utf-8")
