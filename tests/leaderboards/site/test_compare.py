@@ -129,7 +129,7 @@ def test_it_says_who_is_better_and_shows_where(site, browsed):
     assert page.locator("#scatter circle").count() == values["samples"] == 24
     differences = page.locator("#pictures small:first-of-type").all_inner_texts()
     sizes = [abs(float(text.split(": ")[1])) for text in differences]
-    assert len(sizes) == 8 and sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 2 and sizes == sorted(sizes, reverse=True)  # of so many samples a picture is kept
     page.locator("#swap").click()
     page.wait_for_function("JSON.parse(document.querySelector('#numbers').dataset.values).low > 0")
     assert "a=random&b=saliency" in page.evaluate("location.href")
