@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...benchmark.store.layout import unplanned
 from ...errors import BadInput
@@ -51,6 +52,12 @@ def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
     if not paths:
         raise BadInput("Name at least one run: the folder that `heatmark run --out` wrote to.")
     return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
+
+
+def thumbnail_in(stores: Sequence[RunStore], task: Task, sample: str) -> Path:
+    """Return where the picture of a sample is kept, in the first run that has it; the file may be missing."""
+    paths = [store.thumbnail(task, sample) for store in stores]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def gather(stores: Sequence[RunStore]) -> Gathered:
