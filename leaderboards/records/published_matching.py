@@ -236,7 +236,9 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
 
 
 def _compared(stores: Sequence[RunStore], papers: Sequence[Paper]) -> PublishedComparison:
-    found = [(store, results) for store in stores for results in gather([store]).settings]
+    # Runs without a cell say nothing, as on a leaderboard of several; where all are, it is an error.
+    begun = [store for store in stores if store.expected] or stores
+    found = [(store, results) for store in begun for results in gather([store]).settings]
     beside: list[Beside] = []
     missing: list[Missing] = []
     for paper, table, row, column in _values(papers):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from made_runs import held_run
 
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.suite import load_suite
-from heatmark.errors import StorageError
+from heatmark.errors import BadInput, StorageError
 from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
@@ -276,6 +277,14 @@ def test_weights_without_a_name_may_be_the_ones(tmp_path):
         "model": ["which weights torchvision:vgg16 has here; torchvision:vgg16@IMAGENET1K_V1 names them"]
     }
     assert not one.flagged
+
+
+def test_a_run_without_a_cell_says_nothing_beside_others(tmp_path, quick):
+    """As on a leaderboard of both; by itself it is an error."""
+    empty = RunStore.prepared(tmp_path / "empty").path
+    assert compare_published([empty, quick], "rise").beside == compare_published(quick, "rise").beside
+    with pytest.raises(BadInput, match="no cell was planned"):
+        compare_published(empty, "rise")
 
 
 def test_what_is_no_run_is_said(tmp_path):
