@@ -75,12 +75,17 @@ def seen_input(standings: Standings, task: Task, sample: str, row: StoredRow) ->
     if len(row["map_shape"]) != 1:
         return stored_picture(standings.thumbnail(task, sample))
     try:
-        found = load_dataset(task.dataset).sample(int(row["index"]))
-    except (HeatmarkError, IndexError):
+        data = load_dataset(task.dataset)
+        # A row knows its place among the samples that were chosen, which need not be the first of the data.
+        places = [int(row["index"]), *range(len(data))]
+        found = next((data.sample(one) for one in places if one < len(data) and data.sample_id(one) == sample), None)
+    except HeatmarkError:
+        return None
+    if found is None:
         return None
     series = found.array.reshape(len(found.array), -1)
-    # Data that have changed since hold another sample at this place.
-    return series if found.id == sample and min(len(series), LARGEST_MAP) == int(row["map_shape"][0]) else None
+    # Data may have changed since.
+    return series if min(len(series), LARGEST_MAP) == int(row["map_shape"][0]) else None
 
 
 def heatmap_over(row: StoredRow, picture: np.ndarray | None) -> np.ndarray:

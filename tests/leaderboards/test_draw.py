@@ -198,6 +198,12 @@ def test_a_stored_map_of_a_long_series_lies_where_its_blocks_were(monkeypatch) -
     np.testing.assert_array_equal(block_means(spread), row["map"])
 
     class Ramps:
+        def __len__(self) -> int:
+            return 10
+
+        def sample_id(self, index: int) -> str:
+            return f"s{index}"
+
         def sample(self, index: int) -> Sample:
             return Sample(f"s{index}", np.full((128, 1), float(index)), 0)
 
@@ -205,4 +211,7 @@ def test_a_stored_map_of_a_long_series_lies_where_its_blocks_were(monkeypatch) -
     task = type("Task", (), {"dataset": "ramps"})
     found = stored_maps.seen_input(None, task, "s3", row)
     assert found is not None and (found == 3.0).all() and found.shape == (128, 1)
-    assert stored_maps.seen_input(None, task, "s4", row) is None  # the data have changed since
+    chosen = stored_maps.seen_input(None, task, "s4", row)  # the fourth of the chosen samples is the fifth of the data
+    assert chosen is not None and (chosen == 4.0).all()
+    assert stored_maps.seen_input(None, task, "s12", row) is None  # the data have changed since
+    assert stored_maps.seen_input(None, task, "s3", {**row, "map_shape": [64]}) is None

@@ -129,7 +129,10 @@ def test_it_says_who_is_better_and_shows_where(site, browsed):
     assert page.locator("#scatter circle").count() == values["samples"] == 24
     differences = page.locator("#pictures small:first-of-type").all_inner_texts()
     sizes = [abs(float(text.split(": ")[1])) for text in differences]
-    assert len(sizes) == 8 and sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == 2 and sizes == sorted(sizes, reverse=True)  # pictures of two samples are kept
+    assert "Pictures of 2 of 24 samples are kept" in page.locator("#pictures-note").inner_text()
+    every = [abs(float(text)) for text in page.locator("#samples tbody td:last-child").all_inner_texts()]
+    assert len(every) == 24 and every == sorted(every, reverse=True) and every[0] > every[-1]
     page.locator("#swap").click()
     page.wait_for_function("JSON.parse(document.querySelector('#numbers').dataset.values).low > 0")
     assert "a=random&b=saliency" in page.evaluate("location.href")

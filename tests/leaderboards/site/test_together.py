@@ -86,6 +86,10 @@ def test_published_values_stand_beside_ours(site, standings, browsed):
     assert found.beside
     page = browsed.open(site / "published.html", drawn="")
     assert page.locator("tbody tr").count() == len(found.beside)
+    # Tables without a value that can be compared are folded.
+    tables = {(one.paper, one.table.name) for one in found.beside if one.comparable}
+    assert page.locator("details[open]").count() == len(tables)
+    page.locator("details").evaluate_all("every => every.forEach(one => { one.open = true; })")
     results = page.locator("tbody tr td:last-child").all_inner_texts()
     assert results == [one.verdict for one in found.beside]
     assert page.locator(".unseen", has_text="differs").count() == sum(len(one.differing) for one in found.beside)
