@@ -75,7 +75,7 @@ def publication(repository: Path, runs: Sequence[Path], board: Standings) -> dic
     return {
         README: readme_with(readme, board, repository / README),
         "docs/results.md": results_page(board, words),
-        "docs/published.md": published_page(with_official(list_published())),
+        "docs/published.md": published_page(with_official(list_published(), runs[0].parent.name)),
         **pictures(board),
     }
 
