@@ -91,7 +91,8 @@ def curves_table(curves: Iterable[tuple[MethodRun, Mapping[str, Any], MeanCurve]
 def _short(values: np.ndarray) -> np.ndarray:
     """Return values as float32 with `DIGITS` binary digits, so that they pack well."""
     share, exponent = np.frexp(values.astype(np.float64))
-    return np.ldexp(np.rint(np.ldexp(share, DIGITS)), exponent - DIGITS).astype(np.float32)
+    short: np.ndarray = np.ldexp(np.rint(np.ldexp(share, DIGITS)), exponent - DIGITS).astype(np.float32)
+    return short
 
 
 def _by_name(table: pa.Table) -> dict[tuple[str, str], Mapping[str, Any]]:
