@@ -57,6 +57,7 @@ def publish(repository: str | Path, site: str | Path | None = None, version: str
         If there are no official results of that version, or something cannot be written.
     """
     folder = Path(repository)
+    _readme(folder)  # before the board is made
     runs = official_runs(version)
     board = leaderboard(runs)
     written = write_files(folder, publication(folder, runs, board))
@@ -65,10 +66,7 @@ def publish(repository: str | Path, site: str | Path | None = None, version: str
 
 def publication(repository: Path, runs: Sequence[Path], board: Standings) -> dict[str, str | Figure | None]:
     """Return what `publish` writes into a repository, by path; ``board`` is that of the runs, all of one version."""
-    try:
-        readme = (repository / README).read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"{repository} is not heatmark's repository: it has no {README}.") from error
+    readme = _readme(repository)
     notes = runs[0].parent / NOTES
     try:
         words = notes.read_text(encoding="utf-8")
@@ -80,6 +78,13 @@ def publication(repository: Path, runs: Sequence[Path], board: Standings) -> dic
         "docs/published.md": published_page(with_official(list_published(), runs[0].parent.name)),
         **pictures(board),
     }
+
+
+def _readme(repository: Path) -> str:
+    try:
+        return (repository / README).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{repository} is not heatmark's repository: it has no {README}.") from error
 
 
 def pictures(board: Standings) -> dict[str, str | Figure | None]:

@@ -22,11 +22,15 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def contents():
+def board():
+    return leaderboard(official_runs())
+
+
+@pytest.fixture(scope="module")
+def contents(board):
     if not (ROOT / "README.md").is_file():
         pytest.skip("the tests run without the repository")
-    runs = official_runs()
-    return publication(ROOT, runs, leaderboard(runs))
+    return publication(ROOT, official_runs(), board)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/results.md", "docs/published.md"])
@@ -46,8 +50,7 @@ def test_pictures_are_those_of_the_official_results(contents, name):
     assert np.abs(new - old).mean() < 0.5
 
 
-def test_the_front_is_photographs_with_controls_in_its_table():
-    board = leaderboard(official_runs())
+def test_the_front_is_photographs_with_controls_in_its_table(board):
     front = front_of(tasks_of(board))
     assert (front.tables[0].setting.task.model, front.tables[0].setting.task.dataset) == FRONT
     (table, *_) = short_tables(front)
@@ -56,8 +59,7 @@ def test_the_front_is_photographs_with_controls_in_its_table():
     assert table.index(best.method.name) < table.index("Random †")
 
 
-def test_a_readme_without_the_marks_is_refused():
-    board = leaderboard(official_runs())
+def test_a_readme_without_the_marks_is_refused(board):
     with pytest.raises(BadInput, match="has no part for the official results"):
         readme_with("# heatmark\n", board, Path("README.md"))
     again = readme_with(f"before\n{BEGIN}\nyesterday's words\n{END}\nafter\n", board, Path("README.md"))
