@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+_JSON_SCALARS = frozenset((str, int, float, bool))
+
 
 def _plain(value: Any) -> Any:
     """Return ``value`` as JSON types only; arrays become the digest of their bytes."""
+    if value is None or type(value) in _JSON_SCALARS:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, Mapping):

@@ -129,14 +129,20 @@ def merge_runs(
     if not chosen:
         raise BadInput(f"There is nothing to merge. {' '.join(unplanned(store.path) for store in stores)}")
     made_folder(folder.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        made = Path(temporary) / "merged"
-        told = Kept(curves, maps, beside() if pack and beside is not None else {}) if pack else None
-        notes = _written(made, stores, list(chosen.values()), told)
-        size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
-        if folder.exists():
-            folder.replace(Path(temporary) / "replaced")
-        made.replace(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            made = Path(temporary) / "merged"
+            told = Kept(curves, maps, beside() if pack and beside is not None else {}) if pack else None
+            notes = _written(made, stores, list(chosen.values()), told)
+            size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+            if folder.exists():
+                folder.replace(Path(temporary) / "replaced")
+            made.replace(folder)
+    except OSError as error:
+        raise StorageError(
+            f"The runs cannot be merged into {folder}: {error.strerror or error}. Choose a folder that you can write "
+            "to, on a disk with room."
+        ) from error
     counts = Counter(one.state for one in chosen.values())
     return Merged(folder, len(stores), {state: counts[state] for state in reversed(_BETTER)}, twice, size, notes)
 
@@ -254,8 +260,11 @@ def _written(
         store.write_examination(record["key"], record["spec"], record["answers"])
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
-    _copy_pictures(stores, chosen, folder, small=packed is not None)
-    return (*_copy_beside(stores, folder), *(() if packed is not None else _maps_left_out(chosen)))
+    return (
+        *_copy_pictures(stores, chosen, folder, small=packed is not None),
+        *_copy_beside(stores, folder),
+        *(() if packed is not None else _maps_left_out(chosen)),
+    )
 
 
 def _joined_run(stores: Sequence[RunStore]) -> dict[str, Any]:
@@ -342,8 +351,11 @@ def _added(stores: Sequence[RunStore], planned: set[str]) -> Iterator[AddedScore
         yield AddedScores(group[0].metric, group[0].identity, {k: v for k, v in values.items() if k in planned})
 
 
-def _copy_pictures(stores: Sequence[RunStore], chosen: Sequence[_Chosen], folder: Path, *, small: bool) -> None:
-    """Copy the pictures of samples of all tasks, each once, small ones where told."""
+def _copy_pictures(
+    stores: Sequence[RunStore], chosen: Sequence[_Chosen], folder: Path, *, small: bool
+) -> tuple[str, ...]:
+    """Copy the pictures of samples of all tasks, each once, small ones where told; return which are damaged."""
+    damaged = []
     tasks = dict.fromkeys((slug(one.spec.dataset), slug(one.spec.model)) for one in chosen)
     for store in stores:
         for task in tasks:
@@ -352,13 +364,20 @@ def _copy_pictures(stores: Sequence[RunStore], chosen: Sequence[_Chosen], folder
                 if place.exists() or place.with_suffix(SMALL_PICTURE).exists():
                     continue
                 made_folder(place.parent)
-                with Image.open(path) as picture:
+                try:
+                    picture = Image.open(path)
+                    picture.load()
+                except (OSError, SyntaxError):
+                    damaged.append(f"{path} is damaged, and left out; the report has no picture of that sample.")
+                    continue
+                with picture:
                     if small and path.suffix != SMALL_PICTURE and max(picture.size) > SMALL:
                         picture.thumbnail((SMALL, SMALL))
                         with written_whole(place.with_suffix(SMALL_PICTURE)) as temporary:
                             picture.save(temporary, format="JPEG", quality=QUALITY)
                     else:
                         shutil.copyfile(path, place)
+    return tuple(damaged)
 
 
 def _copy_beside(stores: Sequence[RunStore], folder: Path) -> tuple[str, ...]:

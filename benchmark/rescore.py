@@ -87,7 +87,7 @@ def _values(cell: Cell, metric: Metric, path: Path) -> list[float]:
     measure = metric.measure
     assert isinstance(measure, CurveMeasure)
     if measure.why_not(_signed(cell.spec.method)):
-        return [float("nan")] * len(cell.table)
+        return [float("nan")] * cell.samples
     found = []
     for row in cell.curves():
         if row["band_logit"] is None:

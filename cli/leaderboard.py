@@ -146,6 +146,8 @@ def _write_in_format(
     from ..leaderboards.board import leaderboard
     from ..leaderboards.writing.files import write_files
 
+    if out is not None and out.is_dir():
+        raise BadInput(f"With --format, --out names the file; {out} is a folder. Name a file in it.")
     board = leaderboard(runs, audit=audit)
     # Everything before anything is written or printed, so that an error leaves no half of it.
     text = board.text(form, methods=methods, metrics=metrics, across=4 if across is None else across)

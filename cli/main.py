@@ -24,8 +24,9 @@ from .options import BAD_INPUT, FAILED, INTERRUPTED, Names, joined
 from .publish import publish_command
 from .published import NameMayBeLeftOut
 from .runtime import runtime_command
-from .show import doctor_command, list_command, show_command, status_command
+from .show import doctor_command, list_command, show_command
 from .site import site_command
+from .status import status_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run

@@ -1,4 +1,4 @@
-"""The commands that only look: list, show, status and doctor."""
+"""The commands that only look: list, show and doctor."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def list_command(
             entry["summary"] = entry["missing"]
         if kind is Plural.MODELS:
             _show_digest(entry)
-    _print_table(columns, [[str(entry.get(column) or "") for column in columns] for entry in entries])
+    print_table(columns, [[str(entry.get(column) or "") for column in columns] for entry in entries])
 
 
 def show_command(
@@ -129,11 +129,11 @@ def show_command(
     if kind is Singular.MODEL:
         _show_digest(facts)
     parameters = facts.pop("parameters", [])
-    _print_table(None, [[key.replace("_", " "), _in_words(value)] for key, value in facts.items() if value != ""])
+    print_table(None, [[key.replace("_", " "), _in_words(value)] for key, value in facts.items() if value != ""])
     if parameters:
         columns = [key for key in ("name", "here", "default", "allowed", "meaning", "source") if key in parameters[0]]
         typer.echo("")
-        _print_table(
+        print_table(
             ["parameter", *columns[1:]], [[_in_words(parameter[key]) for key in columns] for parameter in parameters]
         )
 
@@ -159,50 +159,9 @@ def _show_plan(metrics: str, as_json: bool) -> None:
         options.say_json({**whole, "explanations": found.explanations, "saved": found.saved})
         return
     names = [item.name for item in dataclasses.fields(found.metrics[0])]
-    _print_table(list(PLAN_HEADS), [[str(getattr(row, name)) for name in names] for row in found.metrics])
+    print_table(list(PLAN_HEADS), [[str(getattr(row, name)) for name in names] for row in found.metrics])
     typer.echo(str(found))
     typer.echo(PLAN_NOTE)
-
-
-def status_command(
-    run: options.RunFolder,
-    as_json: options.AsJson = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read every finished cell whole and say what is damaged.")
-    ] = False,
-) -> None:
-    """Show how far a run has come: cells done, failed, missing and not applicable.
-
-    \b
-    heatmark status results/quick
-    """
-    from ..benchmark.status import status
-    from ..benchmark.store.layout import unplanned
-
-    if verify:
-        from ..benchmark.store.folder import RunStore
-
-        damaged = RunStore(run).verify()
-        for words in damaged:
-            typer.echo(words, err=True)
-        if damaged:
-            raise typer.Exit(options.FAILED)
-    found = status(run)
-    if as_json:
-        options.say_json(found.plain())
-        return
-    if not found.rows:
-        typer.echo(unplanned(run), err=True)
-        return
-    rows = []
-    for row in found.rows:
-        counts = (row.done, row.failed, row.missing, row.not_applicable)
-        rows.append([str(row.task), row.framework, *map(str, counts), f"{row.seconds:.0f} s"])
-    _print_table(["task", "framework", "done (cached)", "failed", "missing", "not applicable", "time"], rows)
-    for skipped in found.not_applicable:
-        typer.echo(f"not applicable: {skipped.method} ({skipped.framework}, {skipped.task}): {skipped.reason}")
-    for failure in found.failures:
-        typer.echo(f"failed: {failure.spec.label}: {failure.error}")
 
 
 def doctor_command(
@@ -225,7 +184,7 @@ def doctor_command(
     for framework in report.frameworks:
         rows.append([f"{framework.name} runs on", ", ".join(framework.devices) or framework.problem])
     rows.append(["cache", report.cache])
-    _print_table(None, rows)
+    print_table(None, rows)
     for extra, names in report.missing.items():
         typer.echo(f"Missing: {', '.join(names)}. Install with: pip install 'heatmark[{extra}]'")
     for name, problem in report.broken.items():
@@ -381,7 +340,7 @@ def _print_lines(taught: Taught) -> None:
     console.print()
 
 
-def _print_table(columns: list[str] | None, rows: list[list[str]]) -> None:
+def print_table(columns: list[str] | None, rows: list[list[str]]) -> None:
     """Print a table without borders; nothing in it is read as markup, and a log gets whole lines."""
     from rich.console import Console
     from rich.table import Table

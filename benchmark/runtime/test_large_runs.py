@@ -9,20 +9,27 @@ Times are the process's own (user and system), so that what else runs on the mac
 
 from __future__ import annotations
 
+import io
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from large_runs import finished_run
+from rich.console import Console
 
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.report.costs import cost_markdown
+from heatmark.leaderboards.report.tables import board_markdown, wide_frame
 from heatmark.leaderboards.standings.gathering import gather
 
 METHODS, RANGES, SEEDS = 50, 67, 3
 SECONDS = 5.0
+GIBIBYTES = 2.0
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -67,3 +74,18 @@ def test_a_rerun(folder: Path) -> None:
 def test_gathering_for_a_leaderboard(folder: Path) -> None:
     took = seconds(lambda: gather([RunStore(folder)]))
     print(f"gathered for a leaderboard: {took:.1f} s")
+    assert took < SECONDS
+
+
+def test_the_tables_of_a_leaderboard(folder: Path) -> None:
+    """Gathering, statistics, and every table as text; not the report, which draws figures besides."""
+
+    def tables() -> list[object]:
+        board = leaderboard(folder)
+        board.show(Console(file=io.StringIO(), width=120))
+        return [board.overall(), wide_frame(board), board_markdown(board), cost_markdown(board)]
+
+    took = seconds(tables)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"the tables of a leaderboard: {took:.1f} s, {peak:.2f} GiB")
+    assert took < SECONDS and peak < GIBIBYTES

@@ -123,20 +123,26 @@ class CellSpec(KeyedSpec):
 
 def with_keys(specs: Iterable[CellSpec]) -> list[CellSpec]:
     """Return specifications whose keys are worked out together: what they share is written as JSON once."""
+    names = sorted(item.name for item in fields(CellSpec))
     known: dict[int, tuple[Any, str]] = {}
+    words: dict[str, str] = {}
 
     def text(value: Any) -> str:
-        if isinstance(value, (str, int)):
-            return json.dumps(value, ensure_ascii=False)
+        if type(value) is int:
+            return str(value)
+        if isinstance(value, str):
+            if value not in words:
+                words[value] = json.dumps(value, ensure_ascii=False)
+            return words[value]
         if id(value) not in known:
             known[id(value)] = (value, canonical_json(value))  # the value is held, so that no other has its id
         return known[id(value)][1]
 
     listed = list(specs)
     for spec in listed:
-        plain = spec.plain()
-        together = ",".join(f'"{name}":{text(plain[name])}' for name in sorted(plain))
-        vars(spec)["key"] = hashlib.sha256(f"{{{together}}}".encode()).hexdigest()
+        if "key" not in vars(spec):
+            together = ",".join([f'"{name}":{text(getattr(spec, name))}' for name in names])
+            vars(spec)["key"] = hashlib.sha256(f"{{{together}}}".encode()).hexdigest()
     return listed
 
 

@@ -139,13 +139,14 @@ class RunStore(KeyedStore[CellSpec]):
             if "run.json" in present:
                 set_aside(folder / "run.json")
             write_json(folder / "run.json", {"schema": SCHEMA})
+        store = cls(folder)
         try:
-            read_plan(folder)
+            _ = store.expected
         except StorageError:
             set_aside(folder / PLAN)
         for name in OWN_FOLDERS:
             made_folder(folder / name)
-        return cls(folder)
+        return store
 
     def begin(self, run: Mapping[str, Any], expected: Sequence[CellSpec]) -> None:
         """Record what the run is and every cell that it expects, before the first cell runs."""

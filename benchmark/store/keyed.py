@@ -112,7 +112,9 @@ def opened_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) ->
         If the file cannot be read, or ``made`` finds that it is not what was written; it stays where it is.
     """
     try:
-        table = pq.read_table(path)
+        # Of small files, what `read_table` does besides takes more than half of its time.
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
         return made(table, json.loads((table.schema.metadata or {})[name]))
     except _DAMAGE as error:
         words = " ".join(str(error).split()).rstrip(".")

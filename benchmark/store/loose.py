@@ -88,24 +88,21 @@ class LooseCells:
         """Return the finished ones among some cells, in their order; a damaged file is set aside."""
         known = self._known(specs)
         try:
-            frames = self._frames(known)
+            frame = self._frame(known)
         except StorageError:  # its rows are damaged: it is made anew
             self._index = PackedCells(self._folder / INDEX, None)
             known = self._known(specs)
-            frames = self._frames(known)
-        found = []
+            frame = self._frame(known)
+        found = self._together({spec.key: self._read(spec.key) for spec in specs if spec.key not in known})
         for spec in specs:
-            if spec.key in frames:
-                entry = known[spec.key]
-                found.append(Cell(spec.key, spec, frames[spec.key], entry.provenance, self, entry.heatmaps))
-            elif (opened := self._read(spec.key)) is not None:
-                found.append(self._cell(spec.key, opened))
-        return found
+            if (one := known.get(spec.key)) is not None:
+                place = frame, one.first, one.rows
+                found[spec.key] = Cell(spec.key, spec, *place, one.provenance, self, one.heatmaps)
+        return [found[spec.key] for spec in specs if spec.key in found]
 
     def cell(self, key: str) -> Cell | None:
         """Return a finished cell, read from its file; a damaged one is set aside and counts as missing."""
-        opened = self._read(key)
-        return None if opened is None else self._cell(key, opened)
+        return self._together({key: self._read(key)}).get(key)
 
     def nested(self, key: str, columns: Sequence[str]) -> pa.Table:
         """Return some columns of a cell's rows, from its file or the index."""
@@ -116,12 +113,23 @@ class LooseCells:
                     return found
         return pq.read_table(self.path(key), columns=list(columns))
 
-    def _frames(self, known: Mapping[str, PackedCell]) -> dict[str, pd.DataFrame]:
-        return {} if self._index is None else self._index.frames(list(known.values()))
+    def _frame(self, known: Mapping[str, PackedCell]) -> pd.DataFrame:
+        return self._index.frame if self._index is not None and known else pd.DataFrame()
 
-    def _cell(self, key: str, opened: Opened) -> Cell:
-        frame = opened.rows.select(flat_columns(opened.rows.column_names)).to_pandas()
-        return Cell(key, opened.spec, frame, opened.provenance, self, opened.heatmaps)
+    def _together(self, read: Mapping[str, Opened | None]) -> dict[str, Cell]:
+        """Return cells whose files were read, with their rows after one another."""
+        there = {key: opened for key, opened in read.items() if opened is not None}
+        if not there:
+            return {}
+        tables = [one.rows.select(flat_columns(one.rows.column_names)) for one in there.values()]
+        frame = pa.concat_tables(
+            [table.replace_schema_metadata(None) for table in tables], promote_options="permissive"
+        ).to_pandas()
+        found, first = {}, 0
+        for key, one in there.items():
+            found[key] = Cell(key, one.spec, frame, first, len(one.rows), one.provenance, self, one.heatmaps)
+            first += len(one.rows)
+        return found
 
     def _read(self, key: str) -> Opened | None:
         return read_table(self.path(key), FOOTER, partial(_made, key))

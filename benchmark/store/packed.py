@@ -31,7 +31,7 @@ from ...errors import HeatmarkError, StorageError
 from ...identity import file_digest
 from .cell import CellSpec, rows_schema
 from .checksum import content_checksum
-from .finished import MAPS, Cell, flat_columns
+from .finished import MAPS, Cell
 from .packed_maps import HEATMAPS, unpacked
 
 CELLS, ROWS, CURVES = "cells.parquet", "rows.parquet", "curves.parquet"
@@ -124,26 +124,13 @@ class PackedCells:
         """Return the finished ones among some cells, in their order; StorageError as for `entries`."""
         known = (self.entries.get(key) for key in keys)
         done = [entry for entry in known if entry is not None and entry.state == DONE]
-        frames = self.frames(done)
-        return [Cell(one.key, one.spec, frames[one.key], one.provenance, self, one.heatmaps) for one in done]
-
-    def frames(self, entries: Sequence[PackedCell]) -> dict[str, pd.DataFrame]:
-        """Return the rows of finished cells by key, without curves and heatmaps; StorageError as for `entries`."""
-        if not entries:
-            return {}
-        whole = self._frame
-        columns: dict[tuple[str, ...], pd.DataFrame] = {}
-        found = {}
-        for entry in entries:
-            metrics = entry.spec.metrics
-            if metrics not in columns:
-                columns[metrics] = whole[flat_columns(rows_schema(metrics).names)]
-            part = columns[metrics].iloc[entry.first : entry.first + entry.rows]
-            found[entry.key] = part.reset_index(drop=True)
-        return found
+        return [
+            Cell(one.key, one.spec, self.frame, one.first, one.rows, one.provenance, self, one.heatmaps) for one in done
+        ]
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
+        """``rows`` as pandas has them; StorageError as for `entries`."""
         frame: pd.DataFrame = self.rows.to_pandas()
         return frame
 

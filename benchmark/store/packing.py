@@ -141,11 +141,13 @@ def aligned(rows: pa.Table, spec: CellSpec, *, curves: bool) -> pa.Table:
 def _groups(cells: Iterator[tuple[int, pa.Table]], schemas: Mapping[str, pa.Schema]) -> Iterator[dict[str, pa.Table]]:
     """Yield the rows of several cells together, by file."""
     gathered: list[tuple[int, pa.Table]] = []
+    count = 0
     for cell in cells:
         gathered.append(cell)
-        if sum(len(rows) for _, rows in gathered) >= GROUP:
+        count += len(cell[1])
+        if count >= GROUP:
             yield _together(gathered, schemas)
-            gathered = []
+            gathered, count = [], 0
     if gathered:
         yield _together(gathered, schemas)
 

@@ -84,9 +84,12 @@ def read_plan(folder: Path) -> list[CellSpec]:
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "it is no list of cells") from error
     specs: list[CellSpec] = []
+    methods: dict[str, Any] = {}  # one object for what is the same: it is compared and written faster
     for number, item in enumerate(cells, 1):
         try:
             plain = dict(item["spec"])
+            if methods.setdefault(plain["method"], plain["method_identity"]) == plain["method_identity"]:
+                plain["method_identity"] = methods[plain["method"]]
             if not isinstance(listed, list):
                 plain |= dict(zip(_METRICS, shared[plain["metrics"]], strict=True))
             specs.append(CellSpec.from_plain(plain))

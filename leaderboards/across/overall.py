@@ -127,7 +127,7 @@ class Overall:
             if tests > 0 and blocks < least_pairs(tests):
                 found.append(
                     f"No tests against {what}: with {counted(blocks, 'block')} the smallest p value that a signed-rank "
-                    f"test can have is {2 / 2**blocks:.2g}, which is too large for {counted(tests, 'test')} together; "
+                    f"test can have is {2 / 2**blocks:.2g}, which is too large for {_together(tests)}; "
                     f"{least_pairs(tests)} blocks would be enough."
                 )
         return tuple(found)
@@ -145,9 +145,9 @@ class Overall:
         return (
             f"A diagram of all pairs across tasks would show one bar, whatever the methods are: with "
             f"{counted(blocks, 'independent block')} ({'; '.join(block.name for block in self.blocks)}) the smallest "
-            f"signed-rank p value is {2 / 2**blocks:.2g}, and {pairs} pairs of {methods} methods need one of "
-            f"{LEVEL / pairs:.1g} (Holm). {least} blocks would be enough, that is other samples and not more networks "
-            f"or frameworks on these{fewer}. The "
+            f"signed-rank p value is {2 / 2**blocks:.2g}, and {counted(pairs, 'pair')} of {methods} methods need one "
+            f"of {LEVEL / pairs:.1g} (Holm). {least} blocks would be enough, that is other samples and not more "
+            f"networks or frameworks on these{fewer}. The "
             f"overall table compares with the best method and with the controls instead."
         )
 
@@ -291,6 +291,10 @@ def _why_unranked(missing: Sequence[str]) -> str:
         return "no task could be ranked"
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
     return f"no place in {', '.join(missing[:NAMED])}{more}"
+
+
+def _together(tests: int) -> str:
+    return "one test" if tests == 1 else f"{tests} tests together"
 
 
 def _are(count: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import RunStore
+from ..standings.gathering import thumbnail_in
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.results import Setting
 from ..statistics.ranks import rounded
@@ -127,8 +128,7 @@ class Comparison:
 
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, in the first run that has it; the file may be missing."""
-        paths = [store.thumbnail(task, sample) for store in self.stores]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return thumbnail_in(self.stores, task, sample)
 
     def __repr__(self) -> str:
         count = len(self.compared)

@@ -100,7 +100,9 @@ def _in_range(picture: np.ndarray) -> np.ndarray:
             f"Pictures are in [0, 1], or whole numbers up to 255; one goes from {low:.3g} to {high:.3g}. Give them as "
             "they were before they were scaled for a network."
         )
-    return np.clip(picture.astype(np.float64 if picture.dtype.kind != "f" else picture.dtype), 0.0, 1.0)
+    kind = np.float64 if picture.dtype.kind != "f" else picture.dtype
+    clipped: np.ndarray = np.clip(picture.astype(kind), 0.0, 1.0)
+    return clipped
 
 
 def _lies_over(heatmap: np.ndarray, picture: np.ndarray) -> bool:
@@ -112,4 +114,4 @@ def _lies_over(heatmap: np.ndarray, picture: np.ndarray) -> bool:
     (rows, columns), (height, width) = heatmap.shape, picture.shape[:2]
     # One step of a grid that covers the picture is between these, as the last row may reach beyond or fall short.
     highest, widest = (size / max(count - 1, 0.5) for size, count in ((height, rows), (width, columns)))
-    return height / (rows + 1) <= widest and width / (columns + 1) <= highest
+    return bool(height / (rows + 1) <= widest and width / (columns + 1) <= highest)

@@ -14,7 +14,7 @@ from ..standings.standings import Standings
 from ..writing.names import shown_dataset, shown_model
 from ..writing.numbers import MISSING, counted, percent
 from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
-from .official_board import TaskTables, front_of, short_tables, tasks_of
+from .official_board import FRONT, TaskTables, front_of, short_tables, tasks_of
 
 BEGIN = "<!-- made by `heatmark publish` from the official results: change them, not this -->"
 END = "<!-- end of what `heatmark publish` makes -->"
@@ -45,9 +45,8 @@ def _front_part(standings: Standings) -> str:
     first = front.tables[0]
     samples = ", ".join(dict.fromkeys(str(table.model.samples) for table in front.tables))
     setting = first.setting.task
-    what = f"{shown_model(setting.shown_model)} on {shown_dataset(setting.dataset)} ({samples} photographs)"
-    if setting.dataset != "imagenet-samples":
-        what = f"{shown_model(setting.shown_model)} on {shown_dataset(setting.dataset)} ({samples} samples)"
+    things = "photographs" if setting.dataset == FRONT[1] else "samples"
+    what = f"{shown_model(setting.shown_model)} on {shown_dataset(setting.dataset)} ({samples} {things})"
     more = _counts(standings, tasks)
     return markdown_text(
         [

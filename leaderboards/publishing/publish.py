@@ -74,11 +74,10 @@ def publication(repository: Path, runs: Sequence[Path], board: Standings) -> dic
         words = notes.read_text(encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{notes} is missing: it says what was measured, and what was reduced.") from error
-    board = leaderboard(runs)
     return {
         README: readme_with(readme, board, repository / README),
         "docs/results.md": results_page(board, words),
-        "docs/published.md": published_page(with_official(list_published())),
+        "docs/published.md": published_page(with_official(list_published(), runs[0].parent.name)),
         **pictures(board),
     }
 

@@ -23,7 +23,7 @@ def reproduction(standings: Standings) -> str:
     each = [(store.run, store.path.name) for store in standings.stores]
     commands = [line for run, folder in each for line in (*made_by(run, folder), *_merged(run, folder))]
     if len(standings.stores) > 1:
-        folders = [f"results/{store.path.name}" for store in standings.stores]
+        folders = [f"results/{_merged_into(run, folder)}" for run, folder in each]
         commands.append(shlex.join(["heatmark", "leaderboard", *folders, "--out", "results/together"]))
     return "\n".join(commands)
 
@@ -49,11 +49,16 @@ def _merged(run: Mapping[str, Any], folder: str) -> list[str]:
     if not (sources := _sources(run)):
         return []
     merge = ["heatmark", "merge", *(f"results/{one.get('folder') or 'run'}" for one in sources)]
-    merge += ["--out", f"results/{folder}"]
+    merge += ["--out", f"results/{_merged_into(run, folder)}"]
     if run.get("packed"):
         merge += ["--pack"] + ["--no-curves"] * (CURVES not in (run.get("files") or {}))
         merge += ["--maps", str(run["maps"])] if run.get("maps") else []
     return [shlex.join(merge)]
+
+
+def _merged_into(run: Mapping[str, Any], folder: str) -> str:
+    """Return what a run's folder is called beside its sources: not as one of them, which is not merged into itself."""
+    return f"{folder}-merged" if folder in [one.get("folder") for one in _sources(run)] else folder
 
 
 def _sources(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:

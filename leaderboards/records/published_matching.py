@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from ...benchmark.store.folder import RunStore
-from ...errors import StorageError
+from ...datasets.registry import find_dataset
+from ...errors import HeatmarkError, StorageError
 from ...identity import digest
 from ...methods.registry import method_from
 from ...metrics.registry import metric_from
@@ -32,6 +33,9 @@ from .official import official_runs, runs_named
 from .published import list_published, published
 from .published_differences import Match, matches_of, seen_by
 from .published_results import Column, Measured, Paper, Part, PublishedTable, Row
+
+PHOTOGRAPHS, OWN_IMAGES = "photographs", "own images"
+"""Families of data sets."""
 
 
 @dataclass(frozen=True)
@@ -235,12 +239,15 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
     return _compared(opened(runs_named(runs)), chosen)
 
 
-def _compared(stores: Sequence[RunStore], papers: Sequence[Paper]) -> PublishedComparison:
-    found = [(store, results) for store in stores for results in gather([store]).settings]
+def _compared(stores: Sequence[RunStore], papers: Sequence[Paper], *, alike: bool = False) -> PublishedComparison:
+    """Return what is beside what; where ``alike``, photographs only beside photographs, series beside series."""
+    # Runs without a cell say nothing, as on a leaderboard of several; where all are, it is an error.
+    begun = [store for store in stores if store.expected] or stores
+    found = [(store, results) for store in begun for results in gather([store]).settings]
     beside: list[Beside] = []
     missing: list[Missing] = []
     for paper, table, row, column in _values(papers):
-        near, why = _nearest(found, paper.name, table, row, column)
+        near, why = _nearest(_alike(found, table) if alike else found, paper.name, table, row, column)
         beside += near
         if not near:
             here = bool(row.entry and column.metric)
@@ -272,13 +279,31 @@ def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
     return tuple(replace(paper, tables=tuple(filled(paper, table) for table in paper.tables)) for paper in found.papers)
 
 
-def with_official(papers: Sequence[Paper]) -> tuple[Paper, ...]:
-    """Return papers with what heatmark's official results measured, where it carries any; see `with_measured`."""
+def with_official(papers: Sequence[Paper], version: str | None = None) -> tuple[Paper, ...]:
+    """Return papers with what heatmark's official results measured, where it carries any; see `with_measured`.
+
+    A paper on photographs gets no value of digits beside its own: that would tell nothing.
+    """
     try:
-        runs = official_runs()
+        runs = official_runs(version)
     except StorageError:
         return tuple(papers)
-    return with_measured(_compared(opened(runs), papers))
+    return with_measured(_compared(opened(runs), papers, alike=True))
+
+
+def _alike(found: Iterable[tuple[RunStore, Results]], table: PublishedTable) -> list[tuple[RunStore, Results]]:
+    """Return the results on data of the same kind as a published table's."""
+    kind = _kind(table.data_entry)
+    return [(store, results) for store, results in found if _kind(results.setting.task.dataset) == kind]
+
+
+def _kind(dataset: str) -> str:
+    """Return the family that a data set is registered in; what heatmark has not got, and folders, are photographs."""
+    try:
+        family = find_dataset(dataset).family
+    except HeatmarkError:
+        return PHOTOGRAPHS
+    return PHOTOGRAPHS if family == OWN_IMAGES else family
 
 
 def _values(papers: Iterable[Paper]) -> Iterator[tuple[Paper, PublishedTable, Row, Column]]:

@@ -96,7 +96,7 @@ def _gallery(standings: Standings, tables: Sequence[Table]) -> Gallery:
         title, details = _words(tables, kept, sample)
         photograph = "" if picture is None else _input_uri(picture, size, series=len(first[sample]["map_shape"]) == 1)
         rows.append(GalleryRow(title, details, photograph, columns))
-    return Gallery(tables[0].setting.task_title, tuple(method.id for method in shown), frameworks, tuple(rows), views)
+    return Gallery(tables[0].setting.task_title, tuple(method.name for method in shown), frameworks, tuple(rows), views)
 
 
 def _tile(
@@ -112,7 +112,7 @@ def _tile(
     heatmap, signed = heatmap_over(row, picture), method.signed is not False
     if heatmap.ndim > 2:
         return Tile(framework, (), "not a picture")
-    words = f"{method.id}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
+    words = f"{method.name}, {framework}" + (f" ({row['degenerate']} map)" if row["degenerate"] else "")
     if heatmap.ndim == 2 and picture is not None:
         return Tile(framework, tuple((view, _drawn(picture, heatmap, signed, view, size)) for view in views), words)
     if heatmap.ndim == 1 and picture is not None:

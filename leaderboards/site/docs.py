@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,3 @@ def _picture(token: Token, folder: Path) -> str:
         return source
     token.type, token.tag = "text", ""
     return ""
-
-
-def links(found: Sequence[Document]) -> Mapping[str, str]:
-    """Return the pages' addresses by title."""
-    return {one.title: f"docs/{one.name}.html" for one in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from .kept_curves import POINTS, KeptCurves, MeanCurve
 from .results import MethodRun, Results
 
 if TYPE_CHECKING:
+    from ...metrics.perturbing.perturbation import Reading
     from ...metrics.registry import Metric
 
 SAMPLES = 500
@@ -25,6 +26,8 @@ BAND = "band_"
 """Prefix of the stored columns that hold the fields of `metrics.perturbing.perturbation.Bands`."""
 
 Curve = tuple[np.ndarray, np.ndarray]
+Readings = dict[str, "Reading"]
+"""What a stored row holds, by the unit in which it was ranked."""
 
 
 def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
@@ -39,29 +42,39 @@ def mean_curves(results: Results) -> dict[str, dict[str, MeanCurve]]:
     ]
     found: dict[str, dict[str, MeanCurve]] = {metric: {} for metric in results.metrics}
     for method in results.methods:
-        stored: dict[int, Mapping[str, Any]] = {}
+        stored = _StoredRows(method)
         for metric, identity, reading in metrics:
-            curve = None if reading is None else _mean_curve(method, metric, reading, stored)
+            curve = None if reading is None else _mean_curve(stored, metric, reading)
             curve = curve or kept.curve(method, identity)
             if curve is not None:
                 found[metric][method.method] = curve
     return {metric: curves for metric, curves in found.items() if curves}
 
 
-def _mean_curve(
-    method: MethodRun, metric: str, reading: Metric, stored: dict[int, Mapping[str, Any]]
-) -> MeanCurve | None:
-    """Return a method's mean curve; what is ``stored`` of its rows by number is read once for all metrics."""
-    grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
-    if score not in method.rows:
+class _StoredRows:
+    """The stored curves of one method, each read once for all metrics."""
+
+    def __init__(self, method: MethodRun) -> None:
+        self.method = method
+        self._rows: dict[int, tuple[dict[str, Any], Readings]] = {}
+
+    def of(self, numbers: Sequence[int]) -> list[tuple[dict[str, Any], Readings]]:
+        """Return some rows, told by their numbers, each with its readings so far."""
+        lacking = [number for number in numbers if number not in self._rows]
+        for number, row in zip(lacking, self.method.curves(lacking), strict=True):
+            self._rows[number] = (row, {})
+        return [self._rows[number] for number in numbers]
+
+
+def _mean_curve(stored: _StoredRows, metric: str, reading: Metric) -> MeanCurve | None:
+    grid, score, every = np.linspace(0.0, 1.0, POINTS), score_column(metric), stored.method.rows
+    if score not in every:
         return None
     # Of several cells with a sample, those hold the curve that were scored with the metric.
-    rows = method.rows.loc[method.rows[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
+    rows = every.loc[every[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
     values = np.full((POINTS, len(rows)), np.nan)
-    unread = [row for row in rows.index if row not in stored]
-    stored.update(zip(unread, method.curves(unread), strict=True))
-    for number, row in enumerate(rows.index):
-        curve = stored_curve(reading, stored[row])
+    for number, (row, readings) in enumerate(stored.of(rows.index.tolist())):
+        curve = stored_curve(reading, row, readings)
         if curve is None:
             return None
         x, y = curve
@@ -86,15 +99,20 @@ def defined_now(text: str, identity: Mapping[str, Any]) -> Metric | None:
     return found if digest(found.identity()) == digest(identity) else None
 
 
-def stored_curve(metric: Metric, row: Mapping[str, Any]) -> Curve | None:
-    """Return the curve that ``metric`` reads from a stored row; None where it reads none."""
+def stored_curve(metric: Metric, row: Mapping[str, Any], readings: Readings | None = None) -> Curve | None:
+    """Return the curve that ``metric`` reads from a stored row; None where it reads none.
+
+    ``readings`` are those of the row by unit, which metrics share.
+    """
     from ...metrics.perturbing.perturbation import Bands
-    from ...metrics.stored_curves import curve
 
     if any(row.get(BAND + item.name) is None for item in fields(Bands)):
         return None
+    unit, known = metric.measure.unit, {} if readings is None else readings
     try:
-        found = curve(metric, Bands.of_row(row, BAND))
+        if unit not in known:
+            known[unit] = Bands.of_row(row, BAND).reading(unit)
+        found = metric.measure.curve(known[unit])
     except (HeatmarkError, KeyError):  # other perturbed images were stored than it asks for
         return None
     return None if found is None else (np.asarray(found[0], np.float64), np.asarray(found[1], np.float64))

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...benchmark.store.layout import unplanned
 from ...errors import BadInput
 from ..statistics.ranks import ROUNDING
 from .overlaps import Piece, contradictions, mean_scores
-from .planned import Place, Planned, RunRead, places_of, planned_in, settings_of
+from .planned import Place, Planned, RunRead, places_of, planned_in, rows_of, settings_of
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 from .told_apart import EntryNames, Identity
 
@@ -53,6 +54,12 @@ def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
     return tuple(RunStore(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
 
 
+def thumbnail_in(stores: Sequence[RunStore], task: Task, sample: str) -> Path:
+    """Return where the picture of a sample is kept, in the first run that has it; the file may be missing."""
+    paths = [store.thumbnail(task, sample) for store in stores]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
 def gather(stores: Sequence[RunStore]) -> Gathered:
     """Return what runs hold together, in the order of their plans.
 
@@ -71,7 +78,7 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
     for pair in named:
         identities.setdefault(metrics.name(*pair), pair)
     planned = [cell for run in runs for cell in planned_in(run, methods, metrics)]
-    done = {cell.key for cell in planned if cell.table is not None}
+    done = {cell.key for cell in planned if cell.cell is not None}
     places: dict[Place, dict[str, list[Planned]]] = {}
     for place, cell in zip(places_of(planned), planned, strict=True):
         of_method = places.setdefault(place, {})
@@ -100,10 +107,10 @@ def _results(
     metrics = tuple(name for name in ordered if name not in refused)
     order = pd.concat([method.rows[["index", "sample"]] for method in methods]) if methods else pd.DataFrame()
     samples = tuple(order.sort_values("index", kind="stable")["sample"].unique()) if len(order) else ()
-    pieces = {name: _pieces(cells) for name, cells in planned.items()}
-    scores = np.full((len(metrics), len(methods), len(samples)), np.nan)
+    pieces = {method.method: _pieces(planned[method.method], method) for method in methods}
+    scores, places = np.full((len(metrics), len(methods), len(samples)), np.nan), pd.Index(samples, dtype=object)
     for number, method in enumerate(methods):
-        scores[:, number] = mean_scores(pieces[method.method], method.rows, metrics, samples)
+        scores[:, number] = mean_scores(*pieces[method.method], metrics, places)
     _check_agreement(setting, metrics, scores, pieces)
     return Results(
         setting,
@@ -121,16 +128,22 @@ def _results(
     )
 
 
-def _pieces(cells: Iterable[Planned]) -> list[Piece]:
-    return [Piece(cell.run, cell.spec.seed, cell.table) for cell in cells if cell.table is not None]
+def _pieces(cells: Iterable[Planned], method: MethodRun) -> tuple[list[Piece], pd.DataFrame]:
+    """Return a method's finished cells in all runs, also those that two of them have, with the rows of all."""
+    there = [cell for cell in cells if cell.cell is not None]
+    pieces = [Piece(cell.run, cell.spec.seed, cell.samples, {*cell.metrics, *cell.added}) for cell in there]
+    return pieces, method.rows if len(there) == len(method.cells) else rows_of(there)
 
 
 def _check_agreement(
-    setting: Setting, metrics: Sequence[str], scores: np.ndarray, pieces: Mapping[str, Sequence[Piece]]
+    setting: Setting,
+    metrics: Sequence[str],
+    scores: np.ndarray,
+    pieces: Mapping[str, tuple[Sequence[Piece], pd.DataFrame]],
 ) -> None:
     """Raise BadInput where two runs hold different scores of the same thing, in what is worth a difference."""
-    for name, found in pieces.items():
-        for one in contradictions(found, metrics):
+    for name, (found, rows) in pieces.items():
+        for one in contradictions(found, rows, metrics):
             every = scores[metrics.index(one.metric)]
             every = every[np.isfinite(every)]
             spread = float(np.ptp(every)) if every.size else 0.0
@@ -145,10 +158,8 @@ def _check_agreement(
 
 
 def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
-    done = list({cell.key: cell for cell in cells if cell.table is not None}.values())
-    tables = [cell.table for cell in done if cell.table is not None]
-    empty = pd.DataFrame({"sample": pd.Series(dtype=object), "index": pd.Series(dtype=np.int64)})
-    rows = pd.concat(tables, ignore_index=True) if tables else empty
+    done = list({cell.key: cell for cell in cells if cell.cell is not None}.values())
+    rows = rows_of(done)
     refusals = [
         {metric: _reason(cell, text) for text, metric in zip(cell.spec.metrics, cell.metrics, strict=True)}
         for cell in done
@@ -161,7 +172,7 @@ def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
         cells[0].spec.method_identity,
         rows,
         tuple(cell.provenance for cell in done),
-        _coverage(cells, done),
+        _coverage(cells, done, rows),
         _cost(done, rows),
         frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
         {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
@@ -175,12 +186,13 @@ def _reason(cell: Planned, metric: str) -> str:
     return str(reasons[metric]) if metric in reasons else ""
 
 
-def _coverage(cells: Sequence[Planned], done: Sequence[Planned]) -> Coverage:
+def _coverage(cells: Sequence[Planned], done: Sequence[Planned], rows: pd.DataFrame) -> Coverage:
     """Return what is there of what any of the runs asks for; what another run has done need not be done again."""
     planned = {cell.key: cell for cell in cells}
     done_keys = {cell.key for cell in done}
     missing = [cell for key, cell in planned.items() if key not in done_keys and not _done_elsewhere(cell, done)]
-    there = [(cell.spec.seed, cell.table["index"].to_numpy()) for cell in done if cell.table is not None]
+    seeds, indices = _per_row([cell.spec.seed for cell in done], done), rows["index"].to_numpy()
+    there = [(seed, indices[seeds == seed]) for seed in dict.fromkeys(cell.spec.seed for cell in done)]
     # A dataset may skip unreadable files, which no cell can then hold.
     wanted = [(cell.spec.seed, np.arange(cell.spec.first, cell.spec.last)) for cell in missing]
     failed = {cell.key for cell in missing} & {cell.key for cell in cells if cell.failed}
@@ -213,8 +225,7 @@ def _cost(cells: Sequence[Planned], rows: pd.DataFrame) -> MethodCost:
         return MethodCost(*[float("nan")] * 5)
     # Every cell is compared with the bare network as its own worker measured it.
     bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
-    times = [cell.table["explain_seconds"] for cell in cells if cell.table is not None]
-    relative = np.concatenate([seconds / one for seconds, one in zip(times, bare, strict=True)])
+    relative = rows["explain_seconds"].to_numpy() / _per_row(bare, cells)
     passes = [cell.provenance.get("passes_explain") or {} for cell in cells]
     return MethodCost(
         # Medians, because something else may run on the machine now and then.
@@ -224,6 +235,11 @@ def _cost(cells: Sequence[Planned], rows: pd.DataFrame) -> MethodCost:
         sum(_number(one.get("backward")) for one in passes) / images,
         float(rows["score_seconds"].median()),
     )
+
+
+def _per_row(values: Sequence[float], cells: Sequence[Planned]) -> np.ndarray:
+    """Return one value per row of some cells from one per cell."""
+    return np.repeat(np.array(values), np.array([cell.samples for cell in cells], np.int64))
 
 
 def _number(value: Any) -> float:

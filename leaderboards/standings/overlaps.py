@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +20,12 @@ all scores of the metric.
 
 
 class Piece(NamedTuple):
-    """The rows of a finished cell of one method, with the run that holds it and its seed."""
+    """A finished cell of one method: the run that holds it, its seed, its number of rows, and its metrics."""
 
     run: Path
     seed: int
-    table: pd.DataFrame
+    samples: int
+    metrics: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,44 @@ class Contradiction:
         return math.isnan(apart) or (apart > grain and apart > DIFFERS * spread)
 
 
-def mean_scores(
-    pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[str], samples: Sequence[str]
-) -> np.ndarray:
+def mean_scores(pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[str], samples: pd.Index) -> np.ndarray:
     """Return the scores of one method, (metrics, samples): averaged over seeds, the first of several of one seed.
 
-    NaN where none of the pieces has a score; ``rows`` are those of all pieces together.
+    NaN where none of the pieces has a score; ``rows`` are those of all pieces after one another.
     """
     columns = [score_column(metric) for metric in metrics]
-    if not pieces:
-        return np.full((len(metrics), len(samples)), np.nan)
-    if overlapping(pieces):
-        values = _together(pieces, columns)
+    found = np.full((len(metrics), len(samples)), np.nan)
+    if not (len(rows) and columns):
+        return found
+    if overlapping(pieces, rows):
+        values = _together(pieces, rows, columns)
         values = values.groupby(["seed", "sample"], sort=False)[columns].first().reset_index("sample")
     else:
         values = rows.reindex(columns=["sample", *columns])
-    means = values.groupby("sample")[columns].mean()
-    return np.asarray(means.reindex(list(samples))[columns].to_numpy(np.float64).T)
+    places = samples.get_indexer(pd.Index(values["sample"]))
+    scores = values[columns].to_numpy(np.float64)
+    if len(np.unique(places)) < len(places):
+        means = values[columns].groupby(places).mean()
+        places, scores = means.index.to_numpy(), means.to_numpy(np.float64)
+    found[:, places] = scores.T + 0.0  # no minus zero: a mean has none
+    return found
 
 
-def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[Contradiction]:
-    """Yield for every metric the largest difference between two scores of one sample and seed, where there is any."""
-    if not overlapping(pieces):
+def contradictions(pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[str]) -> Iterator[Contradiction]:
+    """Yield for every metric the largest difference between two scores of one sample and seed, where there is any.
+
+    ``rows`` are those of all pieces after one another.
+    """
+    if not overlapping(pieces, rows):
         return
     columns = [score_column(metric) for metric in metrics]
-    rows = _together(pieces, columns)
+    rows = _together(pieces, rows, columns)
     groups = rows.groupby(["seed", "sample"], sort=False).ngroup().to_numpy()
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     scores = rows[columns].to_numpy(np.float64)[order]
     # What a piece does not measure contradicts nothing; what it measured as undefined does.
-    measured = np.array([[column in piece.table for column in columns] for piece in pieces])
+    measured = np.array([[metric in piece.metrics for metric in metrics] for piece in pieces])
     place = _each(range(len(pieces)), pieces)[order]
     known, asked = (np.add.reduceat(one, starts).astype(int) for one in (~np.isnan(scores), measured[place]))
     apart = np.fmax.reduceat(scores, starts) - np.fmin.reduceat(scores, starts)
@@ -91,23 +99,26 @@ def contradictions(pieces: Sequence[Piece], metrics: Sequence[str]) -> Iterator[
         )
 
 
-def overlapping(pieces: Sequence[Piece]) -> bool:
-    """Return whether two pieces of one seed have a sample in common."""
-    seen: dict[int, set[str]] = {}
-    for piece in pieces:
-        known, samples = seen.setdefault(piece.seed, set()), piece.table["sample"].tolist()
-        if not known.isdisjoint(samples):
-            return True
-        known.update(samples)
-    return False
+def overlapping(pieces: Sequence[Piece], rows: pd.DataFrame) -> bool:
+    """Return whether two pieces of one seed have a sample in common; ``rows`` are those of all pieces."""
+    if len(pieces) < 2:
+        return False
+    samples = pd.factorize(rows["sample"])[0]
+    whole = samples.max(initial=0) + 1
+    of_seed = pd.factorize(_each([piece.seed for piece in pieces], pieces))[0] * whole + samples
+    if len(np.unique(of_seed)) == len(of_seed):
+        return False
+    # A sample that one piece has twice is not two pieces' sample.
+    of_piece = _each(range(len(pieces)), pieces) * whole + samples
+    firsts = np.unique(of_piece, return_index=True)[1]
+    return len(np.unique(of_seed[firsts])) < len(firsts)
 
 
-def _together(pieces: Sequence[Piece], columns: Sequence[str]) -> pd.DataFrame:
+def _together(pieces: Sequence[Piece], rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the sample, the seed and the scores of all rows."""
-    tables = [piece.table.reindex(columns=["sample", *columns]) for piece in pieces]
-    return pd.concat(tables, ignore_index=True).assign(seed=_each([piece.seed for piece in pieces], pieces))
+    return rows.reindex(columns=["sample", *columns]).assign(seed=_each([piece.seed for piece in pieces], pieces))
 
 
 def _each(values: Iterable[int], pieces: Sequence[Piece]) -> np.ndarray:
     """Return one value per row from one per piece."""
-    return np.repeat(list(values), [len(piece.table) for piece in pieces])
+    return np.repeat(np.array(list(values), np.int64), [piece.samples for piece in pieces])

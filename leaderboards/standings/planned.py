@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ...benchmark.store.added import AddedScores
-from ...benchmark.store.cell import CellSpec, Task, score_column
-from ...benchmark.store.finished import Cell
+from ...benchmark.store.cell import CellSpec, Task, rows_schema, score_column
+from ...benchmark.store.finished import Cell, flat_columns
 from ...benchmark.store.folder import RunStore
 from .results import Setting
 from .told_apart import EntryNames, Identity
@@ -27,16 +29,23 @@ class Planned:
     method: str
     metrics: tuple[str, ...]
     """The names on the board of its method and its metrics."""
-    table: pd.DataFrame | None
-    provenance: Mapping[str, Any]
-    """Its rows, with score columns by the names on the board, and how they were made; None while it is not done."""
-    added: tuple[str, ...]
-    """The metrics that were added later."""
+    cell: Cell | None
+    """What is kept of it; None while it is not done."""
+    added: Mapping[str, Sequence[float]]
+    """The metrics that were added later, by their names on the board, each with one score per row."""
     failed: bool
     reason: str | None
     """Why it has no meaning, where that is so."""
-    cell: Cell | None = None
-    """What is kept of it."""
+
+    @property
+    def samples(self) -> int:
+        """How many rows it has."""
+        return 0 if self.cell is None else self.cell.samples
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """How its rows were made; nothing while it is not done."""
+        return {} if self.cell is None else self.cell.provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,34 +88,47 @@ def planned_in(run: RunRead, methods: EntryNames, metrics: EntryNames) -> list[P
     failed, reasons = {failure.key for failure in run.store.failures()}, run.store.reasons()
     added = [(metrics.name(one.metric, one.identity), one.values) for one in run.added]
     names = [tuple(metrics.name(*pair) for pair in together) for together in run.metrics]
-    found = []
+    planned = []
     for key, spec, place in run.expected:
-        cell, table, later = cells.get(key), None, dict[str, list[float]]()
-        if cell is not None:
-            later = {name: values[key] for name, values in added if len(values.get(key, ())) == len(cell.table)}
-            table = _renamed(cell.table, spec.metrics, names[place])
-            table = table.assign(**{score_column(name): values for name, values in later.items()}) if later else table
-        found.append(
-            Planned(
-                run.store.path,
-                key,
-                spec,
-                methods.name(spec.method, spec.method_identity),
-                names[place],
-                table,
-                {} if cell is None else cell.provenance,
-                tuple(later),
-                key in failed,
-                reasons.get(key),
-                cell,
-            )
+        cell, method = cells.get(key), methods.name(spec.method, spec.method_identity)
+        later = {} if cell is None else {n: found[key] for n, found in added if len(found.get(key, ())) == cell.samples}
+        planned.append(
+            Planned(run.store.path, key, spec, method, names[place], cell, later, key in failed, reasons.get(key))
         )
-    return found
+    return planned
 
 
-def _renamed(table: pd.DataFrame, texts: Iterable[str], names: Iterable[str]) -> pd.DataFrame:
-    columns = {score_column(text): score_column(name) for text, name in zip(texts, names, strict=True) if text != name}
-    return table.rename(columns=columns) if columns else table
+def rows_of(cells: Iterable[Planned]) -> pd.DataFrame:
+    """Return the rows of finished cells after one another, score columns by the metrics' names on the board.
+
+    What was read together is taken together: there is no work for each cell but telling where its rows are.
+    """
+    parts = [_taken(list(together)) for _, together in groupby(cells, _like)]
+    if not parts:
+        return pd.DataFrame({"sample": pd.Series(dtype=object), "index": pd.Series(dtype=np.int64)})
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def _like(one: Planned) -> tuple[object, ...]:
+    """Return what cells have in common whose rows are taken together."""
+    return id(None if one.cell is None else one.cell.rows), one.spec.metrics, one.metrics, tuple(one.added)
+
+
+def _taken(together: Sequence[Planned]) -> pd.DataFrame:
+    """Return the rows of cells that were read together and have the same metrics."""
+    first, cells = together[0], [one.cell for one in together if one.cell is not None]
+    whole = cells[0].rows
+    there = [name for name in flat_columns(rows_schema(first.spec.metrics).names) if name in whole]
+    starts = np.array([cell.first for cell in cells])
+    counts = np.array([cell.samples for cell in cells])
+    # Where each row is: the beginning of its cell, and how far it is from there.
+    before = np.cumsum(counts) - counts
+    places = np.repeat(starts - before, counts) + np.arange(counts.sum())
+    rows = pd.DataFrame({name: whole[name].to_numpy()[places] for name in there})
+    changed = zip(first.spec.metrics, first.metrics, strict=True)
+    rows = rows.rename(columns={score_column(text): score_column(name) for text, name in changed})
+    later = {score_column(name): list(chain.from_iterable(one.added[name] for one in together)) for name in first.added}
+    return rows.assign(**later) if later else rows
 
 
 class Place(NamedTuple):

@@ -125,7 +125,7 @@ class MethodRun:
 
     def curves(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Return the stored curves of some of its rows, told by their numbers, by column; None where none are kept."""
-        ends = np.cumsum([len(cell.table) for cell in self.cells])
+        ends = np.cumsum([cell.samples for cell in self.cells])
         read: dict[int, list[dict[str, Any]]] = {}
         found = []
         for number in numbers:

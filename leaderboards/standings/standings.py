@@ -20,7 +20,7 @@ from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
 from ..statistics.wins import Wins
 from .agreement import Agreement, agreements_of
-from .gathering import gather, opened
+from .gathering import gather, opened, thumbnail_in
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -178,8 +178,7 @@ class Standings:
 
     def thumbnail(self, task: Task, sample: str) -> Path:
         """Return where the picture of a sample is kept, in the first run that has it; the file may be missing."""
-        paths = [store.thumbnail(task, sample) for store in self.stores]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return thumbnail_in(self.stores, task, sample)
 
     @property
     def metrics(self) -> list[MetricFacts]:

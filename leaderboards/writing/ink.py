@@ -27,8 +27,6 @@ CHARACTER_WIDTH = 0.047
 """Inches that a character of a note takes, on average."""
 NAME_WIDTH = 0.058
 """Inches that a character of a name at 8 points takes, on average."""
-PAPER_WIDTH = 7.0
-"""Inches across both columns of a paper: figures grow downward, so that their words stay as large as they are."""
 
 
 class Margins(NamedTuple):

@@ -322,6 +322,30 @@ def test_where_to_is_checked_before_anything_is_written(tmp_path: Path) -> None:
         merge_runs([empty.path], tmp_path / "new")
 
 
+def test_a_full_disk_leaves_nothing_and_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = made_run(tmp_path / "a", THREE)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("heatmark.benchmark.merge.shutil.copyfile", full)
+    for pack in (True, False):
+        with pytest.raises(StorageError, match=r"cannot be merged into .*out: No space left on device"):
+            merge_runs([store.path], tmp_path / "out", pack=pack)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_a_damaged_picture_is_left_out_and_named(tmp_path: Path, pack: bool) -> None:
+    store = made_run(tmp_path / "a", THREE)
+    picture = store.thumbnail(Task("net", "photos"), "s0")
+    picture.write_bytes(picture.read_bytes()[:40])
+    (note,) = merge_runs([store.path], tmp_path / "out", pack=pack).notes
+    assert str(picture) in note and "damaged" in note
+    kept = RunStore(tmp_path / "out")
+    assert [kept.thumbnail(Task("net", "photos"), name).is_file() for name in ("s0", "s1")] == [False, True]
+
+
 def test_audits_and_runtimes_beside_one_run_go_with_it(tmp_path: Path) -> None:
     for name in ("a", "b"):
         made_run(tmp_path / name, THREE)

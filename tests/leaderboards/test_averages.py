@@ -15,6 +15,7 @@ from heatmark.benchmark.work.averages import WHOLE, StreamingMean, mean_maps
 from heatmark.datasets.base import Dataset, Sample
 from heatmark.leaderboards.galleries.drawing import draw_gallery
 from heatmark.leaderboards.galleries.of_averages import average_gallery
+from heatmark.leaderboards.writing import names
 from heatmark.methods import registry as methods_registry
 from heatmark.methods.registry import MethodEntry, method_from
 from heatmark.registry import Registry
@@ -54,6 +55,7 @@ def own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     few.add(entry("moon", inapplicable))
     few.add(entry("holes", lambda request: request.x / (request.x > 0.5)))
     monkeypatch.setattr(methods_registry, "METHODS", few)
+    monkeypatch.setattr(names, "METHODS", few)
 
 
 def test_means_per_class_and_of_the_whole_are_those_of_the_maps(small_model, own_methods):

@@ -21,6 +21,7 @@ from made_runs import (  # noqa: F401  (autouse fixtures among them)
 )
 from typer.testing import CliRunner
 
+from heatmark.benchmark.merge import merge_runs
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.cli.main import app
@@ -226,6 +227,16 @@ def test_several_runs_are_written_where_it_is_told_and_say_how_to_reproduce_each
     assert [line.rpartition("--out ")[2] for line in commands] == ["results/a", "results/b", "results/together"]
     written = board.write(tmp_path / "out")
     assert all(line in written[2].read_text() for line in commands)
+
+
+def test_a_run_packed_under_its_own_name_is_made_again_beside_it(tmp_path):
+    made_run(tmp_path / "quick", {"good": THREE["good"]})
+    packed = merge_runs([tmp_path / "quick"], tmp_path / "official" / "quick", pack=True, curves=False).path
+    made, merged, *rest = reproduction(leaderboard(packed)).splitlines()
+    assert made.endswith("--out results/quick") and not rest
+    assert merged == "heatmark merge results/quick --out results/quick-merged --pack --no-curves"
+    both = reproduction(leaderboard([packed, made_run(tmp_path / "b", {"fair": THREE["fair"]})])).splitlines()
+    assert both[-1] == "heatmark leaderboard results/quick-merged results/b --out results/together"
 
 
 def test_the_command_takes_several_runs(tmp_path):

@@ -1,4 +1,4 @@
-"""The ways of looking at a heatmap: every view by its definition, `--methods all`, and mean maps over a dataset."""
+"""The ways of looking at a heatmap: every view by its definition, and `--methods all`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from heatmark.leaderboards.galleries.drawing import draw_gallery, draw_map
 from heatmark.leaderboards.galleries.layout import PANEL_SIZE
 from heatmark.leaderboards.galleries.of_photographs import explain_gallery
 from heatmark.leaderboards.galleries.views import VIEWS, brightness, caption, kept, opacity, ordinal, seen, views_of
+from heatmark.leaderboards.writing import names
 from heatmark.leaderboards.writing.ink import PAPER_WIDTH
 from heatmark.methods import registry as methods_registry
 from heatmark.methods.libraries import Library
@@ -249,6 +250,7 @@ def few_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         few.add(one)
     monkeypatch.setattr(methods_registry, "METHODS", few)
+    monkeypatch.setattr(names, "METHODS", few)
 
 
 @pytest.fixture
@@ -363,6 +365,3 @@ def test_another_class_is_explained_beside_the_predicted_one(tiny_models, photog
     other = (top + 1) % 4
     assert said[other][0].startswith(f"explained: class {other}, ")
     assert said[other][1] == f"predicted: {said[top][0]}"
-
-
-# Mean maps

@@ -90,6 +90,19 @@ def test_a_lost_plan_is_told_from_an_empty_run(tmp_path: Path) -> None:
     assert (said.exit_code, "no cell was planned" in said.output) == (0, True)
 
 
+def test_the_status_of_several_runs_is_told_one_after_the_other(tmp_path: Path) -> None:
+    paths = [made_run(tmp_path / name, THREE).path for name in ("a", "b")]
+    said = CliRunner().invoke(app, ["status", *map(str, paths)])
+    assert said.exit_code == 0 and [line for line in said.output.splitlines() if line in map(str, paths)] == [
+        str(path) for path in paths
+    ]
+    facts = json.loads(CliRunner().invoke(app, ["status", *map(str, paths), "--json"]).output)
+    assert [one["path"] for one in facts] == [str(path) for path in paths]
+    (paths[1] / "cells" / f"{RunStore(paths[1]).expected[0].key}.parquet").write_bytes(b"")
+    said = CliRunner().invoke(app, ["status", *map(str, paths), "--verify"])
+    assert said.exit_code == 1 and f"{paths[1]}/cells" in said.output and f"{paths[0]}/cells" not in said.output
+
+
 @pytest.mark.parametrize("packed", [None, "", "{"])
 def test_a_packed_run_that_is_not_said_to_be_one_is_taken_anew(tmp_path: Path, packed: str | None) -> None:
     made_run(tmp_path / "run", THREE)

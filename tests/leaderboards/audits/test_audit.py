@@ -24,6 +24,7 @@ from heatmark.leaderboards.audits.auditing import audit_metrics
 from heatmark.leaderboards.audits.json_file import read_audit, write_audit
 from heatmark.leaderboards.audits.plots import CELL, draw_agreement, write_audit_files
 from heatmark.leaderboards.audits.tables import COLUMNS, print_audit, where_text
+from heatmark.leaderboards.writing.names import shown
 
 # What an audit finds
 
@@ -296,8 +297,8 @@ def test_the_agreement_is_drawn_once_for_each_pair_with_the_values_under_their_n
     figure = draw_agreement(found)
     axes = figure.axes[0]
     down = [label.get_text().rpartition("   ")[0] for label in axes.get_yticklabels()]
-    names = [metric.metric for metric in found.metrics]
-    assert set(down) == set(names) - {"flat"} and len(down) > 2
+    names = [shown(metric.metric, "metric") for metric in found.metrics]
+    assert set(down) == set(names) - {"Flat"} and len(down) > 2
     colours = np.ma.asarray(axes.collections[0].get_array()).reshape(len(down), len(down))
     for row, first in enumerate(down):
         for column, second in enumerate(down):

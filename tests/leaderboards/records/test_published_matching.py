@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from made_runs import held_run
 
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.suite import load_suite
-from heatmark.errors import StorageError
+from heatmark.errors import BadInput, StorageError
 from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
@@ -263,7 +264,7 @@ def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_diffe
         "RISE 0.25 (Deletion ↓); no published numbers, for they differ: method's cells 7, published 10; method's masks "
         "64, published 5000; method's probability 0.5, published 0.1; efficientnet-lite0, published "
         "torchvision:resnet50@IMAGENET1K_V1; imagenet-samples, published imagenet-1k; 20 samples, published 10,000. "
-        "Made by: heatmark run held"
+        "Made by: heatmark run held --out results/run"
     ]
     (by_another,) = with_measured(compare_published(quick, "rise"))
     assert not by_another.tables[0].rows[0].measured
@@ -276,6 +277,14 @@ def test_weights_without_a_name_may_be_the_ones(tmp_path):
         "model": ["which weights torchvision:vgg16 has here; torchvision:vgg16@IMAGENET1K_V1 names them"]
     }
     assert not one.flagged
+
+
+def test_a_run_without_a_cell_says_nothing_beside_others(tmp_path, quick):
+    """As on a leaderboard of both; by itself it is an error."""
+    empty = RunStore.prepared(tmp_path / "empty").path
+    assert compare_published([empty, quick], "rise").beside == compare_published(quick, "rise").beside
+    with pytest.raises(BadInput, match="no cell was planned"):
+        compare_published(empty, "rise")
 
 
 def test_what_is_no_run_is_said(tmp_path):

@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import SAMPLES, THREE, known_entries, made_run, provenance, rows, spaced, specification, stored_curves  # noqa: F401  (autouse fixtures among them)
+from typer.testing import CliRunner
 
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.cli.main import app
 from heatmark.errors import BadInput
 from heatmark.leaderboards.board import Board, leaderboard
 from heatmark.leaderboards.report.formats import FORMATS, latex_escaped
@@ -173,6 +175,12 @@ def test_what_is_not_there_is_refused(board: Board, tmp_path: Path) -> None:
     for form in ("latex", "markdown", "html", "csv"):
         with pytest.raises(BadInput, match="no results"):
             leaderboard(tmp_path / "empty").text(form)
+
+
+def test_the_command_names_a_file_and_not_a_folder(board: Board, tmp_path: Path) -> None:
+    words = ["leaderboard", str(board.stores[0].path), "--format", "csv", "--out", str(tmp_path)]
+    said = CliRunner().invoke(app, words)
+    assert said.exit_code == 2 and "is a folder. Name a file in it." in said.output
 
 
 def test_csv_has_every_number_to_its_last_digit(board: Board) -> None:
