@@ -41,7 +41,8 @@ def _bytes(column: pa.Array) -> bytes:
     if pa.types.is_string(column.type):
         return json.dumps(column.to_pylist()).encode()
     if not column.null_count:
-        return bytes(len(column)) + column.to_numpy(zero_copy_only=False).tobytes()
+        whole: bytes = column.to_numpy(zero_copy_only=False).tobytes()
+        return bytes(len(column)) + whole
     nulls: bytes = column.is_null().to_numpy(zero_copy_only=False).tobytes()
     values: bytes = (
         column.fill_null(False if pa.types.is_boolean(column.type) else 0).to_numpy(zero_copy_only=False).tobytes()

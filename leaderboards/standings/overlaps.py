@@ -58,7 +58,7 @@ def mean_scores(pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[s
         values = values.groupby(["seed", "sample"], sort=False)[columns].first().reset_index("sample")
     else:
         values = rows.reindex(columns=["sample", *columns])
-    places = samples.get_indexer(values["sample"])
+    places = samples.get_indexer(pd.Index(values["sample"]))
     scores = values[columns].to_numpy(np.float64)
     if len(np.unique(places)) < len(places):
         means = values[columns].groupby(places).mean()
