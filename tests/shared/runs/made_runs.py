@@ -38,7 +38,7 @@ def known_entries(monkeypatch):
 def stored_curves(monkeypatch):
     """Curves read straight from the bands: the probability against the share of positions that are kept."""
 
-    def read(metric, row):
+    def read(metric, row, readings):
         return np.asarray(row["band_high"]) / 64.0, np.asarray(row["band_probability"], dtype=float)
 
     monkeypatch.setattr(curves_module, "defined_now", lambda text, identity: text)
