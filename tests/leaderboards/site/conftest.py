@@ -26,7 +26,7 @@ def standings(tmp_path_factory: pytest.TempPathFactory) -> Standings:
 def site(standings: Standings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
 
-    def read(metric: Metric, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+    def read(metric: Metric, row: Mapping[str, Any], readings: object = None) -> tuple[np.ndarray, np.ndarray] | None:
         """The probability against the share of positions kept, for the metrics that are curves."""
         if metric.entry.name not in ("deletion", "insertion"):
             return None

@@ -24,7 +24,7 @@ def large(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "win_matrix", even)
-        patch.setattr(pages, "published_beside", lambda standings: None)  # it reads runs, and this one is made up
+        patch.setattr(pages, "published_beside", lambda standings: None)  # its run has no cells to put beside anything
         write_site(large_board(folder / "run"), folder / "site")
     return folder / "site"
 

@@ -38,7 +38,7 @@ def known_entries(monkeypatch):
 def stored_curves(monkeypatch):
     """Curves read straight from the bands: the probability against the share of positions that are kept."""
 
-    def read(metric, row):
+    def read(metric, row, readings=None):
         if row["band_high"] is None:
             return None
         return np.asarray(row["band_high"]) / 64.0, np.asarray(row["band_probability"], dtype=float)
