@@ -98,8 +98,9 @@ def test_all_pairs_across_tasks_are_refused_with_the_reason_and_what_would_be_en
     assert (tmp_path / "leaderboard.csv").exists() and not list(tmp_path.glob("overall-*"))
 
 
-def test_pairs_of_a_table_stand_in_the_report_with_words_for_those_who_see_no_picture(run, tmp_path):
-    board = leaderboard(run)
+def test_pairs_of_a_table_stand_in_the_report_with_words_for_those_who_see_no_picture(tmp_path):
+    made_tasks(tmp_path / "run", [("net", data, levels({"a": 0.1, "b": 0.2, "random": 0.9})) for data in DATA[:2]])
+    board = leaderboard(tmp_path / "run")
     board.write(tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count('alt="Win matrix, ') == page.count('alt="Critical difference diagram, ') == len(board.tables)
