@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heatmark.benchmark.run import run
+from heatmark.benchmark.running import execution
 from heatmark.benchmark.store.cell import score_column
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import StorageError
@@ -51,7 +52,9 @@ def _cheap(store):
             yield store, cell
 
 
-def test_a_seeded_handful_is_the_same_when_computed_again(stores, tmp_path):
+def test_a_seeded_handful_is_the_same_when_computed_again(stores, tmp_path, monkeypatch):
+    # What the examinations found is in the official results already, and asked again by tests of their own.
+    monkeypatch.setattr(execution, "examined", lambda *parts, **options: ())
     cheap = [found for store in stores for found in _cheap(store)]
     assert len(cheap) > 10 * CELLS
     for number, (store, cell) in enumerate(random.Random(20261129).sample(cheap, CELLS)):
