@@ -35,8 +35,17 @@ NAMED_FILES = 8
 """So many files that could not be used are named; the report lists all."""
 
 
+FIRST = ("run", "status", "leaderboard", "compare", "site", "explain", "check", "predict", "runtime", "sweep", "audit")
+"""The commands that ``--help`` names first, in the order in which people come to them."""
+
+
 class Commands(TyperGroup):
     """Prints what went wrong as one message instead of a traceback, with a fitting exit status."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands as ``--help`` lists them."""
+        names = super().list_commands(ctx)
+        return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""

@@ -14,7 +14,7 @@ from ..standings.standings import Standings, Table
 FRONT = ("efficientnet-lite0", "imagenet-samples")
 """The network and the data of the table that README shows; of a board without them its first task."""
 COLUMNS = ("average_drop", "n_ord", "s_ord", "deletion", "insertion", "relevance_mass")
-"""The metrics of short tables, each in the first protocol that a table has."""
+"""The metrics of short tables, each in the protocol of a table that departs from its default the least."""
 BEST = 10
 """So many methods stand in short tables, besides the controls."""
 
@@ -63,17 +63,17 @@ def front_of(tasks: Sequence[TaskTables]) -> TaskTables:
 def short_tables(task: TaskTables, frameworks: Iterable[str] | None = None) -> list[str]:
     """Return the best methods and the controls of a task in a few columns, as Markdown, a table for each framework."""
     wanted = None if frameworks is None else set(frameworks)
-    found = []
+    written = []
     for table in task.tables:
         if wanted is not None and table.setting.framework not in wanted:
             continue
         contenders = [row.method.id for row in table.rows if row.place is not None and not row.method.control]
         controls = [row.method.id for row in table.rows if row.method.control]
-        metrics = [next((m.id for m in table.metrics if m.id.partition("[")[0] == name), None) for name in COLUMNS]
-        shown = [metric for metric in metrics if metric is not None] or [metric.id for metric in table.metrics[:5]]
+        variants = {name: [m.id for m in table.metrics if m.id.partition("[")[0] == name] for name in COLUMNS}
+        shown = [min(found, key=len) for found in variants.values() if found] or [m.id for m in table.metrics[:5]]
         methods = [*contenders[:BEST], *controls]
         if methods and shown:
             one = replace(task.board, tables=(table,))
             papers = paper_tables(one, methods, shown, across=len(COLUMNS), protocols=False)
-            found += [markdown_text_of(paper) for paper in papers]
-    return found
+            written += [markdown_text_of(paper) for paper in papers]
+    return written
