@@ -168,7 +168,15 @@ def test_a_series_is_drawn_with_its_maps(swept, monkeypatch):
     kept = MethodRun.maps
     monkeypatch.setattr(MethodRun, "maps", lambda run: kept(run).assign(map_shape=[[64]] * len(kept(run))))
     series = np.random.default_rng(0).random((64, 1), dtype=np.float32)
-    known = type("Known", (), {"sample": lambda self, index: Sample(f"picture/{index}", series, 0)})
+    known = type(
+        "Known",
+        (),
+        {
+            "__len__": lambda self: 2,
+            "sample_id": lambda self, index: f"picture/{index}",
+            "sample": lambda self, index: Sample(f"picture/{index}", series, 0),
+        },
+    )
     monkeypatch.setattr(registry, "load_dataset", lambda name: known())
     panels = draw_maps(found).subfigs[0].axes
     assert [len(panel.lines) for panel in panels] == [1, 1, 1]

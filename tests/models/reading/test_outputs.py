@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import heatmark as hm
-from heatmark.errors import BadInput, NotApplicable
+from heatmark.errors import BadInput, Doubt, NotApplicable
 from heatmark.metrics.perturbing.target_scores import TargetScores
 from heatmark.models.reading.outputs import Ending, probabilities_of, read
 from heatmark.models.reading.scores import target_score
@@ -287,6 +287,7 @@ def test_a_softmax_in_half_precision_is_noticed(policy: str, inside: bool) -> No
         keras.config.set_dtype_policy("float32")
     with warnings.catch_warnings():
         warnings.simplefilter("error" if inside else "ignore")
+        warnings.filterwarnings("ignore", ".*computes in 16 bits", Doubt)  # which is told of all such networks
         model = hm.wrap(net, input_shape=(6,))
     assert model.reading.kind == "probabilities"
     np.testing.assert_allclose(probabilities_of(model.outputs(FEATURES), model.link), true, atol=2e-3)
