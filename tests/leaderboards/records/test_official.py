@@ -17,8 +17,8 @@ from heatmark.models.devices import installed_frameworks
 
 TOLERANCE = 1e-3
 """As a share of a metric's spread over a cell's samples: what other processors' rounding may do (docs/design.md)."""
-CELLS = 3
-MOST_SECONDS = 12.0
+CELLS = 2
+MOST_SECONDS = 5.0
 """Dearer cells are not computed again here: seconds of the machine that computed them, beside other work."""
 MANY_STEPS = ("opti_cam", "guided_ig", "extremal_perturbation")
 """Where rounding decides on further steps, maps differ between processors by more."""
