@@ -43,12 +43,12 @@ def run_gallery(
     wanted = [name for name in known if (methods is None or name in methods) and any(name in maps for maps in kept)]
     first = {sample: row for maps in kept for rows in maps.values() for sample, row in rows.items()}
     inputs = {
-        sample: seen_input(standings, tables[0].setting.task, sample, row)
+        sample: picture
         for sample, row in list(first.items())[:pictures]
+        if (picture := seen_input(standings, tables[0].setting.task, sample, row)) is not None
+        and len(row["map_shape"]) < 3
     }
-    samples = [
-        sample for sample, picture in inputs.items() if picture is not None and len(first[sample]["map_shape"]) < 3
-    ]
+    samples = list(inputs)
     if not samples or not wanted:
         return None
     names = {name: shown(name, "method") for name in wanted}
@@ -72,6 +72,6 @@ def run_gallery(
         for sample in samples
     ]
     return draw_gallery(
-        [inputs[sample] for sample in samples if inputs[sample] is not None],  # type: ignore[misc]  # told just before
+        list(inputs.values()),
         maps, signed, titles, view=view, cap=cap, captioned=captioned, colour_bar=colour_bar,
     )  # fmt: skip

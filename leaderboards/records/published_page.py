@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from ..writing.text_tables import Column as Shown
 from ..writing.text_tables import bullets, escaped, markdown_table, markdown_text, section
-from .published import PUBLISHED, list_published
-from .published_matching import with_official
+from .published import PUBLISHED
 from .published_results import Paper, PublishedTable, Row
 from .published_words import (
     best_texts,
@@ -22,7 +21,6 @@ from .published_words import (
     unreliable_texts,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "published.md"
 HEAD = PUBLISHED / "head.md"
 """What stands above the sources."""
 
@@ -48,7 +46,7 @@ def _table(paper: Paper, table: PublishedTable) -> list[str]:
     columns: list[Shown[Row]] = [
         Shown("method", lambda row: row.method),
         Shown("heatmark's", method_text),
-        *(Shown(column.title, lambda row, column=column: claimed_text(row, column)) for column in table.columns),  # type: ignore[misc] # the column is bound now
+        *(Shown(column.title, partial(claimed_text, column=column)) for column in table.columns),
     ]
     found = commands(paper, table)
     block = "```bash\n" + "\n".join(found) + "\n```" if found else ""
@@ -63,7 +61,3 @@ def _table(paper: Paper, table: PublishedTable) -> list[str]:
         *section("**Best known:**", bullets(best_texts(table))),
         *section("**Measured here:**", bullets(measured_texts(table))),
     ]
-
-
-if __name__ == "__main__":
-    PAGE.write_text(published_page(with_official(list_published())), encoding="utf-8", newline="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import groupby
 
 from rich.console import Console
@@ -51,7 +52,7 @@ def _show_table(out: Console, paper: Paper, table: PublishedTable) -> None:
         _line(out, f"{key}: {words}", 2)
     columns: list[Shown[Row]] = [
         Shown("method", lambda row: row.method, left=True),
-        *(Shown(column.title, lambda row, column=column: claimed_text(row, column)) for column in table.columns),  # type: ignore[misc] # the column is bound now
+        *(Shown(column.title, partial(claimed_text, column=column)) for column in table.columns),
         Shown("heatmark's", method_text, left=True),
     ]
     out.print(Padding(terminal_table(columns, table.rows, gap=2), (0, 0, 0, 2)))

@@ -139,7 +139,7 @@ def _grid_figure(found: Sweep) -> Figure:
     size = (CELL[0] * len(across.values), CELL[1] * len(up.values))
     figure, panels = panel_grid(1, 1, size, Margins(0.75, bottom=0.75, right=1.1, top=0.6))
     axes = panels[0, 0]
-    scale = figure.add_axes(_beside(axes))
+    scale = figure.add_axes(_beside(figure, axes))
     colours = COLOURS if found.metric.higher_is_better else f"{COLOURS}_r"  # bright is better, whatever the direction
     sns.heatmap(
         means.to_numpy(np.float64),
@@ -174,9 +174,9 @@ def _grid_figure(found: Sweep) -> Figure:
     return figure
 
 
-def _beside(axes: Axes) -> tuple[float, float, float, float]:
+def _beside(figure: Figure, axes: Axes) -> tuple[float, float, float, float]:
     """Return where the scale of colours stands at the right of a panel."""
-    box, width = axes.get_position(), axes.figure.get_figwidth()  # type: ignore[union-attr]
+    box, width = axes.get_position(), figure.get_figwidth()
     return box.x1 + 0.08 / width, box.y0, 0.1 / width, box.height
 
 

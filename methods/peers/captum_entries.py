@@ -15,6 +15,7 @@ from ...models.inputs.baselines import BASELINES, NEUTRAL, width_of
 from ...models.queries import BATCH
 from ...parameters import Doc
 from ...registry import Reference
+from ..gradient.smoothing import Noise
 from ..libraries import CAPTUM, seeded_numpy
 from ..perturbation.occlusion import Stride, Window, window_and_stride, window_starts
 from ..registry import Pooling
@@ -140,15 +141,7 @@ def _noisy_copies(
     request: Request,
     *,
     samples: Annotated[int, Doc("noisy copies", says="{} noisy copies", source="PAIR: 25; Captum: 5", low=1)] = 25,
-    noise: Annotated[
-        float,
-        Doc(
-            "standard deviation",
-            says="noise of {%} of the input range",
-            source="Smilkov et al. 2017: 10 to 20 %",
-            low=0,
-        ),
-    ] = 0.15,
+    noise: Noise = 0.15,
 ) -> dict[str, Any]:
     together = min(BATCH, samples)
     return {

@@ -19,8 +19,10 @@ from ...models.queries import BATCH
 from ...models.reading.outputs import Link
 from ...parameters import Doc
 from ...registry import Reference
+from ..gradient.smoothing import Noise
 from ..libraries import XPLIQUE, replaced
 from ..perturbation.occlusion import Stride, Window, window_and_stride
+from ..perturbation.rise import Cells
 from ..request import Request
 from .wrapping import (
     CAM,
@@ -111,15 +113,7 @@ def _noise(
     request: Request,
     *,
     samples: Annotated[int, Doc("noisy copies", says="{} noisy copies", source="PAIR: 25; Xplique: 50", low=1)] = 25,
-    noise: Annotated[
-        float,
-        Doc(
-            "standard deviation",
-            says="noise of {%} of the input range",
-            source="Smilkov et al. 2017: 10 to 20 %",
-            low=0,
-        ),
-    ] = 0.15,
+    noise: Noise = 0.15,
 ) -> dict[str, Any]:
     return {"nb_samples": samples, "noise": noise * width_of(request.model, request.values)}
 
@@ -137,15 +131,7 @@ def _masks(
     masks: Annotated[
         int, Doc("random masks", says="{} random masks", source="Xplique and Petsiuk et al. 2018: 4000", low=1)
     ] = 4000,
-    cells: Annotated[
-        int,
-        Doc(
-            "cells of the coarse grid along each axis",
-            says="from a grid of {} cells along each axis",
-            source="Petsiuk et al. 2018",
-            low=1,
-        ),
-    ] = 7,
+    cells: Cells = 7,
     probability: Annotated[
         float,
         Doc(

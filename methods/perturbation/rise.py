@@ -16,6 +16,15 @@ from ...registry import Reference
 from ..registry import register_method
 from ..request import Request
 
+Cells = Annotated[
+    int,
+    Doc(
+        "cells of the coarse grid along each axis",
+        says="from a grid of {} cells along each axis",
+        source="Petsiuk et al. 2018",
+        low=1,
+    ),
+]
 _BLOCK = 64
 """Masks that are held at a time while the scores are summed up."""
 
@@ -76,15 +85,7 @@ def rise(
     masks: Annotated[
         int, Doc("random masks", says="{} random masks", source="Petsiuk et al. 2018: 4000 for VGG16", low=1)
     ] = 4000,
-    cells: Annotated[
-        int,
-        Doc(
-            "cells of the coarse grid along each axis",
-            says="from a grid of {} cells along each axis",
-            source="Petsiuk et al. 2018",
-            low=1,
-        ),
-    ] = 7,
+    cells: Cells = 7,
     probability: Annotated[
         float,
         Doc(

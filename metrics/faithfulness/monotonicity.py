@@ -12,7 +12,7 @@ from ...registry import Reference
 from ..measure import CurveMeasure
 from ..perturbing.correlations import spearman
 from ..perturbing.fills import ABSENCE, FILLS
-from ..perturbing.levels import Levels
+from ..perturbing.levels import EqualSteps, Levels
 from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading, removing
 from ..perturbing.rounding import changes, rounding_of
 from ..perturbing.units import UNITS
@@ -93,16 +93,7 @@ class EffectMonotonicity(CurveMeasure):
 class RisingLevels(Levels):
     """Equal steps, or a number of units each."""
 
-    steps: Annotated[
-        int,
-        Doc(
-            "steps from nothing to everything",
-            says="{} equal steps from nothing to everything",
-            when="step=none",
-            source="as deletion, to share its inputs",
-            low=1,
-        ),
-    ] = 28
+    steps: EqualSteps = 28
     step: Annotated[
         int | None,
         Doc("units a step instead", says="{} at a step", source="Arya et al. 2019: one feature", low=1),

@@ -9,7 +9,7 @@ from typing import Annotated
 from ...parameters import Doc
 from ...registry import Reference
 from ..perturbing.fills import ABSENCE, FILLS
-from ..perturbing.levels import Levels
+from ..perturbing.levels import EqualSteps, Levels
 from ..perturbing.perturbation import POSITION, MetricScore
 from ..perturbing.units import UNITS
 from ..registry import register_metric
@@ -29,16 +29,7 @@ _flipping = partial(
 class FlippedLevels(Levels):
     """Equal steps, or a number of units each."""
 
-    steps: Annotated[
-        int,
-        Doc(
-            "steps from nothing to everything",
-            says="{} equal steps from nothing to everything",
-            when="step=none",
-            source="as deletion, to share its inputs",
-            low=1,
-        ),
-    ] = 28
+    steps: EqualSteps = 28
     step: Annotated[
         int | None,
         Doc("units a step instead", says="{} at a step", source="Samek et al. 2017: 1 patch", low=1),

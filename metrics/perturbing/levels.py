@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
+from ...parameters import Doc
 from .perturbation import MapFacts
 
 Extent = Literal["all", "positive"]
+EqualSteps = Annotated[
+    int,
+    Doc(
+        "steps from nothing to everything",
+        says="{} equal steps from nothing to everything",
+        when="step=none",
+        source="as deletion, to share its inputs",
+        low=1,
+    ),
+]
+"""Of a metric whose steps may be counted in units instead."""
 
 
 @dataclass(frozen=True)

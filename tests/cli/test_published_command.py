@@ -34,7 +34,7 @@ def run(tmp_path):
 
 
 def test_the_page_is_what_the_files_say():
-    """Written anew by: python -m heatmark.leaderboards.records.published_page."""
+    """Written anew by `heatmark publish`."""
     assert PAGE.read_text(encoding="utf-8") == published_page(with_official(list_published()))
 
 
