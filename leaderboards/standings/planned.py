@@ -180,7 +180,7 @@ def settings_of(places: Sequence[Place]) -> dict[Place, Setting]:
     for together in siblings.values():
         telling: list[str] = []
         for feature in _FEATURES:
-            if _groups(together, [*telling, feature]) > _groups(together, telling):
+            if _tells(feature, together, telling):
                 telling.append(feature)
         for place in together:
             words = ", ".join(_features(place)[feature] for feature in telling)
@@ -190,6 +190,8 @@ def settings_of(places: Sequence[Place]) -> dict[Place, Setting]:
 
 _FEATURES = ("samples", "target", "weights", "data", "device")
 """What may tell two tables of a task and framework apart, in the order in which it is named."""
+_SAME_TASK = ("weights", "data")
+"""What tells two tables apart in two frameworks as well: other weights are another network under the same name."""
 
 
 def _features(place: Place) -> dict[str, str]:
@@ -203,5 +205,12 @@ def _features(place: Place) -> dict[str, str]:
     }
 
 
-def _groups(places: Iterable[Place], telling: Sequence[str]) -> int:
-    return len({(place.framework, *(_features(place)[feature] for feature in telling)) for place in places})
+def _tells(feature: str, places: Sequence[Place], telling: Sequence[str]) -> bool:
+    """Return whether a feature tells tables apart that those named before do not."""
+
+    def groups(features: Sequence[str], apart: bool) -> int:
+        found = {(apart and place.framework, *(_features(place)[one] for one in features)) for place in places}
+        return len(found)
+
+    ways = (True, False) if feature in _SAME_TASK else (True,)
+    return any(groups([*telling, feature], apart) > groups(telling, apart) for apart in ways)

@@ -152,6 +152,22 @@ def test_what_cannot_be_compared_has_a_table_of_its_own(tmp_path, change, words)
     assert board.write(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_weights": "0123456789abcdef"}, ("weights w", "weights 01234567")),
+        ({"dataset_revision": "0123456789abcdef"}, ("data r", "data 01234567")),
+    ],
+)
+def test_a_network_trained_anew_is_not_the_same_in_another_framework(tmp_path, change, words):
+    specs = specification("good"), replace(specification("good"), framework="tensorflow", **change)
+    for folder, spec in zip("ab", specs, strict=True):
+        run_of(tmp_path / folder, [(spec, THREE["good"])])
+    board = leaderboard([tmp_path / "a", tmp_path / "b"])
+    assert tuple(table.setting.variant for table in board.tables) == words
+    assert len(board.by_task) == 2 and not board.agreements and len(board.overall().tasks) == 2
+
+
 def test_metrics_of_one_method_come_from_several_runs(tmp_path):
     run_of(tmp_path / "a", [(specification(n, metrics=METRICS[:1]), THREE[n][:1]) for n in ("good", "fair")])
     run_of(tmp_path / "b", [(specification(n, metrics=METRICS[1:]), THREE[n][1:]) for n in ("good", "random")])
