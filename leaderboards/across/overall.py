@@ -23,7 +23,7 @@ from .folding import Folded, folded
 from .task_scores import TaskScores, scores_of, tasks_of
 
 NAMED = 3
-"""So many tasks in which a method is missing are named."""
+"""So many tasks are named in which a method is missing, or metrics are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,10 @@ class Overall:
     seed: int
     fold: bool
     """Whether variants were folded under their base method."""
+    left_out: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Tasks with the metrics that count in one of their frameworks, but not in the mean ranks here: another framework
+    does not count them, or on no sample every ranked method has a score.
+    """
 
     def __repr__(self) -> str:
         return f"<Overall of {len(self.ranked)} ranked methods of {len(self.rows)} over {len(self.blocks)} blocks>"
@@ -130,6 +134,12 @@ class Overall:
                     f"test can have is {2 / 2**blocks:.2g}, which is too large for {_together(tests)}; "
                     f"{least_pairs(tests)} blocks would be enough."
                 )
+        if self.left_out:
+            each = [f"{', '.join(metrics)} on {task}" for task, metrics in self.left_out]
+            found.append(
+                f"Mean ranks leave out {_first(each, '; ')}: a metric counts where it does in every framework that has "
+                "it, and where all ranked methods have a score of the same samples."
+            )
         return tuple(found)
 
     def why_no_pairs(self) -> str:
@@ -198,7 +208,9 @@ def overall(standings: Standings, *, fold: bool = True, resamples: int | None = 
     blocks = tuple(block for block in blocks if told[list(block.tables)].any())
     values, borda = (_by_block(one, blocks, told) for one in (order, beaten))
     settings = (resamples or standings.resamples, standings.seed)
-    return _standing(methods, tasks, blocks, (complete, placed), (values, borda, beaten), settings, fold)
+    found = _standing(methods, tasks, blocks, (complete, placed), (values, borda, beaten), settings, fold)
+    left_out = ((task.title, task.left_out(complete)) for task in tasks if complete.any())
+    return replace(found, left_out=tuple(one for one in left_out if one[1]))
 
 
 def _standing(
@@ -289,8 +301,12 @@ def _ends(spread: Spread, place: int) -> tuple[float, float]:
 def _why_unranked(missing: Sequence[str]) -> str:
     if not missing:
         return "no task could be ranked"
-    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-    return f"no place in {', '.join(missing[:NAMED])}{more}"
+    return f"no place in {_first(missing, ', ')}"
+
+
+def _first(names: Sequence[str], between: str) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return between.join(names[:NAMED]) + more
 
 
 def _together(tests: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..standings.registered import MetricFacts
 from ..standings.standings import Standings, Table
 from ..statistics.across import ranks_by_metric, shares_beaten
 from .folding import Folded
@@ -20,8 +21,10 @@ class TaskScores:
     """The task's table in its first framework."""
     scores: np.ndarray
     """(counted metrics, methods, samples), NaN where missing; means over frameworks and over the variants taken."""
-    higher: tuple[bool, ...]
-    """One per metric: whether higher is better."""
+    metrics: tuple[MetricFacts, ...]
+    """The counted ones."""
+    uncounted: tuple[MetricFacts, ...]
+    """Those that count in one of the task's frameworks and not in another."""
     placed: np.ndarray
     """Boolean (methods,): the method has a place, in one framework at least."""
 
@@ -32,13 +35,22 @@ class TaskScores:
 
     def mean_ranks(self, among: np.ndarray) -> np.ndarray:
         """Return the mean over metrics of the ranks of some methods among themselves; NaN where there is no metric."""
-        order = ranks_by_metric(self.scores[:, among], self.higher)
+        order = self._ranks(among)
         return order.mean(axis=0) if len(order) else np.full(int(among.sum()), np.nan)
 
     def shares_beaten(self) -> np.ndarray:
         """Return the share of the other placed methods that each placed one beats, 0 to 1."""
-        order = ranks_by_metric(self.scores[:, self.placed], self.higher)
+        order = self._ranks(self.placed)
         return shares_beaten(order) if len(order) else np.full(int(self.placed.sum()), np.nan)
+
+    def left_out(self, among: np.ndarray) -> tuple[str, ...]:
+        """Return the metrics that count in a framework, but not in the mean ranks of some methods among themselves."""
+        common = np.isfinite(self.scores[:, among]).all(axis=1).any(axis=1)
+        lacking = (metric for metric, there in zip(self.metrics, common, strict=True) if not there)
+        return tuple(metric.name for metric in (*self.uncounted, *lacking))
+
+    def _ranks(self, among: np.ndarray) -> np.ndarray:
+        return ranks_by_metric(self.scores[:, among], [bool(metric.higher_is_better) for metric in self.metrics])
 
 
 def tasks_of(standings: Standings) -> list[list[Table]]:
@@ -57,13 +69,13 @@ def scores_of(tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
 
     The metrics are those that count in every table of the task in which they stand.
     """
-    counts: dict[str, bool] = {}
-    higher: dict[str, bool] = {}
+    facts = {metric.id: metric for table in tables for metric in table.metrics}
+    counting: dict[str, set[bool]] = {}
     for table in tables:
         for metric, counted in zip(table.metrics, table.counted, strict=True):
-            counts[metric.id] = counted and counts.get(metric.id, True)
-            higher[metric.id] = bool(metric.higher_is_better)
-    metrics = [metric for metric, counted in counts.items() if counted]
+            counting.setdefault(metric.id, set()).add(counted)
+    metrics = [metric for metric, counted in counting.items() if counted == {True}]
+    uncounted = tuple(facts[metric] for metric, counted in counting.items() if len(counted) > 1)
     samples = tables[0].results.samples
     layers = np.full((len(tables), len(metrics), len(methods), len(samples)), np.nan)
     for layer, table in zip(layers, tables, strict=True):
@@ -72,7 +84,7 @@ def scores_of(tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
     with np.errstate(invalid="ignore"):
         scores = np.where(known, layers, 0.0).sum(axis=0) / known.sum(axis=0)
     placed = np.array([any(has_place(table, method) for table in tables) for method in methods], bool)
-    return TaskScores(tables[0], scores, tuple(higher[metric] for metric in metrics), placed)
+    return TaskScores(tables[0], scores, tuple(facts[metric] for metric in metrics), uncounted, placed)
 
 
 def has_place(table: Table, method: Folded) -> bool:

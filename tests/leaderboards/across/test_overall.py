@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from made_runs import known_entries, stored_curves  # noqa: F401  (autouse fixtures)
+from made_runs import known_entries, provenance, rows, specification, stored_curves  # noqa: F401  (autouse fixtures)
 from made_tasks import levels, made_tasks
 from scipy import stats
 
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.errors import NotApplicable
 from heatmark.leaderboards.across.blocks import blocks_of, sources
 from heatmark.leaderboards.across.folding import base_of
@@ -90,6 +91,24 @@ def test_frameworks_of_a_task_are_one_task_and_networks_on_a_dataset_one_block(t
     # What runs in one framework alone is complete all the same.
     assert [row.coverage for row in both.rows] == ["4/4"] * 3
     assert {row.method.id: row.in_blocks for row in both.rows} == {"a": (1, 2), "b": (2, 1), "c": (3, 3)}
+
+
+def test_a_metric_that_not_every_ranked_method_was_measured_with_is_left_out_with_a_word(tmp_path):
+    """c runs in TensorFlow alone, without insertion, on which a and b come out the other way round."""
+    values = {"a": (0.1, 0.1), "b": (0.2, 0.9), "c": (0.3, None)}
+    store = RunStore.prepared(tmp_path)
+    torch = [specification(name) for name in "ab"]
+    tensorflow = [specification(name, "tensorflow", metrics=("deletion",)) for name in "abc"]
+    store.begin({"suite": {"name": "made"}, "version": "0.1.0"}, [*torch, *tensorflow])
+    for spec in (*torch, *tensorflow):
+        scores = np.full((len(spec.metrics), spec.last), np.array(values[spec.method][: len(spec.metrics)])[:, None])
+        store.write(spec, rows(spec, scores), provenance(spec))
+    found = overall(leaderboard(store))
+    assert {row.method.id: row.mean_rank for row in found.rows} == {"a": 1, "b": 2, "c": 3}
+    assert found.left_out == (("net on photos", ("Insertion",)),)
+    (words,) = [note for note in found.notes if "Insertion" in note]
+    assert words.startswith("Mean ranks leave out Insertion on net on photos: ")
+    assert not standing(tmp_path / "usual", orders("abc")).left_out
 
 
 def noisy_tasks(models=("net",), blocks=8, methods="abc"):
