@@ -37,6 +37,10 @@ class Damaged(UserWarning):
     """The warning that a file of results is damaged, was moved away, and counts as missing."""
 
 
+class Disagreement(UserWarning):
+    """The warning that two results of the same thing differ by more than rounding; one of them is shown."""
+
+
 class NotApplicable(HeatmarkError):
     """A method or metric that has no meaning for this model or data; the message is the reason."""
 

@@ -8,6 +8,7 @@ methods are, not by their names. The same cell in two runs counts once.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,9 @@ import pandas as pd
 from ...benchmark.store.cell import Task
 from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...benchmark.store.layout import unplanned
-from ...errors import BadInput
+from ...errors import BadInput, Disagreement
 from ..statistics.ranks import ROUNDING
-from .overlaps import Piece, contradictions, mean_scores
+from .overlaps import DIFFERS, Piece, contradictions, mean_scores
 from .planned import Place, Planned, RunRead, places_of, planned_in, rows_of, settings_of
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 from .told_apart import EntryNames, Identity
@@ -141,20 +142,37 @@ def _check_agreement(
     scores: np.ndarray,
     pieces: Mapping[str, tuple[Sequence[Piece], pd.DataFrame]],
 ) -> None:
-    """Raise BadInput where two runs hold different scores of the same thing, in what is worth a difference."""
+    """Raise BadInput where two runs hold different scores of the same thing, and warn where they hold similar ones.
+
+    Similar are scores that differ by more than rounding, and by no more than `DIFFERS` of the metric's spread.
+    """
+    similar: list[tuple[float, str]] = []
     for name, (found, rows) in pieces.items():
         for one in contradictions(found, rows, metrics):
             every = scores[metrics.index(one.metric)]
             every = every[np.isfinite(every)]
             spread = float(np.ptp(every)) if every.size else 0.0
-            grain = ROUNDING * float(np.abs(every).max(initial=0.0))
-            if one.matters(spread, grain):
+            if one.apart <= ROUNDING * float(np.abs(every).max(initial=0.0)):
+                continue
+            runs = f"{one.runs[0]} and {one.runs[1]} hold" if one.runs[0] != one.runs[1] else f"{one.runs[0]} holds"
+            words = (
+                f"{runs} different scores of the same thing: {name} on {setting.title}, {one.metric}, sample "
+                f"{one.sample}: {one.values[0]:.6g} and {one.values[1]:.6g}."
+            )
+            if one.apart > DIFFERS * spread:
                 raise BadInput(
-                    f"{one.runs[0]} and {one.runs[1]} hold different scores of the same thing: {name} on "
-                    f"{setting.title}, {one.metric}, sample {one.sample}: {one.values[0]:.6g} and "
-                    f"{one.values[1]:.6g}. One table cannot show both: leave one of the two runs out, or see how far "
-                    "they are apart with `heatmark compare`."
+                    f"{words} One table cannot show both: leave one of the two runs out, or see how far they are apart "
+                    "with `heatmark compare`."
                 )
+            similar.append((one.apart / spread, words))
+    if similar:
+        share, words = max(similar)
+        warnings.warn(
+            f"{words} That is {share:.2g} of the spread of the metric's scores, the most in this table, which shows "
+            "the first run's; other processors may give such differences.",
+            Disagreement,
+            stacklevel=2,
+        )
 
 
 def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:

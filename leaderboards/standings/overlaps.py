@@ -38,10 +38,11 @@ class Contradiction:
     values: tuple[float, float]
     """The runs that hold them, and what they are; NaN where one says that the score is undefined."""
 
-    def matters(self, spread: float, grain: float) -> bool:
-        """Return whether they differ beyond rounding (``grain``), and in more than `DIFFERS` of the spread."""
+    @property
+    def apart(self) -> float:
+        """How far they are apart; infinite where one of them is undefined."""
         apart = abs(self.values[0] - self.values[1])
-        return math.isnan(apart) or (apart > grain and apart > DIFFERS * spread)
+        return math.inf if math.isnan(apart) else apart
 
 
 def mean_scores(pieces: Sequence[Piece], rows: pd.DataFrame, metrics: Sequence[str], samples: pd.Index) -> np.ndarray:

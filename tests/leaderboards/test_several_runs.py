@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from heatmark.benchmark.merge import merge_runs
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.store.outcomes import Failed, NotMeant
 from heatmark.cli.main import app
-from heatmark.errors import BadInput, StorageError
+from heatmark.errors import BadInput, Disagreement, StorageError
 from heatmark.identity import digest
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.records import official
@@ -79,7 +80,9 @@ def test_rounding_is_no_contradiction_and_anything_more_is_refused(tmp_path):
     undefined[0, 2] = np.nan
     for name, scores in (("near", near), ("far", far), ("undefined", undefined)):
         made_run(tmp_path / name, {"good": scores})
-    first = values_of(leaderboard([tmp_path / "a", tmp_path / "near"]).tables[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Disagreement)
+        first = values_of(leaderboard([tmp_path / "a", tmp_path / "near"]).tables[0])
     assert first["good", "deletion"] == THREE["good"][0].mean()
     with pytest.raises(
         BadInput, match=r"a and .*far hold different scores.*good on net on photos.*insertion.*s7.*0\.4"
@@ -87,6 +90,22 @@ def test_rounding_is_no_contradiction_and_anything_more_is_refused(tmp_path):
         leaderboard([tmp_path / "a", tmp_path / "far"])
     with pytest.raises(BadInput, match=r"deletion, sample s2: .*nan.*heatmark compare"):
         leaderboard([tmp_path / "a", tmp_path / "undefined"])
+
+
+def test_a_small_difference_is_told_and_the_first_run_is_shown(tmp_path):
+    made_run(tmp_path / "a", THREE)
+    moved = THREE["good"].copy()
+    moved[0, 3] += 0.001
+    moved[0, 5] += 0.01
+    made_run(tmp_path / "b", {"good": moved})
+    with pytest.warns(
+        Disagreement, match=r"a and .*b hold different .*good on net on photos.*deletion, sample s5"
+    ) as told:
+        first = values_of(leaderboard([tmp_path / "a", tmp_path / "b"]).tables[0])
+    assert len(told) == 1 and first["good", "deletion"] == THREE["good"][0].mean()
+    with pytest.warns(Disagreement, match="shows the first run's"):
+        second = values_of(leaderboard([tmp_path / "b", tmp_path / "a"]).tables[0])
+    assert second["good", "deletion"] == moved[0].mean()
 
 
 def test_two_protocols_and_two_versions_never_share_a_column_or_a_row(tmp_path):
