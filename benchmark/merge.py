@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
@@ -21,7 +20,7 @@ from ..identity import digest
 from ..storage import made_folder, written_whole
 from .setting.environment import versions
 from .store.added import AddedScores
-from .store.cell import SCHEMA, CellSpec, score_column, slug
+from .store.cell import SCHEMA, CellSpec, slug
 from .store.folder import RunStore
 from .store.keyed import write_json
 from .store.layout import OWN_FOLDERS, PACKED, SMALL_PICTURE, foreign, unplanned
@@ -29,9 +28,8 @@ from .store.loose import Opened
 from .store.outcomes import Failed, NotMeant
 from .store.packed import DONE, FAILED, MISSING, NOT_APPLICABLE, PackedCell
 from .store.packing import Kept, ToPack, write_packed
+from .store.same import apart, difference
 
-AGREE = 1e-5
-"""Scores of one cell that differ by less, as a share of the metric's largest there, are the same but for rounding."""
 AUDITS = ("audit.json", "audit/audit.json")
 """Where a run keeps the audit of its metrics."""
 SMALL = 128
@@ -40,8 +38,6 @@ QUALITY = 85
 _BETTER = (MISSING, FAILED, NOT_APPLICABLE, DONE)
 """The states of a cell; of two runs' the later here is kept."""
 Beside = Callable[[], Mapping[str, pa.Table]]
-_ONE_TRUTH = ("sample", "index", "label", "target", "predicted")
-"""Columns in which two results of one cell may not differ at all."""
 
 
 @dataclass(frozen=True)
@@ -199,35 +195,12 @@ def _place(one: _Chosen) -> str:
 
 def _check_same(first: _Chosen, second: _Chosen) -> None:
     """Raise BadInput where two runs have different results of one cell; times may differ, and scores by rounding."""
-    what = _difference(first.spec.metrics, *(_opened(item).rows.to_pandas() for item in (first, second)))
+    what = difference(first.spec.metrics, *(_opened(item).rows.to_pandas() for item in (first, second)))
     if what:
         raise BadInput(
             f"Two runs have different results of one cell, {first.spec.label}: {what}. They are in {_place(first)} "
             f"and {_place(second)}. One of the two is not what it says; leave that run out."
         )
-
-
-def _difference(metrics: Sequence[str], one: pd.DataFrame, other: pd.DataFrame) -> str:
-    """Return the first difference of two results of one cell in words, or nothing."""
-    if len(one) != len(other):
-        return f"{len(one)} rows in the first, {len(other)} in the second"
-    for name in _ONE_TRUTH:
-        differing = (one[name] != other[name]).to_numpy()
-        if differing.any():
-            return _at(one, other, name, int(differing.argmax()))
-    for name in map(score_column, metrics):
-        a, b = (table[name].to_numpy(np.float64) for table in (one, other))
-        largest = max((float(abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b)), default=0.0)
-        differing = ~np.isclose(a, b, rtol=0.0, atol=AGREE * largest, equal_nan=True)
-        if differing.any():
-            return _at(one, other, name, int(differing.argmax()))
-    return ""
-
-
-def _at(one: pd.DataFrame, other: pd.DataFrame, name: str, row: int) -> str:
-    sample = one["sample"].iloc[row]
-    values = f"{one[name].iloc[row]} in the first, {other[name].iloc[row]} in the second"
-    return f"{name} of row {row + 1} (sample {sample}) is {values}"
 
 
 def _opened(one: _Chosen) -> Opened:
@@ -261,6 +234,7 @@ def _written(
     for added in _added(stores, planned):
         store.write_scores(added.metric, added.identity, added.values)
     return (
+        *_samples_joined(stores),
         *_copy_pictures(stores, chosen, folder, small=packed is not None),
         *_copy_beside(stores, folder),
         *(() if packed is not None else _maps_left_out(chosen)),
@@ -299,6 +273,26 @@ def _maps_left_out(chosen: Iterable[_Chosen]) -> Iterator[str]:
     if count := sum(entry.heatmaps > 0 for entry in packed):
         cells = f"{count} cell{'' if count == 1 else 's'}"
         yield f"The heatmaps of {cells} are packed, rounded, and left out here: --pack --maps N keeps them."
+
+
+def _samples_joined(stores: Sequence[RunStore]) -> Iterator[str]:
+    """Yield of which tasks runs have other samples: whose method a cell was is not told in the new folder's plan."""
+    spans: dict[tuple[str, ...], set[tuple[int, int]]] = {}
+    for store in stores:
+        own: dict[tuple[str, ...], tuple[int, int]] = {}
+        for spec in store.expected:
+            parts = (spec.label.partition(" · ")[0], spec.model_weights, spec.dataset_revision, spec.method)
+            what = (*parts, spec.framework, spec.precision, spec.target, spec.device_class, *spec.metrics)
+            first, last = own.get(what, (spec.first, spec.last))
+            own[what] = min(first, spec.first), max(last, spec.last)
+        for what, span in own.items():
+            spans.setdefault(what, set()).add(span)
+    for task in dict.fromkeys(what[0] for what, found in spans.items() if len(found) > 1):
+        yield (
+            f"The runs have other choices of samples of {task}. In the merged folder, a method that several of them "
+            "measured stands in the table of the most samples alone; `heatmark leaderboard` over the runs keeps a "
+            "table for each choice."
+        )
 
 
 def _to_pack(one: _Chosen) -> ToPack:
@@ -343,7 +337,7 @@ def _added(stores: Sequence[RunStore], planned: set[str]) -> Iterator[AddedScore
         values = reduce(lambda known, one: {**one.values, **known}, group, dict[str, list[float]]())
         for one in group:
             for key, found in one.values.items():
-                if not np.allclose(found, values[key], rtol=AGREE, atol=0.0, equal_nan=True):
+                if len(found) != len(values[key]) or apart(np.array(found), np.array(values[key])).any():
                     raise BadInput(
                         f"Two runs have different values of {one.metric} of the cell {key}, both computed from stored "
                         "curves. Delete one of the two files in scores/, and compute it again with `heatmark score`."

@@ -149,9 +149,10 @@ class Place(NamedTuple):
 def places_of(planned: Sequence[Planned]) -> list[Place]:
     """Return for every cell the table that it belongs to.
 
-    Which samples a run chose says the range of all cells of a method in its plan, also where some are not done.
+    Which samples a run chose says the range of all cells of a method in its plan, also where some are not done. A plan
+    that joins runs may have a method twice, on other samples, with other metrics.
     """
-    spans: dict[tuple[Path, Place, str], tuple[int, int]] = {}
+    spans: dict[tuple[Path, Place, str, tuple[str, ...]], tuple[int, int]] = {}
     found = []
     for cell in planned:
         spec = cell.spec
@@ -164,7 +165,7 @@ def places_of(planned: Sequence[Planned]) -> list[Place]:
             spec.dataset_revision,
             spec.device_class,
         )
-        whole = cell.run, place, cell.method
+        whole = cell.run, place, cell.method, cell.metrics
         first, last = spans.get(whole, (spec.first, spec.last))
         spans[whole] = min(first, spec.first), max(last, spec.last)
         found.append(whole)

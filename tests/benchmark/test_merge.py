@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from made_runs import SAMPLES, THREE, known_entries, made_run, provenance, rows, spaced, specification, stored_curves  # noqa: F401  (fixtures)
+from made_runs import METRICS, THREE, known_entries, made_run, provenance, rows, spaced, specification, stored_curves  # noqa: F401  (fixtures among them)
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -117,8 +118,6 @@ def test_runs_are_joined_each_cell_once(tmp_path: Path, pack: bool) -> None:
 
 
 def test_other_precisions_and_targets_are_tables_of_their_own(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     for name, change in (("float32", {}), ("bf16", {"precision": "bf16"}), ("label", {"target": "label"})):
         store = RunStore.prepared(tmp_path / name)
         spec = replace(specification("good"), **change)
@@ -132,6 +131,37 @@ def test_other_precisions_and_targets_are_tables_of_their_own(tmp_path: Path) ->
         ("float32", "label"),
     ]
     assert "suite" not in RunStore(tmp_path / "all").run and RunStore(tmp_path / "all").run["name"].count("+") == 2
+
+
+def test_choices_of_samples_are_told_and_metrics_of_other_samples_do_not_mix(tmp_path: Path) -> None:
+    def made(name: str, metrics: tuple[str, ...], last: int, methods: tuple[str, ...]) -> Path:
+        store = RunStore.prepared(tmp_path / name)
+        specs = [replace(specification(method, metrics=metrics), last=last) for method in methods]
+        store.begin({"name": name, "suite": {"name": name}}, specs)
+        for spec in specs:
+            scores = THREE[spec.method][[METRICS.index(metric) for metric in metrics], :last]
+            store.write(spec, rows(spec, scores), provenance(spec))
+        return tmp_path / name
+
+    def tables(*paths: Path) -> dict[tuple[str, int], list[str]]:
+        found = leaderboard(list(paths)).tables
+        return {
+            (metric.id, len(table.results.samples)): [row.method.id for row in table.rows]
+            for table in found
+            for metric in table.metrics
+        }
+
+    few, many = made("few", METRICS[:1], 6, ("good", "fair")), made("many", METRICS[1:], 12, ("good", "fair"))
+    merged = merge_runs([few, many], tmp_path / "merged")
+    apart = {("deletion", 6): ["good", "fair"], ("insertion", 12): ["good", "fair"]}
+    assert tables(merged.path) == tables(few, many) == apart and not merged.notes
+    # With the same metrics, the plan of the new folder cannot tell whose the cells are.
+    more = made("more", METRICS[:1], 12, ("good", "random"))
+    merged = merge_runs([few, more], tmp_path / "again")
+    assert tables(few, more) == {("deletion", 6): ["good", "fair"], ("deletion", 12): ["good", "random"]}
+    assert tables(merged.path) == {("deletion", 6): ["fair"], ("deletion", 12): ["good", "random"]}
+    (note,) = merged.notes
+    assert note.startswith("The runs have other choices of samples of net on photos.")
 
 
 def changed(folder: Path, scores: np.ndarray) -> Path:
@@ -307,9 +337,19 @@ def test_scores_and_examinations_go_with_the_cells(tmp_path: Path, pack: bool) -
     assert (added.metric, added.identity) == ("extra", identity)
     assert set(added.values) == {specification(method).key for method in THREE}
     assert found.examination("ka") == {"findings": []} and len(found.examinations()) == 2
-    RunStore(tmp_path / "b").write_scores("extra", identity, {specification("fair").key: [0.25] * 12})
-    with pytest.raises(BadInput, match="different values of extra"):
-        merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "new", pack=pack)
+    for number, other in enumerate(([0.25] * 12, [0.5] * 11, [0.5] * 11 + [np.nan])):
+        RunStore(tmp_path / "b").write_scores("extra", identity, {specification("fair").key: other})
+        with pytest.raises(BadInput, match="different values of extra"):
+            merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / f"new{number}", pack=pack)
+
+
+def test_rounding_beside_larger_values_makes_no_second_value(tmp_path: Path) -> None:
+    """What is next to nothing beside the metric's other values is rounding, whatever share of itself it changes by."""
+    key, identity = specification("good").key, {"name": "extra", "version": 1}
+    for name, small in (("a", 1e-9), ("b", 2e-9)):
+        made_run(tmp_path / name, {"good": THREE["good"]}).write_scores("extra", identity, {key: [0.5] * 11 + [small]})
+    (added,) = RunStore(merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "out").path).added_scores()
+    assert added.values[key][-1] == 1e-9
 
 
 def test_metrics_are_computed_from_packed_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
