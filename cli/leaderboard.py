@@ -96,7 +96,7 @@ def leaderboard_command(
     heatmark leaderboard results/quick
     heatmark leaderboard results/quick --figures paper/figures
     heatmark leaderboard results/quick --format latex --methods grad_cam,rise --metrics deletion,insertion
-    heatmark leaderboard results/standard --overall --differences
+    heatmark leaderboard results/full --overall --differences
     heatmark leaderboard results/quick results/mine --out results/together
     heatmark leaderboard results/mine official --out results/beside-official
     """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ..across.overall import overall
-from ..records.commands import reproduction
+from ..records.commands import made_by, reproduction
 from ..report.html import run_facts
 from ..report.overall import overall_markdown, worth_showing
+from ..report.verdict import Verdict
 from ..standings.standings import Standings
 from ..writing.names import shown_dataset, shown_model
 from ..writing.numbers import MISSING, counted, percent
@@ -52,13 +53,28 @@ def _front_part(standings: Standings) -> str:
         [
             f"![The leaderboard of {what}]({LEADERBOARD})",
             f"![Heatmaps of its best methods]({GALLERY})",
-            " ".join(escaped(sentence) for verdict in front.verdicts[:1] for sentence in verdict.sentences),
+            *(_verdict_words(verdict) for verdict in front.verdicts[:1]),
             *short_tables(front, [first.setting.framework]),
+            f"Made by {_made_by(standings, front)}.",
             f"The official results are part of heatmark: {more} ([docs/results.md](docs/results.md)). "
             "`heatmark leaderboard official --out board` shows all of it, `heatmark site official --out site` makes a "
             "site of it, and `heatmark leaderboard results/mine official --out beside` puts a run of yours beside it.",
         ]
     )
+
+
+def _verdict_words(verdict: Verdict) -> str:
+    """Return what a table says, and what speaks against believing it, which is never left out."""
+    warnings = [f"**{escaped(warning)}**" for warning in verdict.warnings]
+    return " ".join([*map(escaped, verdict.sentences), *warnings])
+
+
+def _made_by(standings: Standings, task: TaskTables) -> str:
+    """Return the commands that measured a task, as code."""
+    about = {(table.setting.task.model, table.setting.task.dataset) for table in task.tables}
+    stores = [store for store in standings.stores if about & {(one.model, one.dataset) for one in store.expected}]
+    lines = dict.fromkeys(line for store in stores for line in made_by(store.run, store.path.name))
+    return ", ".join(f"`{line}`" for line in lines)
 
 
 def results_page(standings: Standings, notes: str) -> str:
