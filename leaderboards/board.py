@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,11 @@ class Board(Standings):
 
     def overall(self, *, fold: bool = True) -> Overall:
         """Return the standing across the tasks; see `across.overall.overall`."""
-        return overall(self, fold=fold)
+        return self._overall if fold else overall(self, fold=False)
+
+    @cached_property
+    def _overall(self) -> Overall:
+        return overall(self)
 
     def write(self, folder: str | Path | None = None) -> list[Path]:
         """Write ``leaderboard.csv``, ``leaderboard.md`` and ``report.html``, each whole or not at all.
@@ -67,8 +72,8 @@ class Board(Standings):
         texts = {
             "leaderboard.csv": csv_text(wide_frame(self)),
             "overall.csv": csv_text(overall_frame(standing)) if worth_showing(standing) else None,
-            "leaderboard.md": board_markdown(self) + "\n" + cost_markdown(self),
-            "report.html": html_report(self),
+            "leaderboard.md": board_markdown(self, standing) + "\n" + cost_markdown(self),
+            "report.html": html_report(self, standing),
         }
         return write_files(into, texts)
 
@@ -89,7 +94,7 @@ class Board(Standings):
         from .report.figures import board_figures
         from .writing.files import as_pictures, write_files
 
-        return write_files(Path(folder), as_pictures(board_figures(self)))
+        return write_files(Path(folder), as_pictures(board_figures(self, self.overall())))
 
     def write_differences(self, folder: str | Path | None = None, *, fold: bool = True) -> list[Path]:
         """Write the win matrix and the critical difference diagram of all pairs across tasks, as PNG and SVG.
@@ -140,7 +145,7 @@ class Board(Standings):
 
     def show(self, console: Console | None = None) -> None:
         """Print the tables to a terminal of 100 columns or wider."""
-        print_board(self, console)
+        print_board(self, self.overall(), console)
 
     def show_overall(self, console: Console | None = None, *, fold: bool = True, complete: bool = False) -> None:
         """Print the standing across tasks alone.

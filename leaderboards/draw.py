@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import BadInput, HeatmarkError, suggestion
+from .across.overall import overall
 from .costs.pareto import paretos
 from .costs.pareto_plot import draw_paretos
 from .galleries.drawing import draw_gallery
@@ -201,7 +202,7 @@ def board(board: Standings, task: str | None = None, framework: str | None = Non
 
 def figures(board: Standings) -> dict[str, Figure]:
     """Return every figure of a board by the stem of its file, as ``heatmark leaderboard RUN --figures`` writes it."""
-    return board_figures(board)
+    return board_figures(board, overall(board))
 
 
 def _task(board: Standings, task: str | None) -> list[Table]:

@@ -176,7 +176,7 @@ class Overall:
         return wins, places_by(wins.p, np.array([row.rank for row in self.ranked]))
 
 
-def overall(standings: Standings, *, fold: bool = True, resamples: int | None = None) -> Overall:
+def overall(standings: Standings, *, fold: bool = True) -> Overall:
     """Return the standing across the tasks of some standings.
 
     Methods are ranked that have a place in every task, in one framework at least: what a method scores on the same
@@ -191,8 +191,6 @@ def overall(standings: Standings, *, fold: bool = True, resamples: int | None = 
         Of one or several runs.
     fold
         Whether variants of a method count as one; see `folding`.
-    resamples
-        Of the blocks, for the intervals; those of the standings where None.
     """
     methods = folded(standings.methods, fold)
     tasks = [found for found in (scores_of(tables, methods) for tables in tasks_of(standings)) if found.placed.any()]
@@ -207,7 +205,7 @@ def overall(standings: Standings, *, fold: bool = True, resamples: int | None = 
     blocks = blocks_of([task.table.results for task in tasks])
     blocks = tuple(block for block in blocks if told[list(block.tables)].any())
     values, borda = (_by_block(one, blocks, told) for one in (order, beaten))
-    settings = (resamples or standings.resamples, standings.seed)
+    settings = (standings.resamples, standings.seed)
     found = _standing(methods, tasks, blocks, (complete, placed), (values, borda, beaten), settings, fold)
     left_out = ((task.title, task.left_out(complete)) for task in tasks if complete.any())
     return replace(found, left_out=tuple(one for one in left_out if one[1]))

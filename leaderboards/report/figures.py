@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from ..across.overall import overall
+from ..across.overall import Overall
 from ..audits.plots import draw_agreement
 from ..costs.pareto import by_task, paretos
 from ..costs.pareto_plot import draw_paretos
@@ -50,9 +50,8 @@ def pareto_figures(standings: Standings) -> Titled:
     return [(group[0].task, draw_paretos(group, styles)) for group in groups]
 
 
-def overall_figures(standings: Standings) -> Titled:
+def overall_figures(standing: Overall) -> Titled:
     """Return the mean ranks across tasks, where there are several."""
-    standing = overall(standings)
     figure = overall_figure(standing) if worth_showing(standing) else None
     return [] if figure is None else [("across tasks", figure)]
 
@@ -75,8 +74,8 @@ def heatmaps_figures(standings: Standings) -> Titled:
     return _each_task(standings, lambda tables, styles: run_gallery(standings, tables))
 
 
-def board_figures(standings: Standings) -> dict[str, Figure]:
-    """Return every figure of a board by the stem of its file.
+def board_figures(standings: Standings, standing: Overall) -> dict[str, Figure]:
+    """Return every figure of a board, and of the standing across its tasks, by the stem of its file.
 
     Mean ranks across tasks, and of every task with its mean curves, quality against cost, and the first heatmaps that
     were kept; every table with its means; who wins against whom and
@@ -87,7 +86,7 @@ def board_figures(standings: Standings) -> dict[str, Figure]:
     audit = standings.audits.covering(known)
     agreement = None if audit is None else draw_agreement(audit, known)
     return {
-        **stems("overall", overall_figures(standings)),
+        **stems("overall", overall_figures(standing)),
         **stems("ranks", ranks_figures(standings)),
         **stems("wins", wins_figures(standings)),
         **stems("differences", differences_figures(standings)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..across.overall import overall
+from ..across.overall import Overall
 from ..audits.plots import draw_agreement
 from ..audits.tables import COLUMNS as AUDIT_COLUMNS
 from ..audits.tables import NOTES as AUDIT_NOTES
@@ -36,8 +36,8 @@ AGREEMENT_ROWS = 12
 """So many pairs of method and metric are listed per pair of frameworks, besides all that disagree."""
 
 
-def html_report(standings: Standings) -> str:
-    """Return the report as one self-contained HTML page."""
+def html_report(standings: Standings, standing: Overall) -> str:
+    """Return the report, with the standing across tasks, as one self-contained HTML page."""
     environment = templates_in(TEMPLATES)
     environment.filters.update(breakable=breakable, sortable=sortable)
     environment.globals.update(
@@ -62,7 +62,7 @@ def html_report(standings: Standings) -> str:
         verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=run_facts(standings),
-        across=_across(standings),
+        across=_across(standing),
         ranks=_uris(ranks_figures(standings)),
         pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
@@ -152,9 +152,8 @@ def _audits(standings: Standings) -> dict[str, Any]:
     }
 
 
-def _across(standings: Standings) -> dict[str, Any] | None:
+def _across(standing: Overall) -> dict[str, Any] | None:
     """Return what the report says about the standing across tasks; None where there are not several."""
-    standing = overall(standings)
     if not worth_showing(standing):
         return None
     return {
@@ -162,7 +161,7 @@ def _across(standings: Standings) -> dict[str, Any] | None:
         "rows": standing.rows,
         "sentences": summary(standing),
         "note": note(standing),
-        "figures": _uris(overall_figures(standings)),
+        "figures": _uris(overall_figures(standing)),
     }
 
 

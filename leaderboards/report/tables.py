@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..across.overall import overall
+from ..across.overall import Overall
 from ..audits.audit import VERDICTS
 from ..audits.known_audits import audit_notes
 from ..records.commands import run_name
@@ -76,14 +76,13 @@ def wide_frame(standings: Standings) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-def board_markdown(standings: Standings) -> str:
-    """Return the tables as Markdown."""
+def board_markdown(standings: Standings, standing: Overall) -> str:
+    """Return the tables, and the standing across tasks, as Markdown."""
     blocks = [f"# Leaderboard: {escaped(suite_name(standings))}"]
     for verdict in verdicts(standings):
         blocks.append(f"**{escaped(verdict.where)}.** {escaped(' '.join(verdict.sentences))}")
         blocks += [f"**Warning:** {escaped(warning)}" for warning in verdict.warnings]
     blocks += [RANK_NOTE, CONTROL_NOTE]
-    standing = overall(standings)
     blocks += overall_markdown(standing) if worth_showing(standing) else []
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..across.overall import overall
+from ..across.overall import Overall
 from ..audits.known_audits import audit_notes
 from ..standings.fills import fill_comparisons
 from ..standings.registered import MetricFacts
@@ -59,8 +59,8 @@ COSTS = (
 )
 
 
-def print_board(standings: Standings, console: Console | None = None) -> None:
-    """Print every table, the agreement of frameworks, failures and what does not apply."""
+def print_board(standings: Standings, standing: Overall, console: Console | None = None) -> None:
+    """Print every table, the standing across tasks, the agreement of frameworks, failures and what does not apply."""
     console = console_of(console, WIDTH)
     console.print(f"[bold]Leaderboard: {escape(suite_name(standings))}[/bold]")
     for verdict in verdicts(standings):
@@ -68,7 +68,6 @@ def print_board(standings: Standings, console: Console | None = None) -> None:
         for warning in verdict.warnings:
             console.print(Text(f"Warning: {warning}", style="yellow"))
         console.print()
-    standing = overall(standings)
     if worth_showing(standing):
         print_overall(standing, console)
         console.print()

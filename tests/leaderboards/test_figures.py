@@ -108,7 +108,7 @@ def test_a_method_looks_the_same_in_every_figure(tmp_path) -> None:
     made_run(tmp_path, THREE)
     board = leaderboard(tmp_path)
     styles = looks(board)
-    figures = board_figures(board)
+    figures = board_figures(board, board.overall())
     (table,) = board.tables
     for name, style in styles.items():
         place = next(row for row in table.rows if row.method.id == name)

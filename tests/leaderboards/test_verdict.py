@@ -164,8 +164,8 @@ def test_the_verdict_stands_before_every_table(tmp_path):
     first = verdict.sentences[0]
     for text, table in (
         (console.export_text(), "mean"),
-        (board_markdown(board), "| method"),
-        (html_report(board), "<table"),
+        (board_markdown(board, board.overall()), "| method"),
+        (html_report(board, board.overall()), "<table"),
     ):
         assert text.index(first.split(":")[0]) < text.index(table)
 

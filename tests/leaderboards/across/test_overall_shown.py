@@ -14,6 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from heatmark.cli.main import app
+from heatmark.leaderboards.across import overall
+from heatmark.leaderboards.across.task_scores import tasks_of
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.report.pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 
@@ -60,6 +62,17 @@ def test_every_output_shows_the_standing_across_tasks(run, tmp_path):
     assert frame["block:digits"].tolist()[:3] == [1, 2, 3]
     # Seven blocks for two methods over the one control: the smallest p is 2/2^7, twice that after Holm.
     assert frame["p_controls"].tolist()[:2] == pytest.approx([2 / 64, 2 / 64])
+
+
+def test_it_is_computed_once_for_all_outputs(run, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(overall, "tasks_of", lambda board: made.append(board) or tasks_of(board))
+    board = leaderboard(run)
+    board.write(tmp_path)
+    board.show(Console(file=StringIO(), width=100))
+    board.show_overall(Console(file=StringIO(), width=100))
+    assert made == [board]
+    assert not board.overall(fold=False).fold and board.overall().fold
 
 
 def test_complete_rows_only_changes_no_rank(run):
