@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from ...benchmark.store.packed import CURVES
@@ -41,7 +42,8 @@ def made_by(run: Mapping[str, Any], folder: str) -> list[str]:
         What the folder is called.
     """
     sources = _sources(run)
-    return [_run_again(one, str(one.get("folder") or "run")) for one in sources] or [_run_again(run, folder)]
+    own = [(one, str(one.get("folder") or "run")) for one in sources] or [(run, folder)]
+    return [line for one, name in own for line in _run_again(one, name)]
 
 
 def _merged(run: Mapping[str, Any], folder: str) -> list[str]:
@@ -65,28 +67,52 @@ def _sources(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [source for source in run.get("sources") or [] if isinstance(source, Mapping)]
 
 
-def _run_again(run: Mapping[str, Any], folder: str) -> str:
+def _run_again(run: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the commands that make one run: several where its tasks or seeds are no choice of one."""
     suite = run.get("suite")
     name = str(suite.get("name")) if isinstance(suite, Mapping) else run_name(run)
-    parts = ["heatmark", "run", name]
-    if isinstance(suite, Mapping):
-        packaged = _packaged(name)
-        for option, values in _options(suite).items():
-            if values and values != _options(packaged).get(option):
-                parts += [option, ",".join(dict.fromkeys(values))]
-    return shlex.join([*parts, "--out", f"results/{folder}"])
+    begin, end = ["heatmark", "run", name], ["--out", f"results/{folder}"]
+    if not isinstance(suite, Mapping):
+        return [shlex.join([*begin, *end])]
+    packaged = _packaged(name)
+    usual, tasks = _options(packaged), _tasks(suite)
+    parts = [
+        word
+        for option, values in _options(suite).items()
+        if values and values != usual.get(option)
+        for word in (option, ",".join(dict.fromkeys(values)))
+    ]
+    groups = _groups(tasks) if tasks != _tasks(packaged) else [[]]
+    seeds = suite.get("seeds") or []
+    each = [["--seed", str(seed)] for seed in seeds] if seeds != packaged.get("seeds") and seeds else [[]]
+    return [
+        shlex.join([*begin, *group, *parts, *seed, *end, *(["--add"] if number else [])])
+        for number, (group, seed) in enumerate(product(groups, each))
+    ]
+
+
+def _groups(tasks: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return tasks as options of commands, each of which runs all of its models on all of its data."""
+    models, data = (list(dict.fromkeys(task[place] for task in tasks)) for place in (0, 1))
+    if len(set(tasks)) == len(models) * len(data):
+        return [["--models", ",".join(models), "--data", ",".join(data)]] if tasks else [[]]
+    return [
+        ["--models", model, "--data", ",".join(dict.fromkeys(name for one, name in tasks if one == model))]
+        for model in models
+    ]
+
+
+def _tasks(suite: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
+    return [(str(task.get("model")), str(task.get("data"))) for task in found]
 
 
 def _options(suite: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the parts of a suite by the option of ``heatmark run`` that sets them."""
-    tasks = [task for task in suite.get("tasks") or [] if isinstance(task, Mapping)]
+    """Return the parts of a suite, but tasks and seeds, by the option of ``heatmark run`` that sets them."""
     options = {
-        "--models": [task.get("model") for task in tasks],
-        "--data": [task.get("data") for task in tasks],
         "--methods": suite.get("methods") or [],
         "--metrics": suite.get("metrics") or [],
         "--frameworks": suite.get("frameworks") or [],
-        "--seed": suite.get("seeds") or [],
         "--precision": [suite.get("precision")],
         "--target": [suite.get("target")],
         "--limit": [suite.get("limit")],

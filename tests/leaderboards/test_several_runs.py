@@ -25,12 +25,13 @@ from typer.testing import CliRunner
 from heatmark.benchmark.merge import merge_runs
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.store.outcomes import Failed, NotMeant
+from heatmark.benchmark.suite import load_suite
 from heatmark.cli.main import app
 from heatmark.errors import BadInput, Disagreement, StorageError
 from heatmark.identity import digest
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.records import official
-from heatmark.leaderboards.records.commands import reproduction
+from heatmark.leaderboards.records.commands import made_by, reproduction
 from heatmark.leaderboards.standings.told_apart import EntryNames
 
 
@@ -262,6 +263,23 @@ def test_several_runs_are_written_where_it_is_told_and_say_how_to_reproduce_each
     assert [line.rpartition("--out ")[2] for line in commands] == ["results/a", "results/b", "results/together"]
     written = board.write(tmp_path / "out")
     assert all(line in written[2].read_text() for line in commands)
+
+
+def test_the_commands_run_the_tasks_and_seeds_that_were_run_and_no_others():
+    quick = load_suite("quick").plain()
+    assert made_by({"suite": quick}, "q") == ["heatmark run quick --out results/q"]
+    pairs = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+    tasks = [{"model": model, "data": data} for model, data in pairs]
+    assert made_by({"suite": {**quick, "tasks": tasks, "limit": 3}}, "q") == [
+        "heatmark run quick --models a,b --data x,y --limit 3 --out results/q"
+    ]
+    # What was joined with --add is no choice of models on all data, and takes a command for each.
+    assert made_by({"suite": {**quick, "tasks": [tasks[0], tasks[3]], "seeds": [0, 1]}}, "q") == [
+        "heatmark run quick --models a --data x --seed 0 --out results/q",
+        "heatmark run quick --models a --data x --seed 1 --out results/q --add",
+        "heatmark run quick --models b --data y --seed 0 --out results/q --add",
+        "heatmark run quick --models b --data y --seed 1 --out results/q --add",
+    ]
 
 
 def test_a_run_packed_under_its_own_name_is_made_again_beside_it(tmp_path):
