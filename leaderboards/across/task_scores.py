@@ -17,6 +17,8 @@ from .folding import Folded
 class TaskScores:
     """What all methods score on one task."""
 
+    title: str
+    """The task in words, with its framework where another one has other samples."""
     table: Table
     """The task's table in its first framework."""
     scores: np.ndarray
@@ -27,11 +29,6 @@ class TaskScores:
     """Those that count in one of the task's frameworks and not in another."""
     placed: np.ndarray
     """Boolean (methods,): the method has a place, in one framework at least."""
-
-    @property
-    def title(self) -> str:
-        """The task in words."""
-        return self.table.setting.task_title
 
     def mean_ranks(self, among: np.ndarray) -> np.ndarray:
         """Return the mean over metrics of the ranks of some methods among themselves; NaN where there is no metric."""
@@ -53,19 +50,21 @@ class TaskScores:
         return ranks_by_metric(self.scores[:, among], [bool(metric.higher_is_better) for metric in self.metrics])
 
 
-def tasks_of(standings: Standings) -> list[list[Table]]:
-    """Return the tables of one task on the same samples together, its frameworks."""
-    found: list[list[Table]] = []
+def tasks_of(standings: Standings) -> list[tuple[str, list[Table]]]:
+    """Return the tables of one task on the same samples together, its frameworks, under the task's title."""
+    found: list[tuple[str, list[Table]]] = []
     for tables in standings.by_task:
         same: dict[frozenset[str], list[Table]] = {}
         for table in tables:
             same.setdefault(frozenset(table.results.samples), []).append(table)
-        found += same.values()
+        for together in same.values():
+            setting = together[0].setting
+            found.append((setting.task_title if len(same) == 1 else setting.title, together))
     return found
 
 
-def scores_of(tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
-    """Return the scores of some methods on one task, given its tables.
+def scores_of(title: str, tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
+    """Return the scores of some methods on one task, given its title and tables.
 
     The metrics are those that count in every table of the task in which they stand.
     """
@@ -84,7 +83,7 @@ def scores_of(tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:
     with np.errstate(invalid="ignore"):
         scores = np.where(known, layers, 0.0).sum(axis=0) / known.sum(axis=0)
     placed = np.array([any(has_place(table, method) for table in tables) for method in methods], bool)
-    return TaskScores(tables[0], scores, tuple(facts[metric] for metric in metrics), uncounted, placed)
+    return TaskScores(title, tables[0], scores, tuple(facts[metric] for metric in metrics), uncounted, placed)
 
 
 def has_place(table: Table, method: Folded) -> bool:

@@ -93,6 +93,16 @@ def test_frameworks_of_a_task_are_one_task_and_networks_on_a_dataset_one_block(t
     assert {row.method.id: row.in_blocks for row in both.rows} == {"a": (1, 2), "b": (2, 1), "c": (3, 3)}
 
 
+def test_frameworks_with_other_samples_are_tasks_that_are_told_apart(tmp_path):
+    made_tasks(tmp_path / "torch", [("net", "digits", levels({"a": 0.1, "b": 0.2, "c": 0.3}))])
+    few = [("net", "digits", levels({"a": 0.1, "b": 0.2}, samples=6))]
+    made_tasks(tmp_path / "tensorflow", few, frameworks=("tensorflow",))
+    found = overall(leaderboard([tmp_path / "torch", tmp_path / "tensorflow"]))
+    assert found.tasks == ("net on digits · PyTorch", "net on digits · TensorFlow")
+    assert by_name(found)["c"].why_unranked == "no place in net on digits · TensorFlow"
+    assert len(found.blocks) == 1
+
+
 def test_a_metric_that_not_every_ranked_method_was_measured_with_is_left_out_with_a_word(tmp_path):
     """c runs in TensorFlow alone, without insertion, on which a and b come out the other way round."""
     values = {"a": (0.1, 0.1), "b": (0.2, 0.9), "c": (0.3, None)}
