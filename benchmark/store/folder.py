@@ -238,10 +238,6 @@ class RunStore(KeyedStore[CellSpec]):
             return [unplanned(self.path)]
         return [words for spec in self.expected for words in _damage(self._loose.opened, spec.key)]
 
-    def is_done(self, key: str) -> bool:
-        """Whether the cell's file is there and readable to its last page."""
-        return self.cell(key) is not None
-
     def has(self, key: str) -> bool:
         """Whether the cell's file is there, readable or not: cheap, for counting."""
         if self.packed is not None:

@@ -80,14 +80,6 @@ class Style:
         return Line2D([], [], **{"markersize": 5, "linewidth": 1.3, **self.look, **more})
 
 
-def family_style(family: str) -> Style:
-    """Return how a family is drawn where it is not told which of its methods is meant."""
-    if family == CONTROL:
-        return Style(CONTROL_GREYS[0], CONTROL_MARKERS[0], CONTROL_LINE)
-    marker, (colour, *_) = FAMILIES.get(family, OTHER)
-    return Style(colour, marker, LINES[0])
-
-
 def family_styles(methods: Iterable[MethodFacts]) -> dict[str, Style]:
     """Return how each method is drawn, by its text, the same in whatever order they are given.
 

@@ -135,7 +135,7 @@ def test_a_cell_is_read_as_it_was_written(store: RunStore) -> None:
     maps = cell.maps()
     assert maps["sample"].tolist() == ["s/0"] and maps["map"][0].tolist() == [0.5, 1.0]
     assert "map" not in cell.table and [row["band_logit"] for row in cell.curves()] == [None, None]
-    assert store.is_done(spec().key) and not store.is_done(spec(seed=1).key)
+    assert store.cell(spec().key) is not None and store.cell(spec(seed=1).key) is None
     assert [item.key for item in store.expected] == [spec().key, spec(seed=1).key]
 
 
@@ -152,10 +152,10 @@ def test_a_damaged_cell_is_set_aside_and_missing(store: RunStore, damage: str) -
     if damage == "other":
         store.write(spec(seed=1), rows(), {})
         shutil.copy(store.path / "cells" / f"{spec(seed=1).key}.parquet", path)
-    assert not store.is_done(spec().key)
+    assert store.cell(spec().key) is None
     assert not path.exists() and path.with_name(path.name + ".corrupt").exists()
     store.write(spec(), rows(), {})
-    assert store.is_done(spec().key)
+    assert store.cell(spec().key) is not None
 
 
 def test_flipped_bits_never_change_a_number_unnoticed(store: RunStore) -> None:
@@ -178,7 +178,7 @@ def test_failures_are_kept_until_the_cell_succeeds(store: RunStore) -> None:
     store.keep(spec(), Failed("ValueError: no", "Traceback ..."))
     (failure,) = store.failures()
     assert (failure.key, failure.error, failure.traceback) == (spec().key, "ValueError: no", "Traceback ...")
-    assert not store.is_done(spec().key)
+    assert store.cell(spec().key) is None
     store.write(spec(), rows(), {})
     assert store.failures() == []
 
@@ -195,7 +195,7 @@ def test_cells_of_an_earlier_plan_stay_but_are_not_returned(store: RunStore) -> 
     store.write(spec(), rows(), {})
     store.begin({"name": "test", "suite": {}}, [spec(last=3)])
     assert store.cells() == []
-    assert store.is_done(spec().key)
+    assert store.cell(spec().key) is not None
 
 
 def test_thumbnails_are_written_once(store: RunStore) -> None:
