@@ -53,7 +53,7 @@ def pareto_figures(standings: Standings) -> Titled:
 def overall_figures(standings: Standings) -> Titled:
     """Return the mean ranks across tasks, where there are several."""
     standing = overall(standings)
-    figure = overall_figure(standing) if worth_showing(standing) else None
+    figure = overall_figure(standing, looks(standings)) if worth_showing(standing) else None
     return [] if figure is None else [("across tasks", figure)]
 
 
