@@ -15,6 +15,7 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..records.commands import reproduction, run_name
+from ..standings.curves import SAMPLES
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
@@ -67,6 +68,7 @@ def html_report(standings: Standings) -> str:
         pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
+        most_samples=SAMPLES,
         galleries=galleries(standings),
         networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},

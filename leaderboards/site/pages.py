@@ -11,6 +11,7 @@ from ..records.official import official_version
 from ..report.html import run_facts
 from ..report.tables import agreement_text, suite_name
 from ..report.verdict import verdicts
+from ..standings.curves import SAMPLES
 from ..standings.fills import fill_comparisons
 from ..standings.standings import Standings
 from ..statistics.means import Bounds
@@ -62,7 +63,8 @@ def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document],
     found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
     for name, (_, title, offered) in shown.items():
         scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
-        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, offered=list(offered.items()))
+        told = {"offered": list(offered.items()), "most_samples": SAMPLES}
+        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, **told)
     if published:
         title = "Published numbers beside those measured here"
         found["published.html"] = pages.page("published", "published.html", title, published=published)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from heatmark.cli.main import app
 from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.report.figures import looks, overall_figures
 from heatmark.leaderboards.report.pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 
 DATA = ("digits", "mnist", "shapes", "patches", "series", "mnist1d", "photos")
@@ -60,6 +61,18 @@ def test_every_output_shows_the_standing_across_tasks(run, tmp_path):
     assert frame["block:digits"].tolist()[:3] == [1, 2, 3]
     # Seven blocks for two methods over the one control: the smallest p is 2/2^7, twice that after Holm.
     assert frame["p_controls"].tolist()[:2] == pytest.approx([2 / 64, 2 / 64])
+
+
+def test_a_method_looks_across_tasks_as_it_does_in_each(tmp_path):
+    ranking = {"integrated_gradients[steps=10]": 0.1, "integrated_gradients[steps=20]": 0.2, "saliency": 0.3}
+    made_tasks(tmp_path, [("net", data, levels(ranking)) for data in DATA[:2]])
+    board = leaderboard(tmp_path)
+    ((_, figure),) = overall_figures(board)
+    style, means = looks(board)["saliency"], {row.method.id: row.mean_rank for row in board.overall().rows}
+    (mark,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [means["saliency"]]]
+    assert (mark.get_markeredgecolor(), mark.get_fillstyle()) == (style.colour, style.mark["fillstyle"])
+    assert set(means) == {"integrated_gradients", "saliency"}  # the mean of the variants is drawn too
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]) == 2
 
 
 def test_complete_rows_only_changes_no_rank(run):
