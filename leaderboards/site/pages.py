@@ -16,6 +16,7 @@ from ..standings.fills import fill_comparisons
 from ..standings.standings import Standings
 from ..statistics.means import Bounds
 from ..writing.numbers import counted
+from ..writing.sentences import begun
 from .beside import published_beside
 from .catalogue import Catalogue, TaskPages
 from .docs import Document
@@ -97,7 +98,7 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], more: Sequence[Link])
     versions = ", ".join(sorted({str(run["version"]) for run in standings.runs if run.get("version")}))
     made = f", made {' to '.join(dict.fromkeys((created[0], created[-1])))}" if created else ""
     name = _name(standings)
-    footer = f"{name[:1].upper()}{name[1:]}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
+    footer = f"{begun(name)}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
     return Site(name, tuple(links), footer)
 
 

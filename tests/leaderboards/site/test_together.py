@@ -13,6 +13,7 @@ from heatmark.benchmark.store.cell import rows_schema
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.leaderboards.across.overall import overall
 from heatmark.leaderboards.records.published_matching import compare_published
+from heatmark.leaderboards.records.published_terminal import result_text
 from heatmark.leaderboards.report.overall import columns, summary
 from heatmark.leaderboards.site.catalogue import Catalogue
 from heatmark.leaderboards.site.entries import task_networks
@@ -96,7 +97,7 @@ def test_published_values_stand_beside_ours(site, standings, browsed):
     assert page.locator("details[open]").count() == len(tables)
     page.locator("details").evaluate_all("every => every.forEach(one => { one.open = true; })")
     results = page.locator("tbody tr td:last-child").all_inner_texts()
-    assert results == [one.verdict for one in found.beside]
+    assert results == [result_text(one) for one in found.beside]
     assert page.locator(".unseen", has_text="differs").count() == sum(len(one.differing) for one in found.beside)
 
 
