@@ -17,7 +17,7 @@ from .audits.audit import VERDICTS, MetricAudit
 from .audits.known_audits import KnownAudits
 from .standings.registered import flat_parameters
 from .writing.names import shown
-from .writing.sentences import protocol_sentence
+from .writing.sentences import begun, protocol_sentence
 
 BAR = 20
 """The characters of a whole bar."""
@@ -123,7 +123,7 @@ def taught_method(text: str) -> Taught:
 def audit_in_words(audit: MetricAudit) -> Iterator[str]:
     """Yield what an audit found: its verdict, what it measured as bars, and what was not passed."""
     where = ", ".join(dict.fromkeys(task.dataset for task in audit.tasks))
-    yield f"{audit.mark} {VERDICTS[audit.mark]} (on {where}).".strip().capitalize()
+    yield f"{audit.mark} {begun(VERDICTS[audit.mark] or 'no verdict')} (on {where}).".strip()
     won, of = audit.beaten
     if of:
         yield f"{bar(won / of)} the truth's own map beats {won} of {of} controls"
@@ -131,7 +131,7 @@ def audit_in_words(audit: MetricAudit) -> Iterator[str]:
         value = audit.mean(name)
         if math.isfinite(value) and (name != "retest" or audit.random):
             yield f"{bar(value)} {value:.2f}  {words}"
-    yield from (f"{cause[:1].upper()}{cause[1:]}." for cause in audit.causes)
+    yield from (f"{begun(cause)}." for cause in audit.causes)
 
 
 def bar(share: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
 from ..standings.registered import MethodFacts
@@ -142,8 +141,11 @@ def _pareto(task: str, place: str, table: Table, costs: Mapping[str, Beside], *,
 
 
 def by_task(found: Sequence[Pareto]) -> list[tuple[Pareto, ...]]:
-    """Return those of one task together: its frameworks and devices."""
-    return [tuple(mine) for _, mine in groupby(found, key=lambda item: item.task)]
+    """Return those of one task together, its frameworks and devices, also where they do not stand side by side."""
+    tasks: dict[str, list[Pareto]] = {}
+    for item in found:
+        tasks.setdefault(item.task, []).append(item)
+    return [tuple(mine) for mine in tasks.values()]
 
 
 COLUMNS: tuple[Column[ParetoPoint], ...] = (

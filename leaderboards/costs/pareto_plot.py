@@ -11,7 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..standings.styles import Style, family_styles, names_in_figures
-from ..writing.ink import INK, SOFT, Margins, gridded, legend, logarithmic, note_at_foot, panel_grid, plain, title
+from ..writing.ink import (
+    INK,
+    SOFT,
+    Margins,
+    gridded,
+    legend,
+    legend_width,
+    logarithmic,
+    note_at_foot,
+    panel_grid,
+    plain,
+    title,
+)
 from .pareto import Pareto, ParetoPoint
 from .plots import cost_tick
 
@@ -46,7 +58,13 @@ def draw_paretos(found: Sequence[Pareto], styles: Mapping[str, Style] | None = N
     across = min(len(found), PANELS_ACROSS)
     columns = LEGEND_ACROSS if across > 1 else 2
     legend_height = 0.17 * math.ceil(len(order) / columns) + 0.1
-    margins = Margins(left=0.55, bottom=0.68 + legend_height, right=0.15, across=0.5, down=0.8)
+    names = names_in_figures(methods.values())
+    entries = {f"{numbers[name]}  {names[name]}": looks[name].handle(linestyle="") for name in order}
+    costs = [point.cost.value for item in found for point in item.points]
+    # The last tick's words may stand beyond the panel, and names be wider than it.
+    width = 0.55 + across * PANEL[0] + (across - 1) * 0.5
+    right = max(0.3 if max(costs) > 1e4 else 0.15, legend_width(list(entries), columns, 7.5) - width)
+    margins = Margins(left=0.55, bottom=0.68 + legend_height, right=right, across=0.5, down=0.8)
     figure, panels = panel_grid(across, math.ceil(len(found) / across), PANEL, margins)
     for panel in panels.ravel()[len(found) :]:
         panel.set_axis_off()
@@ -57,10 +75,9 @@ def draw_paretos(found: Sequence[Pareto], styles: Mapping[str, Style] | None = N
         title(panel, item.place if len(found) > 1 else item.title, 8)
     for row in panels:
         row[0].set_ylabel("mean rank over metrics (1 = best)", fontsize=7.5)
-    names = names_in_figures(methods.values())
-    entries = {f"{numbers[name]}  {names[name]}": looks[name].handle(linestyle="") for name in order}
     legend(figure, entries, 7.5, loc="lower center", ncols=columns, bbox_to_anchor=(0.5, 0.2 / figure.get_figheight()))
-    note_at_foot(figure, "Lines: 95 % intervals. Dotted, and numbers in bold: the front.")
+    cheap = f" Costs below {cost_tick(CHEAPEST)} stand there." if min(costs) < CHEAPEST else ""
+    note_at_foot(figure, f"Lines: 95 % intervals. Dotted, and numbers in bold: the front.{cheap}")
     return figure
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..standings.standings import Standings, Table
-from ..standings.stored_maps import class_names, heatmap_over, kept_maps, seen_input
+from ..standings.stored_maps import StoredRow, class_names, heatmap_over, kept_maps, seen_input
 from ..writing.names import shown
 from ..writing.numbers import percent, shortened
 from .drawing import draw_gallery
@@ -41,12 +41,14 @@ def run_gallery(
     kept = [kept_maps(table) for table in tables]
     known = {row.method.id: row.method for table in tables for row in table.rows}
     wanted = [name for name in known if (methods is None or name in methods) and any(name in maps for maps in kept)]
-    first = {sample: row for maps in kept for rows in maps.values() for sample, row in rows.items()}
+    by_framework = [{sample: row for rows in maps.values() for sample, row in rows.items()} for maps in kept]
+    first = {sample: row for rows in reversed(by_framework) for sample, row in rows.items()}
+    order = list(dict.fromkeys(sample for rows in by_framework for sample in rows))[:pictures]
     inputs = {
         sample: picture
-        for sample, row in list(first.items())[:pictures]
-        if (picture := seen_input(standings, tables[0].setting.task, sample, row)) is not None
-        and len(row["map_shape"]) < 3
+        for sample in order
+        if (picture := seen_input(standings, tables[0].setting.task, sample, first[sample])) is not None
+        and len(first[sample]["map_shape"]) < 3
     }
     samples = list(inputs)
     if not samples or not wanted:
@@ -65,13 +67,25 @@ def run_gallery(
             heatmap_over(own[sample], inputs[sample]) if sample in own else "no heatmap" for sample in samples
         ]
         signed[heading] = known[name].signed is not False
-    classes = class_names(tables[0])
     titles = [
-        shortened(classes.get(first[sample]["target"], f"class {first[sample]['target']}"))
-        + f"\n{percent(first[sample]['target_probability'])}"
+        _title([(table, rows[sample]) for table, rows in zip(tables, by_framework, strict=True) if sample in rows])
         for sample in samples
     ]
     return draw_gallery(
         list(inputs.values()),
         maps, signed, titles, view=view, cap=cap, captioned=captioned, colour_bar=colour_bar,
     )  # fmt: skip
+
+
+def _title(explained: Sequence[tuple[Table, StoredRow]]) -> str:
+    """Return the explained class with the probability of the first framework; those of each where they differ."""
+    told = [
+        (class_names(table).get(row["target"], f"class {row['target']}"), percent(row["target_probability"]))
+        for table, row in explained
+    ]
+    if len({name for name, _ in told}) == 1:
+        return f"{shortened(told[0][0])}\n{told[0][1]}"
+    return "\n".join(
+        f"{table.setting.framework_name}: {shortened(name)}, {share}"
+        for (table, _), (name, share) in zip(explained, told, strict=True)
+    )

@@ -17,6 +17,7 @@ from rich.text import Text
 from ...benchmark.predict import Predictions
 from ...benchmark.work.predicting import Answer
 from ..galleries.drawing import draw_picture
+from ..standings.results import framework_text
 from ..statistics.chance import chance_warning
 from ..writing.files import as_pictures, csv_text, write_files
 from ..writing.ink import INK, SOFT, bare, note_below, sheet, title
@@ -36,7 +37,7 @@ RIGHT, WRONG = "#009e73", "#d55e00"
 def summary(found: Predictions) -> str:
     """Return how good the network is on the samples, in words."""
     samples, labelled = len(found.answers), found.labelled
-    head = f"{found.model} on {counted(samples, 'sample')} of {found.dataset} ({found.framework})"
+    head = f"{found.model} on {counted(samples, 'sample')} of {found.dataset} ({framework_text(found.framework)})"
     if not labelled:
         return f"{head}: no labels that it knows, so no accuracy and no loss."
     right = sum(answer.predicted == answer.label for answer in labelled)

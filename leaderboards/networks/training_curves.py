@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...models.training.kept import TrainedModel
+from ..standings.results import framework_text
 from ..writing.files import as_files, checked_files, write_figure
 from ..writing.ink import FRAMEWORK_COLOURS, INK, gridded, legend, note_below, plain, sheet, title
 from ..writing.numbers import number, percent
@@ -60,5 +61,6 @@ def draw_training_curves(trained: TrainedModel) -> Figure:
         plain(axes)
     legend(figure, drawn, loc="outside upper right", ncols=2)
     held_out = f"; {trained.held_out} samples were held out" if trained.held_out else ""
-    note_below(figure, f"{trained.name} ({trained.digest[:8]}) on {trained.dataset}, {trained.framework}{held_out}")
+    where = f"{trained.dataset}, {framework_text(trained.framework)}"
+    note_below(figure, f"{trained.name} ({trained.digest[:8]}) on {where}{held_out}")
     return figure

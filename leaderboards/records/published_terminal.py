@@ -108,19 +108,13 @@ def _show_beside(out: Console, lines: Sequence[Beside]) -> None:
         Shown("published", _published_text),
         Shown("here", lambda one: with_half_width(one.ours.mean, one.ours.low, one.ours.high)),
         *(Shown(part, _mark(number)) for number, part in enumerate(PARTS)),
-        Shown("result", _result, left=True, style=lambda one: "bold red" if one.flagged else ""),
+        Shown("result", result_text, left=True, style=lambda one: "bold red" if one.flagged else ""),
     ]
     out.print(terminal_table(columns, lines))
-    for words in (*ours_texts(lines), *difference_texts(lines)):
+    for words in (*ours_texts(lines), *difference_texts(lines), *left_open_texts(lines)):
         _line(out, words, 2)
-    for words in left_open_texts(lines):
-        _line(out, words, 2)
-    for one in lines:
-        if one.flagged and one.expected is not None:
-            low, high = one.expected
-            place = f"{one.row.method}, {one.column.name}, {one.ours.framework}"
-            words = f"here {one.ours.mean:.4g} {interval_text(one.ours.low, one.ours.high)}"
-            _line(out, f"{place}: {words}, expected {low:.4g} to {high:.4g}.", 2, "bold red")
+    for words in flagged_texts(lines):
+        _line(out, words, 2, "bold red")
     for words in unreliable_texts([first.table]):
         _line(out, f"known to be unreliable: {words}", 2)
 
@@ -132,7 +126,7 @@ def _published_text(one: Beside) -> str:
     return f"{one.claimed:g} {one.column.unit}".strip()
 
 
-def _result(one: Beside) -> str:
+def result_text(one: Beside) -> str:
     """Return the verdict; where there is one, also the framework, for each that was compared has its own row."""
     return f"{one.verdict}, {one.ours.framework}" if one.comparable else one.verdict
 
@@ -187,6 +181,16 @@ def left_open_texts(lines: Sequence[Beside]) -> list[str]:
             left = f"; left open: {column.left_open}" if column.left_open else ""
             found[f"{column.name} within {column.tolerance:g}, besides sampling ({column.because}){left}"] = None
     return list(found)
+
+
+def flagged_texts(lines: Sequence[Beside]) -> list[str]:
+    """Return where the numbers differ though everything is the same: ours, and what was expected."""
+    return [
+        f"{one.row.method}, {one.column.name}, {one.ours.framework}: here {one.ours.mean:.4g} "
+        f"{interval_text(one.ours.low, one.ours.high)}, expected {one.expected[0]:.4g} to {one.expected[1]:.4g}."
+        for one in lines
+        if one.flagged and one.expected is not None
+    ]
 
 
 def _some(rows: Sequence[str]) -> str:

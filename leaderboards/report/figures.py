@@ -50,9 +50,9 @@ def pareto_figures(standings: Standings) -> Titled:
     return [(group[0].task, draw_paretos(group, styles)) for group in groups]
 
 
-def overall_figures(standing: Overall) -> Titled:
+def overall_figures(standings: Standings, standing: Overall) -> Titled:
     """Return the mean ranks across tasks, where there are several."""
-    figure = overall_figure(standing) if worth_showing(standing) else None
+    figure = overall_figure(standing, looks(standings)) if worth_showing(standing) else None
     return [] if figure is None else [("across tasks", figure)]
 
 
@@ -86,7 +86,7 @@ def board_figures(standings: Standings, standing: Overall) -> dict[str, Figure]:
     audit = standings.audits.covering(known)
     agreement = None if audit is None else draw_agreement(audit, known)
     return {
-        **stems("overall", overall_figures(standing)),
+        **stems("overall", overall_figures(standings, standing)),
         **stems("ranks", ranks_figures(standings)),
         **stems("wins", wins_figures(standings)),
         **stems("differences", differences_figures(standings)),

@@ -144,17 +144,17 @@ def _words(
     tables: Sequence[Table], kept: Sequence[Mapping[str, Mapping[str, StoredRow]]], sample: str
 ) -> tuple[str, tuple[str, ...]]:
     """Return a photograph's title and what each framework predicts for it."""
-    title, details = sample, list[str]()
+    titles, details = list[str](), list[str]()
     for table, maps in zip(tables, kept, strict=True):
         row = next((rows[sample] for rows in maps.values() if sample in rows), None)
         if row is None:
             continue
         names = class_names(table)
-        title = names.get(row["target"], f"class {row['target']}")
+        titles.append(names.get(row["target"], f"class {row['target']}"))
         label = names.get(row["label"], f"class {row['label']}")
         truth = "" if row["label"] < 0 else " ✓" if row["label"] == row["predicted"] else f" (label: {label})"
         details.append(f"{table.setting.framework_name} {percent(row['target_probability'])}{truth}")
-    return title, (*details, sample)
+    return " / ".join(dict.fromkeys(titles)) or sample, (*details, sample)
 
 
 def _uri(picture: np.ndarray, size: int, *, photographic: bool) -> str:

@@ -15,6 +15,7 @@ from ..audits.tables import WHY, where_text
 from ..costs.tables import COLUMNS, NOTE
 from ..galleries.views import VIEWS, caption
 from ..records.commands import reproduction, run_name
+from ..standings.curves import SAMPLES
 from ..standings.fills import fill_comparisons
 from ..standings.results import framework_text
 from ..standings.standings import Standings, Table
@@ -62,11 +63,12 @@ def html_report(standings: Standings, standing: Overall) -> str:
         verdicts=verdicts(standings),
         audits=_audits(standings),
         facts=run_facts(standings),
-        across=_across(standing),
+        across=_across(standings, standing),
         ranks=_uris(ranks_figures(standings)),
         pairs=[_pairs(table) for table in standings.tables],
         costs=cost_section(standings, looks(standings)),
         curves=_uris(curves_figures(standings)),
+        most_samples=SAMPLES,
         galleries=galleries(standings),
         networks=examined_networks(standings),
         view_words={view: caption([view]) for view in VIEWS},
@@ -152,7 +154,7 @@ def _audits(standings: Standings) -> dict[str, Any]:
     }
 
 
-def _across(standing: Overall) -> dict[str, Any] | None:
+def _across(standings: Standings, standing: Overall) -> dict[str, Any] | None:
     """Return what the report says about the standing across tasks; None where there are not several."""
     if not worth_showing(standing):
         return None
@@ -161,7 +163,7 @@ def _across(standing: Overall) -> dict[str, Any] | None:
         "rows": standing.rows,
         "sentences": summary(standing),
         "note": note(standing),
-        "figures": _uris(overall_figures(standing)),
+        "figures": _uris(overall_figures(standings, standing)),
     }
 
 

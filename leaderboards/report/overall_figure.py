@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
 from ..across.overall import Overall
-from ..standings.styles import family_styles
+from ..standings.styles import Style, family_styles
 from ..writing.ink import NAME_WIDTH, Margins, gridded, name_rows, note_at_foot, panel_grid, plain, title
 from ..writing.numbers import counted
 from .ranks import LEADING, PANEL_WIDTH, ROW_HEIGHT
 
 
-def overall_figure(standing: Overall) -> Figure | None:
-    """Return the mean ranks across tasks with their intervals, and a small mark for each block; None without ranks."""
+def overall_figure(standing: Overall, looks: Mapping[str, Style]) -> Figure | None:
+    """Return the mean ranks across tasks with their intervals, and a small mark for each block; None without ranks.
+
+    Methods are drawn in the board's looks; a mean of variants, which is none of its methods, as `family_styles` has it
+    for those of the standing.
+    """
     rows = standing.ranked[::-1]
     if not rows:
         return None
-    styles = family_styles(row.method for row in standing.rows)
+    styles = {**family_styles(row.method for row in standing.rows), **looks}
     left = NAME_WIDTH * max(len(row.method.label) for row in rows) + 0.15
     size = (2 * PANEL_WIDTH, ROW_HEIGHT * (len(rows) + 0.6))
     figure, panels = panel_grid(1, 1, size, Margins(left, bottom=0.72))

@@ -20,7 +20,7 @@ from ..standings.standings import Table
 from ..statistics.significance import LEVEL, Places, least_pairs
 from ..statistics.wins import Wins
 from ..writing.ink import INK, NAME_WIDTH, SOFT, Margins, bare, note_at_foot, panel_grid, title
-from ..writing.numbers import counted
+from ..writing.numbers import counted, whole_percent
 
 CELL, SMALL_CELL = 0.26, 0.14
 """Inches of a cell that holds a number, and of one that does not."""
@@ -200,7 +200,7 @@ def _write_shares(panel: Axes, wins: Wins, shown: np.ndarray) -> None:
             dark = shown[row, column] @ np.array([0.3, 0.59, 0.11]) < 0.5
             weight = "bold" if wins.p[row, column] <= LEVEL else "normal"
             panel.text(
-                column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, fontweight=weight,
+                column, row, whole_percent(share), ha="center", va="center", fontsize=6, fontweight=weight,
                 color="white" if dark else INK,
             )  # fmt: skip
 

@@ -18,6 +18,7 @@ from ..statistics.ranking import sample_ranks
 from ..statistics.significance import LEVEL, least_pairs
 from ..writing.names import shown
 from ..writing.numbers import counted, decimals, percent
+from ..writing.sentences import begun
 
 NAMED = 4
 """So many methods or metrics are named in one sentence."""
@@ -90,7 +91,7 @@ def _controls(best: Row | None, placed: Sequence[Row]) -> str:
         floor = f"It beats every control ({_listed(controls)})."
     else:
         text = " and ".join(parts)
-        floor = f"{text[0].upper()}{text[1:]}."
+        floor = f"{begun(text)}."
     return " ".join(filter(None, [floor, truth]))
 
 

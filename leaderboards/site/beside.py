@@ -8,7 +8,15 @@ from itertools import groupby
 
 from ..records.published_matching import Beside, PublishedComparison, compare_published
 from ..records.published_results import PARTS, Paper
-from ..records.published_terminal import MARKS, difference_texts, ours_texts, verdict
+from ..records.published_terminal import (
+    MARKS,
+    difference_texts,
+    flagged_texts,
+    left_open_texts,
+    ours_texts,
+    result_text,
+    verdict,
+)
 from ..records.published_words import claimed_text, unreliable_texts
 from ..standings.standings import Standings
 from ..writing.numbers import counted, interval_text, number
@@ -42,7 +50,7 @@ class PublishedSection:
     where: str
     rows: tuple[PublishedRow, ...]
     differences: tuple[str, ...]
-    """What of ours stands there, and what differs or is not told."""
+    """What of ours stands there, what differs or is not told, what is left open, and which numbers differ."""
     unreliable: tuple[str, ...]
     comparable: int = 0
     """So many of its values are of the same quantity as ours."""
@@ -82,17 +90,17 @@ def _section(paper: Paper, lines: list[Beside]) -> PublishedSection:
         PublishedRow(
             one.row.method,
             f"{one.column.name} {one.column.arrow}",
-            f"{claimed_text(one.row, one.column)} {one.column.unit}".strip(),
+            f"{claimed_text(one.row, one.column)} {one.column.unit if one.claimed is not None else ''}".strip(),
             number(one.ours.mean),
             interval_text(one.ours.low, one.ours.high),
             tuple((MARKS[match.state], WORDS[match.state]) for match in one.matches),
-            one.verdict,
+            result_text(one),
             one.flagged,
             one.row.unreliable,
         )
         for one in lines
     )
-    told = (*ours_texts(lines), *difference_texts(lines))
+    told = (*ours_texts(lines), *difference_texts(lines), *left_open_texts(lines), *flagged_texts(lines))
     comparable = sum(one.comparable for one in lines)
     unreliable = tuple(unreliable_texts([lines[0].table]))
     return PublishedSection(paper, lines[0].table.where, rows, told, unreliable, comparable)

@@ -11,10 +11,12 @@ from ..records.official import official_version
 from ..report.html import run_facts
 from ..report.tables import agreement_text, suite_name
 from ..report.verdict import verdicts
+from ..standings.curves import SAMPLES
 from ..standings.fills import fill_comparisons
 from ..standings.standings import Standings
 from ..statistics.means import Bounds
 from ..writing.numbers import counted
+from ..writing.sentences import begun
 from .beside import published_beside
 from .catalogue import Catalogue, TaskPages
 from .docs import Document
@@ -62,7 +64,8 @@ def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document],
     found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
     for name, (_, title, offered) in shown.items():
         scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
-        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, offered=list(offered.items()))
+        told = {"offered": list(offered.items()), "most_samples": SAMPLES}
+        found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, **told)
     if published:
         title = "Published numbers beside those measured here"
         found["published.html"] = pages.page("published", "published.html", title, published=published)
@@ -95,7 +98,7 @@ def _site(catalogue: Catalogue, texts: Sequence[Document], more: Sequence[Link])
     versions = ", ".join(sorted({str(run["version"]) for run in standings.runs if run.get("version")}))
     made = f", made {' to '.join(dict.fromkeys((created[0], created[-1])))}" if created else ""
     name = _name(standings)
-    footer = f"{name[:1].upper()}{name[1:]}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
+    footer = f"{begun(name)}{made}, with heatmark {versions}.".replace(", with heatmark .", ".")
     return Site(name, tuple(links), footer)
 
 

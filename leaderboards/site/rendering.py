@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..writing import numbers
+from ..writing.sentences import begun
 from ..writing.templates import templates_in
 
 HERE = Path(__file__).parent
@@ -60,6 +61,7 @@ class Pages:
         self._first = (STATIC / FIRST).read_text(encoding="utf-8").strip()
         self._environment = templates_in(TEMPLATES)
         self._environment.globals.update(format=numbers)
+        self._environment.filters.update(begun=begun, coded=coded)
 
     @property
     def policy(self) -> str:
@@ -106,6 +108,14 @@ class Pages:
             last=scripts.last,
             **context,
         )
+
+
+def coded(text: str) -> Markup:
+    """Return text in which what stands between backticks is code."""
+    parts = (
+        Markup("<code>{}</code>" if number % 2 else "{}").format(part) for number, part in enumerate(text.split("`"))
+    )
+    return Markup("").join(parts)
 
 
 def static_files() -> dict[str, str]:

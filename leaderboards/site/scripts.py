@@ -12,6 +12,7 @@ from ..standings.curves import mean_curves
 from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
+from ..writing.numbers import finite
 from .board import board_data
 from .catalogue import Catalogue, TaskPages
 from .encoding import doubles, floats, script
@@ -105,5 +106,5 @@ def _samples(table: Table) -> dict[str, Any]:
         "label": [named(one.label) for one in known],
         "target": [named(one.target) for one in known],
         "predicted": [named(one.predicted) for one in known],
-        "probability": [round(float(one.target_probability), 4) for one in known],
+        "probability": [finite(round(float(one.target_probability), 4)) for one in known],
     }

@@ -205,7 +205,7 @@ def _line_figure(found: Sweep) -> Figure:
             markeredgewidth=1.6,
         )  # fmt: skip
         legend(axes, {f"best: {found.words(found.best)}": mark}, 7.5)
-    note_at_foot(figure, "Band: 95 % interval of the mean.")
+    note_at_foot(figure, f"{'Band' if numeric else 'Lines'}: 95 % interval of the mean.")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7.5)
     _label(axes, found, axis.name, f"mean {shown(found.metric.id, 'metric')} {found.metric.arrow}")

@@ -99,6 +99,13 @@ def legend(place: Axes | Figure, entries: Mapping[str, Artist], size: float = 8,
         text.set_text(name)
 
 
+def legend_width(names: Sequence[str], columns: int, size: float = 8) -> float:
+    """Return about how many inches a legend of so many columns takes, which are filled one after the other."""
+    parts = [part for part in np.array_split(np.array([len(name) for name in names]), columns) if len(part)]
+    # A handle and the gaps around it are six times as wide as the words are high.
+    return sum(NAME_WIDTH * size / 8 * int(part.max()) + 6.5 * size / 72 for part in parts)
+
+
 def plain(axes: Axes, size: float = 8) -> None:
     """Take the upper and right line off a panel, and make its ticks small."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -93,6 +93,11 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %" if math.isfinite(value) else MISSING
 
 
+def whole_percent(share: float) -> str:
+    """Return a share as a whole number of percent, a half to the even one, whichever way it was computed."""
+    return f"{round(100 * share, 9):.0f}"
+
+
 def p_value(value: float) -> str:
     """Return a p value."""
     if not math.isfinite(value):

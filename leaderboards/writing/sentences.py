@@ -138,4 +138,9 @@ def _holds(condition: str, values: Mapping[str, Any]) -> bool:
 def _joined(parts: Iterable[str]) -> str:
     """Return phrases as one sentence."""
     words = "; ".join(parts)
-    return f"{words[:1].upper()}{words[1:]}." if words else ""
+    return f"{begun(words)}." if words else ""
+
+
+def begun(words: str) -> str:
+    """Return words as a sentence begins: the first letter large, all others as they are."""
+    return f"{words[:1].upper()}{words[1:]}"

@@ -70,7 +70,7 @@ def test_training_holds_a_part_out_and_a_run_takes_it(pictures: Path) -> None:
     seen = called("run", "--models", "shades", *data, *options, "--engine", "serial", "--part", "all", "--out", "all")
     assert "20/20" in seen.stdout and "which it has not seen" not in seen.stderr
     told = called("predict", "shades", *data, "--framework", "torch")
-    assert words in told.stderr and "on 4 samples of pictures (torch)" in told.stdout
+    assert words in told.stderr and "on 4 samples of pictures (PyTorch)" in told.stdout
     table = pd.read_csv("results/predict-shades-pictures/predictions.csv")
     held_out = {row.split(" ")[0] for row in table["sample"]}
     assert len(held_out) == 4

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from made_runs import THREE, known_entries, made_run, provenance, rows, specification, stored_curves  # noqa: F401  (fixtures)
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import heatmark as hm
+from heatmark.benchmark.store.cell import rows_schema
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.work.thumbnails import block_means
 from heatmark.datasets.samples import Sample
@@ -155,6 +157,34 @@ def test_all_frameworks_of_a_task_are_drawn_wherever_the_runs_have_them(tmp_path
     words = "".join(text.get_text() for text in hm.draw.ranks(board, "net on photos").findobj(Text))
     assert "PyTorch" in words and "TensorFlow" in words
     assert hm.draw.board(board, "net on photos", "torch").axes
+    stems = [stem for stem in hm.draw.figures(board) if stem.startswith("pareto")]
+    assert stems == ["pareto-net-on-photos", "pareto-net-on-others"]
+
+
+def test_a_gallery_says_of_each_framework_what_it_explains_where_they_differ(tmp_path) -> None:
+    made_run(tmp_path / "same", THREE, frameworks=("torch", "tensorflow"))
+    store = RunStore.prepared(tmp_path / "run")
+    specs = [specification("good", framework) for framework in ("torch", "tensorflow")]
+    store.begin({"suite": {"name": "made"}}, specs)
+    store.write_thumbnail(specs[0].task, "s0", np.full((8, 8, 3), 128, np.uint8))
+    store.write_thumbnail(specs[0].task, "s1", np.full((8, 8, 3), 128, np.uint8))
+    for spec in specs:
+        made = rows(spec, THREE["good"]).to_pylist()
+        if spec.framework == "tensorflow":  # another class of the first photograph, and less sure of the second
+            made[0] |= {"target": 2, "target_probability": 0.75}
+            made[1]["target_probability"] = 0.25
+        store.write(spec, pa.Table.from_pylist(made, schema=rows_schema(spec.metrics)), provenance(spec))
+
+    def titles(run) -> list[str]:
+        figure = hm.draw.heatmaps(hm.leaderboard(run))
+        return [" ".join(axes.get_title().split()) for axes in figure.axes]
+
+    assert "tench 50.0 %" in titles(tmp_path / "same")
+    found = titles(tmp_path / "run")
+    assert "PyTorch: tench, 50.0 % TensorFlow: class 2, 75.0 %" in found and "tench 50.0 %" in found
+    board = hm.leaderboard(tmp_path / "run")
+    board.write(tmp_path / "run")
+    assert "<b>tench / class 2</b>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_drawing_goes_through_no_global_state() -> None:

@@ -9,13 +9,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from heatmark.leaderboards.standings.registered import MethodFacts, method_facts
-from heatmark.leaderboards.standings.styles import (
-    CONTROL_GREYS,
-    CONTROL_MARKERS,
-    FAMILIES,
-    OTHER,
-    family_styles,
-)
+from heatmark.leaderboards.standings.styles import CONTROL_GREYS, CONTROL_MARKERS, FAMILIES, OTHER, family_styles
 from heatmark.methods.registry import METHODS
 
 VIEWS = {

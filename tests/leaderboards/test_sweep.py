@@ -211,6 +211,15 @@ def test_the_best_is_that_of_the_metrics_direction(swept, metric, best, words):
     assert mesh.cmap(mesh.norm(float(value)))[:3] == mpl.colormaps["viridis"](1.0)[:3]
 
 
+def test_what_shows_the_interval_is_what_the_note_says(swept, monkeypatch):
+    found = swept("across=1|2")
+    for numeric, words in ((True, "Band: 95 %"), (False, "Lines: 95 %")):
+        monkeypatch.setattr(Axis, "is_numeric", property(lambda self, numeric=numeric: numeric))
+        figure = draw_scores(found)
+        filled = [one for one in figure.axes[0].collections if isinstance(one, mpl.collections.PolyCollection)]
+        assert len(filled) == numeric and any(text.get_text().startswith(words) for text in figure.texts)
+
+
 def test_separable_or_not(swept, tmp_path):
     """Six samples cannot separate eight settings after Holm's correction, but they can two."""
     assert "cannot be told apart from the runner-up, across=3, up=4 (43.00), nor from 6 further" in swept().verdict

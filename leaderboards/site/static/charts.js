@@ -73,7 +73,7 @@
       heatmark.tip(mark, `${row.method.shown}: mean rank ${format.decimals(row.rank)}${interval ? ` ${interval}` : ""}${row.tie ? `, not told apart from places ${row.tie}` : ""}`);
       drawing.append(mark);
     });
-    heatmark.figure(place, drawing, `Mean ranks on ${rows[0].setting.title}, 1 being best. Lines are 95 % intervals over samples, among these methods.`);
+    heatmark.figure(place, drawing, `Mean ranks on ${rows[0].setting.title}, 1 being best. Ranks are those of the whole table, whatever is filtered; lines are 95 % intervals over samples.`);
   };
 
   const shorter = (text, length = 28) => text.length <= length ? text : `${text.slice(0, length - 1)}…`;

@@ -76,8 +76,14 @@ heatmark.load("board").then(async board => {
 heatmark.drawSamples = async (board, task) => {
   const { make, format } = heatmark;
   const { settings, pictures } = await heatmark.load(`samples/${task}`);
-  const [local] = settings;
-  const rows = local.samples.map((sample, place) => ({ sample, label: local.label[place], target: local.target[place], predicted: local.predicted[place], probability: local.probability[place] }));
+  const found = new Map();  // by sample; frameworks that say the same of one share its line
+  const frameworks = board.settings.filter(one => one.task === task).map(one => one.framework);
+  settings.forEach((local, number) => local.samples.forEach((sample, place) => {
+    const row = { sample, label: local.label[place], target: local.target[place], predicted: local.predicted[place], probability: local.probability[place], frameworks: [frameworks[number]] };
+    const lines = found.get(sample) ?? [], same = lines.find(one => ["label", "target", "predicted"].every(key => one[key] === row[key]) && Math.abs(one.probability - row.probability) < 0.001);
+    if (same) same.frameworks.push(frameworks[number]); else found.set(sample, [...lines, row]);
+  }));
+  const rows = [...found.values()].flat(), differ = rows.some(row => row.frameworks.length < frameworks.length);
   const target = new Map(rows.map(row => [row.sample, row.target]));
   document.getElementById("pictures").replaceChildren(...Object.entries(pictures).map(([sample, path]) => make("li", {},
     make("img", { src: `../${path}`, alt: target.get(sample) || sample, loading: "lazy", width: 224, height: 224 }), make("b", {}, target.get(sample) || ""), make("small", {}, sample))));
@@ -85,6 +91,7 @@ heatmark.drawSamples = async (board, task) => {
     label: "Samples", rows,
     columns: [
       { key: "sample", head: "sample", kind: "words", value: row => row.sample, text: row => row.sample },
+      ...(differ ? [{ key: "framework", head: "framework", kind: "words", value: row => row.frameworks.join(" and "), text: row => row.frameworks.join(" and ") }] : []),
       { key: "label", head: "label", kind: "words", value: row => row.label, text: row => row.label || "not known" },
       { key: "predicted", head: "predicted", kind: "words", value: row => row.predicted, text: row => row.predicted },
       { key: "target", head: "explained", kind: "words", value: row => row.target, text: row => row.target },

@@ -29,7 +29,8 @@ heatmark.format = (() => {
   };
   const interval = (low, high, text = number) => finite(low) && finite(high) ? `[${text(low)}, ${text(high)}]` : "";
   const percent = value => finite(value) ? `${fixed(100 * value, 1)} %` : missing;
+  const wholePercent = share => fixed(Number((100 * share).toFixed(9)), 0);
   const p = value => !finite(value) ? missing : value >= 0.001 ? fixed(value, 3) : value.toExponential(0).replace(/e([+-])(\d)$/, "e$10$2");
   const signed = value => finite(value) && value > 0 ? `+${number(value)}` : number(value);
-  return { missing, finite, number, decimals, rank, interval, percent, p, signed };
+  return { missing, finite, number, decimals, rank, interval, percent, wholePercent, p, signed };
 })();

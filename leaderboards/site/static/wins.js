@@ -19,7 +19,7 @@ heatmark.load("board").then(board => {
         const won = row < column ? share[one] : 1 - share[one], told = p[one] <= LEVEL;
         const address = new URLSearchParams({ task: data, a: method.slug, b: other.slug, ...(metric ? { metric } : {}) });
         const words = `${method.shown} beats ${other.shown} on ${format.percent(won)} of the samples (p = ${format.p(p[one])} after Holm)`;
-        const cell = make("td", { class: told ? "told" : "" }, make("a", { href: `compare.html#${address}`, title: words, "aria-label": words }, String(Math.round(won * 100))));
+        const cell = make("td", { class: told ? "told" : "" }, make("a", { href: `compare.html#${address}`, title: words, "aria-label": words }, format.wholePercent(won)));
         // The further from one half, the stronger; blue wins, orange loses, and what is not told apart stays pale.
         const strength = Math.round(Math.abs(won - 0.5) * (told ? 90 : 24));
         cell.style.background = `color-mix(in srgb, ${won >= 0.5 ? "var(--winning)" : "var(--losing)"} ${strength}%, transparent)`;

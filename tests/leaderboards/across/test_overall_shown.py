@@ -17,6 +17,7 @@ from heatmark.cli.main import app
 from heatmark.leaderboards.across import overall
 from heatmark.leaderboards.across.task_scores import tasks_of
 from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.report.figures import looks, overall_figures
 from heatmark.leaderboards.report.pairs import Pairs, differences_figure, why_no_diagram, wins_figure
 
 DATA = ("digits", "mnist", "shapes", "patches", "series", "mnist1d", "photos")
@@ -73,6 +74,18 @@ def test_it_is_computed_once_for_all_outputs(run, tmp_path, monkeypatch):
     board.show_overall(Console(file=StringIO(), width=100))
     assert made == [board]
     assert not board.overall(fold=False).fold and board.overall().fold
+
+
+def test_a_method_looks_across_tasks_as_it_does_in_each(tmp_path):
+    ranking = {"integrated_gradients[steps=10]": 0.1, "integrated_gradients[steps=20]": 0.2, "saliency": 0.3}
+    made_tasks(tmp_path, [("net", data, levels(ranking)) for data in DATA[:2]])
+    board = leaderboard(tmp_path)
+    ((_, figure),) = overall_figures(board, board.overall())
+    style, means = looks(board)["saliency"], {row.method.id: row.mean_rank for row in board.overall().rows}
+    (mark,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [means["saliency"]]]
+    assert (mark.get_markeredgecolor(), mark.get_fillstyle()) == (style.colour, style.mark["fillstyle"])
+    assert set(means) == {"integrated_gradients", "saliency"}  # the mean of the variants is drawn too
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]) == 2
 
 
 def test_complete_rows_only_changes_no_rank(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,6 +161,21 @@ def test_frameworks_are_panels_of_one_size_with_the_same_looks_and_numbers():
     assert markers_of(first) == markers_of(second) and first.get_ylim() == second.get_ylim()
     assert [text.get_text() for text in first.texts] == [text.get_text() for text in second.texts]
     assert [axes.get_title(loc="left") for axes in two.axes] == ["place 0", "place 1"]
+
+
+def test_long_names_and_high_costs_are_written_in_whole_and_what_is_cheaper_than_the_axis_is_said():
+    cheap, dear = pareto(), replace(pareto(), points=pareto().points[1:])
+    names = [f"integrated_gradients[baseline=black,steps={steps}]" for steps in range(100, 112)]
+    points = [
+        ParetoPoint(MethodFacts(name), Estimate(2.0 + n), Estimate(39e3), 1.0, n == 0) for n, name in enumerate(names)
+    ]
+    for found in ([cheap], [dear], [replace(cheap, points=tuple(points))], 2 * [replace(cheap, points=tuple(points))]):
+        figure = draw_paretos(found)
+        figure.canvas.draw()
+        boxes = [figure.legends[0].get_window_extent(), *(axes.get_tightbbox() for axes in figure.axes)]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        notes = [text.get_text() for text in figure.texts]
+        assert any("Costs below 0.01x stand there." in note for note in notes) == (found == [cheap])
 
 
 def test_the_table_of_quality_against_cost():

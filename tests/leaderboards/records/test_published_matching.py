@@ -1,5 +1,6 @@
 """A run beside published results: the right words for what differs, and a flag only where nothing does."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from heatmark.leaderboards.records.published import published
 from heatmark.leaderboards.records.published_matching import compare_published, with_measured
 from heatmark.leaderboards.records.published_terminal import difference_texts, verdict
 from heatmark.leaderboards.records.published_words import measured_texts
+from heatmark.leaderboards.site.beside import published_beside
+from heatmark.leaderboards.standings.standings import Standings
 
 DROP = "average_drop[scorecam]"
 SCORECAM = {"methods": ["grad_cam"], "metrics": [DROP]}
@@ -143,6 +146,13 @@ def test_the_nearest_value_is_taken_and_all_that_match_wholly(tmp_path):
         ("PyTorch", "agrees"),
         ("TensorFlow", "DIFFERS"),
     ]
+    page = published_beside(Standings.of_runs([run, second]))
+    (section,) = [one for one in page.sections if one.comparable]
+    assert [row.verdict for row in section.rows] == ["agrees, PyTorch", "DIFFERS, TensorFlow"]
+    (low, high), said = found.beside[1].expected, " ".join(section.differences)
+    assert f" within {found.beside[1].column.tolerance:g}, besides sampling" in said
+    assert re.search(rf"TensorFlow: here 80 \[79.*?\], expected {low:.4g} to {high:.4g}\.", said)
+    assert "PyTorch: here" not in said
 
 
 def test_samples_without_a_value_are_counted_as_seen(tmp_path):

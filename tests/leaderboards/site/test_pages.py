@@ -16,11 +16,12 @@ from heatmark.errors import BadInput
 from heatmark.leaderboards.report.tables import agreement_text
 from heatmark.leaderboards.site.catalogue import Slugs
 from heatmark.leaderboards.site.colours import contrast, on_dark
-from heatmark.leaderboards.site.rendering import STATIC
+from heatmark.leaderboards.site.rendering import STATIC, coded
 from heatmark.leaderboards.site.site import write_site
 from heatmark.leaderboards.standings.styles import FAMILIES
 from heatmark.leaderboards.writing import numbers
 from heatmark.leaderboards.writing.numbers import percent
+from heatmark.leaderboards.writing.sentences import begun
 
 
 class Parsed(HTMLParser):
@@ -102,6 +103,11 @@ def test_names_are_text_on_every_page_and_no_path_leaves_the_site(site, browsed)
     (own,) = [path for path in (site / "methods").glob("*.html") if "onerror" in path.name]
     page = browsed.open(own)
     assert page.locator("h1").inner_text().startswith(EVIL)
+
+
+def test_words_are_begun_and_code_is_code_and_nothing_else_of_a_text_changes():
+    assert begun("noise on CUB-200: Grad-CAM") == "Noise on CUB-200: Grad-CAM" and begun("") == ""
+    assert str(coded("2 x `steps` + 1 <b>")) == "2 x <code>steps</code> + 1 &lt;b&gt;"
 
 
 def test_names_that_differ_in_capitals_alone_have_two_files():

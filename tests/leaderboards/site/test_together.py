@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from made_runs import THREE, made_run
+from made_runs import THREE, made_run, provenance, rows, specification
 
+from heatmark.benchmark.store.cell import rows_schema
+from heatmark.benchmark.store.folder import RunStore
 from heatmark.leaderboards.across.overall import overall
 from heatmark.leaderboards.records.published_matching import compare_published
+from heatmark.leaderboards.records.published_terminal import result_text
 from heatmark.leaderboards.report.overall import columns, summary
 from heatmark.leaderboards.site.catalogue import Catalogue
 from heatmark.leaderboards.site.entries import task_networks
+from heatmark.leaderboards.site.site import write_site
 from heatmark.leaderboards.standings.standings import Standings
 from heatmark.leaderboards.statistics.wins import win_matrix
+from heatmark.leaderboards.writing.numbers import whole_percent
 
 
 def matrix(page):
@@ -26,16 +32,16 @@ def matrix(page):
           return [each(cell => cell.textContent), each(cell => cell.className === "told")];
         }"""
     )
-    return np.array([[float(text or "nan") for text in row] for row in texts]), np.array(told)
+    return np.array(texts), np.array(told)
 
 
 def agree(page, share, p):
     found, told = matrix(page)
     assert found.shape == share.shape
     off = ~np.eye(len(share), dtype=bool)
-    np.testing.assert_allclose(found[off], 100 * share[off], atol=0.5 + 1e-9)
+    assert found[off].tolist() == [whole_percent(one) for one in share[off]]
     assert (told[off] == (p <= 0.05)[off]).all()
-    assert np.isnan(np.diag(found)).all()
+    assert (np.diag(found) == "").all()
 
 
 def test_the_win_matrix_is_that_of_the_tables(site, standings, browsed):
@@ -91,7 +97,7 @@ def test_published_values_stand_beside_ours(site, standings, browsed):
     assert page.locator("details[open]").count() == len(tables)
     page.locator("details").evaluate_all("every => every.forEach(one => { one.open = true; })")
     results = page.locator("tbody tr td:last-child").all_inner_texts()
-    assert results == [one.verdict for one in found.beside]
+    assert results == [result_text(one) for one in found.beside]
     assert page.locator(".unseen", has_text="differs").count() == sum(len(one.differing) for one in found.beside)
 
 
@@ -103,6 +109,24 @@ def test_curves_are_drawn_with_the_chosen_ones_strong(site, browsed, metric):
     assert page.locator("#curves polygon").count() == strong
     page.locator("#legend [aria-pressed=true]").first.click()
     page.wait_for_function(f"document.querySelectorAll('#curves polygon').length === {strong - 1}")
+
+
+def test_the_samples_of_a_task_are_those_of_every_framework(tmp_path, browsed):
+    store, specs = RunStore.prepared(tmp_path / "run"), [specification("good", one) for one in ("torch", "tensorflow")]
+    store.begin({"suite": {"name": "made"}}, specs)
+    for spec in specs:
+        made = rows(spec, THREE["good"]).to_pylist()
+        if spec.framework == "tensorflow":  # another class of one sample, and of two none but a rounding
+            made[0] |= {"predicted": 2, "target": 2, "target_probability": 0.75}
+            made[1]["target_probability"] = 0.5002
+        store.write(spec, pa.Table.from_pylist(made, schema=rows_schema(spec.metrics)), provenance(spec))
+    page = browsed.open(write_site(Standings.of_run(store), tmp_path / "site").parent / "tasks" / "net-photos.html")
+    lines = page.locator("#samples tbody tr").all_inner_texts()
+    assert len(lines) == 13 and [line.split("\t") for line in lines[:3]] == [
+        ["s0", "PyTorch", "not known", "tench", "tench", "50.0 %"],
+        ["s0", "TensorFlow", "not known", "class 2", "class 2", "75.0 %"],
+        ["s1", "PyTorch and TensorFlow", "tench", "tench", "tench", "50.0 %"],
+    ]
 
 
 def test_a_task_has_its_networks_examination_whatever_tells_its_tables_apart(tmp_path):
