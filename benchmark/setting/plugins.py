@@ -9,8 +9,10 @@ import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...identity import declaration_of, digest
 from ...models.importing import module_from_file
 from ...models.zoo.torchvision_operators import torchvision_importable
 from ...registry import Entry
@@ -76,10 +78,30 @@ def _registered() -> list[Entry]:
 
 
 def plugin_module(plugin: str) -> str:
-    """Return the name under which a plugin's module is imported."""
+    """Return the name under which a plugin's module is imported: two files of one name are two modules."""
     untrusted = untrusted_file(plugin)
     plugin = plugin if untrusted is None else str(untrusted[0])
-    return f"heatmark_plugin_{Path(plugin).stem}" if plugin.endswith(".py") else plugin
+    if not plugin.endswith(".py"):
+        return plugin
+    path = Path(plugin).resolve()
+    name = f"heatmark_plugin_{path.stem}"
+    known = getattr(sys.modules.get(name), "__file__", None)
+    return name if known is None or Path(known).resolve() == path else f"{name}_{digest(str(path))[:8]}"
+
+
+def plugin_text(plugin: object) -> str:
+    """Return a plugin as workers are told it: a text as it is; of a module, or of what was registered, its module."""
+    if isinstance(plugin, str | Path):
+        return str(plugin)
+    if not isinstance(plugin, ModuleType) and not callable(plugin):
+        raise BadInput(f"A plugin is a module's name, a .py file, a module or a registered function; got {plugin!r}.")
+    module = plugin if isinstance(plugin, ModuleType) else sys.modules[declaration_of(plugin).__module__]
+    if module.__name__ == "__main__":
+        return main_plugin()
+    specification = module.__spec__
+    if module.__name__.startswith("heatmark_plugin_") and specification is not None and specification.origin:
+        return specification.origin
+    return module.__name__
 
 
 def main_plugin() -> str:
@@ -129,8 +151,11 @@ def _import_file(path: Path) -> None:
     """Import a file once under a name made of its stem, so that what it registers names it as its origin."""
     if not path.is_file():
         raise UnknownName(f"There is no plugin file {path}.")
+    name = plugin_module(str(path))
+    if name in sys.modules:
+        return
     try:
-        module_from_file(path, plugin_module(str(path)))
+        module_from_file(path, name)
     except Exception as error:
         raise _broken(str(path), error) from error
 
