@@ -174,7 +174,7 @@ def run_command(
     typer.echo(result.summary)
     if shown is not None:
         show_board(*shown)
-    if result.failures:
+    if result.missing:
         raise typer.Exit(FAILED)
     if result.expected == result.not_applicable:
         for item in dict.fromkeys(f"{item.method}: {item.reason}" for item in result.store.not_applicable()):

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...declared_sizes import MOST_NUMBERS, TooLarge, check_unpacked
 from ...errors import Damaged, HeatmarkError, StorageError
 from ...storage import set_aside, written_whole
 from .cell import KeyedSpec
@@ -127,11 +128,21 @@ def opened_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) ->
     try:
         # Of small files, what `read_table` does besides takes more than half of its time.
         with pq.ParquetFile(path) as file:
+            _check_declared(path, file.metadata)
             table = file.read(use_threads=False)
         return made(table, json.loads((table.schema.metadata or {})[name]))
     except _DAMAGE as error:
         words = " ".join(str(error).split()).rstrip(".")
         raise StorageError(f"{path} is damaged, or no result of heatmark: {words}.") from error
+
+
+def _check_declared(path: Path, metadata: Any) -> None:
+    """Raise TooLarge where a file says that it has more values than a table of results can have."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    values = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
+    check_unpacked(str(path), sum(group.total_byte_size for group in groups), path.stat().st_size)
+    if max(values, metadata.num_rows) > MOST_NUMBERS:
+        raise TooLarge(f"{path} says that it has {values} values")
 
 
 def read_json(path: Path) -> Any:

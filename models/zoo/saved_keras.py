@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...declared_sizes import TooLarge, check_hdf5, check_zip
 from ...errors import BadInput
 from ..devices import require_framework
 
@@ -59,7 +60,9 @@ def check_saved_keras(path: Path) -> None:
         raise BadInput(f"There is no file {path}.")
     try:
         configuration = _configuration(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except TooLarge:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, RecursionError, zipfile.BadZipFile) as error:
         raise BadInput(
             f"Cannot read {path} as a saved Keras model ({error}). Save the whole model again with model.save()."
         ) from error
@@ -94,12 +97,14 @@ def _names_in(value: Any) -> Iterator[str]:
 
 
 def _configuration(path: Path) -> Any:
-    """Return the JSON description of the network."""
+    """Return the JSON description of the network; TooLarge where the file says that it holds far more than it can."""
     if path.suffix.lower() == ".keras":
+        check_zip(path)
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
     import h5py  # comes with Keras
 
+    check_hdf5(path, str(path), path.stat().st_size)
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise ValueError("it holds weights only")

@@ -6,12 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+import asked_threads
 import psutil
 import pytest
 from made_runs import specification
 from tiny_runs import PLUGIN as TINY
 from tiny_runs import Start
 
+from heatmark.benchmark.executors.keeper import THREADS
 from heatmark.benchmark.executors.limits import STARTING_SECONDS, generous_seconds
 from heatmark.benchmark.executors.processes import ATTEMPTS, ProcessExecutor, WorkerProcess
 from heatmark.benchmark.store.outcomes import Failed
@@ -99,6 +101,19 @@ def test_the_usual_limit_grows_with_the_samples() -> None:
         generous_seconds(CellJob(specification("m", last=last), "cpu", 8, 0, SampleRule())) for last in (1, 500)
     )
     assert STARTING_SECONDS < few < many
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_a_worker_takes_no_more_threads_than_it_is_given(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(framework)
+    pytest.importorskip("threadpoolctl")
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.syspath_prepend(str(Path(TINY).parent))
+    with WorkerProcess(framework, 1, ()) as worker:
+        found = worker.call(asked_threads.of, framework)
+    assert isinstance(found, dict), found
+    assert len(found) >= 2 and set(found.values()) == {1}, found
 
 
 def test_an_executor_without_jobs_starts_nothing() -> None:
