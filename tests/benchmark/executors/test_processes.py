@@ -77,6 +77,15 @@ def test_a_cell_whose_worker_died_is_tried_again_and_given_up_at_last(start: Sta
     assert "SIGSEGV" in failure.error and f"{ATTEMPTS} processes" in failure.error and result.finished == 1
 
 
+def test_after_an_error_that_loses_the_gpu_another_process_goes_on(start: Start, tiny_folder: Path) -> None:
+    result = start("wordy,losing_the_gpu,where", engine="processes", plugins=PLUGINS)
+    wordy, lost = result.failures
+    assert lost.error == "RuntimeError: CUDA error: device-side assert triggered" and result.finished == 1
+    assert set(pids(tiny_folder, "losing_the_gpu")).isdisjoint(pids(tiny_folder, "where"))
+    assert len(wordy.error) < 5000 and wordy.error.endswith("and ends here")
+    assert (result.missing, result.expected) == (2, 3)
+
+
 def test_a_worker_that_is_killed_before_it_is_ready_is_started_again() -> None:
     with WorkerProcess("torch", 1, ()) as worker:
         for number in range(ATTEMPTS):
