@@ -65,8 +65,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
-    epilog="Exit status: 0 all that was asked for is there, 1 some of it failed or is missing, or nothing applies, 2 bad "
-    "input, 130 stopped by Ctrl-C or a signal.",
+    epilog="Exit status: 0 all that was asked for is there, 1 some of it failed or is missing, or nothing applies, "
+    "2 bad input, 130 stopped by Ctrl-C or a signal.",
 )
 app.command("list")(list_command)
 app.command("show")(show_command)
