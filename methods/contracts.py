@@ -29,7 +29,7 @@ ALONE = "maps do not depend on batch, order and chunk"
 _TOLERANCE = 1e-4
 """How far, relative to a map's largest value, float32 sums may differ between ways to cut the same work."""
 _DRAW = "Draw random numbers from request.bank or request.noise: they depend on the seed alone."
-_SAME = "Do the same for every row: compute nothing across samples (no mean over the batch), and let the engine cut the work."
+_SAME = "Do the same for every row: compute nothing across samples, such as a mean over the batch."
 
 
 def violations(model: Model, x: Any, method: str | Method, target: Any = None, seed: int = 0) -> list[str]:

@@ -1,10 +1,10 @@
 """Two networks whose right explanation is known without any method: every input has a part that speaks for class 0, a
 part that says nothing, and a part that speaks against it.
 
-The **linear** network weighs the rows of ``FOR`` positively, those of ``AGAINST`` negatively, the others not at all. The
-**pooled** network, for methods that read layers, looks with two filters at what is bright and what is dark, sums up and
-weighs: in its inputs the rows of ``FOR`` are bright, those of ``AGAINST`` dark, the others of the value in between, which
-neither filter sees.
+The **linear** network weighs the rows of ``FOR`` positively, those of ``AGAINST`` negatively, the others not at all.
+The **pooled** network, for methods that read layers, looks with two filters at what is bright and what is dark, sums up
+and weighs: in its inputs the rows of ``FOR`` are bright, those of ``AGAINST`` dark, and the others of the value in
+between, which neither filter sees.
 
 They are built by name, as networks of users are (``heatmark.benchmark.contracts.oracle:linear_on_torch``), so that
 whoever explains in another process can have them too.
@@ -42,7 +42,9 @@ def oracle_inputs(kind: Kind, count: int) -> np.ndarray:
     drawn = np.random.default_rng(0).random((count, SIDE, SIDE, 1), dtype=np.float32)
     inputs = 0.5 + 0.5 * drawn
     if kind == "pooled":
-        inputs[:, FOR], inputs[:, NOTHING], inputs[:, AGAINST] = 0.8 + 0.2 * drawn[:, FOR], BETWEEN, 0.2 * drawn[:, AGAINST]
+        inputs[:, FOR] = 0.8 + 0.2 * drawn[:, FOR]
+        inputs[:, NOTHING] = BETWEEN
+        inputs[:, AGAINST] = 0.2 * drawn[:, AGAINST]
     return inputs
 
 
