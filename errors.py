@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class HeatmarkError(Exception):
@@ -93,3 +95,20 @@ def error_in_words(error: BaseException) -> str:
     except Exception as another:  # an error of somebody's whose own words fail
         message = f"its message cannot be read ({type(another).__name__})"
     return shortened(message if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {message}")
+
+
+def where_raised(error: BaseException) -> str:
+    """Return the last place in code that is neither heatmark's nor a library's that an error passed, in brackets."""
+    last = place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        last = f" ({file}, line {trace.tb_lineno})"
+        if "site-packages" not in file and not file.startswith(_OTHERS):
+            place = last
+        trace = trace.tb_next
+    return place or last
+
+
+_OTHERS = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"])
+"""Where heatmark's own code and Python's is."""
