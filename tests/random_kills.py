@@ -129,7 +129,7 @@ def kill_until_done(
         )
         ended = False
         while sum(tally.kills.values()) < kills and not ended:
-            ended = _exited(driver, chance.uniform(0.0, seconds))
+            ended = _exited(driver, chance.uniform(0.0, seconds / 3))
             if not ended:
                 ended = _one_kill(driver, folder, setting, chance, tally)
         _, told = driver.communicate(timeout=seconds + PATIENCE_SECONDS)
@@ -227,7 +227,7 @@ def main() -> int:
         while done < options.kills:
             setting = settings[number % len(settings)]
             folder = Path(place, f"run-{number}")
-            tally = kill_until_done(setting, folder, *known[setting], min(10, options.kills - done), chance)
+            tally = kill_until_done(setting, folder, *known[setting], min(8, options.kills - done), chance)
             by_setting[setting].append(tally)
             done += sum(tally.kills.values())
             number += 1
