@@ -95,6 +95,7 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "covered": row.coverage.samples,
         "why": row.why_unplaced,
         "degenerate": row.degenerate,
+        **({} if row.trust is None else {"trust": row.trust.word, "said": row.trust.said}),
         "seconds": _number(row.cost.seconds, INTERVAL_DIGITS),
         "relative": _number(row.cost.relative, INTERVAL_DIGITS),
         "passed": _number(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),
