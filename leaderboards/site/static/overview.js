@@ -84,7 +84,7 @@ heatmark.load("board").then(board => {
       onSort: ({ key, descending }) => change({ sort: key, down: descending ? "1" : "" }),
       rowClass: row => [row.method.control && "control", row.place === null && "unplaced"].filter(Boolean).join(" "),
     });
-    heatmark.drawRanks?.(document.getElementById("ranks"), rows);
+    heatmark.drawRanks(document.getElementById("ranks"), rows);
     document.documentElement.dataset.ready = "yes";
   };
 
@@ -92,6 +92,8 @@ heatmark.load("board").then(board => {
     view = views.of(board, heatmark.address());
     draw();
   });
+  const across = document.getElementById("across");
+  if (across) heatmark.load("across").then(found => heatmark.drawAcross(across, found));
   draw();
   performance.mark("first-view");
 }).catch(error => heatmark.failed(document.getElementById("board"), error));
