@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrusted
+from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrusted, error_in_words
 from . import options
 from .audit import audits
 from .check import check_command
@@ -55,7 +55,7 @@ class Commands(TyperGroup):
             typer.echo(str(error), err=True)
             raise typer.Exit(INTERRUPTED) from None
         except HeatmarkError as error:
-            typer.echo(f"heatmark: {error}", err=True)
+            typer.echo(f"heatmark: {error_in_words(error)}", err=True)
             raise typer.Exit(FAILED if isinstance(error, NotApplicable | Untrusted) else BAD_INPUT) from None
 
 
@@ -126,6 +126,7 @@ def run_command(
     add: options.Add = False,
     force: options.Force = False,
     engine: options.Engine = "processes",
+    cell_timeout: options.CellTimeout = None,
     limit: options.Limit = None,
     per_class: options.PerClass = None,
     part: options.Part = None,
@@ -158,6 +159,7 @@ def run_command(
         seed=seed,
         out=out,
         engine=engine,
+        cell_timeout=cell_timeout,
         limit=limit,
         per_class=per_class,
         part=part,

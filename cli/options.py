@@ -52,6 +52,13 @@ Framework = Annotated[str | None, typer.Option("--framework", help="torch or ten
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")]
 Engine = Annotated[str, typer.Option("--engine", help="processes or serial.")]
+CellTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--cell-timeout",
+        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
 PerClass = Annotated[int | None, typer.Option("--per-class", help="Only so many samples of each class.")]
 Part = Annotated[

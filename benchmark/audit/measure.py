@@ -18,6 +18,7 @@ from ..running.stopping import stopped_by_signals
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
+from ..store.ownership import Work, owned
 from ..work.messages import Described, NamedModel
 from .plan import CONTROL, LOCALISATION, ORACLE, AuditPlan
 from .store import AuditStore
@@ -66,18 +67,23 @@ class Measured:
 
 
 def measure_audit(
-    plan: AuditPlan, out: str | Path = "results/audit", *, engine: str = "processes", progress: bool = True
+    plan: AuditPlan,
+    out: str | Path = "results/audit",
+    *,
+    engine: str = "processes",
+    cell_timeout: float | None = None,
+    progress: bool = True,
 ) -> Measured:
     """Measure what a plan says, but for what the folder holds already, and keep it there.
 
-    ``engine`` and ``progress`` are as `run` takes them.
+    ``engine``, ``cell_timeout`` (of one method's maps on one task) and ``progress`` are as `run` takes them.
 
     Raises
     ------
     UnknownName
         For an unknown engine.
     StorageError
-        If the folder cannot be written.
+        If the folder cannot be written, or another audit is at work there.
     Interrupted
         If stopped by Ctrl-C or a signal; what is finished is kept.
     BadInput
@@ -86,7 +92,7 @@ def measure_audit(
         If no model can be loaded.
     """
     refuse_in_worker()
-    check_engine(engine)
+    check_engine(engine, cell_timeout)
     store = AuditStore(Path(out))
     models = {task: NamedModel(task.model, plan.framework, plan.device) for task in plan.tasks}
     errors: dict[str, Mapping[str, str]] = {}
@@ -103,8 +109,9 @@ def measure_audit(
     )
     try:
         with (
+            owned(store.path, Work("audit", f"heatmark audit metrics --out {out}", in_shares=False)),
             stopped_by_signals(),
-            executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins) as executor,
+            executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins, cell_timeout) as executor,
         ):
             answers = described(list(dict.fromkeys(models.values())), executor)
             cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}

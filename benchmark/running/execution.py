@@ -81,6 +81,7 @@ def carried_out(
     engine: str,
     plugins: tuple[str, ...],
     *,
+    cell_timeout: float | None,
     shard: tuple[int, int] | None,
     progress: bool,
     title: str,
@@ -92,9 +93,10 @@ def carried_out(
 ) -> Run:
     """Describe the models, plan, do what is left of one shard of the cells (all where None), and return the run.
 
-    ``engine``, ``plugins`` and ``progress`` are as `run` takes them; ``title``, ``command`` (None: from Python)
-    and ``notes`` become the run's, and its time is counted from ``began`` (`time.monotonic`). Where the folder holds
-    ``another`` run, what it says of that is replaced only at the end, so that a run that is stopped takes nothing away.
+    ``engine``, ``plugins``, ``cell_timeout`` and ``progress`` are as `run` takes them; ``title``, ``command`` (None:
+    from Python) and ``notes`` become the run's, and its time is counted from ``began`` (`time.monotonic`). Where the
+    folder holds ``another`` run, what it says of that is replaced only at the end, so that a run that is stopped takes
+    nothing away.
     A network that fails its examination stops the run unless ``force``.
     """
     suite, left_out = resolved.suite, dict[str, str]()
@@ -105,7 +107,7 @@ def carried_out(
             left_out.update({file["path"]: file["reason"] for file in outcome.value.provenance["skipped"]})
 
     origins = origins_outside([*resolved.methods, *resolved.metrics], suite.models, suite.datasets)
-    with executor_of(engine, suite.frameworks, resolved.device, plugins, origins) as executor:
+    with executor_of(engine, suite.frameworks, resolved.device, plugins, origins, cell_timeout) as executor:
         answers = described(resolved.named_models, executor, notes)
         notes = (*notes, *_notes(resolved, answers))
         cells = planned_cells(resolved, answers, store)

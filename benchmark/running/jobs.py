@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
+from math import inf
 from typing import Any, TypeVar
 
 from ...datasets.registry import find_dataset
-from ...errors import HeatmarkError, NotApplicable, UnknownName, suggestion
+from ...errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
 from ...methods.registry import Method
 from ...metrics.registry import Metric
 from ...models.zoo.loading import find_model
 from ..executors.base import ENGINES, Executor, SerialExecutor
+from ..executors.limits import generous_seconds
 from ..executors.processes import ProcessExecutor
 from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
@@ -21,17 +23,23 @@ from ..store.keyed import KeyedStore
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.messages import Described, DescribedModel, Ended, Event, NamedModel
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
-from ..work.worker import DescribeJob
+from ..work.worker import DescribeJob, Job
 from .progress import View
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
 
 
-def check_engine(engine: str) -> None:
-    """Raise UnknownName unless jobs can be done so."""
+def check_engine(engine: str, cell_timeout: float | None = None) -> None:
+    """Raise UnknownName unless jobs can be done so; BadInput unless what takes longer than that can be ended so."""
     if engine not in ENGINES:
         raise UnknownName(
             f"Unknown engine {engine!r}.{suggestion(engine, ENGINES)} Choose one of: {', '.join(ENGINES)}."
+        )
+    if cell_timeout is not None and not cell_timeout > 0:
+        raise BadInput(f"--cell-timeout must be a number of seconds above 0 (inf: no limit); got {cell_timeout:g}.")
+    if cell_timeout is not None and engine == "serial":
+        raise BadInput(
+            "--cell-timeout ends a cell's process, and with --engine serial that is this one. Leave out one of the two."
         )
 
 
@@ -46,14 +54,28 @@ def origins_outside(
 
 
 def executor_of(
-    engine: str, frameworks: Sequence[str], device: str, plugins: Sequence[str], origins: Iterable[str]
+    engine: str,
+    frameworks: Sequence[str],
+    device: str,
+    plugins: Sequence[str],
+    origins: Iterable[str],
+    cell_timeout: float | None = None,
 ) -> AbstractContextManager[Executor]:
-    """Return the executor, closed at the end; worker processes also import the modules that registered something."""
+    """Return the executor, closed at the end; worker processes also import the modules that registered something.
+
+    A job may take ``cell_timeout`` seconds, or where None `limits.generous_seconds`.
+    """
     if engine == "serial":
         return closing(SerialExecutor(plugins))
     known = {plugin_module(plugin) for plugin in plugins}
     further = [main_plugin() if origin == "__main__" else origin for origin in origins if origin not in known]
-    return closing(ProcessExecutor(frameworks, (*plugins, *further), on_cpu=device.lower().startswith("cpu")))
+
+    def limit(job: Job) -> float | None:
+        seconds = generous_seconds(job) if cell_timeout is None else cell_timeout
+        return None if seconds == inf else seconds
+
+    on_cpu = device.lower().startswith("cpu")
+    return closing(ProcessExecutor(frameworks, (*plugins, *further), on_cpu=on_cpu, limit=limit))
 
 
 def known_without_loading(named: NamedModel) -> DescribedModel | NotMeant | None:
