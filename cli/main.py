@@ -27,6 +27,7 @@ from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command
 from .site import site_command
 from .status import status_command
+from .submissions import new_command, test_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -83,6 +84,8 @@ app.command("leaderboard", cls=InGroups)(leaderboard_command)
 app.command("merge")(merge_command)
 app.command("site")(site_command)
 app.command("publish")(publish_command)
+app.command("new")(new_command)
+app.command("test")(test_command)
 app.add_typer(audits, name="audit")
 
 

@@ -30,7 +30,7 @@ RunFolders = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="Folders of runs; official: all results that heatmark carries.",
+        help="Folders of runs; official: all results that heatmark carries; submissions: all that were submitted.",
         callback=_official_expanded,
     ),
 ]

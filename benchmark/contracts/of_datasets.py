@@ -29,15 +29,17 @@ def dataset_findings(name: str, notice: Notice) -> Iterator[Finding]:
     notice(name)
     loaded: list[Dataset] = []
     yield from asked(LOADS, lambda: _loads(name, loaded))
-    for dataset in loaded:
-        places = [int(place) for place in np.unique(np.linspace(0, len(dataset) - 1, READ).round())]
-        yield from asked(VALUES, lambda: _values(dataset, places))
-        yield from asked(REPEATS, lambda: _repeats(dataset, places))
-        yield from asked(IDS, lambda: _ids(dataset))
-        yield from asked(LABELS, lambda: _labels(dataset, places))
-        yield from asked(MASKS, lambda: _masks(dataset, places))
-        yield from asked(REVISION, lambda: _revision(name, dataset))
-        yield from asked(BATCHES, lambda: _batches(dataset, places))
+    if not loaded:
+        return
+    dataset = loaded[0]
+    places = [int(place) for place in np.unique(np.linspace(0, len(dataset) - 1, READ).round())]
+    yield from asked(VALUES, lambda: _values(dataset, places))
+    yield from asked(REPEATS, lambda: _repeats(dataset, places))
+    yield from asked(IDS, lambda: _ids(dataset))
+    yield from asked(LABELS, lambda: _labels(dataset, places))
+    yield from asked(MASKS, lambda: _masks(dataset, places))
+    yield from asked(REVISION, lambda: _revision(name, dataset))
+    yield from asked(BATCHES, lambda: _batches(dataset, places))
 
 
 def _loads(name: str, loaded: list[Dataset]) -> Finding:

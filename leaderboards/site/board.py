@@ -91,6 +91,7 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "covered": row.coverage.samples,
         "why": row.why_unplaced,
         "degenerate": row.degenerate,
+        **({} if row.trust is None else {"trust": row.trust.word, "said": row.trust.said}),
         "seconds": short(row.cost.seconds, INTERVAL_DIGITS),
         "relative": short(row.cost.relative, INTERVAL_DIGITS),
         "passed": short(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),

@@ -14,12 +14,15 @@ heatmark.load("board").then(board => {
     draw();
   };
 
-  const WORDS = { model: "Model", dataset: "Dataset", framework: "Framework", device: "Device", family: "Family", metric: "Metric", trust: "Trust" };
+  const WORDS = { model: "Model", dataset: "Dataset", framework: "Framework", device: "Device", family: "Family", row: "Trust", metric: "Metric", trust: "Audit of metrics" };
   const option = (value, words) => make("option", { value }, words);
 
   const choices = key => {
     if (key === "trust") {
       return board.metrics.some(metric => metric.mark) ? [option("", "any metric"), ...Object.entries(views.TRUST).map(([value, { words }]) => option(value, words))] : [];
+    }
+    if (key === "row") {
+      return board.rows.some(row => row.trust) ? [option("", "any row"), ...Object.entries(views.SUBMITTED).map(([value, { words }]) => option(value, words))] : [];
     }
     if (key === "metric") {
       const families = [...new Set(board.metrics.map(metric => metric.family))];
