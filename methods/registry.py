@@ -88,6 +88,11 @@ class MethodEntry(Selectable):
     """Where its code runs, if that is not this process; its costs are then what it says itself."""
 
     @property
+    def isolation(self) -> str:
+        """How its code is kept apart from this process; empty where it runs in it."""
+        return "" if self.apart is None else self.apart.level
+
+    @property
     def missing(self) -> str | None:
         """What must be installed first and how, or None where the method can run."""
         return None if self.requires is None else self.requires.missing
