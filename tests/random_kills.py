@@ -193,7 +193,8 @@ def _one_kill(driver: psutil.Popen, folder: Path, setting: Setting, chance: rand
 def undisturbed_run(setting: Setting, folder: Path) -> tuple[pd.DataFrame, float]:
     """Return the scores of a run that nobody disturbs, and the seconds that it took."""
     began = time.monotonic()
-    subprocess.run(setting.command(folder), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ended = subprocess.run(setting.command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 0, ended.stderr.decode(errors="replace")[-2000:]
     return scores(folder), time.monotonic() - began
 
 

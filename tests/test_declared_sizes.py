@@ -188,3 +188,48 @@ def _picture() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(file, format="PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"w":{"dtype":"F32","shape":[1073741824,1024],"data_offsets":[0,4398046511104]}}',
+        b'{"w":{"dtype":"F32","shape":[1073741824,1024],"data_offsets":[0,4]}}',
+        b"[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("length", ["true", "huge"])
+def test_weights_whose_header_lies_are_refused(tmp_path: Path, header: bytes, length: str) -> None:
+    from heatmark.models.architecture.weights_file import load_metadata, load_weights
+
+    path = tmp_path / "net.safetensors"
+    told = len(header) if length == "true" else 2**62
+    path.write_bytes(struct.pack("<Q", told) + header + bytes(4))
+    with Memory() as memory:
+        for read in (load_metadata, load_weights):
+            with pytest.raises(StorageError, match="Cannot read the weights"):
+                read(path)
+    assert memory.peak < LITTLE
+
+
+def test_json_that_is_nested_without_end_is_damage(tmp_path: Path) -> None:
+    from heatmark.benchmark.store.keyed import read_json
+    from heatmark.benchmark.store.plan_file import read_plan
+
+    deep = "[" * 200_000
+    (tmp_path / "plan.json").write_text(deep)
+    assert read_json(tmp_path / "plan.json") is None
+    with pytest.raises(StorageError, match="nested too deeply"):
+        read_plan(tmp_path)
+    pytest.importorskip("keras")
+    from heatmark.models.zoo.saved_keras import check_saved_keras, may_be_read_otherwise
+
+    network = tmp_path / "net.keras"
+    for configuration in (deep, '{"config":' * 300 + "{}" + "}" * 300, "[" * 900 + "]" * 900):
+        with zipfile.ZipFile(network, "w") as archive:
+            archive.writestr("config.json", configuration)
+        for ask in (check_saved_keras, may_be_read_otherwise):
+            try:  # an answer or a refusal, and nothing else
+                ask(network)
+            except BadInput as error:
+                assert "Save the whole model again" in str(error)

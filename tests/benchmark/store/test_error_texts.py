@@ -55,3 +55,12 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
 def test_ctrl_c_is_no_failure() -> None:
     with pytest.raises(KeyboardInterrupt):
         outcome_of(raising, KeyboardInterrupt())
+
+
+def test_long_texts_that_earlier_versions_kept_are_shortened_when_they_are_read(tmp_path: Path) -> None:
+    store, spec = RunStore.prepared(tmp_path / "run"), specification("m0")
+    store.begin({"name": "made", "suite": {}}, [spec])
+    record = {"key": spec.key, "spec": spec.plain(), "error": "x" * 10**6, "traceback": "y" * 10**6}
+    (store.path / "failures" / f"{spec.key}.json").write_text(json.dumps(record))
+    (kept,) = store.failures()
+    assert len(kept.error) < MOST_CHARACTERS + 100 and len(kept.traceback) < MOST_OF_A_TRACEBACK + 100
