@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,9 @@ from ..statistics.significance import Places
 from ..statistics.wins import Wins
 from ..trust.words import WORDS, Submitted, Trust
 from .agreement import Agreement, agreements_of
+from .curves import mean_curves
 from .gathering import gather, opened, thumbnail_in
+from .kept_curves import MeanCurve
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -105,6 +108,11 @@ class Table:
     def provenances(self) -> list[Mapping[str, Any]]:
         """What every cell behind the table recorded of how it was made."""
         return [provenance for method in self.results.methods for provenance in method.provenances]
+
+    @cached_property
+    def curves(self) -> Mapping[str, Mapping[str, MeanCurve]]:
+        """The mean curves by metric and method, for the metrics that read a curve; read once."""
+        return mean_curves(self.results)
 
     def __repr__(self) -> str:
         return f"<Table of {self.setting.title}: {len(self.rows)} methods, {len(self.metrics)} metrics>"
