@@ -27,7 +27,7 @@ from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command
 from .site import site_command
 from .status import status_command
-from .submissions import new_command, test_command
+from .submissions import new_command, submit_command, test_command, validate_command, verify_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -86,6 +86,9 @@ app.command("site")(site_command)
 app.command("publish")(publish_command)
 app.command("new")(new_command)
 app.command("test")(test_command)
+app.command("submit")(submit_command)
+app.command("validate")(validate_command)
+app.command("verify")(verify_command)
 app.add_typer(audits, name="audit")
 
 

@@ -249,7 +249,8 @@ def _method(row: Row) -> dict[str, Any]:
 def trust_notes(standings: Standings) -> list[str]:
     """Return what is known of every method that somebody submitted, in a sentence each."""
     rows = [row for table in standings.tables for row in table.rows if row.trust is not None]
-    said = {(row.method.name, row.trust.word, row.trust.said) for row in rows if row.trust is not None}
+    own = [row for row in rows if not row.method.control]  # of controls, a table says itself that they are some
+    said = {(row.method.name, row.trust.word, row.trust.said) for row in own if row.trust is not None}
     return [f"{name}: {word} ({sentence})" for name, word, sentence in sorted(said)]
 
 

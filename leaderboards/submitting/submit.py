@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...benchmark.contracts.testing import registered_by, tested
 from ...benchmark.contracts.tested import Tested
+from ...benchmark.contracts.testing import registered_by, tested
 from ...benchmark.run import run
 from ...benchmark.setting.environment import machine_facts, versions
 from ...benchmark.suite import load_suite
@@ -27,8 +27,8 @@ from ..trust.submission import (
     RESULTS,
     SCHEMA,
     KeptContract,
-    SubmittedMethod,
     Submission,
+    SubmittedMethod,
     read_submission,
 )
 from ..trust.validation import Validation, validate
@@ -192,8 +192,8 @@ def _methods(plugin: str, selections: str | None) -> list[Method]:
         raise BadInput("The file registers no method. `heatmark new method NAME` shows how one is registered.")
     if other := [f"{kind} {name}" for kind, name in found if kind != "method"]:
         raise BadInput(
-            f"The file registers the {other[0]} too. Methods are scored with heatmark's own metrics, networks and data: "
-            "leave it out of the file."
+            f"The file registers the {other[0]} too. Methods are scored with heatmark's own metrics, networks and "
+            "data: leave it out of the file."
         )
     chosen = [method_from(one) for one in (own if selections is None else parse_selections(selections))]
     for method in chosen:

@@ -25,7 +25,7 @@ ENDINGS = (".py", ".toml", ".json", ".parquet")
 def files_in(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path of everything in a folder that is no folder, with its facts; links are not followed."""
     for place, folders, files in os.walk(folder, followlinks=False):
-        for name in sorted([*files, *(one for one in folders if os.path.islink(Path(place) / one))]):
+        for name in sorted([*files, *(one for one in folders if Path(place, one).is_symlink())]):
             path = Path(place) / name
             yield path.relative_to(folder).as_posix(), path.lstat()
 
