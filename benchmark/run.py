@@ -12,8 +12,8 @@ from typing import Any
 
 from ..errors import BadInput, Interrupted, StorageError
 from ..models.devices import installed_frameworks, require_framework
+from .executors.engine import Engine
 from .running.execution import Run, carried_out
-from .running.jobs import check_engine
 from .running.plan import ResolvedSuite
 from .running.run_folder import settled, title_of, usual_folder
 from .running.stopping import stopped_by_signals
@@ -35,11 +35,12 @@ def run(
     target: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    engine: str = "processes",
+    engine: str | Engine = "processes",
     limit: int | None = None,
     per_class: int | None = None,
     part: str | None = None,
     shard: str | None = None,
+    costs: str | Path | None = None,
     add: bool = False,
     force: bool = False,
     plugins: Iterable[str] = (),
@@ -68,7 +69,8 @@ def run(
     out
         The folder of results; where None ``results/SUITE``, with other models or data ``results/MODEL-DATA``.
     engine
-        ``processes`` (one worker process per framework) or ``serial`` (all in this process).
+        ``processes`` (workers on this machine), ``serial`` (all in this process), ``dask`` or ``slurm``; an `Engine`
+        says how many workers there are, which dask scheduler is used, and what is asked of Slurm.
     limit
         Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
     per_class
@@ -76,7 +78,10 @@ def run(
     part
         ``held-out``: of the data that a network was trained on here, only what its training did not see; ``all``.
     shard
-        ``"i/n"``: only the i-th of n parts of the cells, for several jobs that share one folder.
+        ``"i/n"``: only the i-th of n parts of the cells, of about equal cost, for several jobs that share one folder or
+        whose folders are merged.
+    costs
+        The folder of an earlier run whose times tell what cells take, so that shards end together; the same for all.
     add
         Where the folder holds another run: have one that holds what both name.
     force
@@ -102,7 +107,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins = tuple(plugins)
+    plugins, engine = tuple(plugins), Engine.of(engine)
     options = {
         "models": models,
         "data": data,
@@ -114,16 +119,16 @@ def run(
         "target": target,
         "seed": seed,
         "out": out,
-        "engine": engine if engine != "processes" else None,
+        **_engine_options(engine),
         "limit": limit,
         "per-class": per_class,
         "part": part,
         "shard": shard,
+        "costs": costs,
         "add": add,
         "force": force,
         "plugin": plugins,
     }
-    check_engine(engine)
     _shard(shard)  # a mistake is told before anything is looked up
     load_plugins(plugins)
     original = suite if isinstance(suite, Suite) else load_suite(suite)
@@ -154,6 +159,7 @@ def run(
             engine,
             plugins,
             shard=_shard(shard),
+            costs=None if costs is None else Path(costs),
             progress=progress,
             title=title_of(chosen, original),
             command=command,
@@ -180,6 +186,16 @@ def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:
         if framework not in here
     )
     return suite.changed(frameworks=here), notes
+
+
+def _engine_options(engine: Engine) -> dict[str, Any]:
+    """Return the options of the command line that choose an engine."""
+    return {
+        "engine": engine.name if engine.name != "processes" else None,
+        "workers": engine.workers,
+        "scheduler": engine.scheduler,
+        "slurm": ",".join(f"{name}={value}" for name, value in engine.slurm.items()) or None,
+    }
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

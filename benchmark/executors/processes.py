@@ -1,12 +1,12 @@
-"""One isolated worker process per framework: a crash costs one job, and the frameworks' threads do not fight."""
+"""Isolated worker processes, each for one framework: a crash costs one job, and frameworks' threads do not fight."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -15,16 +15,22 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any, Self
 
-from ..setting.environment import usable_cores
+from ..setting.environment import gpu_possible, usable_cores
 from ..store.outcomes import Failed, Finished, NotMeant
 from ..work.messages import Advanced, Call, Ended, Event, Piece, Started
 from ..work.worker import Job
+from .queue import Group, JobQueue, group_of
+from .suitable import suitable_workers
 from .worker_main import Done, Ready, serve
 
 GRACE_SECONDS = 5.0
 """A worker that is told to end gets this long before it is killed."""
+FURTHER_SECONDS = 8.0
+"""A further worker of a framework is started when work has gone on for so long: its own start takes some seconds."""
 
 Message = Failed | Done | int
+
+_HIDING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -163,9 +169,10 @@ class WorkerProcess:
 
 
 class ProcessExecutor:
-    """Does the jobs of each framework in a worker process of its own, side by side.
+    """Does jobs in worker processes, some for each framework, side by side.
 
-    The workers end with this process, however that ends.
+    The workers end with this process, however that ends. A further worker of a framework is started only when the work
+    goes on for longer than its start takes, unless their number is given.
 
     Parameters
     ----------
@@ -175,37 +182,67 @@ class ProcessExecutor:
         Modules or files that the workers import first.
     on_cpu
         Whether they shall see no GPU.
+    workers
+        How many each framework has; None for as many as suit the machine (`suitable_workers`), of which a GPU has one.
+    threads
+        The threads of each; None for an equal share of the cores.
+    most
+        There will not be more jobs at a time than so many for a framework; None where that is not known.
     """
 
-    def __init__(self, frameworks: Sequence[str], plugins: Sequence[str] = (), *, on_cpu: bool = False) -> None:
-        threads = max(1, usable_cores() // max(1, len(frameworks)))
-        self._workers = [WorkerProcess(framework, threads, plugins, on_cpu=on_cpu) for framework in frameworks]
+    def __init__(
+        self,
+        frameworks: Sequence[str],
+        plugins: Sequence[str] = (),
+        *,
+        on_cpu: bool = False,
+        workers: int | None = None,
+        threads: int | None = None,
+        most: int | None = None,
+    ) -> None:
+        self.gpu_possible = not on_cpu and gpu_possible()
+        suitable = 1 if self.gpu_possible else suitable_workers(max(1, len(frameworks)), most)
+        count = workers or suitable
+        self.side_by_side = len(frameworks) * count > 1
+        self._at_once = workers is not None
+        threads = threads or max(1, usable_cores() // (max(1, len(frameworks)) * count))
+        self._workers = [
+            WorkerProcess(framework, threads, plugins, on_cpu=on_cpu) for framework in frameworks for _ in range(count)
+        ]
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield what happens in all workers."""
-        queues = {
-            worker: deque(job for job in jobs if job.spec.framework == worker.framework) for worker in self._workers
-        }
+        """Yield what happens in all workers; a worker goes on with the next job while what it did is kept."""
+        queues = {worker.framework: JobQueue(()) for worker in self._workers}
+        queues |= {name: JobQueue(job for job in jobs if job.spec.framework == name) for name in queues}
         current: dict[WorkerProcess, tuple[Job, float]] = {}
+        last: dict[WorkerProcess, Group] = {}
+        began = perf_counter()
+
+        def given(worker: WorkerProcess) -> Iterator[Event]:
+            """Give a worker its next job; one that cannot be started ends all that are its framework's."""
+            while worker not in current and (job := queues[worker.framework].take(last.get(worker))) is not None:
+                worker.send(job)
+                yield Started(job.spec)
+                if worker.broken is None:
+                    current[worker], last[worker] = (job, perf_counter()), group_of(job)
+                else:
+                    yield Ended(job.spec, worker.broken, 0.0)
+
         while True:
-            for worker, queue in queues.items():
-                while queue and worker not in current:
-                    job = queue.popleft()
-                    yield Started(job.spec)
-                    worker.send(job)
-                    if worker.broken is None:
-                        current[worker] = (job, perf_counter())
-                    else:
-                        yield Ended(job.spec, worker.broken, 0.0)
+            for worker in self._workers:
+                if self._is_wanted(worker, current, began):
+                    yield from given(worker)
             if not current:
                 return
+            waiting = any(map(len, queues.values())) and len(current) < len(self._workers)
             busy = {worker.connection: worker for worker in current}
-            for connection in wait([connection for connection in busy if connection is not None]):
+            for connection in wait([one for one in busy if one is not None], FURTHER_SECONDS if waiting else None):
                 worker = busy[connection]  # type: ignore[index]
-                job, began = current[worker]
-                event = _event(job.spec, worker.take(), began)
+                job, since = current[worker]
+                event = _event(job.spec, worker.take(), since)
                 if isinstance(event, Ended):
                     del current[worker]
+                    yield from given(worker)
                 if event is not None:
                     yield event
 
@@ -213,6 +250,13 @@ class ProcessExecutor:
         """End all workers, also in the middle of a job."""
         for worker in self._workers:
             worker.end()
+
+    def _is_wanted(self, worker: WorkerProcess, current: Container[WorkerProcess], began: float) -> bool:
+        """Return whether a worker is to have a job: it runs, or is its framework's first, or its start is worth it."""
+        if self._at_once or worker.connection is not None:
+            return True
+        others = [one for one in self._workers if one.framework == worker.framework and one is not worker]
+        return not any(one in current for one in others) or perf_counter() - began > FURTHER_SECONDS
 
 
 def _event(piece: Piece, message: Message | None, began: float) -> Event | None:
@@ -230,12 +274,13 @@ def main_module_hidden() -> Iterator[None]:
 
     What a script registers itself reaches the workers as a plugin.
     """
-    kept = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = kept
+    with _HIDING:  # of two threads that start processes, one would restore what the other hid
+        kept = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = kept
 
 
 def manner(exitcode: int | None) -> str:
