@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,24 @@ def file_digest(path: Path) -> str:
 
 
 def source_digest(function: Callable[..., Any]) -> str:
-    """Return the SHA-256 of a function's source, so that editing an entry of one's own makes its results stale."""
+    """Return the SHA-256 of a function's source, so that editing an entry of one's own makes its results stale.
+
+    A partial is what its function and its arguments are; a callable object is its class's source and what its
+    ``repr`` says.
+    """
+    if isinstance(function, partial):
+        return digest([source_digest(function.func), repr(function.args), repr(sorted(function.keywords.items()))])
+    declared = declaration_of(function)
+    if declared is not function:
+        return digest([source_digest(declared), repr(function)])
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
     except (OSError, TypeError):
         return "unknown"
+
+
+def declaration_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what is declared in a source file: the function that a partial holds, the class of a callable object."""
+    while isinstance(function, partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function)

@@ -17,7 +17,7 @@ from .running.execution import Run, carried_out
 from .running.plan import ResolvedSuite
 from .running.run_folder import settled, title_of, usual_folder
 from .running.stopping import stopped_by_signals
-from .setting.plugins import load_plugins, refuse_in_worker
+from .setting.plugins import load_plugins, plugin_text, refuse_in_worker
 from .store.folder import RunStore
 from .suite import Names, Suite, load_suite
 
@@ -43,7 +43,7 @@ def run(
     costs: str | Path | None = None,
     add: bool = False,
     force: bool = False,
-    plugins: Iterable[str] = (),
+    plugins: Iterable[object] = (),
     progress: bool = True,
 ) -> Run:
     """Run a suite, or the part of it that its folder does not hold yet.
@@ -88,7 +88,8 @@ def run(
         Where the folder holds another run: replace it as soon as this one has ended; finished cells are kept. Also go
         on where a network fails its examination (see `heatmark.check`).
     plugins
-        Modules or ``.py`` files that register methods, metrics, models or datasets.
+        What registers methods, metrics, models or datasets: names of modules, ``.py`` files, modules, or functions that
+        were registered.
     progress
         Whether to show progress on standard error.
 
@@ -107,7 +108,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins, engine = tuple(plugins), Engine.of(engine)
+    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine)
     options = {
         "models": models,
         "data": data,

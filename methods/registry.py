@@ -63,6 +63,10 @@ class MethodEntry(Selectable):
     """Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``."""
     reads: str | None = None
     """The parameter that names a dataset, whose revision is then part of every result's key."""
+    source: str = ""
+    """What stands for its source in every result's key, where that is not the function's own."""
+    isolation: str = ""
+    """How it is kept apart from this process; empty where it runs in it. Its costs are then what it says itself."""
 
     @property
     def missing(self) -> str | None:
@@ -149,7 +153,7 @@ class Method(Chosen[MethodEntry]):
         if self.entry.requires is not None:
             identity["library"] = f"{self.entry.requires.packages[0]} {self.entry.requires.version}"
         if self.entry.origin != "heatmark":
-            identity["source"] = source_digest(self.entry.function)
+            identity["source"] = self.entry.source or source_digest(self.entry.function)
         return identity
 
     def _has_default(self, parameter: Parameter) -> bool:

@@ -73,6 +73,8 @@ class Interface(Insides):
         What shows that the network takes values of 0 to 255, so that raw values are given to it times 255; else empty.
     weights_read
         What its builder read into it, where heatmark called the builder.
+    loaded_as
+        The name by which `load_model` finds it again; empty for a network that was wrapped.
     """
 
     framework: Framework
@@ -101,6 +103,7 @@ class Interface(Insides):
         self.reading = OutputReading()
         self.takes_bytes = ""
         self.weights_read: tuple[WeightsRead, ...] = ()
+        self.loaded_as = ""
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 

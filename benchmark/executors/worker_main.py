@@ -13,8 +13,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ...models.arrays.tensor_float_32 import set_tensor_float_32
+from ...models.devices import set_threads
 from ...models.importing import imported
-from ..setting.environment import set_threads
 from ..setting.plugins import load_plugins
 from ..store.outcomes import Outcome, failed, outcome_of
 from ..work.messages import Call

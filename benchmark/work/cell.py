@@ -189,6 +189,7 @@ class _Cell:
             "license": dataset.license,
             "class_names": self._names_that_occur(rows),
             "classes": model.num_classes,
+            **isolation_facts(self.method),
         }
         return CellResult(rows, provenance, self.pictures)
 
@@ -198,6 +199,12 @@ class _Cell:
         names = model.class_names or (dataset.class_names if labels_fit(dataset, model) else ())
         classes = {int(value) for name in ("label", "target", "predicted") for value in rows.column(name).to_pylist()}
         return {str(number): names[number] for number in sorted(classes) if 0 <= number < len(names)}
+
+
+def isolation_facts(method: Method) -> dict[str, Any]:
+    """Return how a method that is not trusted was kept apart, and that its costs are what it says itself."""
+    level = method.entry.isolation
+    return {"isolation": {"level": level}, "costs_verified": False} if level else {}
 
 
 def _bare_forward_seconds(model: Model, x: Any) -> float:
