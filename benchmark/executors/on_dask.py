@@ -4,8 +4,9 @@ dask chooses the place and moves what a lost worker had; at its place a job is d
 process of heatmark's own (`ProcessExecutor`), which keeps the network that it has loaded. So a cell that crashes, hangs
 or meddles costs no dask worker, and two frameworks never share a process.
 
-On this machine dask's scheduler and workers are threads of this process, and no port is opened: whoever can reach the
-port of a dask scheduler can run any code.
+On this machine dask's scheduler and workers are threads of this process, which talk to one another without a port:
+whoever reaches the port of a dask scheduler can run any code. The pages about its state, which dask insists on serving,
+are left out, and what serves them is bound to loopback.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import multiprocessing
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+import dask.config
 from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
 from distributed.diagnostics.plugin import WorkerPlugin
 
@@ -37,6 +39,9 @@ AHEAD = 2
 """So many jobs a worker has: the one that it does, and the next, so that it need not wait for us."""
 REFRESH_SECONDS = 2.0
 """Which workers there are is asked anew this often."""
+_LOOPBACK = "127.0.0.1:0"
+_NO_PAGES: Mapping[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+CONNECT_SECONDS = 15
 PATIENCE_SECONDS = 120.0
 """A scheduler without any worker is given up after this time."""
 _NO_GPU = "No dask worker declares a GPU. Start one with: dask worker ADDRESS --nthreads 1 --resources GPU=1"
@@ -155,14 +160,16 @@ class DaskExecutor:
             one_gpu = not on_cpu and gpu_possible()
             count = workers or (1 if one_gpu else suitable_workers(1, most))
             threads = max(1, usable_cores() // count)
-            self._cluster = LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=False,
-                dashboard_address=None,
-                memory_limit=None,
-                resources={GPU: 1} if one_gpu else None,
-            )
+            with dask.config.set(_NO_PAGES):
+                self._cluster = LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=False,
+                    dashboard_address=_LOOPBACK,
+                    worker_dashboard_address=_LOOPBACK,
+                    memory_limit=None,
+                    resources={GPU: 1} if one_gpu else None,
+                )
         self._where = scheduler or "this machine"
         self._client = _connected(self._cluster or scheduler)
         self._lines: dict[str, _Line] = {}
@@ -316,7 +323,7 @@ def done_here(name: str, job: Job, on_cpu: bool) -> Answer:
 
 def _connected(to: LocalCluster | str) -> Client:
     try:
-        return Client(to, set_as_default=False)
+        return Client(to, set_as_default=False, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise HeatmarkError(
             f"No dask scheduler answers at {to} ({error_in_words(error)}). Start one with `dask scheduler`, and give "
