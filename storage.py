@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 from .errors import StorageError
+from .owners import Owner
 
 CACHE_VARIABLE = "HEATMARK_CACHE"
+PART = re.compile(r"^\..*?(?:\.(?P<owner>[0-9a-f]{8}-\d+-\d+))?\.part$", re.DOTALL)
+"""A file that is being written: hidden, and named by the process that writes it."""
+FORGOTTEN_SECONDS = 24 * 3600.0
+"""What another machine, or an earlier version, was writing so long ago is written no more."""
 
 
 def cache_folder(*parts: str) -> Path:
@@ -52,7 +59,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     made_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        # Short, as a name has an end: 255 bytes in most file systems.
+        beginning, end = f".{path.name[:40]}.", f".{Owner.here().text}.part"
+        handle, name = tempfile.mkstemp(prefix=beginning, suffix=end, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise StorageError(f"Cannot write into {path.parent}: {error.strerror or error}. {_remedy(error)}") from error
@@ -73,6 +82,27 @@ def _remedy(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "Free some space there, or choose another folder."
     return "Choose a folder that you can write to."
+
+
+def swept(folder: Path) -> int:
+    """Remove what killed processes left half written in a folder and all folders in it; return how many files.
+
+    Those of a process that still lives stay, and of one that cannot be asked those that changed within a day.
+    """
+    removed = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if (match := PART.match(name)) is None:
+                continue
+            path = Path(place, name)
+            owner = Owner.parsed(match["owner"]) if match["owner"] else None
+            alive = owner.alive if owner is not None else None
+            with suppress(OSError):
+                forgotten = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
+                if alive is False or (alive is None and forgotten):
+                    path.unlink()
+                    removed += 1
+    return removed
 
 
 def set_aside(path: Path) -> Path:

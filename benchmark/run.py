@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ..errors import BadInput, Interrupted, StorageError
+from ..identity import digest
 from ..models.devices import installed_frameworks, require_framework
 from .executors.engine import Engine
 from .running.execution import Run, carried_out
@@ -19,6 +20,7 @@ from .running.run_folder import settled, title_of, usual_folder
 from .running.stopping import stopped_by_signals
 from .setting.plugins import load_plugins, plugin_text, refuse_in_worker
 from .store.folder import RunStore
+from .store.ownership import Work, owned
 from .suite import Names, Suite, load_suite
 
 
@@ -36,6 +38,7 @@ def run(
     seed: int | None = None,
     out: str | Path | None = None,
     engine: str | Engine = "processes",
+    cell_timeout: float | None = None,
     limit: int | None = None,
     per_class: int | None = None,
     part: str | None = None,
@@ -71,6 +74,10 @@ def run(
     engine
         ``processes`` (workers on this machine), ``serial`` (all in this process), ``dask`` or ``slurm``; an `Engine`
         says how many workers there are, which dask scheduler is used, and what is asked of Slurm.
+    cell_timeout
+        The seconds that a cell may take, loading its network included; one that takes longer is ended with its process
+        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, and five minutes for
+        each sample. ``inf``: no limit. Not with the engine ``serial``.
     limit
         Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
     per_class
@@ -108,7 +115,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine)
+    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine, cell_timeout)
     options = {
         "models": models,
         "data": data,
@@ -121,6 +128,7 @@ def run(
         "seed": seed,
         "out": out,
         **_engine_options(engine),
+        "cell-timeout": engine.cell_timeout,
         "limit": limit,
         "per-class": per_class,
         "part": part,
@@ -151,9 +159,9 @@ def run(
     )
     ResolvedSuite.of(chosen, device)  # a misspelt name leaves no folder behind
     store = RunStore.prepared(Path(out) if out is not None else usual_folder(chosen, original))
-    chosen, another = settled(store, chosen, asked=frameworks is not None, add=add, force=force)
     command = None if isinstance(suite, Suite) else _command(str(suite), options)
-    with _resumable(store, command), stopped_by_signals():
+    with owned(store.path, _work(chosen, device, shard, command)), _resumable(store, command), stopped_by_signals():
+        chosen, another = settled(store, chosen, asked=frameworks is not None, add=add, force=force)
         return carried_out(
             ResolvedSuite.of(chosen, device),
             store,
@@ -197,6 +205,12 @@ def _engine_options(engine: Engine) -> dict[str, Any]:
         "scheduler": engine.scheduler,
         "slurm": ",".join(f"{name}={value}" for name, value in engine.slurm.items()) or None,
     }
+
+
+def _work(suite: Suite, device: str, shard: str | None, command: str | None) -> Work:
+    """Return what makes two processes do the same run, so that they may share its folder: all but the GPU's number."""
+    wanted = {**suite.plain(), "device": device.partition(":")[0]}
+    return Work(digest(wanted), command or f"heatmark.run of {suite.name}", shard or "")
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

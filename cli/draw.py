@@ -147,6 +147,7 @@ def sweep_command(
     precision: options.Precision = None,
     seed: options.Seed = 0,
     engine: options.Engine = "processes",
+    cell_timeout: options.CellTimeout = None,
     plugin: options.Plugin = None,
 ) -> None:
     """Score a method over a grid of one or two of its parameters, draw it, and name the best setting.
@@ -175,6 +176,7 @@ def sweep_command(
         precision=precision,
         seed=seed,
         engine=engine,
+        cell_timeout=cell_timeout,
         plugins=plugin or (),
     )
     written = write_sweep(found, pictures=pictures, view=view, cap=cap)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrusted
+from ..errors import BadInput, HeatmarkError, Interrupted, NotApplicable, Untrusted, error_in_words
 from . import options
 from .audit import audits
 from .check import check_command
@@ -55,7 +55,7 @@ class Commands(TyperGroup):
             typer.echo(str(error), err=True)
             raise typer.Exit(INTERRUPTED) from None
         except HeatmarkError as error:
-            typer.echo(f"heatmark: {error}", err=True)
+            typer.echo(f"heatmark: {error_in_words(error)}", err=True)
             raise typer.Exit(FAILED if isinstance(error, NotApplicable | Untrusted) else BAD_INPUT) from None
 
 
@@ -129,6 +129,7 @@ def run_command(
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     slurm: options.Slurm = None,
+    cell_timeout: options.CellTimeout = None,
     limit: options.Limit = None,
     per_class: options.PerClass = None,
     part: options.Part = None,
@@ -150,7 +151,7 @@ def run_command(
 
     # A scheduler is dask's, so that it need not be said twice.
     name = "dask" if scheduler and engine == "processes" else engine
-    chosen = Engine(name, workers, scheduler, slurm_options(slurm))
+    chosen = Engine(name, workers, scheduler, cell_timeout, slurm_options(slurm))
     # The name of one's own model alone says what is stated of it, so that a run can be continued.
     if output is not None and not model:
         raise BadInput("--output states what a network of your own returns: name it with --model.")

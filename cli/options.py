@@ -63,6 +63,13 @@ Slurm = Annotated[
     str | None,
     typer.Option("--slurm", help="What is asked of Slurm: partition=gpu,timeout_min=240,mem_gb=16,gpus_per_node=1."),
 ]
+CellTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--cell-timeout",
+        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
 PerClass = Annotated[int | None, typer.Option("--per-class", help="Only so many samples of each class.")]
 Part = Annotated[

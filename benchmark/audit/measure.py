@@ -19,6 +19,7 @@ from ..running.stopping import stopped_by_signals
 from ..setting.plugins import refuse_in_worker
 from ..store.cell import Task
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
+from ..store.ownership import Work, owned
 from ..work.messages import Described, NamedModel
 from .plan import CONTROL, LOCALISATION, ORACLE, AuditPlan
 from .store import AuditStore
@@ -67,18 +68,23 @@ class Measured:
 
 
 def measure_audit(
-    plan: AuditPlan, out: str | Path = "results/audit", *, engine: str | Engine = "processes", progress: bool = True
+    plan: AuditPlan,
+    out: str | Path = "results/audit",
+    *,
+    engine: str | Engine = "processes",
+    cell_timeout: float | None = None,
+    progress: bool = True,
 ) -> Measured:
     """Measure what a plan says, but for what the folder holds already, and keep it there.
 
-    ``engine`` and ``progress`` are as `run` takes them.
+    ``engine``, ``cell_timeout`` (of one method's maps on one task) and ``progress`` are as `run` takes them.
 
     Raises
     ------
     UnknownName
         For an unknown engine.
     StorageError
-        If the folder cannot be written.
+        If the folder cannot be written, or another audit is at work there.
     Interrupted
         If stopped by Ctrl-C or a signal; what is finished is kept.
     BadInput
@@ -87,7 +93,7 @@ def measure_audit(
         If no model can be loaded.
     """
     refuse_in_worker()
-    engine = Engine.of(engine)
+    engine = Engine.of(engine, cell_timeout)
     store = AuditStore(Path(out))
     models = {task: NamedModel(task.model, plan.framework, plan.device) for task in plan.tasks}
     errors: dict[str, Mapping[str, str]] = {}
@@ -104,6 +110,7 @@ def measure_audit(
     )
     try:
         with (
+            owned(store.path, Work("audit", f"heatmark audit metrics --out {out}", in_shares=False)),
             stopped_by_signals(),
             executor_of(
                 engine,

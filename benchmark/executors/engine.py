@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -38,6 +38,10 @@ class Engine:
     """
     scheduler: str | None = None
     """The address of a dask scheduler that runs already, such as ``tcp://node7:8786``; None for workers here."""
+    cell_timeout: float | None = None
+    """The seconds that a job may take before its process is ended, ``inf`` for any number; None for so many that only
+    what is stuck takes longer.
+    """
     slurm: Mapping[str, Any] = field(default_factory=dict)
     """What is asked of Slurm, as submitit names it: ``partition``, ``timeout_min``, ``mem_gb``, and so on."""
 
@@ -55,6 +59,15 @@ class Engine:
             raise BadInput(f"A scheduler is the engine dask's, not {self.name}'s: give --engine dask with --scheduler.")
         if self.slurm and self.name != "slurm":
             raise BadInput(f"What is asked of Slurm is for the engine slurm, not {self.name}: give --engine slurm.")
+        if self.cell_timeout is not None and not self.cell_timeout > 0:
+            raise BadInput(
+                f"--cell-timeout must be a number of seconds above 0 (inf: no limit); got {self.cell_timeout:g}."
+            )
+        if self.cell_timeout is not None and self.name == "serial":
+            raise BadInput(
+                "--cell-timeout ends a cell's process, and with --engine serial that is this one. Leave out one of "
+                "the two."
+            )
         if self.name in _NEEDED:
             package, extra = _NEEDED[self.name]
             if find_spec(package) is None:
@@ -63,9 +76,10 @@ class Engine:
                 )
 
     @classmethod
-    def of(cls, engine: str | Engine) -> Engine:
-        """Return an engine, by its name where it is one."""
-        return engine if isinstance(engine, Engine) else cls(engine)
+    def of(cls, engine: str | Engine, cell_timeout: float | None = None) -> Engine:
+        """Return an engine, by its name where it is one, with a limit of time where that is given."""
+        found = engine if isinstance(engine, Engine) else cls(engine)
+        return found if cell_timeout is None else replace(found, cell_timeout=cell_timeout)
 
 
 def slurm_options(texts: str | None) -> dict[str, Any]:

@@ -30,8 +30,10 @@ from ..setting.environment import gpu_possible, usable_cores, versions
 from ..store.outcomes import Failed, Outcome
 from ..work.messages import Advanced, Ended, Event, Started
 from ..work.worker import Job
-from .processes import ProcessExecutor, suitable_workers
+from .limits import TimeLimit
+from .processes import ProcessExecutor
 from .queue import Group, JobQueue, group_of
+from .suitable import suitable_workers
 
 GPU = "GPU"
 """The resource that a worker with a GPU declares (``dask worker --resources GPU=1``), and a job on a GPU asks for."""
@@ -68,10 +70,13 @@ class Place(WorkerPlugin):
         Modules or files that worker processes import first.
     threads
         The threads of the framework; None for those that the dask worker was given.
+    limit
+        How long a job may take.
     """
 
-    def __init__(self, name: str, plugins: Sequence[str], threads: int | None) -> None:
+    def __init__(self, name: str, plugins: Sequence[str], threads: int | None, limit: TimeLimit) -> None:
         self.name = name
+        self._limit = limit
         self._plugins = tuple(plugins)
         self._threads = threads
 
@@ -103,7 +108,9 @@ class Place(WorkerPlugin):
         if self._executor is None or self._executor[0] != (framework, on_cpu):
             if self._executor is not None:
                 self._executor[1].close()
-            executor = ProcessExecutor((framework,), self._plugins, on_cpu=on_cpu, workers=1, threads=self._threads)
+            executor = ProcessExecutor(
+                (framework,), self._plugins, on_cpu=on_cpu, limit=self._limit, workers=1, threads=self._threads
+            )
             self._executor = (framework, on_cpu), executor
         return self._executor[1]
 
@@ -131,6 +138,8 @@ class DaskExecutor:
         The address of a scheduler that runs already, or None.
     on_cpu
         Whether no job shall see a GPU.
+    limit
+        How long a job may take.
     most
         There will not be more jobs at a time than so many; None where that is not known.
 
@@ -151,6 +160,7 @@ class DaskExecutor:
         workers: int | None = None,
         scheduler: str | None = None,
         on_cpu: bool = False,
+        limit: TimeLimit = TimeLimit(),  # noqa: B008 (it is frozen)
         most: int | None = None,
     ) -> None:
         self._on_cpu = on_cpu
@@ -181,7 +191,7 @@ class DaskExecutor:
             if scheduler is not None:
                 self._check_versions()
             self._name = f"heatmark-{uuid.uuid4().hex[:8]}"
-            self._client.register_plugin(Place(self._name, plugins, threads))
+            self._client.register_plugin(Place(self._name, plugins, threads, limit))
         except BaseException:
             self.close()
             raise

@@ -28,6 +28,7 @@ from ..store.keyed import read_json, write_json
 from ..store.outcomes import Failed, Finished
 from ..work.messages import Ended, Event, Piece, Started
 from ..work.worker import Job
+from .limits import TimeLimit
 from .processes import ProcessExecutor
 from .shares import jobs_shared_out
 
@@ -55,13 +56,16 @@ class Share:
     folder: Path
     plugins: tuple[str, ...]
     on_cpu: bool
+    limit: TimeLimit
 
 
 def do(share: Share) -> int:
     """Do the jobs of a share, and return how many were done; what a job of Slurm's runs."""
     frameworks = tuple(dict.fromkeys(job.spec.framework for job in share.jobs))
     done = 0
-    with closing(ProcessExecutor(frameworks, share.plugins, on_cpu=share.on_cpu, most=len(share.jobs))) as executor:
+    most = len(share.jobs)
+    executor = ProcessExecutor(frameworks, share.plugins, on_cpu=share.on_cpu, limit=share.limit, most=most)
+    with closing(executor):
         for event in executor.execute(share.jobs):
             if isinstance(event, Ended):
                 leave(share.folder, event)
@@ -99,6 +103,8 @@ class SlurmExecutor:
         ``partition``, ``account``, and so on. ``cluster`` is ``slurm``, or ``local`` for processes on this machine.
     on_cpu
         Whether jobs shall see no GPU.
+    limit
+        How long a job may take.
 
     Raises
     ------
@@ -118,10 +124,11 @@ class SlurmExecutor:
         workers: int | None = None,
         options: Mapping[str, Any] | None = None,
         on_cpu: bool = False,
+        limit: TimeLimit = TimeLimit(),  # noqa: B008 (it is frozen)
     ) -> None:
         asked = dict(options or {})
         self._cluster = str(asked.pop("cluster", "slurm"))
-        self._plugins, self._on_cpu = tuple(plugins), on_cpu
+        self._plugins, self._on_cpu, self._limit = tuple(plugins), on_cpu, limit
         self._folder = made_folder(folder).resolve()
         if hasattr(os, "getuid") and self._folder.stat().st_uid != os.getuid():
             raise StorageError(f"{self._folder} is another user's: what lies there could be any code. Choose --out.")
@@ -178,7 +185,7 @@ class SlurmExecutor:
     def _submitted(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Submit an array of jobs."""
         shares = [
-            Share(tuple(share), self._folder / _DONE, self._plugins, self._on_cpu)
+            Share(tuple(share), self._folder / _DONE, self._plugins, self._on_cpu, self._limit)
             for share in jobs_shared_out(jobs, self._shares)
         ]
         try:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 import numpy as np
 
 from ...errors import BadInput
-from ...methods.registry import METHODS, MethodEntry, Need, Pooling
+from ...methods.registry import METHODS, MethodEntry, Need, Pooling, Sum
 from ...models.queries import FRAMEWORKS
 from ...parameters import Doc, Parameter
 from ...registry import Reference
@@ -57,6 +57,7 @@ def told(entry: MethodEntry) -> dict[str, Any]:
         "presets": {name: dict(values) for name, values in entry.presets.items()},
         "frameworks": sorted(entry.frameworks),
         "wraps": entry.wraps,
+        "sums_to": entry.sums_to,
         "version": entry.version,
         "text": inspect.getdoc(entry.function) or "",
         "parameters": [_parameter_told(entry.name, item) for item in entry.parameters],
@@ -110,6 +111,8 @@ def _understood(data: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{name} needs what is unknown, or is for no framework that there is.")
     if data["pooling"] not in get_args(Pooling) or type(data["signed"]) is not bool or type(data["wraps"]) is not bool:
         raise BadInput(f"{name}: pooling, signed or wraps has a value that it cannot have.")
+    if data["sums_to"] not in (None, *get_args(Sum)):
+        raise BadInput(f"{name}: sums_to is one of {', '.join(get_args(Sum))}.")
     if type(data["version"]) is not int or data["version"] < 1:
         raise BadInput(f"{name}: the version is a number from 1 on.")
     title = cleaned(data["title"])
@@ -127,6 +130,7 @@ def _understood(data: Mapping[str, Any]) -> dict[str, Any]:
         "presets": {cleaned(key, 64): _scalars(value) for key, value in data["presets"].items()},
         "frameworks": frameworks,
         "wraps": data["wraps"],
+        "sums_to": data["sums_to"],
         "version": data["version"],
         "summary": cleaned(data["text"].partition("\n")[0]),
         "function": _declaration(cleaned(data["text"], MESSAGE), parameters),

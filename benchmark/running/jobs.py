@@ -15,6 +15,7 @@ from ...metrics.registry import Metric
 from ...models.zoo.loading import find_model
 from ..executors.base import Executor, SerialExecutor
 from ..executors.engine import Engine
+from ..executors.limits import TimeLimit
 from ..executors.processes import ProcessExecutor
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
@@ -70,19 +71,20 @@ def executor_of(
     known = {plugin_module(plugin) for plugin in plugins}
     further = [main_plugin() if origin == "__main__" else origin for origin in origins if origin not in known]
     every, on_cpu = (*plugins, *further), device.lower().startswith("cpu")
+    workers, limit = engine.workers, TimeLimit(engine.cell_timeout)
     if engine.name == "dask":
         from ..executors.on_dask import DaskExecutor
 
         return closing(
-            DaskExecutor(every, workers=engine.workers, scheduler=engine.scheduler, on_cpu=on_cpu, most=most)
+            DaskExecutor(every, workers=workers, scheduler=engine.scheduler, on_cpu=on_cpu, limit=limit, most=most)
         )
     if engine.name == "slurm":
         from ..executors.on_slurm import SlurmExecutor
 
         return closing(
-            SlurmExecutor(every, folder / ARRAY, workers=engine.workers, options=engine.slurm, on_cpu=on_cpu)
+            SlurmExecutor(every, folder / ARRAY, workers=workers, options=engine.slurm, on_cpu=on_cpu, limit=limit)
         )
-    return closing(ProcessExecutor(frameworks, every, on_cpu=on_cpu, workers=engine.workers, most=most))
+    return closing(ProcessExecutor(frameworks, every, on_cpu=on_cpu, limit=limit, workers=workers, most=most))
 
 
 def known_without_loading(named: NamedModel, gpu_possible: bool) -> DescribedModel | NotMeant | None:

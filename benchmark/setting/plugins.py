@@ -80,13 +80,13 @@ def _registered() -> list[Entry]:
 def plugin_module(plugin: str) -> str:
     """Return the name under which a plugin's module is imported: two files of one name are two modules."""
     untrusted = untrusted_file(plugin)
-    plugin = plugin if untrusted is None else str(untrusted[0])
-    if not plugin.endswith(".py"):
+    if untrusted is None and not plugin.endswith(".py"):
         return plugin
-    path = Path(plugin).resolve()
+    path = (Path(plugin) if untrusted is None else untrusted[0]).resolve()
     name = f"heatmark_plugin_{path.stem}"
     known = getattr(sys.modules.get(name), "__file__", None)
-    return name if known is None or Path(known).resolve() == path else f"{name}_{digest(str(path))[:8]}"
+    free = untrusted is None and (known is None or Path(known).resolve() == path)
+    return name if free else f"{name}_{digest(str(path))[:8]}"
 
 
 def plugin_text(plugin: object) -> str:
@@ -151,11 +151,8 @@ def _import_file(path: Path) -> None:
     """Import a file once under a name made of its stem, so that what it registers names it as its origin."""
     if not path.is_file():
         raise UnknownName(f"There is no plugin file {path}.")
-    name = plugin_module(str(path))
-    if name in sys.modules:
-        return
     try:
-        module_from_file(path, name)
+        module_from_file(path, plugin_module(str(path)))
     except Exception as error:
         raise _broken(str(path), error) from error
 

@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 from ...errors import Damaged, HeatmarkError, StorageError
 from ...storage import set_aside, written_whole
 from .cell import KeyedSpec
+from .checksum import content_checksum
 from .outcomes import Failed, Finished, Outcome
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
 T = TypeVar("T")
 
+CHECKSUM = "checksum"
+"""The field of a footer that holds it."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError)
 """What reading a damaged file may raise."""
 
@@ -76,14 +79,24 @@ class KeyedStore(ABC, Generic[Spec]):
 def write_table(path: Path, table: pa.Table, name: bytes, footer: Mapping[str, Any]) -> None:
     """Write a Parquet file whole or not at all, with what belongs to its rows as JSON under ``name`` in its footer.
 
+    A checksum of both is added to the footer, unless that has one; see `check_content`.
+
     Raises
     ------
     StorageError
         If the folder is read-only or full.
     """
+    summed = dict(footer) if CHECKSUM in footer else {**footer, CHECKSUM: content_checksum(table, footer)}
     with written_whole(path) as temporary:
-        described = table.replace_schema_metadata({name: json.dumps(dict(footer))})
+        described = table.replace_schema_metadata({name: json.dumps(summed)})
         pq.write_table(described, temporary, compression="zstd")
+
+
+def check_content(table: pa.Table, footer: Mapping[str, Any]) -> None:
+    """Raise ValueError unless rows and footer are those that `write_table` wrote; files of earlier versions pass."""
+    told = {name: value for name, value in footer.items() if name != CHECKSUM}
+    if CHECKSUM in footer and footer[CHECKSUM] != content_checksum(table, told):
+        raise ValueError("the content is not what was written")
 
 
 def read_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) -> T | None:
