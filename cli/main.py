@@ -132,11 +132,17 @@ def run_command(
     add: options.Add = False,
     force: options.Force = False,
     engine: options.Engine = "processes",
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    slurm: options.Slurm = None,
     cell_timeout: options.CellTimeout = None,
     limit: options.Limit = None,
     per_class: options.PerClass = None,
     part: options.Part = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", help="An earlier run whose times balance shards; the same for all.")
+    ] = None,
     plugin: options.Plugin = None,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
@@ -146,8 +152,12 @@ def run_command(
     heatmark run --methods "saliency,integrated_gradients[steps=20|50]" --out results/steps
     heatmark run --model net.py:build --data image-folder:photos --frameworks torch
     """
+    from ..benchmark.executors.engine import Engine, slurm_options
     from ..benchmark.run import run
 
+    # A scheduler is dask's, so that it need not be said twice.
+    name = "dask" if scheduler and engine == "processes" else engine
+    chosen = Engine(name, workers, scheduler, cell_timeout, slurm_options(slurm))
     # The name of one's own model alone says what is stated of it, so that a run can be continued.
     if output is not None and not model:
         raise BadInput("--output states what a network of your own returns: name it with --model.")
@@ -164,12 +174,12 @@ def run_command(
         target=target,
         seed=seed,
         out=out,
-        engine=engine,
-        cell_timeout=cell_timeout,
+        engine=chosen,
         limit=limit,
         per_class=per_class,
         part=part,
         shard=shard,
+        costs=costs,
         add=add,
         force=force,
         plugins=plugin or (),
