@@ -27,6 +27,7 @@ from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command
 from .site import site_command
 from .status import status_command
+from .submissions import new_command, submit_command, test_command, validate_command, verify_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -83,6 +84,11 @@ app.command("leaderboard", cls=InGroups)(leaderboard_command)
 app.command("merge")(merge_command)
 app.command("site")(site_command)
 app.command("publish")(publish_command)
+app.command("new")(new_command)
+app.command("test")(test_command)
+app.command("submit")(submit_command)
+app.command("validate")(validate_command)
+app.command("verify")(verify_command)
 app.add_typer(audits, name="audit")
 
 
@@ -126,11 +132,17 @@ def run_command(
     add: options.Add = False,
     force: options.Force = False,
     engine: options.Engine = "processes",
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    slurm: options.Slurm = None,
     cell_timeout: options.CellTimeout = None,
     limit: options.Limit = None,
     per_class: options.PerClass = None,
     part: options.Part = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", help="An earlier run whose times balance shards; the same for all.")
+    ] = None,
     plugin: options.Plugin = None,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
@@ -140,8 +152,12 @@ def run_command(
     heatmark run --methods "saliency,integrated_gradients[steps=20|50]" --out results/steps
     heatmark run --model net.py:build --data image-folder:photos --frameworks torch
     """
+    from ..benchmark.executors.engine import Engine, slurm_options
     from ..benchmark.run import run
 
+    # A scheduler is dask's, so that it need not be said twice.
+    name = "dask" if scheduler and engine == "processes" else engine
+    chosen = Engine(name, workers, scheduler, cell_timeout, slurm_options(slurm))
     # The name of one's own model alone says what is stated of it, so that a run can be continued.
     if output is not None and not model:
         raise BadInput("--output states what a network of your own returns: name it with --model.")
@@ -158,12 +174,12 @@ def run_command(
         target=target,
         seed=seed,
         out=out,
-        engine=engine,
-        cell_timeout=cell_timeout,
+        engine=chosen,
         limit=limit,
         per_class=per_class,
         part=part,
         shard=shard,
+        costs=costs,
         add=add,
         force=force,
         plugins=plugin or (),

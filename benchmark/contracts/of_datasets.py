@@ -29,15 +29,17 @@ def dataset_findings(name: str, notice: Notice) -> Iterator[Finding]:
     notice(name)
     loaded: list[Dataset] = []
     yield from asked(LOADS, lambda: _loads(name, loaded))
-    for dataset in loaded:
-        places = [int(place) for place in np.unique(np.linspace(0, len(dataset) - 1, READ).round())]
-        yield from asked(VALUES, lambda: _values(dataset, places))
-        yield from asked(REPEATS, lambda: _repeats(dataset, places))
-        yield from asked(IDS, lambda: _ids(dataset))
-        yield from asked(LABELS, lambda: _labels(dataset, places))
-        yield from asked(MASKS, lambda: _masks(dataset, places))
-        yield from asked(REVISION, lambda: _revision(name, dataset))
-        yield from asked(BATCHES, lambda: _batches(dataset, places))
+    if not loaded:
+        return
+    dataset = loaded[0]
+    places = [int(place) for place in np.unique(np.linspace(0, len(dataset) - 1, READ).round())]
+    yield from asked(VALUES, lambda: _values(dataset, places))
+    yield from asked(REPEATS, lambda: _repeats(dataset, places))
+    yield from asked(IDS, lambda: _ids(dataset))
+    yield from asked(LABELS, lambda: _labels(dataset, places))
+    yield from asked(MASKS, lambda: _masks(dataset, places))
+    yield from asked(REVISION, lambda: _revision(name, dataset))
+    yield from asked(BATCHES, lambda: _batches(dataset, places))
 
 
 def _loads(name: str, loaded: list[Dataset]) -> Finding:
@@ -57,7 +59,9 @@ def _values(dataset: Dataset, places: list[int]) -> Finding:
         if not np.isfinite(array).all() or array.min() < low - 1e-6 or array.max() > high + 1e-6:
             seen = f"from {float(array.min()):.4g} to {float(array.max()):.4g}"
             remedy = "Scale values to [0, 1], or set the dataset's domain to what they are."
-            return Finding(VALUES, "fails", f"sample {place} has values {seen}; the domain is {dataset.domain}.", remedy)
+            return Finding(
+                VALUES, "fails", f"sample {place} has values {seen}; the domain is {dataset.domain}.", remedy
+            )
     if len(shapes) > 1 and dataset.framing == "cropped":
         return Finding(VALUES, "doubtful", f"{len(shapes)} shapes, such as {sorted(shapes)[:2]}; each is resized.")
     return Finding(VALUES, "holds", f"{len(places)} samples of {len(shapes)} shape{'s' * (len(shapes) > 1)} were read.")
@@ -67,7 +71,9 @@ def _repeats(dataset: Dataset, places: list[int]) -> Finding:
     first = [dataset.sample(place).array.copy() for place in places]
     for place, array in zip(reversed(places), reversed(first), strict=True):
         if not np.array_equal(dataset.sample(place).array, array):
-            remedy = "Draw random numbers from numpy.random.default_rng(index), and hand out no array that others change."
+            remedy = (
+                "Draw random numbers from numpy.random.default_rng(index), and hand out no array that others change."
+            )
             return Finding(REPEATS, "fails", f"sample {place} differs when it is read again.", remedy)
     return Finding(REPEATS, "holds", f"{len(places)} samples were read twice.")
 
@@ -77,7 +83,9 @@ def _ids(dataset: Dataset) -> Finding:
     for place in range(min(len(dataset), 10_000)):
         name = dataset.sample_id(place)
         if not isinstance(name, str) or not name or name in seen:
-            return Finding(IDS, "fails", f"sample {place} has the id {name!r}, empty or another's.", "Give each one id.")
+            return Finding(
+                IDS, "fails", f"sample {place} has the id {name!r}, empty or another's.", "Give each one id."
+            )
         seen.add(name)
     return Finding(IDS, "holds", f"{len(seen)} ids, such as {dataset.sample_id(0)!r}.")
 

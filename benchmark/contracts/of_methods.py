@@ -1,4 +1,4 @@
-"""The contract of a method: on shipped networks in every framework, on networks whose explanation is known, and sums."""
+"""The contract of a method: on shipped networks, where the explanation is known, sums, and both frameworks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _of_zones(method: Method, kind: Kind, maps: np.ndarray) -> Finding:
         evidence += f", and that above what speaks against it with {lower:.2f}"
     if higher >= TELLS and lower >= TELLS:
         return Finding(RIGHT, "holds", f"{evidence}.")
-    if np.ptp(maps) == 0 or np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5:
+    if np.ptp(maps) == 0 or (np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5):
         return Finding(RIGHT, "doubtful", f"{evidence}: the map is the same wherever it is looked at.")
     sizes = _higher(np.abs(maps[:, FOR]), np.abs(maps[:, NOTHING]))
     if method.signed and sizes >= TELLS:
@@ -170,8 +170,8 @@ def _sum(method: Method, model: Model, x: np.ndarray, where: str, allowed: float
     share = float((off / size)[worst])
     what = "the logit" if method.entry.sums_to == "logit" else "the logit's difference from the baseline"
     evidence = (
-        f"{where}: {what} is {wanted[worst]:.4g} and the map sums to {maps[worst].sum():.4g}, off by {share:.1g} of the "
-        "sum of absolute values."
+        f"{where}: {what} is {wanted[worst]:.4g} and the map sums to {maps[worst].sum():.4g}, off by {share:.1g} of "
+        "the sum of absolute values."
     )
     if math.isfinite(share) and share <= allowed:
         return Finding(SUMS, "holds", evidence)

@@ -89,4 +89,3 @@ def _agreement(values: dict[str, np.ndarray], frameworks: tuple[str, ...]) -> Fi
         return Finding(AGREE, "holds", evidence)
     remedy = "Compute with the arrays that the scoring gives, and draw random numbers from its bank."
     return Finding(AGREE, "fails", evidence, remedy)
-

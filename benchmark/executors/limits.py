@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
+
 from ..store.cell import CellSpec
 from ..work.worker import Job
 
@@ -18,3 +21,16 @@ def generous_seconds(job: Job) -> float:
     spec = job.spec
     samples = spec.last - spec.first if isinstance(spec, CellSpec) else USUAL_SAMPLES
     return STARTING_SECONDS + SAMPLE_SECONDS * samples
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """How long jobs may take, as it is sent to where they are done."""
+
+    seconds: float | None = None
+    """The same for all, or ``inf`` for no limit; None for `generous_seconds` of each."""
+
+    def __call__(self, job: Job) -> float | None:
+        """Return the seconds that a job may take, None for any number."""
+        seconds = generous_seconds(job) if self.seconds is None else self.seconds
+        return None if seconds == inf else seconds

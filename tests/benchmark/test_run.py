@@ -18,8 +18,9 @@ from tiny_runs import METRICS, PLUGIN, Start
 
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
-from heatmark.benchmark.store.cell import SCHEMA
+from heatmark.benchmark.store.cell import SCHEMA, CellSpec
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.store.outcomes import Failed
 from heatmark.benchmark.store.ownership import Work, owned, owners_of
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, MissingExtra, StorageError, UnknownName
 
@@ -362,3 +363,15 @@ def test_a_script_may_register_methods_and_run_them_under_a_guard(tiny_folder: P
     answer = subprocess.run([sys.executable, script], check=False, timeout=120, capture_output=True, text=True)
     assert answer.returncode != 0
     assert 'Put the call under `if __name__ == "__main__":`' in answer.stderr
+
+
+def test_a_cell_is_not_done_on_another_device_than_it_was_planned_for(start: Start) -> None:
+    """As when a cluster's planner sees no GPU and a worker takes one: no number may stand under the wrong device."""
+    from heatmark.benchmark.work.cell import CellJob
+    from heatmark.benchmark.work.samples import EVERYTHING
+    from heatmark.benchmark.work.worker import Worker
+
+    (spec,) = start("counted").store.expected
+    elsewhere = CellSpec.from_plain({**spec.plain(), "device_class": "Great GPU"})
+    outcome = Worker().run(CellJob(elsewhere, "cpu", 8, 0, EVERYTHING), lambda images: None)
+    assert isinstance(outcome, Failed) and "is on cpu here, but the work was planned for Great GPU" in outcome.error

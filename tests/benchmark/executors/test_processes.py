@@ -15,7 +15,8 @@ from tiny_runs import Start
 
 from heatmark.benchmark.executors.keeper import THREADS
 from heatmark.benchmark.executors.limits import STARTING_SECONDS, generous_seconds
-from heatmark.benchmark.executors.processes import ATTEMPTS, ProcessExecutor, WorkerProcess
+from heatmark.benchmark.executors.processes import ProcessExecutor
+from heatmark.benchmark.executors.worker_process import ATTEMPTS, WorkerProcess
 from heatmark.benchmark.store.outcomes import Failed
 from heatmark.benchmark.work.cell import CellJob
 from heatmark.benchmark.work.samples import SampleRule

@@ -34,5 +34,5 @@ def test_maps_are_those_of_the_method_itself(plugin, framework):
     assert (passes.forward, passes.backward) == (3, 3)
     np.testing.assert_allclose(maps, 0.25 * explain(model, x, "gradient", target=1), rtol=1e-5, atol=1e-7)
     entry = METHODS.get(name)
-    assert entry.isolation == "bubblewrap" and entry.summary == "The gradient, weakened."
+    assert entry.apart is not None and entry.apart.level == "bubblewrap" and entry.summary == "The gradient, weakened."
     assert method_from(name).parameters == {"share": 0.5}
