@@ -67,7 +67,7 @@ CellTimeout = Annotated[
     float | None,
     typer.Option(
         "--cell-timeout",
-        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+        help="Seconds after which a cell is ended and recorded as failed; an hour and more by default.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]

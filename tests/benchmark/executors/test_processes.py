@@ -106,11 +106,13 @@ def test_a_limit_is_no_limit_of_the_serial_engine(start: Start) -> None:
             start(engine="processes", cell_timeout=nonsense)
 
 
-def test_the_usual_limit_grows_with_the_samples() -> None:
-    few, many = (
-        generous_seconds(CellJob(specification("m", last=last), "cpu", 8, 0, SampleRule())) for last in (1, 500)
+def test_the_usual_limit_grows_with_the_samples_and_what_is_planned() -> None:
+    few, many, cheap, dear = (
+        generous_seconds(CellJob(specification(method, last=last), "cpu", 8, 0, SampleRule()))
+        for method, last in (("unknown here", 1), ("unknown here", 500), ("saliency", 100), ("rise[masks=8000]", 100))
     )
     assert STARTING_SECONDS < few < many
+    assert cheap < 15 * STARTING_SECONDS < 24 * STARTING_SECONDS < dear
 
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
