@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ...errors import StorageError
 from ...identity import array_digest, digest, parsed_json
@@ -38,10 +38,11 @@ def weights_digest(arrays: Mapping[str, np.ndarray]) -> str:
 def save_weights(path: Path, stored: StoredWeights) -> None:
     """Write the weights and their metadata whole; StorageError where the folder cannot be written."""
     header = json.dumps({**stored.metadata, "digest": weights_digest(stored.arrays)}, sort_keys=True)
+    arrays = {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}
     with written_whole(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}, temporary, {_HEADER: header}
-        )
+        temporary.write_bytes(
+            save(arrays, {_HEADER: header})
+        )  # `save_file` tells of a full disk in an error of its own
 
 
 def load_weights(path: Path) -> StoredWeights:
