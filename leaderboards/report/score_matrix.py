@@ -39,7 +39,7 @@ def draw_board(table: Table, styles: Mapping[str, Style]) -> Figure:
     rows = table.rows[::-1]
     names = list(names_in_figures([row.method for row in rows]).values())
     heads = [broken(f"{metric.name}\u00a0{metric.arrow}", HEAD_WIDTH, 6.5) for metric in table.metrics]
-    left = NAME_WIDTH * max(map(len, names), default=8) + 0.15
+    left = NAME_WIDTH * max(map(len, names), default=8) + 0.2
     blocks = _blocks(len(heads), left)
     head = 0.1 + 0.044 * max((len(line) for text in heads for line in text.splitlines()), default=1)
     body = ROW_HEIGHT * (len(rows) + 0.2)
