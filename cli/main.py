@@ -131,6 +131,7 @@ def run_command(
     part: options.Part = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
     plugin: options.Plugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
 
@@ -164,7 +165,7 @@ def run_command(
         shard=shard,
         add=add,
         force=force,
-        plugins=plugin or (),
+        plugins=options.plugins(plugin, trust),
     )
     shown = written_board([result.path]) if result.finished and shard is None else None
     _report_left_out(result)

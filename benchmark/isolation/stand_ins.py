@@ -59,6 +59,9 @@ class IsolatedFile:
         self._state: Mapping[str, Any] = {}
         self._weights = ""
 
+    def __str__(self) -> str:
+        return f"{self.level} ({self.file})"
+
     def describe(self) -> list[dict[str, Any]]:
         """Return the fields of its methods' entries; see `description.understood`."""
         self._process = IsolatedProcess(self.level, self.file, self.name, self.limits)
@@ -208,14 +211,25 @@ def isolated_methods(file: Path, name: str, level: Level, limits: Limits | None 
     if known and limits is None:
         return tuple(known)
     home = IsolatedFile(file.resolve(), name, level, limits or Limits())
-    return tuple(
-        METHODS.add(
-            MethodEntry(
-                **{**fields, "function": _stand_in(home, fields["name"], fields["function"])}, origin=name, apart=home
-            )
+    entries = [
+        MethodEntry(
+            **{**fields, "function": _stand_in(home, fields["name"], fields["function"])}, origin=name, apart=home
         )
         for fields in home.describe()
-    )
+    ]
+    _check_doubles(entries, home)
+    return tuple(METHODS.add(entry) for entry in entries)
+
+
+def _check_doubles(entries: Sequence[MethodEntry], home: IsolatedFile) -> None:
+    """Raise BadInput where a file takes a name that it has twice, or that another file of its name has taken."""
+    taken = {entry.name: entry.apart for entry in METHODS.others()}
+    for number, entry in enumerate(entries):
+        other = taken.get(entry.name)
+        if entry.name in {one.name for one in entries[:number]}:
+            raise BadInput(f"{home.file} registers {entry.name} twice.")
+        if isinstance(other, IsolatedFile) and other.file != home.file:
+            raise BadInput(f"{home.file} and {other.file} both register {entry.name}: give one another name.")
 
 
 def _stand_in(home: IsolatedFile, entry: str, declared: Any) -> Any:

@@ -86,8 +86,8 @@ def _registered() -> list[Entry]:
 
 def plugin_module(plugin: str) -> str:
     """Return the name under which a plugin's module is imported."""
-    untrusted = untrusted_file(plugin)
-    plugin = plugin if untrusted is None else str(untrusted[0])
+    if (untrusted := untrusted_file(plugin)) is not None:
+        return f"heatmark_untrusted_{untrusted[0].stem}"
     return f"heatmark_plugin_{Path(plugin).stem}" if plugin.endswith(".py") else plugin
 
 
