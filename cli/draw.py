@@ -148,6 +148,7 @@ def sweep_command(
     precision: options.Precision = None,
     seed: options.Seed = 0,
     engine: options.Engine = "processes",
+    cell_timeout: options.CellTimeout = None,
     plugin: options.Plugin = None,
     trust: options.Trust = False,
 ) -> None:
@@ -177,6 +178,7 @@ def sweep_command(
         precision=precision,
         seed=seed,
         engine=engine,
+        cell_timeout=cell_timeout,
         plugins=options.plugins(plugin, trust),
     )
     written = write_sweep(found, pictures=pictures, view=view, cap=cap)

@@ -30,7 +30,7 @@ RunFolders = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="Folders of runs; official: all results that heatmark carries.",
+        help="Folders of runs; official: all results that heatmark carries; submissions: all that were submitted.",
         callback=_official_expanded,
     ),
 ]
@@ -51,7 +51,25 @@ Frameworks = Annotated[Names, typer.Option("--frameworks", help="torch, tensorfl
 Framework = Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")]
-Engine = Annotated[str, typer.Option("--engine", help="processes or serial.")]
+Engine = Annotated[str, typer.Option("--engine", help="processes, serial, dask or slurm.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="How many work side by side: processes of each framework, or jobs of the array."),
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="With dask: the address of a scheduler, such as tcp://node7:8786.")
+]
+Slurm = Annotated[
+    str | None,
+    typer.Option("--slurm", help="What is asked of Slurm: partition=gpu,timeout_min=240,mem_gb=16,gpus_per_node=1."),
+]
+CellTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--cell-timeout",
+        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
 PerClass = Annotated[int | None, typer.Option("--per-class", help="Only so many samples of each class.")]
 Part = Annotated[

@@ -24,6 +24,7 @@ from .libraries import Library
 
 Need = Literal["gradients", "layers", "feature_maps", "relu", "masks", "graph", "attention"]
 Pooling = Literal["sum", "max_abs", "none"]
+Sum = Literal["logit", "difference"]
 MethodFunction = Callable[..., Tensor]
 #: Whether maps carry a sign: always or never, or as the parameters, of which each has a value, say.
 Signed = bool | Callable[[Mapping[str, Any]], bool]
@@ -78,8 +79,18 @@ class MethodEntry(Selectable):
     """Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``."""
     reads: str | None = None
     """The parameter that names a dataset, whose revision is then part of every result's key."""
+    sums_to: Sum | None = None
+    """What a map adds up to, which ``heatmark test`` then asks for: the target's ``logit`` (conservation), or its
+    ``difference`` from the baseline that the parameter ``baseline`` names, without one the neutral value's
+    (completeness).
+    """
     apart: Apart | None = None
     """Where its code runs, if that is not this process; its costs are then what it says itself."""
+
+    @property
+    def isolation(self) -> str:
+        """How its code is kept apart from this process; empty where it runs in it."""
+        return "" if self.apart is None else self.apart.level
 
     @property
     def missing(self) -> str | None:
@@ -226,6 +237,7 @@ def register_method(
     requires: Library | None = None,
     wraps: bool = False,
     reads: str | None = None,
+    sums_to: Sum | None = None,
     version: int = 1,
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register the decorated function as an attribution method.
@@ -258,6 +270,7 @@ def register_method(
                 requires=requires,
                 wraps=wraps,
                 reads=reads,
+                sums_to=sums_to,
                 version=version,
                 **METHODS.described(function),
             )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ...methods.libraries import Library
-from ...methods.registry import METHODS, MethodEntry, Need, Pooling
+from ...methods.registry import METHODS, MethodEntry, Need, Pooling, Sum
 from ...models.queries import FRAMEWORKS
 from ...parameters import Doc, Parameter
 from ...registry import Reference
@@ -61,6 +61,7 @@ def told(entry: MethodEntry) -> dict[str, Any]:
         "frameworks": sorted(entry.frameworks),
         "requires": None if entry.requires is None else vars(entry.requires),
         "wraps": entry.wraps,
+        "sums_to": entry.sums_to,
         "version": entry.version,
         "text": inspect.getdoc(entry.function) or "",
         "parameters": [_parameter_told(entry.name, item) for item in entry.parameters],
@@ -114,6 +115,8 @@ def _understood(data: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{name} needs what is unknown, or is for no framework that there is.")
     if data["pooling"] not in get_args(Pooling) or type(data["signed"]) is not bool or type(data["wraps"]) is not bool:
         raise BadInput(f"{name}: pooling, signed or wraps has a value that it cannot have.")
+    if data["sums_to"] not in (None, *get_args(Sum)):
+        raise BadInput(f"{name}: sums_to is one of {', '.join(get_args(Sum))}.")
     if type(data["version"]) is not int or data["version"] < 1:
         raise BadInput(f"{name}: the version is a number from 1 on.")
     title = cleaned(data["title"])
@@ -132,6 +135,7 @@ def _understood(data: Mapping[str, Any]) -> dict[str, Any]:
         "frameworks": frameworks,
         "requires": _library(data["requires"]),
         "wraps": data["wraps"],
+        "sums_to": data["sums_to"],
         "version": data["version"],
         "summary": cleaned(data["text"].partition("\n")[0]),
         "function": _declaration(cleaned(data["text"], MESSAGE), parameters),

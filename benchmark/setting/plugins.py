@@ -9,8 +9,10 @@ import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...identity import declaration_of, digest
 from ...models.importing import module_from_file
 from ...models.zoo.torchvision_operators import torchvision_importable
 from ...registry import Entry
@@ -85,10 +87,30 @@ def _registered() -> list[Entry]:
 
 
 def plugin_module(plugin: str) -> str:
-    """Return the name under which a plugin's module is imported."""
-    if (untrusted := untrusted_file(plugin)) is not None:
-        return f"heatmark_untrusted_{untrusted[0].stem}"
-    return f"heatmark_plugin_{Path(plugin).stem}" if plugin.endswith(".py") else plugin
+    """Return the name under which a plugin's module is imported: two files of one name are two modules."""
+    untrusted = untrusted_file(plugin)
+    if untrusted is None and not plugin.endswith(".py"):
+        return plugin
+    path = (Path(plugin) if untrusted is None else untrusted[0]).resolve()
+    name = f"heatmark_plugin_{path.stem}"
+    known = getattr(sys.modules.get(name), "__file__", None)
+    free = untrusted is None and (known is None or Path(known).resolve() == path)
+    return name if free else f"{name}_{digest(str(path))[:8]}"
+
+
+def plugin_text(plugin: object) -> str:
+    """Return a plugin as workers are told it: a text as it is; of a module, or of what was registered, its module."""
+    if isinstance(plugin, str | Path):
+        return str(plugin)
+    if not isinstance(plugin, ModuleType) and not callable(plugin):
+        raise BadInput(f"A plugin is a module's name, a .py file, a module or a registered function; got {plugin!r}.")
+    module = plugin if isinstance(plugin, ModuleType) else sys.modules[declaration_of(plugin).__module__]
+    if module.__name__ == "__main__":
+        return main_plugin()
+    specification = module.__spec__
+    if module.__name__.startswith("heatmark_plugin_") and specification is not None and specification.origin:
+        return specification.origin
+    return module.__name__
 
 
 def main_plugin() -> str:

@@ -15,7 +15,7 @@ from ...models.devices import installed_frameworks, require_framework, resolved_
 from ...models.queries import FRAMEWORKS, PassCount
 from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
-from ..executors.processes import WorkerProcess
+from ..executors.worker_process import WorkerProcess
 from ..running.jobs import do
 from ..running.progress import view_of
 from ..running.stopping import stopped_by_signals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -71,6 +72,19 @@ class Pairs(NamedTuple):
             wins,
             "blocks of tasks",
         )
+
+    @property
+    def together(self) -> np.ndarray:
+        """Which methods cannot be told apart by the ties that tables show: (methods, methods), symmetric."""
+        found = np.array([[tied.first <= place <= tied.last for place in self.places] for tied in self.tied])
+        # Of two that share a place, one may be told apart by the other's tie alone.
+        return found & found.T
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The bars of a critical difference diagram: the largest sets of methods no two of which are told apart."""
+        neighbours = [frozenset(map(int, np.flatnonzero(row))) - {at} for at, row in enumerate(self.together)]
+        return tuple(sorted(tuple(sorted(one)) for one in _cliques(neighbours) if len(one) > 1))
 
 
 def why_no_diagram(table: Table) -> str:
@@ -154,11 +168,7 @@ def differences_figure(pairs: Pairs, words: str) -> Figure | None:
     if count < 2:
         return None
     names = [method.id for method in pairs.methods]
-    together = pd.DataFrame(
-        [[float(tied.first <= place <= tied.last) for place in pairs.places] for tied in pairs.tied], names, names
-    )
-    # Of two that share a place, one may be told apart by the other's tie alone.
-    together = together * together.T
+    together = pd.DataFrame(pairs.together.astype(float), names, names)
     bars = len({tied for tied in pairs.tied if not tied.alone})
     levels = bars + 1 + math.ceil(count / 2)
     side = NAME_WIDTH * (max(len(method.label) for method in pairs.methods) + 8)
@@ -192,6 +202,23 @@ def differences_figure(pairs: Pairs, words: str) -> Figure | None:
         f"(Friedman's test, signed-rank tests, Holm, {LEVEL}).",
     )
     return figure
+
+
+def _cliques(neighbours: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """Return the maximal cliques of a graph (Bron and Kerbosch 1973, with a pivot)."""
+    found = []
+
+    def extend(clique: frozenset[int], open_: frozenset[int], done: frozenset[int]) -> None:
+        if not open_ and not done:
+            found.append(clique)
+            return
+        pivot = max(open_ | done, key=lambda one: len(open_ & neighbours[one]))
+        for one in sorted(open_ - neighbours[pivot]):
+            extend(clique | {one}, open_ & neighbours[one], done & neighbours[one])
+            open_, done = open_ - {one}, done | {one}
+
+    extend(frozenset(), frozenset(range(len(neighbours))), frozenset())
+    return found
 
 
 def _write_shares(panel: Axes, wins: Wins, shown: np.ndarray) -> None:

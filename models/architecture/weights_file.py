@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from ...errors import StorageError
-from ...identity import array_digest, digest
+from ...identity import array_digest, digest, parsed_json
 from ...storage import set_aside_aloud, written_whole
 
 _HEADER = "heatmark"
@@ -66,7 +66,7 @@ def load_metadata(path: Path) -> dict[str, Any]:
     """Read only the description of a weights file; its ``digest`` identifies the weights. Raises as `load_weights`."""
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {})[_HEADER])
+            metadata = parsed_json((file.metadata() or {})[_HEADER])
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
     if not isinstance(metadata, dict):

@@ -79,6 +79,11 @@ def test_what_is_no_batch_is_refused() -> None:
         (np.zeros((2, 3, 8, 6)), {"m": np.zeros((2, 6, 8))}, r"shape \(6, 8\)"),
         (PICTURES, {"m": np.zeros((2, 8, 8, 3))}, "one value per position"),
         (np.zeros((2, 1, 30)), {"m": np.zeros((2, 20))}, r"positions \(30,\)"),
+        # A picture alone, whose lines would be taken for series.
+        (np.full((9, 12, 3), 0.5), {"m": np.zeros((9, 12))}, r"one picture or 9 series.*`pictures\[None\]`"),
+        (np.full((9, 12, 4), 200, np.uint8), {"m": np.zeros((9, 12))}, "one picture or 9 series"),
+        (np.full((8, 8, 1), 0.5), {"m": np.zeros((8, 8))}, r"\(n, channels, length\)"),
+        (np.full((28, 28), 1.0), {"m": np.zeros((28, 28))}, "one picture or 28 series"),
     ):
         with pytest.raises(BadInput, match=words):
             hm.draw.gallery(pictures, maps)
