@@ -222,14 +222,15 @@ def isolated_methods(file: Path, name: str, level: Level, limits: Limits | None 
 
 
 def _check_doubles(entries: Sequence[MethodEntry], home: IsolatedFile) -> None:
-    """Raise BadInput where a file takes a name that it has twice, or that another file of its name has taken."""
-    taken = {entry.name: entry.apart for entry in METHODS.others()}
+    """Raise BadInput where a file takes a name that it has twice, or that another file or module has taken."""
+    taken = {entry.name: entry for entry in METHODS.others()}
     for number, entry in enumerate(entries):
-        other = taken.get(entry.name)
         if entry.name in {one.name for one in entries[:number]}:
             raise BadInput(f"{home.file} registers {entry.name} twice.")
-        if isinstance(other, IsolatedFile) and other.file != home.file:
-            raise BadInput(f"{home.file} and {other.file} both register {entry.name}: give one another name.")
+        other = taken.get(entry.name)
+        where = None if other is None else other.apart.file if isinstance(other.apart, IsolatedFile) else other.origin
+        if where not in (None, home.file):
+            raise BadInput(f"{home.file} and {where} both register {entry.name}: give one of them another name.")
 
 
 def _stand_in(home: IsolatedFile, entry: str, declared: Any) -> Any:
