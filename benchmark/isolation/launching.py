@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import Literal
+
+import psutil
 
 from . import bubblewrap, reading
 from .confining import Confinement
@@ -21,6 +24,7 @@ Level = Literal["bubblewrap", "landlock", "none"]
 LEVELS: tuple[Level, ...] = ("bubblewrap", "landlock", "none")
 """How far code that is not trusted is kept apart, the strongest first; ``none``: in a process of its own, no more."""
 
+_GRACE_SECONDS = 5.0
 _INSIDE = f"{__package__}.confining"
 _OF_PROCESSES = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm/overcommit_memory")
 """What frameworks ask of the kernel, where a process sees that of all others too."""
@@ -37,9 +41,16 @@ class Launched:
     scratch: Path | None
 
     def end(self) -> None:
-        """End the process, however it stands, and remove its scratch folder."""
+        """End the process with all that it started, however they stand, and remove its scratch folder."""
+        family: list[psutil.Process] = []
+        with suppress(psutil.Error):
+            family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.kill()
+        for member in family:
+            with suppress(psutil.Error):
+                member.kill()
         self.process.wait()
+        psutil.wait_procs(family, _GRACE_SECONDS)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
