@@ -33,7 +33,10 @@ def files_in(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 def folder_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
     """Yield whether sizes are safe and files are those of the description; after a failure nothing may be read."""
     there = dict(files_in(folder))
-    yield _sizes(folder, there)
+    sizes = _sizes(folder, there)
+    yield sizes
+    if sizes.verdict == "fails":
+        return  # what is no plain file may never end
     own = {name for name in there if name not in (DESCRIPTION, REPRODUCED)}
     missing, further = sorted(set(submission.files) - own), sorted(own - set(submission.files))
     if missing or further:
