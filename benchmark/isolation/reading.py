@@ -91,7 +91,7 @@ def environment(scratch: str, *, on_cpu: bool) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONPATH": str(_package().parent),
+        "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys([_package().parent, *_package_folders()]))),
         "MPLBACKEND": "Agg",
         CACHE_VARIABLE: str(_kept_here()[0].parent) if _kept_here() else scratch,
     }
@@ -142,6 +142,9 @@ def _installed() -> Iterable[Path]:
     """Yield the folders of installed packages."""
     yield Path(sysconfig.get_path("purelib"))
     yield Path(sysconfig.get_path("platlib"))
-    for entry in sys.path:
-        if Path(entry).name in ("site-packages", "dist-packages"):
-            yield Path(entry)
+    yield from _package_folders()
+
+
+def _package_folders() -> list[Path]:
+    """Return the folders of installed packages that are searched here, a user's own among them."""
+    return [Path(entry).absolute() for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
