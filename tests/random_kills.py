@@ -180,7 +180,7 @@ def _one_kill(driver: psutil.Popen, folder: Path, setting: Setting, chance: rand
     except psutil.Error:
         return _exited(driver, 0.0)
     name = chance.choice(VICTIMS if setting.engine == "processes" else VICTIMS[:1])
-    victims = {"driver": [driver], "worker": workers, "keeper": keepers}[name]
+    victims: list[psutil.Process] = {"driver": [driver], "worker": workers, "keeper": keepers}[name]
     number = chance.choice(SIGNALS if name == "driver" else SIGNALS[:1])
     before = finished(folder)
     try:
