@@ -12,6 +12,8 @@ from ..trust.submission import DESCRIPTION, RESULTS
 
 OFFICIAL = Path(__file__).parents[1] / "official"
 """One folder per version, ``v1`` and so on, each with one packed run per folder."""
+BY_PROTOCOLS = "published"
+"""The folder of a version for runs by the protocols of papers: they stand beside published numbers and on no board."""
 
 WORD = "official"
 """Stands for all official runs wherever runs are named."""
@@ -42,6 +44,16 @@ def official_runs(version: str | None = None) -> list[Path]:
             "or install heatmark from its repository, which holds them."
         )
     return found
+
+
+def with_published_protocols(runs: Iterable[object]) -> list[object]:
+    """Return runs, and where they hold all official ones of a version, also those by the protocols of papers."""
+    listed = list(runs)
+    folders = [Path(str(getattr(run, "path", run))).resolve() for run in listed]
+    version = official_version([folder for folder in folders if folder.parent.parent == OFFICIAL.resolve()])
+    if not version or not {path.resolve() for path in official_runs(version)} <= set(folders):
+        return listed
+    return [*listed, *sorted(path.parent for path in (OFFICIAL / version / BY_PROTOCOLS).glob("*/run.json"))]
 
 
 def official_version(runs: Iterable[Path]) -> str:

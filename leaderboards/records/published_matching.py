@@ -29,9 +29,9 @@ from ..standings.results import Results
 from ..statistics.means import mean_intervals
 from ..writing.numbers import finite
 from .commands import made_by
-from .official import official_runs, runs_named
+from .official import official_runs, runs_named, with_published_protocols
 from .published import list_published, published
-from .published_differences import Match, matches_of, seen_by
+from .published_differences import Match, State, matches_of, seen_by
 from .published_results import Column, Measured, Paper, Part, PublishedTable, Row
 
 PHOTOGRAPHS, OWN_IMAGES = "photographs", "own images"
@@ -236,7 +236,7 @@ def compare_published(runs: object, name: str | Path | Paper | None = None) -> P
         If there are no such published results, or the file is wrong.
     """
     chosen = list_published() if name is None else [name if isinstance(name, Paper) else published(name)]
-    return _compared(opened(runs_named(runs)), chosen)
+    return _compared(opened(with_published_protocols(runs_named(runs))), chosen)
 
 
 def _compared(stores: Sequence[RunStore], papers: Sequence[Paper], *, alike: bool = False) -> PublishedComparison:
@@ -265,9 +265,11 @@ def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
     for one in found.beside:
         ours, key = one.ours, (one.paper, one.table.name, one.row.method)
         if one.metric_is_theirs and math.isfinite(ours.mean):
-            words = [words for match in one.matches for words in match.words]
-            value = Measured(float(f"{ours.mean:.4g}"), ours.command, "; ".join(words))
-            measured.setdefault(key, {}).setdefault(one.column.name, value)
+            differs, untold = (_by_part(one.matches, state) for state in ("differs", "not told"))
+            value, *ends = (float(f"{number:.4g}") for number in (ours.mean, ours.low, ours.high))
+            interval = (ends[0], ends[1]) if all(map(math.isfinite, ends)) else None
+            found_here = Measured(value, ours.command, differs, untold, interval)
+            measured.setdefault(key, {}).setdefault(one.column.name, found_here)
 
     def filled(paper: Paper, table: PublishedTable) -> PublishedTable:
         rows = [
@@ -279,13 +281,18 @@ def with_measured(found: PublishedComparison) -> tuple[Paper, ...]:
     return tuple(replace(paper, tables=tuple(filled(paper, table) for table in paper.tables)) for paper in found.papers)
 
 
+def _by_part(matches: Iterable[Match], state: State) -> str:
+    """Return what is in a state, each part with its words."""
+    return ", ".join(f"{match.part} ({'; '.join(match.words)})" for match in matches if match.state == state)
+
+
 def with_official(papers: Sequence[Paper], version: str | None = None) -> tuple[Paper, ...]:
     """Return papers with what heatmark's official results measured, where it carries any; see `with_measured`.
 
     A paper on photographs gets no value of digits beside its own: that would tell nothing.
     """
     try:
-        runs = official_runs(version)
+        runs = with_published_protocols(official_runs(version))
     except StorageError:
         return tuple(papers)
     return with_measured(_compared(opened(runs), papers, alike=True))

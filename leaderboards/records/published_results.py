@@ -65,7 +65,11 @@ class Measured:
     command: str
     """What made the run."""
     differs: str
-    """What is not as in the source, or not told there; only where this is empty is it a reproduction."""
+    """What is not as in the source, by `Part`."""
+    untold: str = ""
+    """What the source does not tell, by `Part`; only where neither is said is it a reproduction."""
+    interval: tuple[float, float] | None = None
+    """The 95 % interval of the value over samples."""
 
 
 @dataclass(frozen=True)

@@ -115,17 +115,23 @@ def expectations(table: PublishedTable) -> list[str]:
 
 def measured_texts(table: PublishedTable) -> list[str]:
     """Return what heatmark measured itself, and what is not as in the source; what one command gave together."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for row in table.rows:
         for column in table.columns:
             if (one := row.measured.get(column.name)) is not None:
-                values = found.setdefault((one.differs, one.command), [])
-                values.append(f"{row.method} {one.value:.4g} ({column.title})")
+                interval = "" if one.interval is None else f" [{one.interval[0]:.4g}, {one.interval[1]:.4g}]"
+                values = found.setdefault((one.differs, one.untold, one.command), [])
+                values.append(f"{row.method} {one.value:.4g}{interval} ({column.title})")
     return [
-        f"{', '.join(values)}; "
-        f"{f'no published numbers, for they differ: {differs}' if differs else 'all as published'}. Made by: {command}"
-        for (differs, command), values in found.items()
+        f"{', '.join(values)}: {_likeness(differs, untold)}. Made by: {command}"
+        for (differs, untold, command), values in found.items()
     ]
+
+
+def _likeness(differs: str, untold: str) -> str:
+    """Return in words how much a measured value is the published one."""
+    parts = (f"differs in {differs}" if differs else "", f"not told: {untold}" if untold else "")
+    return "; ".join(filter(None, parts)) or "all as published"
 
 
 def best_texts(table: PublishedTable) -> list[str]:

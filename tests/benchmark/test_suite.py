@@ -58,7 +58,8 @@ def test_the_names_of_every_packaged_suite_exist() -> None:
     from heatmark.benchmark.running.plan import ResolvedSuite
 
     suites = {suite.name: ResolvedSuite.of(suite, "auto") for suite in list_suites()}
-    assert set(suites) == {"quick", "standard", "ground-truth", "full", "robustness"}
+    published = {"published", "published-label", "published-order", "published-series"}
+    assert set(suites) == {"quick", "standard", "ground-truth", "full", "robustness"} | published
     assert all(suite.methods and suite.metrics for suite in suites.values())
 
 

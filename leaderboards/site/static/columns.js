@@ -67,6 +67,11 @@
       },
       framework: { key: "framework", head: "framework", kind: "words", value: row => row.setting.framework, text: row => row.setting.framework },
       family: { key: "family", head: "family", kind: "words", value: row => row.method.family, text: row => row.method.family || format.missing },
+      trust: {
+        key: "trust", head: "trust", kind: "words", title: "How far the numbers of a submitted row can be trusted: reported, validated, reproduced",
+        value: row => row.trust ?? "", text: row => row.trust ?? format.missing,
+        fill: (cell, row) => { cell.textContent = row.trust ?? format.missing; cell.title = row.said ?? "nobody submitted it"; },
+      },
       rank,
       tie: {
         key: "tie", head: "tie", title: "The places from which the method cannot be told apart, its own among them", kind: "words",

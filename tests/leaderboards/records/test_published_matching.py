@@ -271,10 +271,10 @@ def test_what_is_measured_here_is_by_the_published_protocol_and_names_what_diffe
     assert "efficientnet-lite0, published torchvision:resnet50@IMAGENET1K_V1" in measured["Deletion"].differs
     assert not published("rise").tables[0].rows[0].measured
     assert measured_texts(paper.tables[0]) == [
-        "RISE 0.25 (Deletion ↓); no published numbers, for they differ: method's cells 7, published 10; method's masks "
-        "64, published 5000; method's probability 0.5, published 0.1; efficientnet-lite0, published "
-        "torchvision:resnet50@IMAGENET1K_V1; imagenet-samples, published imagenet-1k; 20 samples, published 10,000. "
-        "Made by: heatmark run held --out results/run"
+        "RISE 0.25 [0.25, 0.25] (Deletion ↓): differs in protocol (method's cells 7, published 10; method's masks 64, "
+        "published 5000; method's probability 0.5, published 0.1), model (efficientnet-lite0, published "
+        "torchvision:resnet50@IMAGENET1K_V1), dataset (imagenet-samples, published imagenet-1k), count (20 samples, "
+        "published 10,000). Made by: heatmark run held --out results/run"
     ]
     (by_another,) = with_measured(compare_published(quick, "rise"))
     assert not by_another.tables[0].rows[0].measured

@@ -35,7 +35,7 @@ def test_new_and_test_say_what_they_did_and_end_with_a_status(here):
     made = invoked("new", "metric", "own_metric")
     assert made.exit_code == 0 and "Written: own_metric.py. Try it: heatmark test own_metric.py" in made.output
     text = Path("own_metric.py").read_text(encoding="utf-8")
-    Path("own_metric.py").write_text(text.replace("whole - left", "left / 0"), encoding="utf-8")
+    Path("own_metric.py").write_text(text.replace("whole - left", "float(left) / 0"), encoding="utf-8")
     found = invoked("test", "own_metric.py", "--frameworks", "torch")
     assert found.exit_code == 1 and "it raised ZeroDivisionError" in found.output.replace("\n", " ")
     assert "breaks its contract" in found.output and "Traceback" not in found.output
