@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class HeatmarkError(Exception):
@@ -74,6 +76,39 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
+MOST_CHARACTERS = 4000
+"""Of an error's text so much is kept and shown: enough for every sentence, and no terminal or file is flooded."""
+
+
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Return a text, of a longer one its beginning and end; what cannot be written as UTF-8 is escaped."""
+    if len(text) > most:
+        end = most // 3
+        text = f"{text[: most - end]} [... {len(text) - most} characters left out ...] {text[-end:]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def error_in_words(error: BaseException) -> str:
     """Return the message of an error of heatmark's own; of another also its kind, without which it says little."""
-    return str(error) if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {error}"
+    try:
+        message = str(error)
+    except Exception as another:  # an error of somebody's whose own words fail
+        message = f"its message cannot be read ({type(another).__name__})"
+    return shortened(message if isinstance(error, HeatmarkError) else f"{type(error).__name__}: {message}")
+
+
+def where_raised(error: BaseException) -> str:
+    """Return the last place in code that is neither heatmark's nor a library's that an error passed, in brackets."""
+    last = place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        last = f" ({file}, line {trace.tb_lineno})"
+        if "site-packages" not in file and not file.startswith(_OTHERS):
+            place = last
+        trace = trace.tb_next
+    return place or last
+
+
+_OTHERS = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"])
+"""Where heatmark's own code and Python's is."""

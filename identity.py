@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ def canonical_json(value: Any) -> str:
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """Return what a JSON text says; ValueError where it is none, or is nested more deeply than Python can read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 (64 hexadecimal digits) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
@@ -62,8 +71,24 @@ def file_digest(path: Path) -> str:
 
 
 def source_digest(function: Callable[..., Any]) -> str:
-    """Return the SHA-256 of a function's source, so that editing an entry of one's own makes its results stale."""
+    """Return the SHA-256 of a function's source, so that editing an entry of one's own makes its results stale.
+
+    A partial is what its function and its arguments are; a callable object is its class's source and what its
+    ``repr`` says.
+    """
+    if isinstance(function, partial):
+        return digest([source_digest(function.func), repr(function.args), repr(sorted(function.keywords.items()))])
+    declared = declaration_of(function)
+    if declared is not function:
+        return digest([source_digest(declared), repr(function)])
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
     except (OSError, TypeError):
         return "unknown"
+
+
+def declaration_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what is declared in a source file: the function that a partial holds, the class of a callable object."""
+    while isinstance(function, partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from .errors import BadInput, UnknownName, suggestion
+from .identity import declaration_of
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,11 @@ def parameters_of(declared: Callable[..., Any]) -> tuple[Parameter, ...]:
     """Return the parameters that a function or a dataclass declares, with their documentation."""
     if isinstance(declared, type) and is_dataclass(declared):
         return tuple(_of_fields(declared))
-    hints = get_type_hints(declared, include_extras=True)
+    stated = declaration_of(declared)
+    instance = isinstance(stated, type) and not isinstance(declared, type)
+    hints = get_type_hints(stated.__call__ if instance else stated, include_extras=True)
     return tuple(
-        _parameter(declared, name, hints.get(name, object), item.default)
+        _parameter(stated, name, hints.get(name, object), item.default)
         for name, item in inspect.signature(declared).parameters.items()
         if item.kind is inspect.Parameter.KEYWORD_ONLY
     )

@@ -5,11 +5,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Generic, TypeVar
 
-from .errors import BadInput, UnknownName, suggestion
+from .errors import BadInput, UnknownName, error_in_words, suggestion
+from .identity import declaration_of
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+"""A name that is not heatmark's own: it stands in file names, selections, tables and pages."""
 
 
 @dataclass(frozen=True)
@@ -85,32 +93,49 @@ class Registry(Generic[EntryType]):
         self.kind = kind
         self._package = package
         self._pending = [f"{room}.{module}".strip(".") for room, modules in rooms.items() for module in modules]
+        self._points: list[EntryPoint] | None = None
         self._entries: dict[str, EntryType] = {}
 
+    @property
+    def group(self) -> str:
+        """The group of entry points by which installed packages add entries: ``heatmark.methods``."""
+        return f"{self._package.partition('.')[0]}.{self.kind}s"
+
     def add(self, entry: EntryType) -> EntryType:
-        """Register an entry; the same name from another origin is refused, from the same it is replaced."""
+        """Register an entry; the same name from another place is refused, from the same it is replaced.
+
+        Raises
+        ------
+        BadInput
+            If the name is taken, with both places, or is not one that others' entries may have (`check_name`).
+        """
+        if entry.origin != "heatmark":
+            self.check_name(entry.name.removesuffix(":"))
         known = self._entries.get(entry.name)
-        if known is not None and known.origin != entry.origin:
+        if known is not None and (known.origin != entry.origin or _are_two(known, entry)):
             raise BadInput(
-                f"The {self.kind} {entry.name!r} is already registered by {known.origin}. Choose another name."
+                f"The {self.kind} {entry.name!r} is already registered by {_place(known)}, and is registered again by "
+                f"{_place(entry)}. Choose another name for one of them."
             )
         self._entries[entry.name] = entry
         return entry
 
     def check_name(self, name: str) -> None:
-        """Raise BadInput where a name is empty or has characters that mean something else."""
-        if not name or any(character in name for character in ":[], \t\n"):
+        """Raise BadInput where a name has other characters than letters, digits and ``_-.``, or is too long."""
+        if not NAME.fullmatch(name):
             raise BadInput(
-                f"The {self.kind} name {name!r} is empty or has one of ':[],' or a space in it. Choose another."
+                f"The {self.kind} name {name!r} cannot be used: a name has letters (A to Z), digits, '_', '-' and '.' "
+                "only, begins with a letter, a digit or '_', and has at most 64 characters. Choose another."
             )
 
     def origin_of(self, function: Callable[..., Any]) -> str:
         """Return where a registered function comes from: ``heatmark``, or the module of someone's own."""
-        return "heatmark" if function.__module__.startswith(f"{self._package}.") else function.__module__
+        module = declaration_of(function).__module__
+        return "heatmark" if module.startswith(f"{self._package}.") else module
 
     def described(self, function: Callable[..., Any]) -> dict[str, Any]:
         """Return what a function or dataclass says of itself: its summary is the first line of its docstring."""
-        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        summary = (inspect.getdoc(declaration_of(function)) or "").partition("\n")[0]
         return {"function": function, "summary": summary, "origin": self.origin_of(function)}
 
     def find(self, name: str) -> tuple[EntryType, str]:
@@ -152,3 +177,44 @@ class Registry(Generic[EntryType]):
         while self._pending:
             importlib.import_module(f"{self._package}.{self._pending[0]}")
             self._pending.pop(0)
+        if self._points is None:
+            self._points = list(_entry_points().select(group=self.group))
+        while self._points:
+            self._add_point(self._points.pop(0))  # taken first: what it imports may look something up here
+
+    def _add_point(self, point: EntryPoint) -> None:
+        """Import what an installed package names; one that cannot be used is warned of and costs the others nothing."""
+        try:
+            point.load()
+        except Exception as error:
+            package = f" of the package {point.dist.name}" if point.dist is not None else ""
+            warnings.warn(
+                f"The entry point {point.name} = {point.value}{package} ({self.group}) cannot be used: "
+                f"{error_in_words(error)} What it registers is left out. Update the package or uninstall it.",
+                stacklevel=2,
+            )
+
+
+@cache
+def _entry_points() -> EntryPoints:
+    return entry_points()  # reading what is installed takes a while, and four registries ask
+
+
+def _are_two(known: Entry, entry: Entry) -> bool:
+    """Whether a module registers two functions under one name; in a script or notebook the last one counts."""
+    first, second = (getattr(one, "function", None) for one in (known, entry))
+    if first is None or second is None or entry.origin in ("heatmark", "__main__"):
+        return False
+    return bool(declaration_of(first).__qualname__ != declaration_of(second).__qualname__)
+
+
+def _place(entry: Entry) -> str:
+    """Return who registered an entry, with the file and line where they are known."""
+    if entry.origin == "heatmark":
+        return entry.origin
+    file = getattr(sys.modules.get(entry.origin), "__file__", None)
+    function = getattr(entry, "function", None)
+    code = getattr(declaration_of(function), "__code__", None) if function is not None else None
+    if code is not None:
+        return f"{entry.origin} ({code.co_filename}, line {code.co_firstlineno})"
+    return f"{entry.origin} ({file})" if file else entry.origin

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 from .errors import StorageError
+from .owners import Owner
 
 CACHE_VARIABLE = "HEATMARK_CACHE"
+PART = re.compile(r"^\..*?(?:\.(?P<owner>[0-9a-f]{8}-\d+-\d+))?\.part$", re.DOTALL)
+"""A file that is being written: hidden, and named by the process that writes it."""
+FORGOTTEN_SECONDS = 24 * 3600.0
+"""What another machine, or an earlier version, was writing so long ago is written no more."""
 
 
 def cache_folder(*parts: str) -> Path:
     """Return (and make) a folder under the cache: ``$HEATMARK_CACHE``, else the user's cache folder.
+
+    What killed processes left half written in it is removed: weights and data are large.
 
     Raises
     ------
@@ -27,7 +36,11 @@ def cache_folder(*parts: str) -> Path:
     """
     root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("heatmark")
     folder = Path(root).expanduser().joinpath(*parts)
-    return made_folder(folder, hint=f"Set {CACHE_VARIABLE} to a folder that you can write to.")
+    made_folder(folder, hint=f"Set {CACHE_VARIABLE} to a folder that you can write to.")
+    with suppress(OSError):
+        for path in folder.glob(".*.part"):
+            _forgotten(path)
+    return folder
 
 
 def made_folder(folder: Path, hint: str = "Choose a folder that you can write to.") -> Path:
@@ -52,7 +65,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     made_folder(path.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        # Short, as a name has an end: 255 bytes in most file systems.
+        beginning, end = f".{path.name[:40]}.", f".{Owner.here().text}.part"
+        handle, name = tempfile.mkstemp(prefix=beginning, suffix=end, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise StorageError(f"Cannot write into {path.parent}: {error.strerror or error}. {_remedy(error)}") from error
@@ -73,6 +88,28 @@ def _remedy(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "Free some space there, or choose another folder."
     return "Choose a folder that you can write to."
+
+
+def swept(folder: Path) -> int:
+    """Remove what killed processes left half written in a folder and all folders in it; return how many files.
+
+    Those of a process that still lives stay, and of one that cannot be asked those that changed within a day.
+    """
+    return sum(_forgotten(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
+
+
+def _forgotten(path: Path) -> bool:
+    """Remove a file that somebody who is gone was writing; return whether it was one."""
+    if (match := PART.match(path.name)) is None:
+        return False
+    owner = Owner.parsed(match["owner"]) if match["owner"] else None
+    alive = owner.alive if owner is not None else None
+    with suppress(OSError):
+        long_ago = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
+        if alive is False or (alive is None and long_ago):
+            path.unlink()
+            return True
+    return False
 
 
 def set_aside(path: Path) -> Path:

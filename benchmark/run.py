@@ -11,14 +11,16 @@ from time import monotonic
 from typing import Any
 
 from ..errors import BadInput, Interrupted, StorageError
+from ..identity import digest
 from ..models.devices import installed_frameworks, require_framework
+from .executors.engine import Engine
 from .running.execution import Run, carried_out
-from .running.jobs import check_engine
 from .running.plan import ResolvedSuite
 from .running.run_folder import settled, title_of, usual_folder
 from .running.stopping import stopped_by_signals
-from .setting.plugins import load_plugins, refuse_in_worker
+from .setting.plugins import load_plugins, plugin_text, refuse_in_worker
 from .store.folder import RunStore
+from .store.ownership import Work, owned
 from .suite import Names, Suite, load_suite
 
 
@@ -35,14 +37,16 @@ def run(
     target: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    engine: str = "processes",
+    engine: str | Engine = "processes",
+    cell_timeout: float | None = None,
     limit: int | None = None,
     per_class: int | None = None,
     part: str | None = None,
     shard: str | None = None,
+    costs: str | Path | None = None,
     add: bool = False,
     force: bool = False,
-    plugins: Iterable[str] = (),
+    plugins: Iterable[object] = (),
     progress: bool = True,
 ) -> Run:
     """Run a suite, or the part of it that its folder does not hold yet.
@@ -68,7 +72,12 @@ def run(
     out
         The folder of results; where None ``results/SUITE``, with other models or data ``results/MODEL-DATA``.
     engine
-        ``processes`` (one worker process per framework) or ``serial`` (all in this process).
+        ``processes`` (workers on this machine), ``serial`` (all in this process), ``dask`` or ``slurm``; an `Engine`
+        says how many workers there are, which dask scheduler is used, and what is asked of Slurm.
+    cell_timeout
+        The seconds that a cell may take, loading its network included; one that takes longer is ended with its process
+        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, five minutes
+        for each sample, and a hundred times what is planned. ``inf``: no limit. Not with the engine ``serial``.
     limit
         Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
     per_class
@@ -76,14 +85,18 @@ def run(
     part
         ``held-out``: of the data that a network was trained on here, only what its training did not see; ``all``.
     shard
-        ``"i/n"``: only the i-th of n parts of the cells, for several jobs that share one folder.
+        ``"i/n"``: only the i-th of n parts of the cells, of about equal cost, for several jobs that share one folder or
+        whose folders are merged.
+    costs
+        The folder of an earlier run whose times tell what cells take, so that shards end together; the same for all.
     add
         Where the folder holds another run: have one that holds what both name.
     force
         Where the folder holds another run: replace it as soon as this one has ended; finished cells are kept. Also go
         on where a network fails its examination (see `heatmark.check`).
     plugins
-        Modules or ``.py`` files that register methods, metrics, models or datasets.
+        What registers methods, metrics, models or datasets: names of modules, ``.py`` files, modules, or functions that
+        were registered.
     progress
         Whether to show progress on standard error.
 
@@ -102,7 +115,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins = tuple(plugins)
+    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine, cell_timeout)
     options = {
         "models": models,
         "data": data,
@@ -114,16 +127,17 @@ def run(
         "target": target,
         "seed": seed,
         "out": out,
-        "engine": engine if engine != "processes" else None,
+        **_engine_options(engine),
+        "cell-timeout": engine.cell_timeout,
         "limit": limit,
         "per-class": per_class,
         "part": part,
         "shard": shard,
+        "costs": costs,
         "add": add,
         "force": force,
         "plugin": plugins,
     }
-    check_engine(engine)
     _shard(shard)  # a mistake is told before anything is looked up
     load_plugins(plugins)
     original = suite if isinstance(suite, Suite) else load_suite(suite)
@@ -145,15 +159,16 @@ def run(
     )
     ResolvedSuite.of(chosen, device)  # a misspelt name leaves no folder behind
     store = RunStore.prepared(Path(out) if out is not None else usual_folder(chosen, original))
-    chosen, another = settled(store, chosen, asked=frameworks is not None, add=add, force=force)
     command = None if isinstance(suite, Suite) else _command(str(suite), options)
-    with _resumable(store, command), stopped_by_signals():
+    with owned(store.path, _work(chosen, device, shard, command)), _resumable(store, command), stopped_by_signals():
+        chosen, another = settled(store, chosen, asked=frameworks is not None, add=add, force=force)
         return carried_out(
             ResolvedSuite.of(chosen, device),
             store,
             engine,
             plugins,
             shard=_shard(shard),
+            costs=None if costs is None else Path(costs),
             progress=progress,
             title=title_of(chosen, original),
             command=command,
@@ -180,6 +195,22 @@ def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:
         if framework not in here
     )
     return suite.changed(frameworks=here), notes
+
+
+def _engine_options(engine: Engine) -> dict[str, Any]:
+    """Return the options of the command line that choose an engine."""
+    return {
+        "engine": engine.name if engine.name != "processes" else None,
+        "workers": engine.workers,
+        "scheduler": engine.scheduler,
+        "slurm": ",".join(f"{name}={value}" for name, value in engine.slurm.items()) or None,
+    }
+
+
+def _work(suite: Suite, device: str, shard: str | None, command: str | None) -> Work:
+    """Return what makes two processes do the same run, so that they may share its folder: all but the GPU's number."""
+    wanted = {**suite.plain(), "device": device.partition(":")[0]}
+    return Work(digest(wanted), command or f"heatmark.run of {suite.name}", shard or "")
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

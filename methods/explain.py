@@ -146,6 +146,35 @@ def explain_batch(
     NotApplicable
         If the method has no meaning for the model or the data.
     """
+    with model.operations.on_device():
+        result = attribution_of(model, method, x, target, seed, ground_truth=ground_truth, values=values)
+        if channels:
+            resolved = (int(x.shape[0]), *model.input_shape)
+            if tuple(result.shape) != resolved or method.entry.pooling == "none":
+                raise BadInput(f"{method.id} has no channel-resolved form: leave out channels=True.")
+            return model.to_numpy(result)
+        return model.to_numpy(pooled_map(model, method, result))
+
+
+def attribution_of(
+    model: Model,
+    method: Method,
+    x: Tensor,
+    target: np.ndarray,
+    seed: int = 0,
+    *,
+    ground_truth: np.ndarray | None = None,
+    values: RawValues | None = None,
+) -> Tensor:
+    """Return what a method's function returns for one batch on the device, neither pooled nor checked.
+
+    Raises
+    ------
+    NotApplicable
+        If the method has no meaning for the model or the data.
+    BadInput
+        If the method changed what it was given.
+    """
     reason = method.why_not(model)
     if reason is not None:
         raise NotApplicable(f"{method.id} is not applicable to {model.name}: {reason.rstrip('.')}.")
@@ -160,12 +189,7 @@ def explain_batch(
                 f"The method {method.id} changed the inputs or targets that it was given (request.x, request.target), "
                 "so its map is not one of the sample. Compute on a copy: request.operations.copied(request.x)."
             )
-        resolved = (int(x.shape[0]), *model.input_shape)
-        if channels:
-            if tuple(result.shape) != resolved or method.entry.pooling == "none":
-                raise BadInput(f"{method.id} has no channel-resolved form: leave out channels=True.")
-            return model.to_numpy(result)
-        return model.to_numpy(pooled_map(model, method, result))
+        return result
 
 
 def pooled_map(model: Model, method: Method, attribution: Tensor) -> Tensor:

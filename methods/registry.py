@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -24,11 +24,27 @@ from .libraries import Library
 
 Need = Literal["gradients", "layers", "feature_maps", "relu", "masks", "graph", "attention"]
 Pooling = Literal["sum", "max_abs", "none"]
+Sum = Literal["logit", "difference"]
 MethodFunction = Callable[..., Tensor]
 #: Whether maps carry a sign: always or never, or as the parameters, of which each has a value, say.
 Signed = bool | Callable[[Mapping[str, Any]], bool]
 
 _SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+
+
+class Apart(Protocol):
+    """Where the code of methods runs that are not trusted: not in this process."""
+
+    @property
+    def level(self) -> str:
+        """How it is kept apart."""
+
+    @property
+    def source(self) -> str:
+        """What stands for the code in every result's key."""
+
+    def ready(self, model: Model) -> None:
+        """Load a model there, so that explaining it takes no more time than explaining."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -63,6 +79,18 @@ class MethodEntry(Selectable):
     """Whether a selection names an inner method instead of a preset, which the function gets as ``request.inner``."""
     reads: str | None = None
     """The parameter that names a dataset, whose revision is then part of every result's key."""
+    sums_to: Sum | None = None
+    """What a map adds up to, which ``heatmark test`` then asks for: the target's ``logit`` (conservation), or its
+    ``difference`` from the baseline that the parameter ``baseline`` names, without one the neutral value's
+    (completeness).
+    """
+    apart: Apart | None = None
+    """Where its code runs, if that is not this process; its costs are then what it says itself."""
+
+    @property
+    def isolation(self) -> str:
+        """How its code is kept apart from this process; empty where it runs in it."""
+        return "" if self.apart is None else self.apart.level
 
     @property
     def missing(self) -> str | None:
@@ -109,6 +137,11 @@ class Method(Chosen[MethodEntry]):
         declared = self.entry.signed
         return declared(self.parameters) if callable(declared) else declared
 
+    @property
+    def apart(self) -> Apart | None:
+        """Where its code runs, or that of the method that it wraps, if that is not this process."""
+        return self.entry.apart or (None if self.inner is None else self.inner.apart)
+
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""
         if self.inner is not None:
@@ -149,7 +182,7 @@ class Method(Chosen[MethodEntry]):
         if self.entry.requires is not None:
             identity["library"] = f"{self.entry.requires.packages[0]} {self.entry.requires.version}"
         if self.entry.origin != "heatmark":
-            identity["source"] = source_digest(self.entry.function)
+            identity["source"] = _source(self.entry)
         return identity
 
     def _has_default(self, parameter: Parameter) -> bool:
@@ -204,6 +237,7 @@ def register_method(
     requires: Library | None = None,
     wraps: bool = False,
     reads: str | None = None,
+    sums_to: Sum | None = None,
     version: int = 1,
 ) -> Callable[[MethodFunction], MethodFunction]:
     """Register the decorated function as an attribution method.
@@ -236,6 +270,7 @@ def register_method(
                 requires=requires,
                 wraps=wraps,
                 reads=reads,
+                sums_to=sums_to,
                 version=version,
                 **METHODS.described(function),
             )
@@ -254,6 +289,11 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
     variant = found.selection.variant
     inner = method_from(variant) if found.entry.wraps and variant is not None else None
     return Method(found.entry, found.selection, found.parameters, inner)
+
+
+def _source(entry: MethodEntry) -> str:
+    """Return what stands for the code of a method that is not heatmark's own."""
+    return source_digest(entry.function) if entry.apart is None else entry.apart.source
 
 
 def _identified(value: Any) -> Any:

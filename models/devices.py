@@ -95,6 +95,19 @@ def device_name(framework: Framework, device: str) -> str:
     return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
 
 
+def set_threads(framework: str, threads: int) -> None:
+    """Bind a freshly imported framework to so many threads, so that workers side by side do not fight for cores."""
+    if framework == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    else:
+        import tensorflow
+
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+
+
 def _torch_gpus() -> int:
     torch = imported("torch")
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0

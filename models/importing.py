@@ -1,8 +1,9 @@
-"""Importing a framework without the chatter of its native code."""
+"""Importing a framework without the chatter of its native code, and a file that is no installed module."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 LOUD = "tensorflow"
@@ -31,6 +33,27 @@ def imported(framework: str) -> ModuleType:
         return sys.modules[framework]
     with _chatter_held_back():
         return importlib.import_module(framework)
+
+
+def module_from_file(path: Path, name: str) -> ModuleType:
+    """Import a Python file under a module name of its own; once, as long as it is the same file.
+
+    Whatever its code raises is raised, and the module is forgotten then.
+    """
+    known = sys.modules.get(name)
+    if known is not None and Path(str(known.__file__)).resolve() == path.resolve():
+        return known
+    found = importlib.util.spec_from_file_location(name, path.resolve())
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module  # dataclasses and the like look their module up
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def keep_imports_quiet() -> None:

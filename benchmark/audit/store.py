@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ...errors import StorageError
 from ...storage import made_folder
-from ..store.keyed import KeyedStore, read_table, write_table
+from ..store.keyed import KeyedStore, check_content, read_table, write_table
 from .units import UnitSpec, UnitValues
 
 FOLDER = "values"
@@ -65,6 +65,7 @@ class AuditStore(KeyedStore[UnitSpec]):
 
 
 def _values(rows: pa.Table, footer: Mapping[str, Any]) -> UnitValues:
+    check_content(rows, footer)
     table = rows.to_pandas()
     first = table[table["way"] == 0]
     ways = int(table["way"].max()) + 1

@@ -13,8 +13,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ...models.arrays.tensor_float_32 import set_tensor_float_32
+from ...models.devices import set_threads
 from ...models.importing import imported
-from ..setting.environment import set_threads
 from ..setting.plugins import load_plugins
 from ..store.outcomes import Outcome, failed, outcome_of
 from ..work.messages import Call
@@ -48,9 +48,10 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
     answered by what it came to, a `Job` by numbers of images (how many more went through the network) and then by its
     outcome, as `Done`.
     """
+    _keep_to_itself(connection)
     if not make_ready(connection, framework, threads, plugins, on_cpu=on_cpu):
         return
-    worker = Worker(threads)
+    worker, me = Worker(threads), os.getpid()
     while True:
         try:
             message = connection.recv()
@@ -62,7 +63,10 @@ def serve(connection: Connection, framework: str, threads: int, plugins: Sequenc
         else:
             report = _Throttled(connection)
             answer = worker.run(message, report)
-            report.flush()
+            if os.getpid() == me:
+                report.flush()
+        if os.getpid() != me:
+            os._exit(1)  # a child that a method forked and let go on; what it found is not the job's answer
         connection.send(Done(answer, perf_counter() - began, worker.spoiled))
 
 
@@ -73,7 +77,7 @@ def make_ready(
 
     ``on_cpu`` hides GPUs, on which TensorFlow would work and take memory all the same.
     """
-    # Ctrl-C and a closed terminal reach the whole group; the parent decides what ends.
+    # Where there are no sessions, Ctrl-C and a closed terminal reach this process too; the parent decides what ends.
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -85,7 +89,6 @@ def make_ready(
     if on_cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     show_notices()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
     keep_freed_memory()
     try:
         imported(framework)
@@ -97,6 +100,13 @@ def make_ready(
         return False
     connection.send(Ready())
     return True
+
+
+def _keep_to_itself(connection: Connection) -> None:
+    """Let no process that a method starts hold the connection, or nobody would notice the end of this one."""
+    os.set_inheritable(connection.fileno(), False)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=connection.close)
 
 
 class _Throttled:

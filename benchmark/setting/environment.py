@@ -56,19 +56,6 @@ def gpu_possible() -> bool:
     return any(Path(node).exists() for node in ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg", "/dev/kfd"))
 
 
-def set_threads(framework: str, threads: int) -> None:
-    """Bind a freshly imported framework to so many threads, so that workers side by side do not fight for cores."""
-    if framework == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
-    else:
-        import tensorflow
-
-        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
-
-
 @cache
 def _cpu_name() -> str:
     try:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import multiprocessing
+import re
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from ...errors import BadInput, UnknownName, error_in_words
+from ...identity import declaration_of, digest
+from ...models.importing import module_from_file
 from ...models.zoo.torchvision_operators import torchvision_importable
 from ...registry import Entry
+from ..isolation.levels import LEVELS, Level, require
+from ..isolation.stand_ins import isolated_methods
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
     """Import each plugin: a module's import path, or the path of a ``.py`` file; warn of one that registers nothing.
+
+    A file that is not trusted (``untrusted:PATH``) is not imported here: see `isolated_methods`.
 
     Raises
     ------
@@ -28,7 +35,9 @@ def load_plugins(plugins: Iterable[str]) -> None:
     for plugin in plugins:
         before = {id(entry) for entry in _registered()}
         with torchvision_importable():
-            if plugin.endswith(".py"):
+            if (untrusted := untrusted_file(plugin)) is not None:
+                isolated_methods(untrusted[0], plugin_module(plugin), require(untrusted[1]))
+            elif plugin.endswith(".py"):
                 _import_file(Path(plugin))
             else:
                 _import_module(plugin)
@@ -42,6 +51,31 @@ def load_plugins(plugins: Iterable[str]) -> None:
             )
 
 
+def untrusted_file(plugin: str) -> tuple[Path, Level | None] | None:
+    """Return the file of a plugin that is not trusted (``untrusted:PATH``), and its level (``untrusted[LEVEL]:PATH``).
+
+    Without one it is the strongest that keeps its promises here.
+
+    Raises
+    ------
+    BadInput
+        For a level that there is not.
+    """
+    found = re.fullmatch(r"untrusted(?:\[(\w*)\])?:(.+)", plugin)
+    if found is None:
+        return None
+    if found[1] is not None and found[1] not in LEVELS:
+        raise BadInput(f"There is no isolation level {found[1]!r}: choose {', '.join(LEVELS)}.")
+    level = next((level for level in LEVELS if level == found[1]), None)
+    return Path(found[2]).expanduser(), level
+
+
+def trusting(plugins: Iterable[str]) -> tuple[str, ...]:
+    """Return plugins with the files that are not trusted as ones that are, which run as one's own code does."""
+    found = [(plugin, untrusted_file(plugin)) for plugin in plugins]
+    return tuple(plugin if file is None else str(file[0]) for plugin, file in found)
+
+
 def _registered() -> list[Entry]:
     """Return what users' own modules have registered so far."""
     from ...datasets.registry import DATASETS
@@ -53,8 +87,30 @@ def _registered() -> list[Entry]:
 
 
 def plugin_module(plugin: str) -> str:
-    """Return the name under which a plugin's module is imported."""
-    return f"heatmark_plugin_{Path(plugin).stem}" if plugin.endswith(".py") else plugin
+    """Return the name under which a plugin's module is imported: two files of one name are two modules."""
+    untrusted = untrusted_file(plugin)
+    if untrusted is None and not plugin.endswith(".py"):
+        return plugin
+    path = (Path(plugin) if untrusted is None else untrusted[0]).resolve()
+    name = f"heatmark_plugin_{path.stem}"
+    known = getattr(sys.modules.get(name), "__file__", None)
+    free = untrusted is None and (known is None or Path(known).resolve() == path)
+    return name if free else f"{name}_{digest(str(path))[:8]}"
+
+
+def plugin_text(plugin: object) -> str:
+    """Return a plugin as workers are told it: a text as it is; of a module, or of what was registered, its module."""
+    if isinstance(plugin, str | Path):
+        return str(plugin)
+    if not isinstance(plugin, ModuleType) and not callable(plugin):
+        raise BadInput(f"A plugin is a module's name, a .py file, a module or a registered function; got {plugin!r}.")
+    module = plugin if isinstance(plugin, ModuleType) else sys.modules[declaration_of(plugin).__module__]
+    if module.__name__ == "__main__":
+        return main_plugin()
+    specification = module.__spec__
+    if module.__name__.startswith("heatmark_plugin_") and specification is not None and specification.origin:
+        return specification.origin
+    return module.__name__
 
 
 def main_plugin() -> str:
@@ -104,19 +160,9 @@ def _import_file(path: Path) -> None:
     """Import a file once under a name made of its stem, so that what it registers names it as its origin."""
     if not path.is_file():
         raise UnknownName(f"There is no plugin file {path}.")
-    name = plugin_module(str(path))
-    known = sys.modules.get(name)
-    if known is not None and Path(str(known.__file__)).resolve() == path.resolve():
-        return
-    found = importlib.util.spec_from_file_location(name, path.resolve())
-    if found is None or found.loader is None:
-        raise BadInput(f"{path} is no Python file.")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
     try:
-        found.loader.exec_module(module)
+        module_from_file(path, plugin_module(str(path)))
     except Exception as error:
-        del sys.modules[name]
         raise _broken(str(path), error) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .keyed import opened_table, read_table, write_table
+from .keyed import check_content, opened_table, read_table, write_table
 from .loose import FOOTER
 
 FOLDER = "scores"
@@ -39,10 +39,21 @@ def read_added(run: Path, *, strict: bool) -> list[AddedScores]:
     A file that cannot be read is set aside, or where ``strict`` stays where it is and is a StorageError.
     """
     read = opened_table if strict else read_table
-    found = (read(path, FOOTER, _made) for path in sorted((run / FOLDER).glob("*.parquet")))
+    found = (read(path, FOOTER, _made) for path in added_files(run))
     return [scores for scores in found if scores is not None]
 
 
+def added_files(run: Path) -> list[Path]:
+    """Return the files of the metrics that were added to a run, by name."""
+    return sorted((run / FOLDER).glob("*.parquet"))
+
+
+def opened_added(path: Path) -> AddedScores:
+    """Return one metric that was added; StorageError where its file is damaged, and it stays where it is."""
+    return opened_table(path, FOOTER, _made)
+
+
 def _made(table: pa.Table, footer: Any) -> AddedScores:
+    check_content(table, footer)
     keys, values = (table.column(name).to_pylist() for name in ("key", "values"))
     return AddedScores(footer["metric"], footer["identity"], dict(zip(keys, values, strict=True)))

@@ -29,7 +29,7 @@ from ...errors import StorageError
 from ...identity import digest
 from ...storage import made_folder, set_aside, written_whole
 from .added import FOLDER as SCORES
-from .added import AddedScores, read_added, write_added
+from .added import AddedScores, added_files, opened_added, read_added, write_added
 from .cell import SCHEMA, CellResult, CellSpec, Task, slug
 from .checksum import content_checksum
 from .finished import Cell
@@ -134,7 +134,7 @@ class RunStore(KeyedStore[CellSpec]):
             )
         with written_whole(folder / ".probe") as temporary:
             temporary.write_bytes(bytes(PROBE_BYTES))
-        (folder / ".probe").unlink()
+        (folder / ".probe").unlink(missing_ok=True)  # another shard's may have been the same
         if not isinstance(run, dict):
             if "run.json" in present:
                 set_aside(folder / "run.json")
@@ -231,12 +231,13 @@ class RunStore(KeyedStore[CellSpec]):
         return {one.key: one.provenance for one in entries if one is not None and one.state == DONE}
 
     def verify(self) -> list[str]:
-        """Read every finished cell of the plan whole, and return what is damaged, in words; nothing is changed."""
+        """Read all finished cells of the plan and added scores, return in words what is damaged, and change nothing."""
+        added = [words for path in added_files(self.path) for words in _damage(opened_added, path)]
         if self.packed is not None:
-            return _damage(self.packed.verify)
+            return _damage(self.packed.verify) + added
         if not self.expected and (self.path / "cells").is_dir() and not self.empty:
             return [unplanned(self.path)]
-        return [words for spec in self.expected for words in _damage(self._loose.opened, spec.key)]
+        return [words for spec in self.expected for words in _damage(self._loose.opened, spec.key)] + added
 
     def has(self, key: str) -> bool:
         """Whether the cell's file is there, readable or not: cheap, for counting."""

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import HeatmarkError, NotApplicable, error_in_words
+from ...errors import HeatmarkError, NotApplicable, error_in_words, shortened
+
+MOST_OF_A_TRACEBACK = 20_000
+"""So many characters of a traceback are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +41,18 @@ Outcome = Finished | Failed | NotMeant
 
 
 def outcome_of(function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Return what a call came to; whatever goes wrong inside becomes data."""
+    """Return what a call came to; whatever goes wrong inside becomes data, ``sys.exit`` too, but for Ctrl-C."""
     try:
         return Finished(function(*arguments))
     except NotApplicable as reason:
-        return NotMeant(str(reason))
-    except Exception as error:
+        return NotMeant(error_in_words(reason))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return failed(error)
 
 
 def failed(error: BaseException) -> Failed:
     """Return the record of an exception."""
-    return Failed(error_in_words(error), "".join(traceback.format_exception(error)), isinstance(error, HeatmarkError))
+    lines = "".join(traceback.format_exception(error))
+    return Failed(error_in_words(error), shortened(lines, MOST_OF_A_TRACEBACK), isinstance(error, HeatmarkError))

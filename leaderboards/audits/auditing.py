@@ -36,6 +36,7 @@ def audit_metrics(
     device: str = "auto",
     out: str | Path = "results/audit",
     engine: str = "processes",
+    cell_timeout: float | None = None,
     plugins: Names = (),
     progress: bool = True,
 ) -> MetricsAudit:
@@ -51,6 +52,8 @@ def audit_metrics(
         The folder of values and answers.
     engine
         ``processes`` (a worker process) or ``serial`` (this process).
+    cell_timeout
+        The seconds that all metrics of one method on one task may take, as `benchmark.run.run` takes them.
     progress
         Whether to show progress on standard error.
 
@@ -62,7 +65,7 @@ def audit_metrics(
         If the folder cannot be written.
     """
     plan = audit_plan(metrics, data, models, methods, framework, limit, seed, device, plugins)
-    found = audit_of(measure_audit(plan, out, engine=engine, progress=progress))
+    found = audit_of(measure_audit(plan, out, engine=engine, cell_timeout=cell_timeout, progress=progress))
     write_audit(found, Path(out))
     return found
 

@@ -150,6 +150,7 @@ SCORING: Column[Row] = Column(
 )
 COVERAGE: Column[Row] = Column("coverage", lambda row: row.coverage.text)
 DEGENERATE: Column[Row] = Column("degenerate", lambda row: str(row.degenerate))
+TRUST: Column[Row] = Column("trust", lambda row: str(row.trust or MISSING))
 
 
 def _columns(table: Table) -> list[Column[Row]]:
@@ -167,6 +168,7 @@ def _columns(table: Table) -> list[Column[Row]]:
         replace(PASSES, head="passes"),
         COVERAGE,
         DEGENERATE,
+        *([TRUST] if any(row.trust is not None for row in table.rows) else []),
     ]
 
 
@@ -255,7 +257,16 @@ def _method(row: Row) -> dict[str, Any]:
         "expected_samples": row.coverage.expected_samples,
         "degenerate": row.degenerate,
         "why_unplaced": row.why_unplaced,
+        "trust": str(row.trust or ""),
     }
+
+
+def trust_notes(standings: Standings) -> list[str]:
+    """Return what is known of every method that somebody submitted, in a sentence each."""
+    rows = [row for table in standings.tables for row in table.rows if row.trust is not None]
+    own = [row for row in rows if not row.method.control]  # of controls, a table says itself that they are some
+    said = {(row.method.name, row.trust.word, row.trust.said) for row in own if row.trust is not None}
+    return [f"{name}: {word} ({sentence})" for name, word, sentence in sorted(said)]
 
 
 def _cost(row: Row) -> dict[str, Any]:

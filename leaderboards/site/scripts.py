@@ -15,6 +15,7 @@ from ..writing.numbers import finite
 from .board import board_data
 from .catalogue import Catalogue, TaskPages
 from .encoding import doubles, floats, script
+from .figures import across_data, audit_data, cost_data
 from .pairs import win_data
 from .pictures import Pictures
 
@@ -27,7 +28,9 @@ CURVE_STEP = 2
 
 def data_scripts(catalogue: Catalogue, drawn: Pictures, say: Say) -> dict[str, str]:
     """Return every data file's text by its name below ``data/``, without the ending; ``say`` hears of each table."""
-    found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue)}
+    found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue), **cost_data(catalogue)}
+    optional = {"across": across_data(catalogue), "audits": audit_data(catalogue)}
+    found |= {name: data for name, data in optional.items() if data is not None}
     for task in catalogue.tasks:
         found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
     for count, (_, table, name) in enumerate(catalogue.settings, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +123,8 @@ class MethodRun:
     """Those among them that have no meaning for its maps in any cell, with the reason."""
     cells: tuple[Cell, ...] = field(default=(), repr=False)
     """Where its curves and heatmaps are: the rows are those of these cells, after one another."""
+    runs: frozenset[Path] = frozenset()
+    """The runs that its cells come from."""
 
     def maps(self) -> pd.DataFrame:
         """Return the rows that have a heatmap, with the heatmap and its shape; empty where none have."""

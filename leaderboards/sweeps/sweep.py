@@ -137,6 +137,7 @@ def sweep(
     precision: str | None = None,
     seed: int = 0,
     engine: str = "processes",
+    cell_timeout: float | None = None,
     per_class: int | None = None,
     part: str | None = None,
     force: bool = False,
@@ -160,7 +161,7 @@ def sweep(
         The folder of results; ``results/sweep-METHOD-PARAMETERS`` where None.
     force
         Where the folder holds another sweep or run: replace it once this one has ended; points of both are kept.
-    model, data, device, precision, seed, engine, limit, per_class, part, plugins, progress
+    model, data, device, precision, seed, engine, cell_timeout, limit, per_class, part, plugins, progress
         As `benchmark.run.run` takes them.
 
     Raises
@@ -192,7 +193,15 @@ def sweep(
     usual = "-".join(["sweep", parse_selection(method).name, *(axis.name for axis in grid.axes)])
     folder = Path(out) if out is not None else Path("results") / usual
     result = run_sweep(
-        grid, suite, folder, device=device, engine=engine, force=force, plugins=plugins, progress=progress
+        grid,
+        suite,
+        folder,
+        device=device,
+        engine=engine,
+        cell_timeout=cell_timeout,
+        force=force,
+        plugins=plugins,
+        progress=progress,
     )
     return _swept(grid, Standings.of_run(result), folder)
 

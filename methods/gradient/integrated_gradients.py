@@ -35,6 +35,7 @@ def quadrature(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     title="Integrated Gradients",
     family="gradient",
     signed=True,
+    sums_to="difference",
     needs=["gradients"],
     cost="`steps` forward and backward passes for each baseline",
     reference=Reference("Sundararajan, Taly, Yan", 2017, "Axiomatic Attribution for Deep Networks", "1703.01365"),

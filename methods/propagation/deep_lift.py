@@ -52,6 +52,7 @@ class RescaleWork:
     "deep_lift", title="DeepLIFT",
     family="propagation",
     signed=True,
+    sums_to="difference",
     needs=["graph"],
     cost="2 forward passes and 1 backward pass for each baseline",
     reference=Reference(

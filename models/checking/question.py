@@ -29,11 +29,13 @@ class Question:
         try:
             return self.ask(model, x)
         except NotApplicable as reason:
-            return Finding(self.title, "inapplicable", str(reason))
+            return Finding(self.title, "inapplicable", error_in_words(reason))
         except OutOfMemory as error:
-            return Finding(self.title, "doubtful", str(error))
+            return Finding(self.title, "doubtful", error_in_words(error))
         except HeatmarkError as error:  # the network's own error among them
-            return Finding(self.title, "fails", str(error), "Methods that ask the same end in the same error.")
+            return Finding(
+                self.title, "fails", error_in_words(error), "Methods that ask the same end in the same error."
+            )
         except Exception as error:  # what no one foresaw tells nothing of the network, and stops nothing
             return Finding(
                 self.title, "doubtful", f"it could not be answered: {error_in_words(error)}", "Report it to heatmark."

@@ -82,8 +82,13 @@ def load_model(
     """
     if isinstance(name, Model):
         return name
-    if is_own(name):
-        return _own(name, framework, device, precision)
+    build = _own if is_own(name) else _registered
+    model = build(name, framework, device, precision)
+    model.loaded_as = name
+    return model
+
+
+def _registered(name: str, framework: str | None, device: str, precision: Precision) -> Model:
     entry, rest = find_model(name)
     chosen = _framework_for(entry, framework)
     place = resolved_device(chosen, device)

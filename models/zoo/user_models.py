@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...errors import BadInput, HeatmarkError, suggestion
+from ...errors import BadInput, HeatmarkError, suggestion, where_raised
 from ...identity import digest, file_digest
 from ..base import Model
 from ..catalogue import MODELS, LoadedNetwork
@@ -134,7 +134,7 @@ def _users_code(failed: str) -> Iterator[None]:
         raise
     except Exception as error:
         _blame_missing_framework(error)
-        raise HeatmarkError(f"{failed}: {type(error).__name__}: {error}{_where(error)}") from error
+        raise HeatmarkError(f"{failed}: {type(error).__name__}: {error}{where_raised(error)}") from error
 
 
 def _module(name: str, text: str) -> ModuleType:
@@ -188,11 +188,3 @@ def _blame_missing_framework(error: Exception) -> None:
         framework = "tensorflow" if package == "keras" else package
         if framework in FRAMEWORKS and framework not in installed_frameworks():
             require_framework(framework)
-
-
-def _where(error: BaseException) -> str:
-    """Return the last place in the user's code that the exception passed."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ def documented(tmp_path):
     file = tmp_path / "documented_metric.py"
     file.write_text("from __future__ import annotations\n\n" + code, encoding="utf-8")
     load_plugins([str(file)])
-    yield METRICS.get("half_gone")
-    del METRICS._entries["half_gone"]
+    entry = METRICS.get("half_gone")
+    yield entry
+    del METRICS._entries["half_gone"], sys.modules[entry.origin]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
