@@ -113,7 +113,7 @@ def _of_zones(method: Method, kind: Kind, maps: np.ndarray) -> Finding:
         evidence += f", and that above what speaks against it with {lower:.2f}"
     if higher >= TELLS and lower >= TELLS:
         return Finding(RIGHT, "holds", f"{evidence}.")
-    if np.ptp(maps) == 0 or np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5:
+    if np.ptp(maps) == 0 or (np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5):
         return Finding(RIGHT, "doubtful", f"{evidence}: the map is the same wherever it is looked at.")
     sizes = _higher(np.abs(maps[:, FOR]), np.abs(maps[:, NOTHING]))
     if method.signed and sizes >= TELLS:

@@ -115,6 +115,7 @@ def test_a_further_worker_is_not_started_for_a_moment(tiny_folder: Path, monkeyp
     from heatmark.benchmark.executors import processes
 
     monkeypatch.setattr(processes, "suitable_workers", lambda frameworks, most: 2)
+    monkeypatch.setattr(processes, "FURTHER_SECONDS", 1e6)
     job = DescribeJob(NamedModel("tiny", "torch", "cpu"))
     with closing(ProcessExecutor(("torch",), [PLUGIN], on_cpu=True)) as executor:
         assert executor.side_by_side and len(executor._workers) == 2
