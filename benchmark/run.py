@@ -76,8 +76,8 @@ def run(
         says how many workers there are, which dask scheduler is used, and what is asked of Slurm.
     cell_timeout
         The seconds that a cell may take, loading its network included; one that takes longer is ended with its process
-        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, and five minutes for
-        each sample. ``inf``: no limit. Not with the engine ``serial``.
+        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, five minutes
+        for each sample, and a hundred times what is planned. ``inf``: no limit. Not with the engine ``serial``.
     limit
         Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
     per_class

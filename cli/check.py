@@ -9,9 +9,12 @@ import typer
 from . import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from ..benchmark.checking.examination import Examination
+    from ..models.checking.finding import Finding
 
 _STYLES = {"holds": "green", "doubtful": "yellow", "fails": "bold red", "inapplicable": "dim"}
 
@@ -63,13 +66,18 @@ def check_command(
 
 
 def print_examination(found: Examination, console: Console | None = None) -> None:
-    """Print the findings as a table: the sign, the question, and the evidence with the remedy below it."""
+    """Print what an examination found; see `print_findings`."""
+    print_findings(found.findings, f"{found.summary} ({found.seconds:.1f} s)", console)
+
+
+def print_findings(findings: Sequence[Finding], summary: str, console: Console | None = None) -> None:
+    """Print findings as a table: the sign, the question, and the evidence with the remedy below it."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("", "question", "evidence", box=None, pad_edge=False, header_style="bold")
-    for finding in found.findings:
+    for finding in findings:
         style = _STYLES[finding.verdict]
         evidence = Text(finding.evidence, style="dim" if finding.verdict == "inapplicable" else "")
         if finding.remedy:
@@ -79,4 +87,4 @@ def print_examination(found: Examination, console: Console | None = None) -> Non
     if not console.is_terminal and console.width < 100:
         console = Console(width=110)
     console.print(table)
-    console.print(Text(f"{found.summary} ({found.seconds:.1f} s)"))
+    console.print(Text(summary))

@@ -27,6 +27,7 @@ from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command
 from .site import site_command
 from .status import status_command
+from .submissions import new_command, submit_command, test_command, validate_command, verify_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -65,8 +66,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
-    epilog="Exit status: 0 all went well, 1 something failed or nothing applies, 2 bad input, 130 stopped by Ctrl-C or "
-    "a signal.",
+    epilog="Exit status: 0 all that was asked for is there, 1 some of it failed or is missing, or nothing applies, "
+    "2 bad input, 130 stopped by Ctrl-C or a signal.",
 )
 app.command("list")(list_command)
 app.command("show")(show_command)
@@ -83,6 +84,11 @@ app.command("leaderboard", cls=InGroups)(leaderboard_command)
 app.command("merge")(merge_command)
 app.command("site")(site_command)
 app.command("publish")(publish_command)
+app.command("new")(new_command)
+app.command("test")(test_command)
+app.command("submit")(submit_command)
+app.command("validate")(validate_command)
+app.command("verify")(verify_command)
 app.add_typer(audits, name="audit")
 
 
@@ -138,6 +144,7 @@ def run_command(
         Path | None, typer.Option("--costs", help="An earlier run whose times balance shards; the same for all.")
     ] = None,
     plugin: options.Plugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
 
@@ -176,7 +183,7 @@ def run_command(
         costs=costs,
         add=add,
         force=force,
-        plugins=plugin or (),
+        plugins=options.plugins(plugin, trust),
     )
     shown = written_board([result.path]) if result.finished and shard is None else None
     _report_left_out(result)
@@ -184,7 +191,7 @@ def run_command(
     typer.echo(result.summary)
     if shown is not None:
         show_board(*shown)
-    if result.failures:
+    if result.missing:
         raise typer.Exit(FAILED)
     if result.expected == result.not_applicable:
         for item in dict.fromkeys(f"{item.method}: {item.reason}" for item in result.store.not_applicable()):

@@ -30,7 +30,7 @@ RunFolders = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="Folders of runs; official: all results that heatmark carries.",
+        help="Folders of runs; official: all results that heatmark carries; submissions: all that were submitted.",
         callback=_official_expanded,
     ),
 ]
@@ -67,7 +67,7 @@ CellTimeout = Annotated[
     float | None,
     typer.Option(
         "--cell-timeout",
-        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+        help="Seconds after which a cell is ended and recorded as failed; an hour and more by default.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
@@ -87,13 +87,26 @@ Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks."
 Cap = Annotated[
     float | None, typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value.")
 ]
-MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
+_UNTRUSTED = "; untrusted:FILE.py: methods of somebody else's, which run in a sandbox"
+MethodPlugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods{_UNTRUSTED}.")
+]
+Plugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods or metrics{_UNTRUSTED}.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Run untrusted:FILE.py without a sandbox, as if it were yours.")]
 
 
 def joined(texts: Names) -> str | None:
     """Return the values of an option in one text, or None where it was not given."""
     return ",".join(texts) if texts else None
+
+
+def plugins(given: Names, trust: bool) -> tuple[str, ...]:
+    """Return the plugins that are given, those of others without a sandbox where they are trusted."""
+    from ..benchmark.setting.plugins import trusting
+
+    return trusting(given or ()) if trust else tuple(given or ())
 
 
 def stating(model: str, output: str | None) -> str:

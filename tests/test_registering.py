@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from registering import forgotten_again
 
 from heatmark.benchmark.setting.plugins import load_plugins, plugin_text
 from heatmark.errors import BadInput, UnknownName
@@ -26,16 +27,10 @@ def {function}(request):
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def world() -> Iterator[None]:
     """Methods and modules that are registered and imported are forgotten again."""
-    METHODS.names()
-    entries, modules = dict(METHODS._entries), set(sys.modules)
-    yield
-    METHODS._entries.clear()
-    METHODS._entries.update(entries)
-    for name in set(sys.modules) - modules:
-        if name.startswith(("heatmark_plugin_", "pointed")):
-            del sys.modules[name]
+    with forgotten_again():
+        yield
 
 
 def written(path: Path, name: str, function: str = "own", summary: str = "One.") -> Path:

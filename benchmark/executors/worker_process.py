@@ -155,6 +155,8 @@ class WorkerProcess:
             return
         process, connection = self._running.process, self._running.connection
         self._running = None
+        if sys.platform != "linux":  # where there is no keeper
+            _kill_group(process)
         process.terminate()
         process.join(GRACE_SECONDS)
         if process.is_alive():
@@ -169,8 +171,7 @@ class WorkerProcess:
         process = self._running.process
         process.join(GRACE_SECONDS)
         how, ready, killed = manner(process.exitcode), self._ready, (process.exitcode or 0) < 0
-        if killed:
-            _kill_group(process)
+        _kill_group(process)
         self.end()
         if ready:
             return Died(f"The {self._title} died ({how}).")
@@ -185,7 +186,7 @@ class WorkerProcess:
 
 
 def _kill_group(process: BaseProcess) -> None:
-    """Kill what is in a worker's process group: where its keeper was killed itself, nobody else does."""
+    """Kill what is in a worker's process group: where it has no keeper, or that was killed, nobody else does."""
     if hasattr(os, "killpg") and process.pid is not None:
         with suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -46,6 +46,8 @@ class Run:
     """The cells that failed."""
     seconds: float
     """How long this call took."""
+    missing: int = 0
+    """How many of the cells that this call was asked for, all or a shard's, are neither done nor without meaning."""
     notes: tuple[str, ...] = ()
     """What the user should know, such as a framework that is not installed; shown with the progress."""
     left_out: tuple[str, ...] = ()
@@ -131,15 +133,17 @@ def carried_out(
         do(executor.execute(jobs), view, keep)
     if another:
         store.begin(_record(resolved, title, command), specs)
+    reasons = store.reasons()
     return Run(
         path=store.path,
         store=store,
         expected=len(cells),
         finished=sum(store.has(spec.key) for spec in specs),
         cached=sum(isinstance(known, Finished) for _, known in cells),
-        not_applicable=len(store.reasons()),
+        not_applicable=len(reasons),
         failures=tuple(store.failures()),
         seconds=monotonic() - began,
+        missing=sum(not store.has(spec.key) and spec.key not in reasons for spec, _ in mine),
         notes=notes,
         left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
     )

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ...declared_sizes import opened_file
+from ...errors import BadInput
 from ...identity import digest
 from ..base import Dataset
-from ..decoding import decoded
+from ..decoding import decoded, picture_bytes
 from ..samples import Framing, Sample, Skipped, UnreadableSample
 
 CHECKED_BYTES = 64 * 1024
@@ -93,7 +95,7 @@ class ImageFiles(Dataset):
         """
         file = self.files[index]
         try:
-            data = file.path.read_bytes()
+            data = picture_bytes(file.path)
         except OSError as error:
             raise UnreadableSample(str(file.path), error.strerror or str(error)) from error
         if file.sha256 is not None and hashlib.sha256(data).hexdigest() != file.sha256:
@@ -114,8 +116,8 @@ def _fingerprint(file: ImageFile) -> list[str | int]:
     if file.sha256 is not None:
         return [file.id, file.label, file.sha256]
     try:
-        with file.path.open("rb") as opened:
+        with opened_file(file.path) as opened:
             start = hashlib.sha256(opened.read(CHECKED_BYTES)).hexdigest()
         return [file.id, file.label, file.path.stat().st_size, start]
-    except OSError:
+    except (OSError, BadInput):
         return [file.id, file.label, "unreadable"]

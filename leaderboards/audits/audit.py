@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..writing.names import shown
+
 REACTIVE, RESILIENT, REPEATABLE = 0.75, 0.75, 0.7
 """What is asked for: of reactivity, half-way between chance and always; of resilience and of the order that noise
 leaves, that a little noise costs at most a quarter; of another seed and of other samples, the usual bar of
@@ -110,7 +112,11 @@ class TaskAudit:
         )
 
     def _truth(self, about_truth: bool) -> Check:
-        odd = [f"{_OUTCOMES[one.outcome]} {one.control}" for one in self.oracle if one.outcome in _OUTCOMES]
+        odd = [
+            f"{_OUTCOMES[one.outcome]} {shown(one.control, 'method')}"
+            for one in self.oracle
+            if one.outcome in _OUTCOMES
+        ]
         passed = not odd if about_truth and self.beaten[1] else None
         return Check("oracle", passed, ", ".join(odd) if odd else "all")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from ..writing.names import shown
 from ..writing.numbers import MISSING, decimals, percent
 from ..writing.text_tables import (
     Column,
@@ -122,7 +123,7 @@ ANSWERS = (
     _answer("halves", lambda one: decimals(one.mean("split_half"))),
 )
 COLUMNS: tuple[Column[MetricAudit], ...] = (
-    Column("metric", lambda one: one.metric, left=True),
+    Column("metric", lambda one: shown(one.metric, "metric"), left=True),
     *ANSWERS,
     Column("undefined", lambda one: percent(one.undefined)),
     Column("audit", lambda one: one.mark or MISSING, style=lambda one: MARK_STYLES[one.mark]),
@@ -139,10 +140,12 @@ def audit_markdown(audit: MetricsAudit) -> str:
     for family, members in audit.of_family.items():
         blocks += [f"## {escaped(family)}", markdown_table((*COLUMNS, WHY), members)]
     failing = [one for one in audit.by_family if one.mark in (PARTLY, FAILED)]
-    complaints = [f"- **{escaped(one.metric)}**: {escaped('; '.join(one.complaints))}" for one in failing]
+    complaints = [
+        f"- **{escaped(shown(one.metric, 'metric'))}**: {escaped('; '.join(one.complaints))}" for one in failing
+    ]
     blocks += [bullets(NOTES), *section("## What was not passed", "\n".join(complaints))]
     blocks += ["## Do metrics agree?", bullets(agreement_lines(audit))]
-    blocks += section("## Not audited", bullets(f"{name}: {why}" for name, why in audit.skipped))
+    blocks += section("## Not audited", bullets(f"{shown(name, 'metric')}: {why}" for name, why in audit.skipped))
     return markdown_text(blocks)
 
 
@@ -157,14 +160,15 @@ def print_audit(audit: MetricsAudit, console: Console | None = None) -> None:
         console.print(terminal_table([replace(wide[0], head=family), *wide[1:]], members, gap=0))
         for one in members:
             if one.causes:
-                console.print(Text(f"{one.mark} {one.metric}: {'; '.join(one.causes)}", style=MARK_STYLES[one.mark]))
+                words = f"{one.mark} {shown(one.metric, 'metric')}: {'; '.join(one.causes)}"
+                console.print(Text(words, style=MARK_STYLES[one.mark]))
         console.print()
     for note in NOTES:
         console.print(Text(note, style="dim"))
     for line in agreement_lines(audit):
         console.print(Text(line))
     for name, why in audit.skipped:
-        console.print(Text(f"not audited: {name}: {why}", style="dim"))
+        console.print(Text(f"not audited: {shown(name, 'metric')}: {why}", style="dim"))
 
 
 def where_text(audit: MetricsAudit) -> str:
@@ -175,7 +179,9 @@ def where_text(audit: MetricsAudit) -> str:
         for task in audit.tasks
     )
     second = "; ".join(
-        f"{name} on {task.dataset} ({area:.2f})" for task in audit.tasks for name, area in task.second_oracles
+        f"{shown(name, 'method')} on {task.dataset} ({area:.2f})"
+        for task in audit.tasks
+        for name, area in task.second_oracles
     )
     left_out = f" Not compared with the oracle, since they find the truth by themselves: {second}." if second else ""
     blind = ", ".join(audit.without_truth)
@@ -187,9 +193,13 @@ def where_text(audit: MetricsAudit) -> str:
     )
     return (
         f"Audited with heatmark {settings['versions'].get('heatmark', '?')} in {settings['framework']}, "
-        f"{str(settings['created'])[:10]}, on {tasks}; maps of {', '.join(settings['methods'])}; controls "
-        f"{', '.join(settings['controls'])}.{left_out}{unknown}"
+        f"{str(settings['created'])[:10]}, on {tasks}; maps of {_named(settings['methods'])}; controls "
+        f"{_named(settings['controls'])}.{left_out}{unknown}"
     )
+
+
+def _named(methods: Iterable[str]) -> str:
+    return ", ".join(shown(name, "method") for name in methods)
 
 
 def agreement_lines(audit: MetricsAudit) -> list[str]:

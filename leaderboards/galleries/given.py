@@ -10,6 +10,8 @@ import numpy as np
 from ...errors import BadInput
 
 MOST_CHANNELS = 4
+SMALLEST_SIDE = 8
+"""Pictures have at least so many pixels on each side."""
 BEYOND = 0.01
 """Pictures may leave [0, 1] by so much: noise and interpolation do."""
 
@@ -20,9 +22,12 @@ def pictures_given(values: Any) -> list[np.ndarray]:
     Raises
     ------
     BadInput
-        For what is no batch of them, or whose values say nothing of how light it is.
+        For what is no batch of them, or may be a single picture as well, or whose values say nothing of how light it
+        is.
     """
-    return [_in_range(_channels_last(picture)) for picture in _array(values, "pictures")]
+    found = _array(values, "pictures")
+    _refuse_single(found)
+    return [_in_range(_channels_last(picture)) for picture in found]
 
 
 def maps_given(values: Any, pictures: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
@@ -67,6 +72,22 @@ def _array(values: Any, what: str) -> np.ndarray:
     if found.ndim < 2 or found.dtype.kind not in "biuf":
         raise BadInput(f"{what} is a batch of numbers, (n, ...); got an array of shape {found.shape}, {found.dtype}.")
     return found
+
+
+def _refuse_single(found: np.ndarray) -> None:
+    """Refuse what is as likely one picture as a batch of series: its lines would be drawn as series."""
+    coloured = found.ndim == 3 and found.shape[2] in (3, MOST_CHANNELS)
+    grey = found.ndim == 2 or (found.ndim == 3 and found.shape[2] == 1)
+    large = min(found.shape[:2]) >= SMALLEST_SIDE and found.size > 0
+    if not (large and (coloured or (grey and found.shape[0] == found.shape[1]))):
+        return
+    light = found.dtype == np.uint8 or (np.nanmin(found) >= 0 and np.nanmax(found) <= 1)
+    if light:
+        raise BadInput(
+            f"pictures has the shape {found.shape}, which may be one picture or {found.shape[0]} series. Give one "
+            "picture as a batch of one, `pictures[None]`, and its heatmaps as `map[None]`; give series as "
+            "(n, channels, length)."
+        )
 
 
 def _channels_last(picture: np.ndarray) -> np.ndarray:

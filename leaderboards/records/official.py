@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 
 from ...errors import StorageError
+from ..trust.submission import DESCRIPTION, RESULTS
 
 OFFICIAL = Path(__file__).parents[1] / "official"
 """One folder per version, ``v1`` and so on, each with one packed run per folder."""
@@ -16,6 +17,12 @@ BY_PROTOCOLS = "published"
 
 WORD = "official"
 """Stands for all official runs wherever runs are named."""
+
+SUBMISSIONS = Path(__file__).parents[1] / "submissions"
+"""One folder per submission (`heatmark.leaderboards.trust.submission`)."""
+
+SUBMITTED = "submissions"
+"""Stands for the results of all submissions wherever runs are named."""
 
 
 def official_runs(version: str | None = None) -> list[Path]:
@@ -57,13 +64,42 @@ def official_version(runs: Iterable[Path]) -> str:
 
 
 def runs_named(runs: object | Iterable[object]) -> list[object]:
-    """Return runs one by one: a run, or several of them, the word ``official`` standing for all official ones.
+    """Return runs one by one: a run, or several of them, ``official`` and ``submissions`` standing for all of those.
 
-    A folder of your own that is called so is named by its path, ``./official``.
+    A folder of your own that is called so is named by its path, ``./official``. The folder of a submission stands for
+    its results.
     """
     several = isinstance(runs, Iterable) and not isinstance(runs, (str, PathLike)) and not hasattr(runs, "path")
     listed = list(runs) if several and isinstance(runs, Iterable) else [runs]
-    return [one for run in listed for one in (official_runs() if str(run) == WORD else [run])]
+    return [one for run in listed for one in _meant(run)]
+
+
+def _meant(run: object) -> Iterator[object]:
+    if str(run) == WORD:
+        yield from official_runs()
+    elif str(run) == SUBMITTED:
+        yield from submitted_runs()
+    elif isinstance(run, str | PathLike) and (Path(run) / DESCRIPTION).is_file():
+        yield Path(run) / RESULTS
+    else:
+        yield run
+
+
+def submitted_runs() -> list[Path]:
+    """Return the folders of the results of all submissions, by name: of those in the working folder and heatmark's own.
+
+    Raises
+    ------
+    StorageError
+        If there is none.
+    """
+    found: dict[str, Path] = {}
+    for folder in (Path("leaderboards") / SUBMITTED, SUBMISSIONS):
+        for path in sorted(folder.glob(f"*/{DESCRIPTION}")):
+            found.setdefault(path.parent.name, path.parent / RESULTS)
+    if not found:
+        raise StorageError(f"There are no submissions in leaderboards/{SUBMITTED}. `heatmark submit FILE` makes one.")
+    return [found[name] for name in sorted(found)]
 
 
 def _number(version: str) -> int:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from ...errors import BadInput, HeatmarkError, StorageError, UnknownName, suggestion
+from ...toml_tables import made_of
 from .published_results import PARTS, Column, Paper, PublishedTable, Row
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 """The files that come with heatmark."""
-
-T = TypeVar("T")
-_SINGULAR = {"tables": "table", "columns": "column", "rows": "row"}
-_LABELS = ("name", "method")
-"""The keys by which messages call a table, column or row."""
-_WORDS: Mapping[Any, str] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def list_published() -> list[Paper]:
@@ -79,7 +72,7 @@ def read_paper(path: Path) -> Paper:
         if key in values:
             raise BadInput(f"{path}: unknown key {key!r}. The name is that of the file.")
     own = "" if path.parent == PUBLISHED else str(path)
-    paper = replace(_made(Paper, values, str(path)), name=path.stem, file=own)
+    paper = replace(made_of(Paper, values, str(path)), name=path.stem, file=own)
     _unique([table.name for table in paper.tables], "table", str(path))
     for table in paper.tables:
         _check_table(table, f"{path}, table {table.name!r}")
@@ -92,75 +85,6 @@ def flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
     for key, value in values.items():
         found.update(flat(value, f"{head}{key}.") if isinstance(value, Mapping) else {f"{head}{key}": value})
     return found
-
-
-def _made(kind: type[T], values: object, where: str) -> T:
-    """Return the dataclass that a TOML table describes."""
-    if not isinstance(values, dict):
-        raise BadInput(f"{where}: expected a table of keys and values, got {values!r}.")
-    types = get_type_hints(kind)
-    for key in values:
-        if key not in types:
-            known = ", ".join(sorted(types))
-            raise BadInput(f"{where}: unknown key {key!r}.{suggestion(key, types)} Known: {known}.")
-    found: dict[str, Any] = {}
-    for item in fields(kind):  # type: ignore[arg-type] # mypy cannot be told that T is a dataclass
-        needed = item.default is MISSING and item.default_factory is MISSING
-        if item.name in values:
-            found[item.name] = _value(types[item.name], values[item.name], where, item.name)
-        elif needed:
-            raise BadInput(f"{where}: the key {item.name!r} is missing.")
-        if needed and item.name in found and found[item.name] in ("", ()):
-            raise BadInput(f"{where}: {item.name!r} is empty. Say what it is.")
-    return kind(**found)
-
-
-def _value(kind: Any, value: object, where: str, key: str) -> Any:
-    """Return one value as the type says; BadInput where it is of another."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return _value(next(one for one in inner if one is not NoneType), value, where, key)
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _made(kind, value, where)
-    if origin is Literal:
-        if value not in inner:
-            raise _wrong(where, key, value, f"one of {', '.join(map(repr, inner))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _wrong(where, key, value, "a list")
-        if inner[-1] is not Ellipsis and len(value) != len(inner):
-            raise _wrong(where, key, value, f"a list of {len(inner)} numbers")
-        return tuple(_value(inner[0], one, _place(where, key, number, one), key) for number, one in enumerate(value, 1))
-    if origin is not None:  # a mapping
-        if not isinstance(value, dict):
-            raise _wrong(where, key, value, "a table of keys and values")
-        deeper = is_dataclass(inner[1])
-        return {
-            name: _value(inner[1], one, f"{where}, {key}.{name}" if deeper else where, f"{key}.{name}")
-            for name, one in value.items()
-        }
-    if kind is Any:
-        return value
-    fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise _wrong(where, key, value, _WORDS[kind])
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _wrong(where, key, value, "a finite number")
-    return float(value) if kind is float and isinstance(value, int) else value
-
-
-def _wrong(where: str, key: str, value: object, expected: str) -> BadInput:
-    return BadInput(f"{where}: {key!r} is {value!r}. Give {expected}.")
-
-
-def _place(where: str, key: str, number: int, value: object) -> str:
-    """Return where an item of a list stands, by its own name where it has one."""
-    if key not in _SINGULAR:
-        return where
-    named = value if isinstance(value, dict) else {}
-    label = next((f" ({named[name]})" for name in _LABELS if name in named), "")
-    return f"{where}, {_SINGULAR[key]} {number}{label}"
 
 
 def _unique(names: list[str], thing: str, where: str) -> None:

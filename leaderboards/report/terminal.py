@@ -33,6 +33,7 @@ from .tables import (
     place_text,
     suite_name,
     tie_text,
+    trust_notes,
     uncounted_text,
 )
 from .verdict import verdicts
@@ -100,6 +101,8 @@ def print_board(standings: Standings, standing: Overall, console: Console | None
     for network in examined_networks(standings):
         if network.found.worst != "holds":
             console.print(Text(f"examined: {network.summary}", style="yellow"))
+    for note in trust_notes(standings):
+        console.print(Text(f"submitted: {note}", style="yellow"))
     _print_notes(console, standings)
 
 

@@ -52,7 +52,7 @@ def _of_table(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the sentences and the warnings of one table."""
     placed = [row for row in table.rows if row.place is not None]
     best = next((row for row in placed if not row.method.control), None)
-    sentences = [_best(best, placed), _controls(best, placed), _metrics(table), _separable(table, placed)]
+    sentences = [_best(best, placed), beside_controls(best, placed), _metrics(table), _separable(table, placed)]
     network, warnings = _network(table)
     level, better = _controls_near(best, placed)
     if level or better:
@@ -74,8 +74,8 @@ def _best(best: Row | None, placed: Sequence[Row]) -> str:
     return f"{head}, not told apart from {_listed(tied)}."
 
 
-def _controls(best: Row | None, placed: Sequence[Row]) -> str:
-    """Return whether the best method beats what ignores the network, and how it stands to the truth."""
+def beside_controls(best: Row | None, placed: Sequence[Row]) -> str:
+    """Return whether a method beats what ignores the network, and how it stands to the truth."""
     if best is None:
         return ""
     truth = next((_beside_the_truth(best, row) for row in placed if row.method.ceiling), "")

@@ -5,7 +5,6 @@ Ranks, places and ties are those of the standings. What runs in the browser sort
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from ..standings.results import framework_text
 from ..standings.standings import Row
 from ..writing.numbers import passes_text, seconds, times
 from .catalogue import Catalogue
-from .colours import on_dark
+from .encoding import short
+from .figures import drawn_method
 
 MEAN_DIGITS, INTERVAL_DIGITS = 10, 6
 """Significant digits of what tables show; what is compared sample by sample is stored in full (`scores`)."""
@@ -30,11 +30,7 @@ def board_data(catalogue: Catalogue) -> dict[str, Any]:
                 "shown": one.shown,
                 "slug": one.slug,
                 "family": one.facts.family,
-                "control": one.facts.control,
-                "colour": style.colour,
-                "dark": on_dark(style.colour),
-                "marker": style.marker,
-                "fill": style.fill,
+                **drawn_method(one.facts, style),
             }
             for one, style in zip(catalogue.methods, catalogue.styles, strict=True)
         ],
@@ -85,9 +81,9 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "m": catalogue.method_numbers[row.method.id],
         "place": row.place,
         "placeText": place_text(row),
-        "rank": _number(row.mean_rank, MEAN_DIGITS),
-        "low": _number(row.mean_rank_low, INTERVAL_DIGITS),
-        "high": _number(row.mean_rank_high, INTERVAL_DIGITS),
+        "rank": short(row.mean_rank, MEAN_DIGITS),
+        "low": short(row.mean_rank_low, INTERVAL_DIGITS),
+        "high": short(row.mean_rank_high, INTERVAL_DIGITS),
         "tie": tie_text(row),
         "leads": row.leads,
         "coverage": row.coverage.text,
@@ -95,9 +91,10 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
         "covered": row.coverage.samples,
         "why": row.why_unplaced,
         "degenerate": row.degenerate,
-        "seconds": _number(row.cost.seconds, INTERVAL_DIGITS),
-        "relative": _number(row.cost.relative, INTERVAL_DIGITS),
-        "passed": _number(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),
+        **({} if row.trust is None else {"trust": row.trust.word, "said": row.trust.said}),
+        "seconds": short(row.cost.seconds, INTERVAL_DIGITS),
+        "relative": short(row.cost.relative, INTERVAL_DIGITS),
+        "passed": short(row.cost.forward + row.cost.backward, INTERVAL_DIGITS),
         "cost": times(row.cost.relative),
         "time": seconds(row.cost.seconds),
         "passes": passes_text(row.cost.forward, row.cost.backward),
@@ -109,13 +106,5 @@ def _row(catalogue: Catalogue, setting: int, row: Row) -> dict[str, Any]:
     }
 
 
-def _number(value: float, digits: int) -> float | int | None:
-    """Return a number with so many significant digits; None where there is none, for JSON knows no NaN."""
-    if not math.isfinite(value):
-        return None
-    short = float(f"{value:.{digits}g}")
-    return int(short) if short == int(short) and abs(short) < 1e15 else short
-
-
 def _numbers(values: Sequence[float], digits: int) -> list[float | int | None]:
-    return [_number(value, digits) for value in values]
+    return [short(value, digits) for value in values]

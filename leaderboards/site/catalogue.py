@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from ...benchmark.store.cell import slug
+from ..across.overall import Overall, overall
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.results import Setting
 from ..standings.standings import Standings, Table
@@ -65,6 +66,11 @@ class Catalogue:
     """Every page of a site, and the number that stands for a method or metric in its data."""
 
     standings: Standings
+
+    @cached_property
+    def standing(self) -> Overall:
+        """The standing across tasks."""
+        return overall(self.standings)
 
     @cached_property
     def methods(self) -> tuple[Paged[MethodFacts], ...]:

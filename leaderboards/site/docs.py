@@ -12,6 +12,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+SHORT = 26
+"""Code of so many characters stays on one line."""
+
 FOLDER = Path(__file__).parents[2] / "docs"
 """Where the documentation lies in a checkout; an installed heatmark has it in the same place."""
 
@@ -51,6 +54,8 @@ def _document(path: Path, names: set[str]) -> Document:
             _as_class(token)
         for child in token.children or ():
             _link(child, names)
+            if child.type == "code_inline" and len(child.content) <= SHORT:
+                child.attrSet("class", "short")  # `--limit` is not broken behind its dashes
             if child.type == "image" and (found := _picture(child, path.parent)):
                 pictures[found] = None
     html = parser.renderer.render(tokens, parser.options, environment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ def script(name: str, data: Any) -> str:
     # Inside a script file, unlike inside a page, `</script>` is harmless; U+2028 ends no line in JSON since ES2019.
     body = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return f"heatmark.received({json.dumps(name)},{body});\n"
+
+
+def short(value: float, digits: int) -> float | int | None:
+    """Return a number with so many significant digits; None where there is none, for JSON knows no NaN."""
+    if not math.isfinite(value):
+        return None
+    found = float(f"{value:.{digits}g}")
+    return int(found) if found == int(found) and abs(found) < 1e15 else found
 
 
 def doubles(values: np.ndarray) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..across.overall import Overall, overall
 from ..report.overall import HEAD, columns, note, summary, worth_showing
 from ..writing.text_tables import texts_of
 from .catalogue import Catalogue
@@ -41,6 +40,11 @@ class AcrossTasks:
     note: str
 
     @property
+    def ranks(self) -> bool:
+        """Whether any row has a rank, and so a line in the figure."""
+        return any(not row.unranked for row in self.rows)
+
+    @property
     def named(self) -> int:
         """The column that holds the method."""
         return self.heads.index("method")
@@ -58,7 +62,7 @@ class AcrossTasks:
 
 def across_tasks(catalogue: Catalogue) -> AcrossTasks | None:
     """Return the standing across tasks, or None where there is nothing to say across them."""
-    standing: Overall = overall(catalogue.standings)
+    standing = catalogue.standing
     if not worth_showing(standing):
         return None
     pages = {one.facts.id: one for one in catalogue.methods}

@@ -29,7 +29,7 @@ from .rendering import Link, Pages, Scripts, Site
 SHOWN_VERDICTS = 3
 """So many verdicts stand open on the overview."""
 
-BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js")
+BOARD = ("format.js", "marks.js", "table.js", "columns.js", "charts.js", "ranks.js")
 """What every page with tables of the board runs."""
 
 SCALE = (
@@ -56,16 +56,25 @@ def site_pages(catalogue: Catalogue, drawn: Pictures, texts: Sequence[Document],
     optional = {
         "wins": ("Wins", "Who wins against whom", _offered(data, "wins")),
         "curves": ("Curves", "Curves", _offered(data, "curves")),
+        "costs": ("Cost", "Quality against cost", _offered(data, "costs")),
     }
     shown = {name: one for name, one in optional.items() if one[2]}
     published = published_beside(catalogue.standings)
     links = [Link(link, f"{name}.html") for name, (link, _, _) in shown.items()]
-    pages = Pages(_site(catalogue, texts, [*links, *([Link("Published", "published.html")] if published else [])]))
-    found = {"index.html": _overview(pages, catalogue), "compare.html": _compare(pages)}
+    links += [Link("Audits", "audits.html")] * ("audits" in data) + [Link("Published", "published.html")] * bool(
+        published
+    )
+    pages = Pages(_site(catalogue, texts, links))
+    found = {"index.html": _overview(pages, catalogue, "across" in data), "compare.html": _compare(pages)}
     for name, (_, title, offered) in shown.items():
         scripts = Scripts((*BOARD, "choices.js"), ("board",), (f"{name}.js",))
         told = {"offered": list(offered.items()), "most_samples": SAMPLES}
         found[f"{name}.html"] = pages.page(name, f"{name}.html", title, scripts, **told)
+    if "audits" in data:
+        scripts = Scripts(BOARD, ("board", "audits"), ("audits.js",))
+        found["audits.html"] = pages.page(
+            "audits", "audits.html", "Can metrics be trusted?", scripts, notes=AUDIT_NOTES
+        )
     if published:
         title = "Published numbers beside those measured here"
         found["published.html"] = pages.page("published", "published.html", title, published=published)
@@ -108,9 +117,10 @@ def _name(standings: Standings) -> str:
     return f"official results {version}" if version else suite_name(standings)
 
 
-def _overview(pages: Pages, catalogue: Catalogue) -> str:
+def _overview(pages: Pages, catalogue: Catalogue, across: bool) -> str:
     standings = catalogue.standings
-    scripts = Scripts((*BOARD, "view.js"), ("board",), ("overview.js",))
+    data = ("board", "across") if across else ("board",)
+    scripts = Scripts((*BOARD, "view.js"), data, ("overview.js",))
     return pages.page(
         "overview",
         "index.html",

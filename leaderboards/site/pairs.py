@@ -1,4 +1,4 @@
-"""Who wins against whom, as data: of each table by mean ranks, and by every metric that ranks."""
+"""Who wins against whom, as data: of each table by mean ranks, and by every metric that ranks; who is told apart."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..report.pairs import Pairs, why_no_diagram
 from ..standings.standings import Table
 from ..statistics.wins import Wins, win_matrix
 from .catalogue import Catalogue
@@ -43,7 +44,19 @@ def win_data(catalogue: Catalogue, table: Table, name: str) -> dict[str, dict[st
             best_first,
             wins,
         )
-    return {key: _data(*one) for key, one in found.items() if len(one[1]) > 1}
+    data = {key: _data(*one) for key, one in found.items() if len(one[1]) > 1}
+    if f"wins/{name}" in data:
+        data[f"wins/{name}"] |= _differences(table)
+    return data
+
+
+def _differences(table: Table) -> dict[str, Any]:
+    """Return what the diagram of critical differences is drawn from, or why there is none."""
+    why = why_no_diagram(table)
+    if why:
+        return {"why": why}
+    pairs = Pairs.of_table(table)
+    return {"ranks": doubles(np.array(pairs.mean_ranks)), "groups": pairs.groups}
 
 
 def _data(numbers: Sequence[int], order: Sequence[int], wins: Wins) -> dict[str, Any]:

@@ -50,10 +50,11 @@ class Scripts:
 class Pages:
     """Renders pages of one site.
 
-    The policy allows the site's own files alone:
-    ``'self'`` is the server that the site came from, and under ``file:``, where a page has no origin, Chromium takes it
-    for any file. The one inline script is allowed by its hash. Nothing may be sent, framed, evaluated or styled inline;
-    scripts style what they draw by attributes and properties, which no policy forbids.
+    The policy allows the site's own files alone: ``'self'`` is the server that the site came from. A page opened from
+    disk has no origin, and ``'self'`` means nothing there in Firefox (any file in Chromium), so ``file:`` is named as
+    well; a page from a server gets no file in any browser. The one inline script is allowed by its hash. Nothing may be
+    sent, framed, evaluated or styled inline; scripts style what they draw by attributes and properties, which no policy
+    forbids.
     """
 
     def __init__(self, site: Site) -> None:
@@ -69,9 +70,9 @@ class Pages:
         found = base64.b64encode(hashlib.sha256(self._first.encode()).digest()).decode("ascii")
         parts = (
             "default-src 'none'",
-            f"script-src 'self' 'sha256-{found}'",
-            "style-src 'self'",
-            "img-src 'self'",
+            f"script-src 'self' file: 'sha256-{found}'",
+            "style-src 'self' file:",
+            "img-src 'self' file:",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..standings.curves import mean_curves
 from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
@@ -16,6 +15,7 @@ from ..writing.numbers import finite
 from .board import board_data
 from .catalogue import Catalogue, TaskPages
 from .encoding import doubles, floats, script
+from .figures import across_data, audit_data, cost_data
 from .pairs import win_data
 from .pictures import Pictures
 
@@ -28,7 +28,9 @@ CURVE_STEP = 2
 
 def data_scripts(catalogue: Catalogue, drawn: Pictures, say: Say) -> dict[str, str]:
     """Return every data file's text by its name below ``data/``, without the ending; ``say`` hears of each table."""
-    found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue)}
+    found: dict[str, Any] = {"board": board_data(catalogue), "student": student(catalogue), **cost_data(catalogue)}
+    optional = {"across": across_data(catalogue), "audits": audit_data(catalogue)}
+    found |= {name: data for name, data in optional.items() if data is not None}
     for task in catalogue.tasks:
         found[f"samples/{task.slug}"] = samples(catalogue, task, drawn)
     for count, (_, table, name) in enumerate(catalogue.settings, 1):
@@ -72,7 +74,7 @@ def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
     """Return the mean perturbation curves of a table by the metric's name: x, mean, low and high per method."""
     numbers = dict(zip((run.method for run in table.results.methods), _numbers(catalogue, table), strict=True))
     found = {}
-    for text, of_methods in mean_curves(table.results).items():
+    for text, of_methods in table.curves.items():
         slug = catalogue.metrics[catalogue.metric_numbers[text]].slug
         lines = [np.stack([one.mean, one.low, one.high])[:, ::CURVE_STEP] for one in of_methods.values()]
         points = np.stack(lines)

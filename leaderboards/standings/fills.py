@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ..statistics.ranks import spearman
+from ..writing.names import shown
 from .registered import MetricFacts
 from .standings import Row, Table
 
@@ -39,13 +40,15 @@ class FillComparison:
     @property
     def text(self) -> str:
         """What it means, in words."""
-        name = self.metrics[0].partition("[")[0]
+        name = shown(self.metrics[0].partition("[")[0], "metric")
         numbers = f"rank correlation {self.correlation:.2f} over {self.methods} methods"
         both = " and ".join(self.fills)
         if self.correlation >= SAME:
             return f"{name} hardly depends on the fill: {both} put methods in nearly one order ({numbers})."
         method, first, second = self.most_moved
-        moved = f"{method} is number {first} with {self.fills[0]} and number {second} with {self.fills[1]}"
+        moved = (
+            f"{shown(method, 'method')} is number {first} with {self.fills[0]} and number {second} with {self.fills[1]}"
+        )
         if not self.depends:
             return f"{name} depends a little on the fill: {both} put methods in similar orders ({numbers}); {moved}."
         return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ...benchmark.store.folder import Failure, Inapplicable, RunStore
 from ...benchmark.store.layout import unplanned
 from ...errors import BadInput, Disagreement
 from ..statistics.ranks import ROUNDING
+from ..trust.words import WORDS, Submitted, submitted
 from .overlaps import DIFFERS, Piece, contradictions, mean_scores
 from .planned import Place, Planned, RunRead, places_of, planned_in, rows_of, settings_of
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
@@ -37,6 +38,8 @@ class Gathered:
     failures: tuple[Failure, ...]
     not_applicable: tuple[Inapplicable, ...]
     """What failed, and what has no meaning, and has a result in none of the runs."""
+    submissions: Mapping[Path, Submitted] = field(default_factory=dict)
+    """Those of the runs that somebody submitted."""
 
 
 def opened(runs: Iterable[object]) -> tuple[RunStore, ...]:
@@ -78,10 +81,13 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
     identities: dict[str, tuple[str, Identity]] = {}
     for pair in named:
         identities.setdefault(metrics.name(*pair), pair)
-    planned = [cell for run in runs for cell in planned_in(run, methods, metrics)]
+    submissions = {run.store.path: found for run in runs if (found := submitted(run.store.path)) is not None}
+    listed = [cell for run in runs for cell in planned_in(run, methods, metrics)]
+    placed = _each_from_one_source(list(zip(places_of(listed), listed, strict=True)), submissions)
+    planned = [cell for _, cell in placed]
     done = {cell.key for cell in planned if cell.cell is not None}
     places: dict[Place, dict[str, list[Planned]]] = {}
-    for place, cell in zip(places_of(planned), planned, strict=True):
+    for place, cell in placed:
         of_method = places.setdefault(place, {})
         # A method with some cells that do not apply and others that do would be a contradiction; any result counts.
         if cell.reason is None or cell.key in done:
@@ -91,7 +97,28 @@ def gather(stores: Sequence[RunStore]) -> Gathered:
         tuple(_results(settings[place], place, found, identities) for place, found in places.items()),
         _failures(stores, done),
         _not_applicable(planned, done),
+        submissions,
     )
+
+
+def _each_from_one_source(
+    placed: Sequence[tuple[Place, Planned]], submissions: Mapping[Path, Submitted]
+) -> list[tuple[Place, Planned]]:
+    """Return the cells without what a submission repeats: it changes no row that a run, or another submission, has.
+
+    Of several submissions that have the same method in the same table, the most trusted one gives the row.
+    """
+    if not submissions:
+        return list(placed)
+    order = {path: WORDS.index(found.trust.word) for path, found in submissions.items()}
+    sources: dict[tuple[Place, str], list[Path]] = {}
+    for place, cell in placed:
+        sources.setdefault((place, cell.method), []).append(cell.run)
+    kept: dict[tuple[Place, str], set[Path]] = {}
+    for row, runs in sources.items():
+        own = {run for run in runs if run not in submissions}
+        kept[row] = own or {max(dict.fromkeys(runs), key=lambda run: order[run])}
+    return [(place, cell) for place, cell in placed if cell.run in kept[place, cell.method]]
 
 
 def _results(
@@ -195,6 +222,7 @@ def _method_run(name: str, cells: Sequence[Planned]) -> MethodRun:
         frozenset(metric for cell in cells for metric in (*cell.metrics, *cell.added)),
         {metric: found[0] for metric, found in everywhere.items() if found and all(found)},
         tuple(cell.cell for cell in done if cell.cell is not None),
+        frozenset(cell.run for cell in cells),
     )
 
 

@@ -11,7 +11,7 @@ from ...registry import Entry
 from ...selection import parse_selection
 from ..audits.audit import MetricAudit
 from ..statistics.means import UNBOUNDED, Bounds
-from ..writing.names import shown
+from ..writing.names import parted, shown
 from ..writing.sentences import protocol_sentence
 
 CONTROL = "control"
@@ -34,6 +34,8 @@ class MethodFacts:
     """One line each, or empty."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Every parameter that it ran with."""
+    title: str = ""
+    """What a submission calls it, whose file is not loaded here; empty where the registries know it."""
 
     @property
     def control(self) -> bool:
@@ -48,7 +50,7 @@ class MethodFacts:
     @property
     def name(self) -> str:
         """What readers know it by."""
-        return shown(self.id, "method")
+        return self.title + parted(self.id)[1] if self.title else shown(self.id, "method")
 
     @property
     def floor(self) -> bool:

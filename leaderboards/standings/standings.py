@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +20,12 @@ from ..statistics.bootstrap import RESAMPLES
 from ..statistics.ranking import RankStatistics, ranking
 from ..statistics.significance import Places
 from ..statistics.wins import Wins
+from ..trust.words import WORDS, Submitted, Trust
 from .agreement import Agreement, agreements_of
+from .curves import mean_curves
 from .gathering import gather, opened, thumbnail_in
+from .kept_curves import MeanCurve
+from .measured_alike import measured_alike, why_left_out
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -62,6 +67,8 @@ class Row:
     degenerate: int
     """How many of its maps were constant or not finite."""
     why_unplaced: str
+    trust: Trust | None = None
+    """How far its numbers can be trusted where somebody submitted them; None for runs of heatmark's or one's own."""
 
     @property
     def leads(self) -> bool:
@@ -97,11 +104,18 @@ class Table:
     results: Results
     wins: Wins
     """Who wins against whom by mean ranks, (rows, rows): what the ties are told by; NaN where a row is not placed."""
+    why_uncounted: Mapping[str, str] = field(default_factory=dict)
+    """Why the mean rank leaves out metrics, by their ids, where that is not in what they are."""
 
     @property
     def provenances(self) -> list[Mapping[str, Any]]:
         """What every cell behind the table recorded of how it was made."""
         return [provenance for method in self.results.methods for provenance in method.provenances]
+
+    @cached_property
+    def curves(self) -> Mapping[str, Mapping[str, MeanCurve]]:
+        """The mean curves by metric and method, for the metrics that read a curve; read once."""
+        return mean_curves(self.results)
 
     def __repr__(self) -> str:
         return f"<Table of {self.setting.title}: {len(self.rows)} methods, {len(self.metrics)} metrics>"
@@ -149,10 +163,16 @@ class Standings:
             )
         }
         methods = {method.method: method for results in found.settings for method in results.methods}
-        known = {name: replace(method_facts(one.text, one.identity), id=name) for name, one in methods.items()}
+        known = {name: replace(_facts(one, found.submissions), id=name) for name, one in methods.items()}
         options = (resamples, seed)
         tables = tuple(
-            _table(results, [known[m.method] for m in results.methods], [metrics[m] for m in results.metrics], options)
+            _table(
+                results,
+                [known[m.method] for m in results.methods],
+                [metrics[m] for m in results.metrics],
+                options,
+                found.submissions,
+            )
             for results in found.settings
         )
         return cls(
@@ -216,21 +236,56 @@ def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
     return found
 
 
+def _facts(run: MethodRun, submissions: Mapping[Path, Submitted]) -> MethodFacts:
+    """Return what is known of a method; of a submitted one, whose file is not loaded, what its submission says."""
+    facts = method_facts(run.text, run.identity)
+    sources = [submissions[path].submission for path in run.runs if path in submissions]
+    told = next((one for source in sources for one in source.methods if one.method == run.text), None)
+    if facts.family or told is None or len(sources) < len(run.runs):
+        return facts
+    return replace(
+        facts,
+        family=told.family,
+        signed=told.signed,
+        summary=told.summary,
+        reference=told.reference,
+        title=told.title,
+    )
+
+
+def _trust(run: MethodRun, submissions: Mapping[Path, Submitted]) -> Trust | None:
+    """Return how far a row can be trusted: None where a run that nobody submitted has it."""
+    if not run.runs or not all(path in submissions for path in run.runs):
+        return None
+    return min((submissions[path].trust for path in run.runs), key=lambda trust: WORDS.index(trust.word))
+
+
 def _table(
-    results: Results, methods: Sequence[MethodFacts], metrics: Sequence[MetricFacts], options: tuple[int, int]
+    results: Results,
+    methods: Sequence[MethodFacts],
+    metrics: Sequence[MetricFacts],
+    options: tuple[int, int],
+    submissions: Mapping[Path, Submitted],
 ) -> Table:
-    # Where a metric has no meaning for some method's maps, mean ranks are over what all methods can be ranked by.
-    partly = {metric for method in results.methods for metric in method.refused}
-    complete = [method.coverage.complete and not _all_degenerate(method) for method in results.methods]
+    counting = {metric.id for metric in metrics if metric.in_mean_rank}
+    together = measured_alike([method.asked & counting for method in results.methods])
+    left_out = why_left_out(results, counting, together, {method.id: method.name for method in methods})
+    complete = [
+        method.coverage.complete and not _all_degenerate(method) and together <= method.asked
+        for method in results.methods
+    ]
     ranked = ranking(
         results.scores,
         [metric.higher_is_better for metric in metrics],
         np.array(complete, dtype=bool),
         *options,
         bounds=[metric.range for metric in metrics],
-        counting=[metric.in_mean_rank and metric.id not in partly for metric in metrics],
+        counting=[metric.id in counting and metric.id not in left_out for metric in metrics],
     )
-    rows = [_row(number, methods[number], run, metrics, ranked) for number, run in enumerate(results.methods)]
+    rows = [
+        _row(number, methods[number], run, metrics, ranked, _trust(run, submissions))
+        for number, run in enumerate(results.methods)
+    ]
     rows.sort(key=lambda row: (row.place is None, row.place or 0, row.mean_rank, row.method.id))
     numbers = {run.method: number for number, run in enumerate(results.methods)}
     shown = [numbers[row.method.id] for row in rows]
@@ -243,11 +298,17 @@ def _table(
         _model_facts(results),
         results,
         Wins(*(one[np.ix_(shown, shown)] for one in ranked.wins)),
+        left_out,
     )
 
 
 def _row(
-    number: int, method: MethodFacts, run: MethodRun, metrics: Sequence[MetricFacts], found: RankStatistics
+    number: int,
+    method: MethodFacts,
+    run: MethodRun,
+    metrics: Sequence[MetricFacts],
+    found: RankStatistics,
+    trust: Trust | None,
 ) -> Row:
     values = tuple(_result(found, m, number, metric) for m, metric in enumerate(metrics))
     place = found.place[number]
@@ -265,6 +326,7 @@ def _row(
         run.cost,
         _degenerate(run),
         _why_unplaced(run, unranked) if not math.isfinite(place) else "",
+        trust,
     )
 
 

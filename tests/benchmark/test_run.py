@@ -21,6 +21,7 @@ from heatmark.benchmark.status import status
 from heatmark.benchmark.store.cell import SCHEMA, CellSpec
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.store.outcomes import Failed
+from heatmark.benchmark.store.ownership import Work, owned, owners_of
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, MissingExtra, StorageError, UnknownName
 
 pytest.importorskip("torch")
@@ -227,6 +228,36 @@ def test_shards_do_all_cells_once(start: Start, tiny_folder: Path) -> None:
     assert [part.finished for part in parts] == [2, 3]
     assert sorted(calls(tiny_folder)) == ["1", "2", "3"]
     assert start(methods).cached == 3
+
+
+def test_a_shard_answers_for_its_own_cells(start: Start, tiny_folder: Path) -> None:
+    (tiny_folder / "broken").touch()
+    parts = [start("breaking,counted", shard=f"{number}/2") for number in (1, 2)]
+    assert sorted(part.missing for part in parts) == [0, 1]
+    whole = start("breaking,counted")
+    assert (whole.missing, len(whole.failures)) == (1, 1)
+    (tiny_folder / "broken").unlink()
+    assert start("counted,rectified", out="other").missing == 0  # what has no meaning is not missing
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(start: Start, tmp_path: Path) -> None:
+    with owned(tmp_path / "run", Work("another", "heatmark run of another")):
+        with pytest.raises(StorageError, match="heatmark run of another"):
+            start()
+        assert len(owners_of(tmp_path / "run")) == 1
+    assert start().complete and owners_of(tmp_path / "run") == []
+
+
+def test_a_folder_in_which_an_audit_is_at_work_is_refused(tmp_path: Path) -> None:
+    from heatmark.benchmark.audit.measure import measure_audit
+    from heatmark.benchmark.audit.plan import audit_plan
+
+    plan = audit_plan("deletion", "series", limit=8)
+    with (
+        owned(tmp_path / "audit", Work("another", "another audit")),
+        pytest.raises(StorageError, match="another audit"),
+    ):
+        measure_audit(plan, tmp_path / "audit", engine="serial", progress=False)
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0"])

@@ -32,7 +32,7 @@ def test_one_order_hardly_depends():
     (found,) = fill_comparisons(table({"deletion": [0.1, 0.2, 0.3, 0.4], "deletion[fill=blur]": [0.3, 0.5, 0.6, 0.9]}))
     assert found.correlation == 1 and found.fills == ("neutral", "blur") and not found.depends
     assert found.text == (
-        "deletion hardly depends on the fill: neutral and blur put methods in nearly one order (rank correlation 1.00 "
+        "Deletion hardly depends on the fill: neutral and blur put methods in nearly one order (rank correlation 1.00 "
         "over 4 methods)."
     )
 

@@ -20,7 +20,7 @@ heatmark.choose = (board, form, offered, draw, place) => {
     const { data, metrics, metric } = chosen(), focused = document.activeElement?.name;
     form.replaceChildren(
       ...(offered.length > 1 ? [select("task", "Task", offered.map(([name]) => [name, board.settings.find(one => one.data === name).title]), data)] : []),
-      select("metric", "Metric", metrics.map(slug => [slug, named(slug)]), metric));
+      ...(offered.some(([, others]) => others.length > 1) ? [select("metric", "Metric", metrics.map(slug => [slug, named(slug)]), metric)] : []));
     if (focused) form.elements[focused]?.focus();
     try {
       await draw(data, metric);

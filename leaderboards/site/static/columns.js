@@ -13,10 +13,11 @@
   // Return a name with places where a narrow column may break it, which copying and searching do not see.
   heatmark.breakable = text => text.split(/(?<=[_,=])|(?=\[)/).flatMap((part, number) => number ? [make("wbr"), part] : [part]);
 
-  heatmark.methodCell = (cell, method, why = "") => {
+  heatmark.methodCell = (cell, method, why = "", row = {}) => {
     const link = make("a", { href: `${heatmark.root}methods/${method.slug}.html` }, ...heatmark.breakable(method.shown));
     const tag = method.control ? [make("span", { class: "tag", title: "A floor or ceiling of the table, not a contender." }, "control")] : [];
     cell.append(make("span", { class: "named" }, heatmark.marker(method), link, ...tag));
+    if (row.trust) cell.append(make("small", { title: row.said }, row.trust));
     if (why) cell.append(make("small", {}, `not ranked: ${why}`));
   };
 
@@ -58,7 +59,7 @@
       place: { key: "place", head: "#", title: "Place by mean rank", kind: "number", value: row => row.place, text: row => row.placeText },
       method: {
         key: "method", head: "method", kind: "words", header: true, value: row => row.method.id, text: row => row.method.shown,
-        fill: (cell, row) => heatmark.methodCell(cell, row.method, row.why),
+        fill: (cell, row) => heatmark.methodCell(cell, row.method, row.why, row),
       },
       task: {
         key: "task", head: "task", kind: "words", value: row => row.setting.name, text: row => row.setting.name,
@@ -66,6 +67,11 @@
       },
       framework: { key: "framework", head: "framework", kind: "words", value: row => row.setting.framework, text: row => row.setting.framework },
       family: { key: "family", head: "family", kind: "words", value: row => row.method.family, text: row => row.method.family || format.missing },
+      trust: {
+        key: "trust", head: "trust", kind: "words", title: "How far the numbers of a submitted row can be trusted: reported, validated, reproduced",
+        value: row => row.trust ?? "", text: row => row.trust ?? format.missing,
+        fill: (cell, row) => { cell.textContent = row.trust ?? format.missing; cell.title = row.said ?? "nobody submitted it"; },
+      },
       rank,
       tie: {
         key: "tie", head: "tie", title: "The places from which the method cannot be told apart, its own among them", kind: "words",

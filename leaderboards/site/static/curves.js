@@ -22,7 +22,7 @@ heatmark.load("board").then(board => {
     if (!order.some(m => strong.has(m))) strong = new Set(order.filter(m => !board.methods[m].control).slice(0, STRONG));
     const curve = m => { const at = methods.indexOf(m) * 3 * points; return [0, 1, 2].map(part => every.subarray(at + part * points, at + (part + 1) * points)); };
 
-    const narrow = matchMedia("(max-width: 640px)").matches;
+    const narrow = heatmark.narrow();
     const [width, height] = narrow ? [420, 340] : [800, 420], left = narrow ? 40 : 56, bottom = 46, top = 14, right = 30;
     const drawn = methods.flatMap(m => strong.has(m) ? curve(m) : curve(m).slice(0, 1));
     const finite = drawn.flatMap(part => Array.from(part)).filter(Number.isFinite);

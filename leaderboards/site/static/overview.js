@@ -14,12 +14,15 @@ heatmark.load("board").then(board => {
     draw();
   };
 
-  const WORDS = { model: "Model", dataset: "Dataset", framework: "Framework", device: "Device", family: "Family", metric: "Metric", trust: "Trust" };
+  const WORDS = { model: "Model", dataset: "Dataset", framework: "Framework", device: "Device", family: "Family", row: "Trust", metric: "Metric", trust: "Audit of metrics" };
   const option = (value, words) => make("option", { value }, words);
 
   const choices = key => {
     if (key === "trust") {
       return board.metrics.some(metric => metric.mark) ? [option("", "any metric"), ...Object.entries(views.TRUST).map(([value, { words }]) => option(value, words))] : [];
+    }
+    if (key === "row") {
+      return board.rows.some(row => row.trust) ? [option("", "any row"), ...Object.entries(views.SUBMITTED).map(([value, { words }]) => option(value, words))] : [];
     }
     if (key === "metric") {
       const families = [...new Set(board.metrics.map(metric => metric.family))];
@@ -84,7 +87,7 @@ heatmark.load("board").then(board => {
       onSort: ({ key, descending }) => change({ sort: key, down: descending ? "1" : "" }),
       rowClass: row => [row.method.control && "control", row.place === null && "unplaced"].filter(Boolean).join(" "),
     });
-    heatmark.drawRanks?.(document.getElementById("ranks"), rows);
+    heatmark.drawRanks(document.getElementById("ranks"), rows);
     document.documentElement.dataset.ready = "yes";
   };
 
@@ -92,6 +95,8 @@ heatmark.load("board").then(board => {
     view = views.of(board, heatmark.address());
     draw();
   });
+  const across = document.getElementById("across");
+  if (across) heatmark.load("across").then(found => heatmark.drawAcross(across, found));
   draw();
   performance.mark("first-view");
 }).catch(error => heatmark.failed(document.getElementById("board"), error));

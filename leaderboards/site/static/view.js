@@ -3,17 +3,26 @@
 
 heatmark.view = (() => {
   const MOST_METRICS = 10;  // so many metric columns are shown until the reader chooses
-  const FILTERS = ["model", "dataset", "framework", "device", "family", "metric", "trust"];
+  const FILTERS = ["model", "dataset", "framework", "device", "family", "row", "metric", "trust"];
   const TRUST = {
     passed: { words: "passed every question", holds: metric => metric.mark === "✓" },
     partly: { words: "passed on some data at least", holds: metric => metric.mark === "✓" || metric.mark === "~" },
     audited: { words: "audited", holds: metric => metric.mark !== "" },
   };
 
+  // How far a row can be trusted that somebody submitted; rows that nobody did are heatmark's or the reader's own.
+  const LEVELS = ["reported", "validated", "reproduced"];
+  const SUBMITTED = {
+    validated: { words: "validated at least, if submitted", holds: word => !word || LEVELS.indexOf(word) >= 1 },
+    reproduced: { words: "reproduced, if submitted", holds: word => !word || word === "reproduced" },
+    own: { words: "not submitted", holds: word => !word },
+    submitted: { words: "submitted", holds: word => Boolean(word) },
+  };
+
   // With several tables the first is shown at first: ranks belong to one table.
   const defaults = board => {
     const { model, dataset, framework } = board.settings.length > 1 ? board.settings[0] : { model: "", dataset: "", framework: "" };
-    return { model, dataset, framework, device: "", family: "", metric: "", trust: "", q: "", complete: "", intervals: "", columns: "", sort: "", down: "" };
+    return { model, dataset, framework, device: "", family: "", row: "", metric: "", trust: "", q: "", complete: "", intervals: "", columns: "", sort: "", down: "" };
   };
 
   const of = (board, parts) => {
@@ -34,6 +43,7 @@ heatmark.view = (() => {
 
   const rows = (all, view) => all.filter(row => matches(view, row.setting)
     && (!view.family || row.method.family === view.family)
+    && (!view.row || (SUBMITTED[view.row]?.holds(row.trust) ?? true))
     && (!view.complete || row.complete)
     && found(view.q, row.method));
 
@@ -59,7 +69,7 @@ heatmark.view = (() => {
     if (differ("framework")) usual.add("framework");
     if (view.metric) offered.forEach(column => usual.add(column.key));
     const chosen = view.columns ? new Set(view.columns.split(",")) : usual;
-    const every = [fixed.method, fixed.place, fixed.task, fixed.framework, fixed.family, fixed.rank, fixed.tie, ...offered, fixed.cost, fixed.time, fixed.passes, fixed.coverage];
+    const every = [fixed.method, fixed.place, fixed.task, fixed.framework, fixed.family, ...(board.rows.some(row => row.trust) ? [fixed.trust] : []), fixed.rank, fixed.tie, ...offered, fixed.cost, fixed.time, fixed.passes, fixed.coverage];
     return every.map(column => ({ column, shown: column.key === "method" || chosen.has(column.key), usual: column.key === "method" || usual.has(column.key) }));
   };
 
@@ -68,5 +78,5 @@ heatmark.view = (() => {
     return [...new Set(board.settings.map(setting => setting[key]).filter(Boolean))];
   };
 
-  return { FILTERS, TRUST, of, parts, rows, metrics, columns, options };
+  return { FILTERS, TRUST, SUBMITTED, of, parts, rows, metrics, columns, options };
 })();

@@ -32,6 +32,12 @@ heatmark.load("board").then(board => {
     const label = "Share of samples won, in percent";
     place.replaceChildren(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
       make("table", { class: "matrix" }, make("caption", { class: "unseen" }, label), make("thead", {}, make("tr", {}, make("td"), make("td"), ...heads)), make("tbody", {}, ...rows))));
+    const apart = document.getElementById("apart"), why = document.getElementById("why"), figure = document.getElementById("differences");
+    apart.hidden = metric !== "";  // the diagram is of mean ranks
+    if (apart.hidden) return;
+    why.textContent = found.why ?? "";
+    figure.hidden = Boolean(found.why);
+    if (!found.why) heatmark.drawDifferences(figure, methods, heatmark.doubles(found.ranks), found.groups, board.settings.find(one => one.data === data).title);
   };
   return heatmark.choose(board, form, JSON.parse(form.dataset.offered), draw, place)();
 }).catch(error => heatmark.failed(document.getElementById("matrix"), error));

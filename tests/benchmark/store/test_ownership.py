@@ -18,7 +18,7 @@ from heatmark.benchmark.store import ownership
 from heatmark.benchmark.store.ownership import FOLDER, SILENT_SECONDS, Work, owned, owners_of
 from heatmark.errors import StorageError
 from heatmark.owners import Owner
-from heatmark.storage import FORGOTTEN_SECONDS, swept, written_whole
+from heatmark.storage import FORGOTTEN_SECONDS, cache_folder, swept, written_whole
 
 ONE = Work("1", "heatmark run one")
 OTHER = Work("2", "heatmark run other")
@@ -188,6 +188,17 @@ def test_what_killed_processes_left_half_written_is_swept_and_what_is_being_writ
         part.write_text("new")
     assert not killed.exists() and not old.exists() and recent.exists() and hidden.exists()
     assert (tmp_path / "new").read_text() == "new"
+
+
+def test_the_cache_is_swept_where_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEATMARK_CACHE", str(tmp_path))
+    folder = cache_folder("weights")
+    dead = replace(Owner.here(), start=1)
+    killed, living = (folder / f".net.safetensors.abc.{one.text}.part" for one in (dead, Owner.here()))
+    for path in (killed, living, folder / "net.safetensors"):
+        path.touch()
+    assert cache_folder("weights") == folder
+    assert {path.name for path in folder.iterdir()} == {living.name, "net.safetensors"}
 
 
 def test_names_may_be_as_long_as_files_may_have_them(tmp_path: Path) -> None:

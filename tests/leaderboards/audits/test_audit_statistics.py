@@ -176,9 +176,9 @@ def test_data_on_which_a_metric_fails_is_named():
     assert found.mark == "~" and found.weak == ("oracle on data 2", "reacts on data 1, data 2")
     assert list(found.answers.values()) == ["partly", "partly", "yes", "yes", "yes", "yes"]
     assert found.mean("reactivity") == pytest.approx((0.9 + 0.5 + 0.25) / 3) and found.beaten == (2, 3)
-    assert "data 2: worse than random" in found.complaints[0] and "data 1: 0.5" in found.complaints[1]
+    assert "data 2: worse than Random" in found.complaints[0] and "data 1: 0.5" in found.complaints[1]
     assert found.causes == (
-        "the truth's own map is no better than a control (data 2: worse than random)",
+        "the truth's own map is no better than a control (data 2: worse than Random)",
         "noise scores as well as maps (data 1; data 2)",
     )
     assert made({"retest": 0.1}, {"reactivity": 0.1}).mark == "!"  # passed everything nowhere

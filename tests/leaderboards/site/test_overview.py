@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
+import shutil
 
 import pytest
 from made_boards import EVIL, METHODS, METRICS
@@ -168,6 +170,30 @@ def test_the_csv_holds_the_visible_rows_and_columns(site, browsed):
         ]
         assert shown_values == texts(page, metric)
     assert [decimals(float(row["mean_rank"] or "nan")) for row in rows] == texts(page, "rank")
+
+
+def test_submitted_rows_show_how_far_they_can_be_trusted_and_are_filtered_by_it(site, browsed, tmp_path):
+    assert not browsed.open(site / "index.html").locator("[name=row]").count()  # nobody submitted anything
+    folder = shutil.copytree(site, tmp_path / "site")
+    script = folder / "data" / "board.js"
+    text = script.read_text(encoding="utf-8")
+    head, body = text[: text.index("{")], text[text.index("{") : text.rindex("}") + 1]
+    board = json.loads(body)
+    words = {"saliency": "reported", "gradient": "validated", "grad_cam": "reproduced"}
+    for row in board["rows"]:
+        word = words.get(board["methods"][row["m"]]["id"])
+        row |= {"trust": word, "said": f"{word} by <i>A</i>"} if word else {}
+    script.write_text(f"{head}{json.dumps(board)});", encoding="utf-8")
+    page = browsed.open(folder / "index.html")
+    everyone = len(texts(page, "method"))
+    assert [text for text in texts(page, "method") if text.startswith("Saliency")] == ["Saliencyreported"]
+    # Of what nobody submitted there is no word; it stays where less trusted rows are hidden.
+    for choice, kept in (("validated", -1), ("reproduced", -2), ("own", -3), ("submitted", 3 - everyone)):
+        page.locator("[name=row]").select_option(choice)
+        assert len(texts(page, "method")) == everyone + kept, choice
+        assert f"row={choice}" in page.evaluate("location.href")
+    page.evaluate("document.querySelector('#picker [value=trust]').click()")
+    assert sorted(texts(page, "trust")) == sorted(words.values())
 
 
 def test_names_that_hold_html_are_shown_as_text(site, browsed):
