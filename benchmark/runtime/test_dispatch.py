@@ -23,7 +23,7 @@ import pytest
 from heatmark.benchmark.setting.environment import usable_cores
 
 CELLS = int(os.environ.get("HEATMARK_EMPTY_CELLS", "10000"))
-PLUGIN = str(Path(__file__).with_name("empty_cells.py"))
+PLUGIN = str(Path(__file__).parents[2] / "tests" / "shared" / "plugins" / "empty_plugin.py")
 MILLISECONDS = {"processes": 10.0, "dask": 30.0}
 """What a cell may take of wall time."""
 MEBIBYTES = 300

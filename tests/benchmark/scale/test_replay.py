@@ -1,4 +1,4 @@
-"""The replay of a run against times known by hand, and against a simulation tick by tick that shares no code with it."""
+"""The replay of a run against times known by hand, and against a simulation tick by tick with no code in common."""
 
 from __future__ import annotations
 
