@@ -144,6 +144,7 @@ def run_command(
         Path | None, typer.Option("--costs", help="An earlier run whose times balance shards; the same for all.")
     ] = None,
     plugin: options.Plugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
 
@@ -182,7 +183,7 @@ def run_command(
         costs=costs,
         add=add,
         force=force,
-        plugins=plugin or (),
+        plugins=options.plugins(plugin, trust),
     )
     shown = written_board([result.path]) if result.finished and shard is None else None
     _report_left_out(result)

@@ -87,13 +87,26 @@ Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks."
 Cap = Annotated[
     float | None, typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value.")
 ]
-MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
+_UNTRUSTED = "; untrusted:FILE.py: methods of somebody else's, which run in a sandbox"
+MethodPlugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods{_UNTRUSTED}.")
+]
+Plugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods or metrics{_UNTRUSTED}.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Run untrusted:FILE.py without a sandbox, as if it were yours.")]
 
 
 def joined(texts: Names) -> str | None:
     """Return the values of an option in one text, or None where it was not given."""
     return ",".join(texts) if texts else None
+
+
+def plugins(given: Names, trust: bool) -> tuple[str, ...]:
+    """Return the plugins that are given, those of others without a sandbox where they are trusted."""
+    from ..benchmark.setting.plugins import trusting
+
+    return trusting(given or ()) if trust else tuple(given or ())
 
 
 def stating(model: str, output: str | None) -> str:

@@ -13,7 +13,7 @@ from .check import print_findings
 from .options import FAILED, Names, joined
 
 if TYPE_CHECKING:
-    from ..benchmark.contracts.tested import Kind
+    from ..benchmark.contracts.report import Kind
 
 KINDS: tuple[Kind, ...] = ("method", "metric", "dataset", "model")
 SHOWN = 8
@@ -62,11 +62,11 @@ def test_command(
     """
     from rich.console import Console
 
-    from ..benchmark.contracts.testing import tested
+    from ..benchmark.contracts.reporting import contract_reports
 
     named = joined(frameworks)
     with Console(stderr=True).status("loading") as status:
-        found = tested(
+        found = contract_reports(
             f"untrusted:{what}" if isolated else what,
             kind=None if kind is None else _kind(kind),
             frameworks=None if named is None else [item.strip() for item in named.split(",")],

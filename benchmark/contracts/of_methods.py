@@ -18,7 +18,7 @@ from ...models.base import Model
 from ...models.checking.finding import Finding
 from ...models.zoo.loading import load_model
 from .oracle import AGAINST, CLASS, FOR, NOTHING, Kind, oracle_inputs, oracle_model
-from .tested import Notice, asked
+from .report import Notice, asked
 
 RIGHT = "right where the truth is known"
 SUMS = "maps add up to what they are said to"
@@ -105,6 +105,8 @@ def _right(method: Method, framework: str) -> Finding:
 
 
 def _of_zones(method: Method, kind: Kind, maps: np.ndarray) -> Finding:
+    if not np.isfinite(maps).all():
+        return Finding(RIGHT, "fails", f"{kind} network: there are NaN or infinite values.")
     higher = _higher(maps[:, FOR], maps[:, NOTHING])
     evidence = f"{kind} network: what speaks for the class ranks above what says nothing with probability {higher:.2f}"
     lower = 1.0

@@ -78,8 +78,7 @@ def require(level: Level | None) -> Level:
     reasons = "; ".join(f"{one}: {why_not(one).rstrip('.')}" for one in tried)
     raise NotIsolated(
         f"Code that is not trusted cannot be kept apart here ({reasons}). Install bubblewrap (apt-get install "
-        "bubblewrap), or, if you trust the file as you trust your own, run it without isolation: --trust, or "
-        "untrusted[none]:FILE."
+        "bubblewrap), or, if you trust the file as you trust your own, give it with --trust, or as --plugin FILE."
     )
 
 

@@ -59,6 +59,9 @@ class IsolatedFile:
         self._state: Mapping[str, Any] = {}
         self._weights = ""
 
+    def __str__(self) -> str:
+        return f"{self.level} ({self.file})"
+
     def describe(self) -> list[dict[str, Any]]:
         """Return the fields of its methods' entries; see `description.understood`."""
         self._process = IsolatedProcess(self.level, self.file, self.name, self.limits)
@@ -81,7 +84,7 @@ class IsolatedFile:
             If it cannot be loaded there, or is read in another way there.
         """
         network = (model.loaded_as, model.framework, model.device, model.precision, model.input_shape)
-        if self._process is not None and network == self._network:
+        if self._process is not None and self._process.alive and network == self._network:
             return
         if reason := _why_not_loaded(model):
             raise NotApplicable(f"{self.name} is not trusted, so it loads the network by itself, and {reason}")
@@ -208,14 +211,26 @@ def isolated_methods(file: Path, name: str, level: Level, limits: Limits | None 
     if known and limits is None:
         return tuple(known)
     home = IsolatedFile(file.resolve(), name, level, limits or Limits())
-    return tuple(
-        METHODS.add(
-            MethodEntry(
-                **{**fields, "function": _stand_in(home, fields["name"], fields["function"])}, origin=name, apart=home
-            )
+    entries = [
+        MethodEntry(
+            **{**fields, "function": _stand_in(home, fields["name"], fields["function"])}, origin=name, apart=home
         )
         for fields in home.describe()
-    )
+    ]
+    _check_doubles(entries, home)
+    return tuple(METHODS.add(entry) for entry in entries)
+
+
+def _check_doubles(entries: Sequence[MethodEntry], home: IsolatedFile) -> None:
+    """Raise BadInput where a file takes a name that it has twice, or that another file or module has taken."""
+    taken = {entry.name: entry for entry in METHODS.others()}
+    for number, entry in enumerate(entries):
+        if entry.name in {one.name for one in entries[:number]}:
+            raise BadInput(f"{home.file} registers {entry.name} twice.")
+        other = taken.get(entry.name)
+        where = None if other is None else other.apart.file if isinstance(other.apart, IsolatedFile) else other.origin
+        if where not in (None, home.file):
+            raise BadInput(f"{home.file} and {where} both register {entry.name}: give one of them another name.")
 
 
 def _stand_in(home: IsolatedFile, entry: str, declared: Any) -> Any:

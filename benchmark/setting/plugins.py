@@ -71,9 +71,9 @@ def untrusted_file(plugin: str) -> tuple[Path, Level | None] | None:
 
 
 def trusting(plugins: Iterable[str]) -> tuple[str, ...]:
-    """Return plugins with those that are not trusted as ones that are: each runs in a process of its own, no more."""
+    """Return plugins with the files that are not trusted as ones that are, which run as one's own code does."""
     found = [(plugin, untrusted_file(plugin)) for plugin in plugins]
-    return tuple(plugin if file is None else f"untrusted[none]:{file[0]}" for plugin, file in found)
+    return tuple(plugin if file is None else str(file[0]) for plugin, file in found)
 
 
 def _registered() -> list[Entry]:

@@ -138,7 +138,13 @@ def checked_methods(names: Names) -> tuple[str, ...]:
 def _checked_work(text: str) -> str:
     """Return a method's canonical text or the name of an engine's work; an error names what there is."""
     if not text.startswith(ENGINE):
-        return method_from(text).id
+        method = method_from(text)
+        if method.apart is not None:
+            raise BadInput(
+                f"What {method.id} costs cannot be measured: it is not trusted, and counts its own passes. If you "
+                "trust its file as you trust your own, give it as --plugin FILE.py."
+            )
+        return method.id
     if text not in WORKS:
         raise BadInput(f"Unknown work {text!r}: choose one of {', '.join(WORKS)}.")
     return text

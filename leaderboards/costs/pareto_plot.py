@@ -131,10 +131,16 @@ def _number_points(
         for point in points
     ]
     taken = list(middles)
+
+    def inside(x: float, y: float) -> bool:
+        return 6.0 <= x <= 72 * PANEL[0] - 6.0 and 6.0 <= y <= 72 * PANEL[1] - 6.0
+
     for point, (x, y) in zip(points, middles, strict=True):
         others = [place for place in taken if place != (x, y)]
         room = {
-            (dx, dy): min([30.0, *(math.hypot(x + dx - u, y + dy - v) for u, v in others)]) - 6.0 * (abs(dx) < 1)
+            (dx, dy): min([30.0, *(math.hypot(x + dx - u, y + dy - v) for u, v in others)])
+            - 6.0 * (abs(dx) < 1)
+            - 30.0 * (not inside(x + dx, y + dy))
             for dx, dy in OFFSETS
         }
         dx, dy = max(room, key=lambda offset: room[offset])

@@ -26,7 +26,7 @@ from ..writing.text_tables import Column, console_of, terminal_table
 
 ACROSS = 4
 """So many samples are drawn beside one another."""
-PANEL = 1.7
+PANEL = 1.65
 """Inches of a panel."""
 MOST_CLASSES = 30
 """Up to so many classes the matrix of confusions is drawn; the CSV has all."""
@@ -139,14 +139,12 @@ def draw_predictions(found: Predictions) -> Figure | None:
     classes = sorted({number_ for pair in found.confusions for number_ in pair})
     matrix = 1 < len(classes) <= MOST_CLASSES
     lines = math.ceil(len(shown) / ACROSS)
-    side = max(3.0, 0.24 * len(classes) + 1.4) if matrix else 0.0
+    side = min(7.0, max(3.0, 0.24 * len(classes) + 1.4)) if matrix else 0.0
     if not lines and not matrix:
         return None
-    height = max(lines * (PANEL + 0.95), side)
-    figure = sheet(ACROSS * PANEL * bool(lines) + side + 0.4, height + 0.3)
-    parts = figure.subfigures(
-        1, bool(lines) + matrix, width_ratios=[*([ACROSS * PANEL] * bool(lines)), *([side] * matrix)]
-    )
+    heights = [*([lines * (PANEL + 0.95)] * bool(lines)), *([side] * matrix)]
+    figure = sheet(max(ACROSS * PANEL * bool(lines), side) + 0.4, sum(heights) + 0.3)
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights)
     places = list(np.atleast_1d(np.asarray(parts, dtype=object)))
     if lines:
         panels = places[0].subplots(2 * lines, ACROSS, squeeze=False, height_ratios=[PANEL, 0.75] * lines)

@@ -38,7 +38,7 @@ def write_training_curves(trained: TrainedModel, out: str | Path | None = None) 
 
 def draw_training_curves(trained: TrainedModel) -> Figure:
     """Draw the shares of right answers and the mean cross-entropies of training and test samples over the epochs."""
-    figure = sheet(8.0, 3.2)
+    figure = sheet(7.0, 3.0)
     epochs = [epoch.epoch for epoch in trained.history]
     drawn: dict[str, Artist] = {}
     last = trained.history[-1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -27,6 +27,10 @@ CELL, SMALL_CELL = 0.26, 0.14
 """Inches of a cell that holds a number, and of one that does not."""
 NUMBERED = 24
 """The shares of so many methods are written into their cells."""
+AXIS = 2.8
+"""Inches of the axis of a critical difference diagram."""
+BAR_GAP = 9.0
+"""Printer's points that are at least between two bars on one line: less would look like one bar."""
 LINE = 0.17
 """Inches from one line of a critical difference diagram to the next."""
 COLOURS = "RdBu"
@@ -169,10 +173,16 @@ def differences_figure(pairs: Pairs, words: str) -> Figure | None:
         return None
     names = [method.id for method in pairs.methods]
     together = pd.DataFrame(pairs.together.astype(float), names, names)
-    bars = len({tied for tied in pairs.tied if not tied.alone})
-    levels = bars + 1 + math.ceil(count / 2)
-    side = NAME_WIDTH * (max(len(method.label) for method in pairs.methods) + 8)
-    figure, panels = panel_grid(1, 1, (3.2, LINE * levels), Margins(side, bottom=0.3, right=side, top=0.62))
+    reach = pairs.mean_ranks[-1] - pairs.mean_ranks[0] or 1.0
+    spans = sorted((pairs.mean_ranks[group[0]], pairs.mean_ranks[group[-1]]) for group in pairs.groups)
+    levels = bar_levels(spans, BAR_GAP / (72 * AXIS) * reach)
+    half = math.ceil(count / 2)
+    lines = max(levels, default=0) + 1 + half
+    sides = [
+        NAME_WIDTH * (max((len(method.label) for method in part), default=0) + 8)
+        for part in (pairs.methods[:half], pairs.methods[half:])
+    ]
+    figure, panels = panel_grid(1, 1, (AXIS, LINE * lines), Margins(sides[0], bottom=0.3, right=sides[1], top=0.62))
     axes: Axes = panels[0, 0]
     drawn = critical_difference_diagram(
         pd.Series(pairs.mean_ranks, names),
@@ -183,10 +193,11 @@ def differences_figure(pairs: Pairs, words: str) -> Figure | None:
         label_props={"fontsize": 8, "parse_math": False},
         marker_props={"s": 9, "clip_on": False},
         elbow_props={"linewidth": 0.7},
-        crossbar_props={"color": INK, "linewidth": 2.2, "solid_capstyle": "round"},
+        crossbar_props={"color": INK, "linewidth": 2.0, "solid_capstyle": "butt", "marker": "o", "markersize": 3.2},
         color_palette={method.id: SOFT if method.control else INK for method in pairs.methods},
-        text_h_margin=0.02 * (pairs.mean_ranks[-1] - pairs.mean_ranks[0] or 1.0),
+        text_h_margin=0.02 * reach,
     )
+    _stack(drawn, levels)
     facts = {method.id: (method, rank) for method, rank in zip(pairs.methods, pairs.mean_ranks, strict=True)}
     for text in drawn["labels"]:
         method, rank = facts[text.get_text()]
@@ -198,10 +209,43 @@ def differences_figure(pairs: Pairs, words: str) -> Figure | None:
     title(axes, words, 8, pad=14)
     note_at_foot(
         figure,
-        "Mean rank, 1 = best. A bar joins methods that cannot be told apart "
+        "Mean rank, 1 = best. A bar joins methods that cannot be told apart, a dot for each "
         f"(Friedman's test, signed-rank tests, Holm, {LEVEL}).",
     )
     return figure
+
+
+def bar_levels(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
+    """Return the line below the axis that each bar stands on, 1 first, so that no two on one line seem to be joined.
+
+    Parameters
+    ----------
+    spans
+        From where to where they reach, sorted.
+    gap
+        What is at least between two of a line.
+    """
+    ends: list[float] = []
+    found = []
+    for low, high in spans:
+        level = next((number for number, end in enumerate(ends) if low > end + gap), len(ends))
+        ends[level : level + 1] = [high]
+        found.append(level + 1)
+    return found
+
+
+def _stack(drawn: Mapping[str, Any], levels: Sequence[int]) -> None:
+    """Put the bars of a drawn diagram on their lines, and the names below all of them."""
+    bars = sorted(
+        (line for (line,) in drawn["crossbars"]), key=lambda line: (min(line.get_xdata()), max(line.get_xdata()))
+    )
+    lowered = max(levels, default=0) - max((-line.get_ydata()[0] for line in bars), default=0)
+    for line, level in zip(bars, levels, strict=True):
+        line.set_ydata([-float(level)] * len(line.get_xdata()))
+    for text, elbow in zip(drawn["labels"], drawn["elbows"], strict=True):
+        x, y = text.get_position()
+        text.set_position((x, y - lowered))
+        elbow.set_ydata([y - lowered, y - lowered, 0.0])
 
 
 def _cliques(neighbours: Sequence[frozenset[int]]) -> list[frozenset[int]]:

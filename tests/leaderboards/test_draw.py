@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -17,7 +20,9 @@ from heatmark.datasets.samples import Sample
 from heatmark.errors import BadInput
 from heatmark.leaderboards.galleries.colours import UNSIGNED_COLOURS, coloured
 from heatmark.leaderboards.galleries.series_tiles import SHAPE, series_tile
+from heatmark.leaderboards.report.score_matrix import draw_board
 from heatmark.leaderboards.standings import stored_maps
+from heatmark.leaderboards.standings.styles import family_styles
 
 PICTURES = np.random.default_rng(0).random((2, 3, 8, 8)).astype(np.float32)
 MAPS = np.random.default_rng(1).normal(size=(2, 8, 8))
@@ -146,6 +151,30 @@ def test_the_board_holds_the_tables_means_under_their_metrics(tmp_path) -> None:
     light = [sum(patch.get_facecolor()[:3]) for patch in matrix.patches]
     ranked = [value.rank for row in table.rows[::-1] for value in row.values]
     assert np.argsort(light).tolist() == np.argsort(ranked, kind="stable").tolist() or light == sorted(light)[::-1]
+
+
+def test_a_board_of_many_metrics_is_no_wider_than_a_page(tmp_path) -> None:
+    made_run(tmp_path, THREE)
+    (table,) = hm.leaderboard(tmp_path).tables
+    metric = next(one for one in table.metrics if one.higher_is_better is False)
+    many = replace(
+        table,
+        metrics=tuple(replace(metric, id=f"metric_{number}") for number in range(31)),
+        rows=tuple(replace(row, values=31 * row.values[:1]) for row in table.rows),
+    )
+    figure = draw_board(many, family_styles(row.method for row in many.rows))
+    ranks, *blocks = figure.axes
+    assert figure.get_figwidth() <= 7.0 and len(blocks) > 2
+    heads = [label.get_text() for block in blocks for label in block.get_xticklabels()]
+    assert heads == [f"metric_{number}\u00a0↓" for number in range(31)]
+    for block in blocks:
+        rows = [label.get_text() for label in (block.get_yticklabels() or ranks.get_yticklabels())]
+        assert len(rows) == len(many.rows)
+        assert len(block.texts) == len(rows) * len(block.get_xticklabels())
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert min(box.x0 for box in boxes) >= 0 and max(box.x1 for box in boxes) <= figure.bbox.x1
 
 
 def test_all_frameworks_of_a_task_are_drawn_wherever_the_runs_have_them(tmp_path) -> None:

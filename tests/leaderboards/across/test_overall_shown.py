@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from io import StringIO
 
@@ -14,11 +15,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from heatmark.cli.main import app
-from heatmark.leaderboards.across import overall
-from heatmark.leaderboards.across.task_scores import tasks_of
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.report.figures import looks, overall_figures
-from heatmark.leaderboards.report.pairs import Pairs, differences_figure, why_no_diagram, wins_figure
+from heatmark.leaderboards.report.pairs import Pairs, bar_levels, differences_figure, why_no_diagram, wins_figure
+from heatmark.leaderboards.standings.standings import Standings
 
 DATA = ("digits", "mnist", "shapes", "patches", "series", "mnist1d", "photos")
 
@@ -67,7 +67,8 @@ def test_every_output_shows_the_standing_across_tasks(run, tmp_path):
 
 def test_it_is_computed_once_for_all_outputs(run, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(overall, "tasks_of", lambda board: made.append(board) or tasks_of(board))
+    read = Standings.tasks.fget
+    monkeypatch.setattr(Standings, "tasks", property(lambda board: made.append(board) or read(board)))
     board = leaderboard(run)
     board.write(tmp_path)
     board.show(Console(file=StringIO(), width=100))
@@ -155,6 +156,21 @@ def test_the_bars_of_a_diagram_are_the_ties_of_the_table(tmp_path):
     words = [text.get_text() for text in axes.texts]
     # In the words of the tables, a dollar sign being no formula.
     assert all(sum(row.method.label in word for word in words) == 1 for row in table.rows)
+
+
+def test_no_two_bars_on_one_line_seem_to_be_one():
+    generator = np.random.default_rng(3)
+    for _ in range(50):
+        starts = generator.uniform(0, 40, 12)
+        spans = sorted(zip(starts.tolist(), (starts + generator.uniform(0, 9, 12)).tolist(), strict=True))
+        found = bar_levels(spans, 1.5)
+        for level in set(found):
+            mine = [span for span, other in zip(spans, found, strict=True) if other == level]
+            assert all(low > end + 1.5 for (_, end), (low, _) in itertools.pairwise(mine))
+        # No more lines than bars that stand in each other's way at one place.
+        crowd = max(sum(low <= start <= high + 1.5 for low, high in spans) for start, _ in spans)
+        assert max(found) == crowd
+    assert bar_levels([], 1.0) == []
 
 
 def test_too_few_samples_for_a_diagram_are_said(tmp_path):

@@ -85,6 +85,7 @@ def test_the_policy_is_strict_and_on_every_page(site, browsed):
         assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy and "http" not in policy
         assert re.search(r"script-src 'self' file: 'sha256-[A-Za-z0-9+/]{43}='", policy)
         assert text.index("Content-Security-Policy") < text.index("<script")
+        assert "&lt;!--" not in text  # a comment in a text of the documentation
     # It is in force: what a page would be tricked into does not run, and the browser says so.
     page = browsed.open(site / "index.html")
     page.evaluate(

@@ -17,7 +17,7 @@ Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Tested:
+class ContractReport:
     """The answers about one entry."""
 
     kind: Kind
