@@ -42,6 +42,14 @@ def canonical_json(value: Any) -> str:
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """Return what a JSON text says; ValueError where it is none, or is nested more deeply than Python can read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 (64 hexadecimal digits) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

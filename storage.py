@@ -27,6 +27,8 @@ FORGOTTEN_SECONDS = 24 * 3600.0
 def cache_folder(*parts: str) -> Path:
     """Return (and make) a folder under the cache: ``$HEATMARK_CACHE``, else the user's cache folder.
 
+    What killed processes left half written in it is removed: weights and data are large.
+
     Raises
     ------
     StorageError
@@ -34,7 +36,11 @@ def cache_folder(*parts: str) -> Path:
     """
     root = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("heatmark")
     folder = Path(root).expanduser().joinpath(*parts)
-    return made_folder(folder, hint=f"Set {CACHE_VARIABLE} to a folder that you can write to.")
+    made_folder(folder, hint=f"Set {CACHE_VARIABLE} to a folder that you can write to.")
+    with suppress(OSError):
+        for path in folder.glob(".*.part"):
+            _forgotten(path)
+    return folder
 
 
 def made_folder(folder: Path, hint: str = "Choose a folder that you can write to.") -> Path:
@@ -89,20 +95,21 @@ def swept(folder: Path) -> int:
 
     Those of a process that still lives stay, and of one that cannot be asked those that changed within a day.
     """
-    removed = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if (match := PART.match(name)) is None:
-                continue
-            path = Path(place, name)
-            owner = Owner.parsed(match["owner"]) if match["owner"] else None
-            alive = owner.alive if owner is not None else None
-            with suppress(OSError):
-                forgotten = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
-                if alive is False or (alive is None and forgotten):
-                    path.unlink()
-                    removed += 1
-    return removed
+    return sum(_forgotten(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
+
+
+def _forgotten(path: Path) -> bool:
+    """Remove a file that somebody who is gone was writing; return whether it was one."""
+    if (match := PART.match(path.name)) is None:
+        return False
+    owner = Owner.parsed(match["owner"]) if match["owner"] else None
+    alive = owner.alive if owner is not None else None
+    with suppress(OSError):
+        long_ago = time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS
+        if alive is False or (alive is None and long_ago):
+            path.unlink()
+            return True
+    return False
 
 
 def set_aside(path: Path) -> Path:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
+from ..datasets.decoding import opened_picture
 from ..errors import BadInput, StorageError
 from ..identity import digest
 from ..storage import made_folder, written_whole
@@ -359,18 +359,17 @@ def _copy_pictures(
                     continue
                 made_folder(place.parent)
                 try:
-                    picture = Image.open(path)
-                    picture.load()
-                except (OSError, SyntaxError):
+                    with opened_picture(path, str(path)) as opened:
+                        picture = opened.copy()
+                except (OSError, SyntaxError, BadInput):
                     damaged.append(f"{path} is damaged, and left out; the report has no picture of that sample.")
                     continue
-                with picture:
-                    if small and path.suffix != SMALL_PICTURE and max(picture.size) > SMALL:
-                        picture.thumbnail((SMALL, SMALL))
-                        with written_whole(place.with_suffix(SMALL_PICTURE)) as temporary:
-                            picture.save(temporary, format="JPEG", quality=QUALITY)
-                    else:
-                        shutil.copyfile(path, place)
+                if small and path.suffix != SMALL_PICTURE and max(picture.size) > SMALL:
+                    picture.thumbnail((SMALL, SMALL))
+                    with written_whole(place.with_suffix(SMALL_PICTURE)) as temporary:
+                        picture.save(temporary, format="JPEG", quality=QUALITY)
+                else:
+                    shutil.copyfile(path, place)
     return tuple(damaged)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from ..errors import BadInput, Interrupted, StorageError
 from ..identity import digest
 from ..models.devices import installed_frameworks, require_framework
+from .executors.engine import Engine
 from .running.execution import Run, carried_out
-from .running.jobs import check_engine
 from .running.plan import ResolvedSuite
 from .running.run_folder import settled, title_of, usual_folder
 from .running.stopping import stopped_by_signals
@@ -37,12 +37,13 @@ def run(
     target: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    engine: str = "processes",
+    engine: str | Engine = "processes",
     cell_timeout: float | None = None,
     limit: int | None = None,
     per_class: int | None = None,
     part: str | None = None,
     shard: str | None = None,
+    costs: str | Path | None = None,
     add: bool = False,
     force: bool = False,
     plugins: Iterable[object] = (),
@@ -71,11 +72,12 @@ def run(
     out
         The folder of results; where None ``results/SUITE``, with other models or data ``results/MODEL-DATA``.
     engine
-        ``processes`` (one worker process per framework) or ``serial`` (all in this process).
+        ``processes`` (workers on this machine), ``serial`` (all in this process), ``dask`` or ``slurm``; an `Engine`
+        says how many workers there are, which dask scheduler is used, and what is asked of Slurm.
     cell_timeout
         The seconds that a cell may take, loading its network included; one that takes longer is ended with its process
-        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, and five minutes for
-        each sample. ``inf``: no limit. Not with the engine ``serial``.
+        and recorded as failed. Where None so many that only what is stuck takes longer: an hour, five minutes
+        for each sample, and a hundred times what is planned. ``inf``: no limit. Not with the engine ``serial``.
     limit
         Only so many samples of each dataset, spread over its classes (`datasets.choosing.Choice`).
     per_class
@@ -83,7 +85,10 @@ def run(
     part
         ``held-out``: of the data that a network was trained on here, only what its training did not see; ``all``.
     shard
-        ``"i/n"``: only the i-th of n parts of the cells, for several jobs that share one folder.
+        ``"i/n"``: only the i-th of n parts of the cells, of about equal cost, for several jobs that share one folder or
+        whose folders are merged.
+    costs
+        The folder of an earlier run whose times tell what cells take, so that shards end together; the same for all.
     add
         Where the folder holds another run: have one that holds what both name.
     force
@@ -110,7 +115,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins = tuple(map(plugin_text, plugins))
+    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine, cell_timeout)
     options = {
         "models": models,
         "data": data,
@@ -122,17 +127,17 @@ def run(
         "target": target,
         "seed": seed,
         "out": out,
-        "engine": engine if engine != "processes" else None,
-        "cell-timeout": cell_timeout,
+        **_engine_options(engine),
+        "cell-timeout": engine.cell_timeout,
         "limit": limit,
         "per-class": per_class,
         "part": part,
         "shard": shard,
+        "costs": costs,
         "add": add,
         "force": force,
         "plugin": plugins,
     }
-    check_engine(engine, cell_timeout)
     _shard(shard)  # a mistake is told before anything is looked up
     load_plugins(plugins)
     original = suite if isinstance(suite, Suite) else load_suite(suite)
@@ -162,8 +167,8 @@ def run(
             store,
             engine,
             plugins,
-            cell_timeout=cell_timeout,
             shard=_shard(shard),
+            costs=None if costs is None else Path(costs),
             progress=progress,
             title=title_of(chosen, original),
             command=command,
@@ -190,6 +195,16 @@ def _available(suite: Suite, asked: bool) -> tuple[Suite, tuple[str, ...]]:
         if framework not in here
     )
     return suite.changed(frameworks=here), notes
+
+
+def _engine_options(engine: Engine) -> dict[str, Any]:
+    """Return the options of the command line that choose an engine."""
+    return {
+        "engine": engine.name if engine.name != "processes" else None,
+        "workers": engine.workers,
+        "scheduler": engine.scheduler,
+        "slurm": ",".join(f"{name}={value}" for name, value in engine.slurm.items()) or None,
+    }
 
 
 def _work(suite: Suite, device: str, shard: str | None, command: str | None) -> Work:

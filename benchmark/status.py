@@ -11,6 +11,7 @@ from typing import Any
 
 from .store.cell import CellSpec, Task
 from .store.folder import Failure, Inapplicable, RunStore
+from .store.ownership import owners_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Status:
     rows: tuple[TaskStatus, ...]
     failures: tuple[Failure, ...]
     not_applicable: tuple[Inapplicable, ...]
+    owners: tuple[str, ...] = ()
+    """Which processes are at work in the folder now, in words."""
 
     @property
     def complete(self) -> bool:
@@ -57,6 +60,7 @@ class Status:
             "complete": self.complete,
             "rows": [{**asdict(row), "task": str(row.task)} for row in self.rows],
             "failures": [{"cell": failure.spec.label, "error": failure.error} for failure in self.failures],
+            "owners": list(self.owners),
             "not_applicable": [{**item._asdict(), "task": str(item.task)} for item in self.not_applicable],
         }
 
@@ -76,7 +80,14 @@ def status(path: str | Path) -> Status:
     for spec in store.expected:
         groups.setdefault((spec.task, spec.framework), []).append(_state(spec, done, failed, reasons))
     rows = tuple(_row(*group, found) for group, found in groups.items())
-    return Status(store.path, str(store.run.get("name", "")), rows, tuple(failures), tuple(store.not_applicable()))
+    return Status(
+        store.path,
+        str(store.run.get("name", "")),
+        rows,
+        tuple(failures),
+        tuple(store.not_applicable()),
+        tuple(owners_of(store.path)),
+    )
 
 
 def _row(task: Task, framework: str, found: list[tuple[str, float]]) -> TaskStatus:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import FAILED, CellTimeout, Device, Framework, Names, joined, say_written
+from .options import FAILED, CellTimeout, Device, Engine, Framework, Names, joined, say_written
 
 audits = typer.Typer(
     no_args_is_help=True,
@@ -47,7 +47,7 @@ def audit_metrics_command(
     out: Annotated[
         Path, typer.Option("--out", help="The folder of results; RUN/audit to show it in that run's leaderboard.")
     ] = Path("results/audit"),
-    engine: Annotated[str, typer.Option("--engine", help="processes or serial.")] = "processes",
+    engine: Engine = "processes",
     cell_timeout: CellTimeout = None,
     plugin: Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your metrics.")] = None,
 ) -> None:

@@ -52,6 +52,7 @@ def explain_command(
     device: options.Device = "auto",
     seed: options.Seed = 0,
     plugin: options.MethodPlugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Draw heatmaps over photographs, or the mean heatmaps of a dataset.
 
@@ -66,7 +67,7 @@ def explain_command(
     from ..leaderboards.galleries.of_averages import average_gallery
     from ..leaderboards.galleries.of_photographs import explain_gallery
 
-    load_plugins(plugin or ())
+    load_plugins(options.plugins(plugin, trust))
     chosen, model = _frameworks(frameworks), options.stating(model, output)
     if average is None:
         if data is not None or part is not None:
@@ -149,6 +150,7 @@ def sweep_command(
     engine: options.Engine = "processes",
     cell_timeout: options.CellTimeout = None,
     plugin: options.Plugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Score a method over a grid of one or two of its parameters, draw it, and name the best setting.
 
@@ -177,7 +179,7 @@ def sweep_command(
         seed=seed,
         engine=engine,
         cell_timeout=cell_timeout,
-        plugins=plugin or (),
+        plugins=options.plugins(plugin, trust),
     )
     written = write_sweep(found, pictures=pictures, view=view, cap=cap)
     for failure in found.standings.failures:

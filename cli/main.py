@@ -27,7 +27,7 @@ from .runtime import runtime_command
 from .show import doctor_command, list_command, show_command
 from .site import site_command
 from .status import status_command
-from .submissions import new_command, test_command
+from .submissions import new_command, submit_command, test_command, validate_command, verify_command
 
 if TYPE_CHECKING:
     from ..benchmark.running.execution import Run
@@ -66,8 +66,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Benchmark attribution methods (heatmaps) for PyTorch and TensorFlow: faithfulness, runtime, leaderboards.",
-    epilog="Exit status: 0 all went well, 1 something failed or nothing applies, 2 bad input, 130 stopped by Ctrl-C or "
-    "a signal.",
+    epilog="Exit status: 0 all that was asked for is there, 1 some of it failed or is missing, or nothing applies, "
+    "2 bad input, 130 stopped by Ctrl-C or a signal.",
 )
 app.command("list")(list_command)
 app.command("show")(show_command)
@@ -86,6 +86,9 @@ app.command("site")(site_command)
 app.command("publish")(publish_command)
 app.command("new")(new_command)
 app.command("test")(test_command)
+app.command("submit")(submit_command)
+app.command("validate")(validate_command)
+app.command("verify")(verify_command)
 app.add_typer(audits, name="audit")
 
 
@@ -129,12 +132,19 @@ def run_command(
     add: options.Add = False,
     force: options.Force = False,
     engine: options.Engine = "processes",
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    slurm: options.Slurm = None,
     cell_timeout: options.CellTimeout = None,
     limit: options.Limit = None,
     per_class: options.PerClass = None,
     part: options.Part = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only the i-th of n parts: i/n, for job arrays.")] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", help="An earlier run whose times balance shards; the same for all.")
+    ] = None,
     plugin: options.Plugin = None,
+    trust: options.Trust = False,
 ) -> None:
     """Run a suite (or what is left of it) and show its leaderboard.
 
@@ -143,8 +153,12 @@ def run_command(
     heatmark run --methods "saliency,integrated_gradients[steps=20|50]" --out results/steps
     heatmark run --model net.py:build --data image-folder:photos --frameworks torch
     """
+    from ..benchmark.executors.engine import Engine, slurm_options
     from ..benchmark.run import run
 
+    # A scheduler is dask's, so that it need not be said twice.
+    name = "dask" if scheduler and engine == "processes" else engine
+    chosen = Engine(name, workers, scheduler, cell_timeout, slurm_options(slurm))
     # The name of one's own model alone says what is stated of it, so that a run can be continued.
     if output is not None and not model:
         raise BadInput("--output states what a network of your own returns: name it with --model.")
@@ -161,15 +175,15 @@ def run_command(
         target=target,
         seed=seed,
         out=out,
-        engine=engine,
-        cell_timeout=cell_timeout,
+        engine=chosen,
         limit=limit,
         per_class=per_class,
         part=part,
         shard=shard,
+        costs=costs,
         add=add,
         force=force,
-        plugins=plugin or (),
+        plugins=options.plugins(plugin, trust),
     )
     shown = written_board([result.path]) if result.finished and shard is None else None
     _report_left_out(result)
@@ -177,7 +191,7 @@ def run_command(
     typer.echo(result.summary)
     if shown is not None:
         show_board(*shown)
-    if result.failures:
+    if result.missing:
         raise typer.Exit(FAILED)
     if result.expected == result.not_applicable:
         for item in dict.fromkeys(f"{item.method}: {item.reason}" for item in result.store.not_applicable()):

@@ -51,12 +51,23 @@ Frameworks = Annotated[Names, typer.Option("--frameworks", help="torch, tensorfl
 Framework = Annotated[str | None, typer.Option("--framework", help="torch or tensorflow.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bf16.")]
-Engine = Annotated[str, typer.Option("--engine", help="processes or serial.")]
+Engine = Annotated[str, typer.Option("--engine", help="processes, serial, dask or slurm.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="How many work side by side: processes of each framework, or jobs of the array."),
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="With dask: the address of a scheduler, such as tcp://node7:8786.")
+]
+Slurm = Annotated[
+    str | None,
+    typer.Option("--slurm", help="What is asked of Slurm: partition=gpu,timeout_min=240,mem_gb=16,gpus_per_node=1."),
+]
 CellTimeout = Annotated[
     float | None,
     typer.Option(
         "--cell-timeout",
-        help="Seconds after which a cell is ended and recorded as failed; by default an hour and 5 minutes a sample.",
+        help="Seconds after which a cell is ended and recorded as failed; an hour and more by default.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only so many samples, spread over the classes.")]
@@ -76,13 +87,26 @@ Seed = Annotated[int, typer.Option("--seed", help="The seed of noise and masks."
 Cap = Annotated[
     float | None, typer.Option("--cap", help="The percentile at which scales end: 99, for points the largest value.")
 ]
-MethodPlugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A module or .py file that registers your methods or metrics.")]
+_UNTRUSTED = "; untrusted:FILE.py: methods of somebody else's, which run in a sandbox"
+MethodPlugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods{_UNTRUSTED}.")
+]
+Plugin = Annotated[
+    Names, typer.Option("--plugin", help=f"A module or .py file that registers your methods or metrics{_UNTRUSTED}.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Run untrusted:FILE.py without a sandbox, as if it were yours.")]
 
 
 def joined(texts: Names) -> str | None:
     """Return the values of an option in one text, or None where it was not given."""
     return ",".join(texts) if texts else None
+
+
+def plugins(given: Names, trust: bool) -> tuple[str, ...]:
+    """Return the plugins that are given, those of others without a sandbox where they are trusted."""
+    from ..benchmark.setting.plugins import trusting
+
+    return trusting(given or ()) if trust else tuple(given or ())
 
 
 def stating(model: str, output: str | None) -> str:

@@ -185,5 +185,5 @@ def _compare(baseline: Path, record: RuntimeRecord, out: Path, threshold: float,
     written = write_files(out, {"runtime-comparison.csv": csv_text(found.frame)})
     print_comparison(found)
     say_written(written)
-    if found.slower:
+    if found.slower or record.failures:
         raise typer.Exit(FAILED)

@@ -183,6 +183,9 @@ def doctor_command(
     rows += [[key, str(value)] for key, value in machine.items() if key != "memory_bytes"]
     for framework in report.frameworks:
         rows.append([f"{framework.name} runs on", ", ".join(framework.devices) or framework.problem])
+    holds = next((level for level, problem in report.isolation.items() if not problem), None)
+    rows.append(["untrusted code is kept apart by", holds or "nothing: it is refused without --trust"])
+    rows += [[f"{level} does not hold", problem] for level, problem in report.isolation.items() if problem]
     rows.append(["cache", report.cache])
     print_table(None, rows)
     for extra, names in report.missing.items():

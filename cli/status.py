@@ -56,6 +56,8 @@ def _print_status(found: Status) -> None:
         counts = (row.done, row.failed, row.missing, row.not_applicable)
         rows.append([str(row.task), row.framework, *map(str, counts), f"{row.seconds:.0f} s"])
     print_table(["task", "framework", "done (cached)", "failed", "missing", "not applicable", "time"], rows)
+    for owner in found.owners:
+        typer.echo(f"at work: {owner}")
     for skipped in found.not_applicable:
         typer.echo(f"not applicable: {skipped.method} ({skipped.framework}, {skipped.task}): {skipped.reason}")
     for failure in found.failures:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import functools
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ..declared_sizes import regular_bytes
+from ..errors import BadInput
 from .samples import UnreadableSample
 
 # The suffixes that count as pictures in a folder; what a file holds is judged by its content.
@@ -17,6 +24,11 @@ SUFFIXES = frozenset(
 )
 # Named one by one because some other readers of Pillow start outside programs (Ghostscript for EPS).
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
+
+MOST_PIXELS = 2**27
+"""Larger pictures (134 megapixels) are not decoded: each pixel takes four bytes and more, however small the file."""
+MOST_BYTES = 2**30
+"""Nor files of more bytes."""
 
 
 def decoded(data: bytes, where: str) -> np.ndarray:
@@ -44,7 +56,7 @@ def decoded(data: bytes, where: str) -> np.ndarray:
         If the file is not a picture of a known format, is damaged, or its value range is unknown.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        with opened_picture(io.BytesIO(data), where) as image:
             image.load()
             array = _pixels(ImageOps.exif_transpose(image), where)
     except (UnreadableSample, MemoryError):
@@ -55,6 +67,39 @@ def decoded(data: bytes, where: str) -> np.ndarray:
         # Pillow's readers raise errors of many types on damaged files.
         raise UnreadableSample(where, str(error) or type(error).__name__) from error
     return np.ascontiguousarray(array if array.ndim == 3 else array[..., np.newaxis])
+
+
+def picture_bytes(path: Path) -> bytes:
+    """Return the bytes of a picture file; UnreadableSample where it is no file or too large, else OSError."""
+    try:
+        return regular_bytes(path, MOST_BYTES)
+    except BadInput as error:
+        raise UnreadableSample(str(path), str(error)) from error
+
+
+@contextmanager
+def opened_picture(file: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
+    """Open a picture whose pixels have not been read yet.
+
+    Raises
+    ------
+    UnreadableSample
+        If it says that it has more pixels than `MOST_PIXELS`.
+    UnidentifiedImageError, OSError
+        If it is no picture of a known format, or cannot be read.
+    """
+    with warnings.catch_warnings():
+        # Pillow's own limits depend on its version, and on what a program that uses heatmark has set.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(file, formats=_formats())
+        except Image.DecompressionBombError as error:
+            raise UnreadableSample(where, f"it is larger than {_MOST}") from error
+    with image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise UnreadableSample(where, f"it says that it has {width} x {height} pixels; at most {_MOST} are read")
+        yield image
 
 
 @functools.cache
@@ -76,6 +121,9 @@ def _pixels(image: Image.Image, where: str) -> np.ndarray:
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return np.asarray(image.convert("L" if grey else "RGB"))
+
+
+_MOST = f"{MOST_PIXELS / 1e6:.0f} million pixels"
 
 
 def _unbounded_pixels(image: Image.Image, where: str) -> np.ndarray:

@@ -91,10 +91,11 @@ class Board(Standings):
         StorageError
             If the folder is read-only or full.
         """
-        from .report.figures import board_figures
+        from .report.figures import figures_by_kind
         from .writing.files import as_pictures, write_files
 
-        return write_files(Path(folder), as_pictures(board_figures(self, self.overall())))
+        kinds = figures_by_kind(self, self.overall())
+        return [path for figures in kinds for path in write_files(Path(folder), as_pictures(figures))]
 
     def write_differences(self, folder: str | Path | None = None, *, fold: bool = True) -> list[Path]:
         """Write the win matrix and the critical difference diagram of all pairs across tasks, as PNG and SVG.

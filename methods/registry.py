@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -30,6 +30,21 @@ MethodFunction = Callable[..., Tensor]
 Signed = bool | Callable[[Mapping[str, Any]], bool]
 
 _SPELT: dict[Framework, str] = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+
+
+class Apart(Protocol):
+    """Where the code of methods runs that are not trusted: not in this process."""
+
+    @property
+    def level(self) -> str:
+        """How it is kept apart."""
+
+    @property
+    def source(self) -> str:
+        """What stands for the code in every result's key."""
+
+    def ready(self, model: Model) -> None:
+        """Load a model there, so that explaining it takes no more time than explaining."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -69,10 +84,13 @@ class MethodEntry(Selectable):
     ``difference`` from the baseline that the parameter ``baseline`` names, without one the neutral value's
     (completeness).
     """
-    source: str = ""
-    """What stands for its source in every result's key, where that is not the function's own."""
-    isolation: str = ""
-    """How it is kept apart from this process; empty where it runs in it. Its costs are then what it says itself."""
+    apart: Apart | None = None
+    """Where its code runs, if that is not this process; its costs are then what it says itself."""
+
+    @property
+    def isolation(self) -> str:
+        """How its code is kept apart from this process; empty where it runs in it."""
+        return "" if self.apart is None else self.apart.level
 
     @property
     def missing(self) -> str | None:
@@ -119,6 +137,11 @@ class Method(Chosen[MethodEntry]):
         declared = self.entry.signed
         return declared(self.parameters) if callable(declared) else declared
 
+    @property
+    def apart(self) -> Apart | None:
+        """Where its code runs, or that of the method that it wraps, if that is not this process."""
+        return self.entry.apart or (None if self.inner is None else self.inner.apart)
+
     def why_not(self, model: Model) -> str | None:
         """Return why the method has no meaning for a model, or None where it has one."""
         if self.inner is not None:
@@ -159,7 +182,7 @@ class Method(Chosen[MethodEntry]):
         if self.entry.requires is not None:
             identity["library"] = f"{self.entry.requires.packages[0]} {self.entry.requires.version}"
         if self.entry.origin != "heatmark":
-            identity["source"] = self.entry.source or source_digest(self.entry.function)
+            identity["source"] = _source(self.entry)
         return identity
 
     def _has_default(self, parameter: Parameter) -> bool:
@@ -266,6 +289,11 @@ def method_from(selection: str | Selection, parameters: Mapping[str, Any] | None
     variant = found.selection.variant
     inner = method_from(variant) if found.entry.wraps and variant is not None else None
     return Method(found.entry, found.selection, found.parameters, inner)
+
+
+def _source(entry: MethodEntry) -> str:
+    """Return what stands for the code of a method that is not heatmark's own."""
+    return source_digest(entry.function) if entry.apart is None else entry.apart.source
 
 
 def _identified(value: Any) -> Any:

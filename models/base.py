@@ -295,7 +295,7 @@ class Model(Interface):
 
     def _shifted(self, shift: float) -> Self:
         other = copy.copy(self)  # the network is the same object; everything that was worked out is dropped
-        other.preprocess = shifted_preprocess(self.preprocess, shift)
+        other.preprocess, other.shift = shifted_preprocess(self.preprocess, shift), self.shift + shift
         other._passes = PassCount()
         other.forget()
         return other

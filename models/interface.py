@@ -75,6 +75,10 @@ class Interface(Insides):
         What its builder read into it, where heatmark called the builder.
     loaded_as
         The name by which `load_model` finds it again; empty for a network that was wrapped.
+    randomised_now
+        The layers that hold random values at the moment, with their seeds, in the order in which they came to.
+    shift
+        How far its inputs are shifted against those of the model that it was made of; see `Model.shifted`.
     """
 
     framework: Framework
@@ -104,6 +108,8 @@ class Interface(Insides):
         self.takes_bytes = ""
         self.weights_read: tuple[WeightsRead, ...] = ()
         self.loaded_as = ""
+        self.randomised_now: tuple[tuple[tuple[str, ...], int], ...] = ()
+        self.shift = 0.0
         self._passes = PassCount()
         self._found: dict[Hashable, Any] = {}
 

@@ -12,7 +12,8 @@ import numpy as np
 from ...datasets.registry import load_dataset
 from ...errors import BadInput, Interrupted
 from ...metrics.registry import Metric, metric_from
-from ..running.jobs import check_engine, described, do, executor_of, facts_of, known_outcome, origins_outside
+from ..executors.engine import Engine
+from ..running.jobs import described, do, executor_of, facts_of, known_outcome, origins_outside
 from ..running.progress import view_of
 from ..running.stopping import stopped_by_signals
 from ..setting.plugins import refuse_in_worker
@@ -70,7 +71,7 @@ def measure_audit(
     plan: AuditPlan,
     out: str | Path = "results/audit",
     *,
-    engine: str = "processes",
+    engine: str | Engine = "processes",
     cell_timeout: float | None = None,
     progress: bool = True,
 ) -> Measured:
@@ -92,7 +93,7 @@ def measure_audit(
         If no model can be loaded.
     """
     refuse_in_worker()
-    check_engine(engine, cell_timeout)
+    engine = Engine.of(engine, cell_timeout)
     store = AuditStore(Path(out))
     models = {task: NamedModel(task.model, plan.framework, plan.device) for task in plan.tasks}
     errors: dict[str, Mapping[str, str]] = {}
@@ -111,7 +112,15 @@ def measure_audit(
         with (
             owned(store.path, Work("audit", f"heatmark audit metrics --out {out}", in_shares=False)),
             stopped_by_signals(),
-            executor_of(engine, (plan.framework,), plan.device, plan.plugins, origins, cell_timeout) as executor,
+            executor_of(
+                engine,
+                (plan.framework,),
+                plan.device,
+                plan.plugins,
+                origins,
+                store.path,
+                len(models) * len(plan.entries),  # at the most
+            ) as executor,
         ):
             answers = described(list(dict.fromkeys(models.values())), executor)
             cells = {task: _cells(plan, task, answers[models[task]], store) for task in plan.tasks}
@@ -121,7 +130,7 @@ def measure_audit(
                     store.keep(spec, known)
                 elif known is None:
                     jobs.append(UnitJob(spec, plan.device, plan.rule, _missing(plan, spec, store)))
-            do(executor.execute(jobs), view_of([job.spec for job in jobs], shown=progress), keep)
+            do(executor.execute(jobs), view_of([job.spec for job in jobs], executor.side_by_side, progress), keep)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped. What is finished is kept in {out}; the same command goes on from there.") from None
     return _measured(plan, store, cells, errors)

@@ -128,7 +128,7 @@ class UnitJob:
         spec = self.spec
         method, metrics = method_from(spec.method), [metric_from(name) for name in self.metrics]
         check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
-        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
         samples = range(len(task.dataset))
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision_of(samples), spec.dataset_revision)
         refuse_meaningless(method, task.model)

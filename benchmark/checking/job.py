@@ -92,7 +92,7 @@ class ExaminationJob:
             If the model or the dataset is not what the run was planned with.
         """
         spec = self.spec
-        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         with task.telling(report):
             x, inputs = samples(task.model, task.dataset)

@@ -15,7 +15,7 @@ from ...metrics.registry import METRICS
 from ...models.catalogue import MODELS
 from ...registry import Registry, titled
 from ...storage import written_whole
-from .tested import Kind
+from .report import Kind
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -10,7 +10,7 @@ from ...datasets.base import ArrayFormat, Dataset
 from ...datasets.registry import load_dataset
 from ...errors import NotApplicable
 from ...models.checking.finding import Finding
-from .tested import Notice, asked
+from .report import Notice, asked
 
 LOADS = "it loads, with samples"
 VALUES = "samples are float32 in the domain"

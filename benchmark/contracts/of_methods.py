@@ -1,4 +1,4 @@
-"""The contract of a method: on shipped networks in every framework, on networks whose explanation is known, and sums."""
+"""The contract of a method: on shipped networks, where the explanation is known, sums, and both frameworks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...models.base import Model
 from ...models.checking.finding import Finding
 from ...models.zoo.loading import load_model
 from .oracle import AGAINST, CLASS, FOR, NOTHING, Kind, oracle_inputs, oracle_model
-from .tested import Notice, asked
+from .report import Notice, asked
 
 RIGHT = "right where the truth is known"
 SUMS = "maps add up to what they are said to"
@@ -105,6 +105,8 @@ def _right(method: Method, framework: str) -> Finding:
 
 
 def _of_zones(method: Method, kind: Kind, maps: np.ndarray) -> Finding:
+    if not np.isfinite(maps).all():
+        return Finding(RIGHT, "fails", f"{kind} network: there are NaN or infinite values.")
     higher = _higher(maps[:, FOR], maps[:, NOTHING])
     evidence = f"{kind} network: what speaks for the class ranks above what says nothing with probability {higher:.2f}"
     lower = 1.0
@@ -113,7 +115,7 @@ def _of_zones(method: Method, kind: Kind, maps: np.ndarray) -> Finding:
         evidence += f", and that above what speaks against it with {lower:.2f}"
     if higher >= TELLS and lower >= TELLS:
         return Finding(RIGHT, "holds", f"{evidence}.")
-    if np.ptp(maps) == 0 or np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5:
+    if np.ptp(maps) == 0 or (np.ptp(maps[:, FOR]) == np.ptp(maps[:, NOTHING]) == 0 and higher == 0.5):
         return Finding(RIGHT, "doubtful", f"{evidence}: the map is the same wherever it is looked at.")
     sizes = _higher(np.abs(maps[:, FOR]), np.abs(maps[:, NOTHING]))
     if method.signed and sizes >= TELLS:
@@ -170,8 +172,8 @@ def _sum(method: Method, model: Model, x: np.ndarray, where: str, allowed: float
     share = float((off / size)[worst])
     what = "the logit" if method.entry.sums_to == "logit" else "the logit's difference from the baseline"
     evidence = (
-        f"{where}: {what} is {wanted[worst]:.4g} and the map sums to {maps[worst].sum():.4g}, off by {share:.1g} of the "
-        "sum of absolute values."
+        f"{where}: {what} is {wanted[worst]:.4g} and the map sums to {maps[worst].sum():.4g}, off by {share:.1g} of "
+        "the sum of absolute values."
     )
     if math.isfinite(share) and share <= allowed:
         return Finding(SUMS, "holds", evidence)

@@ -16,7 +16,7 @@ from ...models.checking.finding import Finding
 from ..work.batches import TargetedBatch
 from .of_methods import PICTURES, samples_of
 from .oracle import CLASS, FOR, oracle_inputs, oracle_model, weights
-from .tested import Notice, asked
+from .report import Notice, asked
 
 RIGHT = "the truth's own map is better than its opposite and noise"
 AGREE = "both frameworks give the same values"

@@ -10,7 +10,7 @@ from ...models.checking.finding import Finding
 from ...models.checking.inputs import two_inputs
 from ...models.zoo.loading import find_model, load_model
 from ..checking.by_name import check_named
-from .tested import Notice, asked
+from .report import Notice, asked
 
 AGREE = "both frameworks give the same logits"
 SAME = 1e-3

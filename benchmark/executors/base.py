@@ -1,4 +1,4 @@
-"""Who does the jobs: this process, or one isolated worker process per framework."""
+"""Who does the jobs: the interface of executors, and the one that works in this process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Protocol
 
+from ..setting.environment import gpu_possible
 from ..setting.plugins import load_plugins
 from ..work.messages import Advanced, Ended, Event, Started
 from ..work.worker import Job, Worker
-
-ENGINES = ("processes", "serial")
+from .queue import JobQueue, group_of
 
 
 class Executor(Protocol):
     """Does jobs in any order and tells what happens; `close` ends it at any time."""
+
+    @property
+    def gpu_possible(self) -> bool:
+        """Whether where it works there may be a GPU; when in doubt, yes."""
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether it does several jobs at the same time."""
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield what happens; every job ends with exactly one `Ended`."""
@@ -29,10 +37,14 @@ class SerialExecutor:
     def __init__(self, plugins: Sequence[str] = ()) -> None:
         load_plugins(plugins)
         self._worker = Worker()
+        self.gpu_possible = gpu_possible()
+        self.side_by_side = False
 
     def execute(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield what happens, one framework after another; images are counted when their job has ended."""
-        for job in sorted(jobs, key=lambda job: job.spec.framework):
+        """Yield what happens, one framework and network after another; images count when their job has ended."""
+        queue, group = JobQueue(sorted(jobs, key=lambda job: job.spec.framework)), None
+        while (job := queue.take(group)) is not None:
+            group = group_of(job)
             yield Started(job.spec)
             counted: list[int] = []
             began = perf_counter()

@@ -24,6 +24,8 @@ import psutil
 
 _SET_PARENT_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 """Options of ``prctl``, from linux/prctl.h."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What libraries read when they are imported."""
 
 
 def keep(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
@@ -89,6 +91,8 @@ def _become(connection: Connection, framework: str, threads: int, plugins: Seque
 
 
 def _serve(connection: Connection, framework: str, threads: int, plugins: Sequence[str], on_cpu: bool) -> None:
+    # Before NumPy is imported, whose library of linear algebra takes a thread for every core it sees.
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
     from .worker_main import serve  # here, so that the keeper stays small
 
     serve(connection, framework, threads, plugins, on_cpu)

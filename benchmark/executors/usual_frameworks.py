@@ -9,7 +9,7 @@ from ...models.devices import installed_frameworks, require_framework
 from ...models.zoo.loading import load_model
 from ..store.outcomes import Failed, NotMeant
 from ..work.named_models import check_name, is_own, possible_frameworks
-from .processes import WorkerProcess
+from .worker_process import WorkerProcess
 
 
 def usual_frameworks(model: str, plugins: Sequence[str] = ()) -> tuple[str, ...]:

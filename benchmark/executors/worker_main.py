@@ -89,7 +89,6 @@ def make_ready(
     if on_cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     show_notices()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
     keep_freed_memory()
     try:
         imported(framework)

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 PROGRAM = "bwrap"
-NOBODY = "65534"
+SCRATCH = "/heatmark-scratch"
+"""Where the process has its scratch folder, which is memory and gone with it."""
+_NOBODY = "65534"
 
 
 def program() -> str | None:
@@ -20,15 +22,13 @@ def command(
     *,
     readable: Iterable[Path],
     devices: Iterable[Path],
-    scratch: str,
     scratch_bytes: int,
     environment: Mapping[str, str],
-    filter_number: int | None = None,
 ) -> list[str]:
     """Return the command that runs ``inner`` with namespaces of its own.
 
     It has no network but a loopback that leads nowhere, sees no process but its own, cannot gain privileges, and can
-    write to its scratch folder only, which is memory and gone with it.
+    write to its scratch folder only.
 
     Parameters
     ----------
@@ -38,29 +38,24 @@ def command(
         Files and folders of this machine, seen at their own places.
     devices
         Of an accelerator.
-    scratch, scratch_bytes
-        The folder that it may write to, and its size.
+    scratch_bytes
+        The size of its scratch folder.
     environment
         All of it.
-    filter_number
-        The file descriptor of a seccomp filter, compiled.
     """
-    paths = sorted(readable, key=lambda path: len(path.parts))
     words = [program() or PROGRAM, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
-    words += ["--uid", NOBODY, "--gid", NOBODY, "--hostname", "heatmark", "--cap-drop", "ALL", "--clearenv"]
+    words += ["--uid", _NOBODY, "--gid", _NOBODY, "--hostname", "heatmark", "--cap-drop", "ALL", "--clearenv"]
     for name, value in environment.items():
         words += ["--setenv", name, value]
     words += ["--proc", "/proc", "--dev", "/dev"]
-    for path in paths:
+    for path in sorted(readable, key=lambda path: len(path.parts)):
         words += _bound(path)
     for path in devices:
         words += ["--dev-bind-try", str(path), str(path)]
-    # A scratch folder of memory. /dev is memory too, and a folder for shared memory in it would have no bound.
-    words += ["--size", str(scratch_bytes), "--tmpfs", scratch, "--size", str(scratch_bytes), "--tmpfs", "/dev/shm"]
-    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", scratch]
-    if filter_number is not None:
-        words += ["--seccomp", str(filter_number)]
-    return [*words, "--", *inner]
+    # /dev is memory too, and a folder for shared memory in it would have no bound.
+    for folder in (SCRATCH, "/dev/shm"):
+        words += ["--size", str(scratch_bytes), "--tmpfs", folder]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH, "--", *inner]
 
 
 def _bound(path: Path) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args
 import numpy as np
 
 from ...errors import BadInput
+from ...methods.libraries import Library
 from ...methods.registry import METHODS, MethodEntry, Need, Pooling, Sum
 from ...models.queries import FRAMEWORKS
 from ...parameters import Doc, Parameter
@@ -45,6 +46,8 @@ def told(entry: MethodEntry) -> dict[str, Any]:
     """
     if callable(entry.signed):
         raise BadInput(f"{entry.name}: signed is a function, which cannot be told: give True or False.")
+    if entry.reads is not None:
+        raise BadInput(f"{entry.name} reads a data set, and no data are where it runs.")
     return {
         "name": entry.name,
         "title": entry.title,
@@ -56,6 +59,7 @@ def told(entry: MethodEntry) -> dict[str, Any]:
         "cost": entry.cost,
         "presets": {name: dict(values) for name, values in entry.presets.items()},
         "frameworks": sorted(entry.frameworks),
+        "requires": None if entry.requires is None else vars(entry.requires),
         "wraps": entry.wraps,
         "sums_to": entry.sums_to,
         "version": entry.version,
@@ -129,6 +133,7 @@ def _understood(data: Mapping[str, Any]) -> dict[str, Any]:
         "cost": cleaned(data["cost"]),
         "presets": {cleaned(key, 64): _scalars(value) for key, value in data["presets"].items()},
         "frameworks": frameworks,
+        "requires": _library(data["requires"]),
         "wraps": data["wraps"],
         "sums_to": data["sums_to"],
         "version": data["version"],
@@ -152,7 +157,7 @@ def _declaration(text: str, parameters: list[Any]) -> Any:
         low, high = (None if item[end] is None else float(item[end]) for end in ("low", "high"))
         choices = tuple(cleaned(choice) for choice in _list(item["choices"], 64))
         doc = Doc(cleaned(item["text"]), cleaned(item["source"]), low, high, choices)
-        annotations[name] = Annotated[kinds, doc]  # type: ignore[valid-type]  # made while this runs
+        annotations[name] = Annotated[kinds, doc]
         signature.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=item["default"], annotation=object)
         )
@@ -171,6 +176,15 @@ def _reference(data: Any) -> Reference | None:
     return Reference(
         cleaned(data["authors"]), int(data["year"]), cleaned(data["title"]), None if arxiv is None else cleaned(arxiv)
     )
+
+
+def _library(data: Any) -> Library | None:
+    if data is None:
+        return None
+    packages = tuple(_list(data["packages"], 16))
+    if not packages or data["framework"] not in FRAMEWORKS or not all(map(NAME.fullmatch, packages)):
+        raise BadInput("The library that a method needs has no packages and framework that there are.")
+    return Library(cleaned(data["name"]), data["framework"], packages, cleaned(data["install"]))
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, Any]:

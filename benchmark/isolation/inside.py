@@ -7,17 +7,18 @@ machine safe is how the process was started, and what makes its answers safe is 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import NotApplicable, error_in_words
+from ...errors import BadInput, NotApplicable, error_in_words
+from ...identity import digest
 from ...methods.explain import attribution_of, watched
 from ...methods.registry import METHODS, Method, method_from
-from ...models.arrays.tensor_float_32 import set_tensor_float_32
+from ...models.arrays.tensor_float_32 import set_tensor_float_32, without_tensor_float_32
 from ...models.base import Model
 from ...models.devices import set_threads
 from ...models.importing import imported, keep_imports_quiet, module_from_file
@@ -35,6 +36,9 @@ class Inside:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._model: Model | None = None
+        self._copies = ExitStack()
+        self._randomised: list[tuple[tuple[str, ...], int]] = []
+        self._weights = ""
 
     def answer(self, message: Message) -> tuple[Mapping[str, Any], Sequence[np.ndarray]]:
         """Return the answer to a question, with its arrays."""
@@ -59,27 +63,45 @@ class Inside:
         if asked["threads"] is not None:
             set_threads(framework, asked["threads"])
         set_tensor_float_32(framework, False)
-        self._model = load_model(asked["model"], framework, asked["device"], asked["precision"])
-        return {"weights": self._model.hash_weights()}
+        model = load_model(asked["model"], framework, asked["device"], asked["precision"])
+        shape = tuple(asked["input_shape"])
+        if not model.knows_shape or model.input_shape != shape:
+            model.inputs(np.full((1, *shape), model.domain[0], np.float32))
+        self._model = model
+        return {"read_as": digest(model.read_as)}
 
     def _explain(
         self, asked: Mapping[str, Any], arrays: Sequence[np.ndarray]
     ) -> tuple[Mapping[str, Any], Sequence[np.ndarray]]:
-        model = self._model
-        assert model is not None  # a network is loaded before anything is explained
         x, target, *further = arrays
         given = dict(zip(asked["array_parameters"], further, strict=True))
         entry = METHODS.get(asked["method"])
         inner = None if asked["inner"] is None else method_from(asked["inner"])
         method = Method(entry, select(entry.name, None, {}), {**asked["parameters"], **given}, inner)
+        model = self._as_asked(asked)
         before = model.passes
-        with watched(model, method):
+        with watched(model, method), without_tensor_float_32(model.framework):
             found = attribution_of(
                 model, method, model.from_numpy(x), target, asked["seed"], values=values_from(asked["values"])
             )
             maps = np.asarray(model.to_numpy(model.operations.to_float(found)), np.float32)
         passes = model.passes - before
         return {"passes": [passes.forward, passes.backward]}, (maps,)
+
+    def _as_asked(self, asked: Mapping[str, Any]) -> Model:
+        """Return the network with the layers randomised and the inputs shifted that are so on the other side."""
+        model = self._model
+        assert model is not None  # a network is loaded before anything is explained
+        wanted = [(tuple(names), seed) for names, seed in asked["randomised"]]
+        if wanted != self._randomised:
+            self._copies.close()
+            for names, seed in wanted:
+                self._copies.enter_context(model.randomised(names, seed))
+            self._randomised, self._weights = wanted, ""
+        self._weights = self._weights or model.hash_weights()
+        if self._weights != asked["weights"]:
+            raise BadInput(f"{model.name} has other weights here than where its maps are scored")
+        return model.shifted(asked["shift"]) if asked["shift"] else model
 
 
 def serve(file: Path, name: str) -> None:
@@ -112,7 +134,3 @@ def serve(file: Path, name: str) -> None:
 
 def _everything(body: Mapping[str, Any], declared: Sequence[Declared]) -> None:
     """Take whatever the trusted side sends."""
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2])

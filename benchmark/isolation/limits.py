@@ -16,16 +16,19 @@ def _half_of_memory() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a process; whoever passes one ends it, and the question that it was asked counts as failed."""
+    """Bounds of a process; whoever passes one is ended, and the question that it was asked counts as failed."""
 
     memory_bytes: int = field(default_factory=_half_of_memory)
-    """Of everything that it holds, its scratch folder's files among it."""
+    """That it holds."""
     scratch_bytes: int = _GIB
     """Of the files in its scratch folder."""
-    start_seconds: float = 120.0
+    scratch_files: int = 10_000
+    """In its scratch folder, where that is one of this machine's."""
+    start_seconds: float = 300.0
     """Until it has imported the file, and until it has loaded a network."""
     answer_seconds: float = 900.0
     """By the clock, for one batch of maps."""
     cpu_seconds: float = 3600.0
     """Of the processor, over all threads, for one batch of maps."""
-    open_files: int = 512
+    threads: int = 1024
+    open_files: int = 1024

@@ -30,6 +30,8 @@ MOST_AXES = 8
 _PIPE_BYTES = 1 << 20
 """What a pipe may hold, where the system allows it; arrays go through in fewer turns."""
 
+_WATCH_SECONDS = 0.1
+
 TYPES = {"float32": "<f4", "float64": "<f8", "int64": "<i8", "bool": "|b1"}
 """The element types that travel, little-endian, by their names."""
 
@@ -78,11 +80,13 @@ class Channel:
     Parameters
     ----------
     reading, writing
-        File descriptors; they are the channel's from now on.
+        File descriptors.
+    watch
+        Called several times a second while the other side is waited for; what it raises ends the waiting.
     """
 
-    def __init__(self, reading: int, writing: int) -> None:
-        self._reading, self._writing = reading, writing
+    def __init__(self, reading: int, writing: int, watch: Callable[[], None] | None = None) -> None:
+        self._reading, self._writing, self._watch = reading, writing, watch
         os.set_blocking(writing, False)
         for pipe in (reading, writing):
             with suppress(OSError, AttributeError):
@@ -110,7 +114,7 @@ class Channel:
         self._write(memoryview(_LEAD.pack(_MAGIC, len(head)) + head), deadline)
         for array in plain:
             if array.size:
-                self._write(memoryview(array).cast("B"), deadline)
+                self._write(array.data.cast("B"), deadline)
 
     def receive(self, accept: Accept, seconds: float | None = None) -> Message:
         """Return the next message, if ``accept`` takes what it declares.
@@ -135,15 +139,9 @@ class Channel:
         for item in declared:
             array = np.empty(item.shape, TYPES[item.kind])
             if array.size:
-                self._fill(memoryview(array).cast("B"), deadline)
+                self._fill(array.data.cast("B"), deadline)
             arrays.append(array)
         return Message(body, arrays)
-
-    def close(self) -> None:
-        """Close both ends."""
-        for pipe in (self._reading, self._writing):
-            with suppress(OSError):
-                os.close(pipe)
 
     def _read(self, size: int, deadline: float | None) -> bytearray:
         data = bytearray(size)
@@ -152,34 +150,39 @@ class Channel:
 
     def _fill(self, view: memoryview, deadline: float | None) -> None:
         while view:
-            _wait(self._reading, select.POLLIN, deadline)
+            self._wait(self._reading, select.POLLIN, deadline)
             count = os.readv(self._reading, [view])
             if not count:
-                raise Ended("The process ended in the middle of its work.")
+                raise Ended("It ended in the middle of its work.")
             view = view[count:]
 
     def _write(self, view: memoryview, deadline: float | None) -> None:
         while view:
-            _wait(self._writing, select.POLLOUT, deadline)
+            self._wait(self._writing, select.POLLOUT, deadline)
             try:
                 view = view[os.write(self._writing, view) :]
             except BlockingIOError:
                 continue
             except BrokenPipeError as error:
-                raise Ended("The process ended before it had read what it was asked.") from error
+                raise Ended("It ended before it had read what it was asked.") from error
+
+    def _wait(self, pipe: int, event: int, deadline: float | None) -> None:
+        """Wait until a pipe can be read or written, or its other end is closed."""
+        poll = select.poll()
+        poll.register(pipe, event)
+        while True:
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0:
+                raise TooLate("It did not answer in time.")
+            turn = left if self._watch is None else _WATCH_SECONDS if left is None else min(_WATCH_SECONDS, left)
+            if poll.poll(None if turn is None else 1000 * turn):
+                return
+            if self._watch is not None:
+                self._watch()
 
 
 def _deadline(seconds: float | None) -> float | None:
     return None if seconds is None else monotonic() + seconds
-
-
-def _wait(pipe: int, event: int, deadline: float | None) -> None:
-    """Wait until a pipe can be read or written, or its other end is closed."""
-    poll = select.poll()
-    poll.register(pipe, event)
-    left = None if deadline is None else max(0.0, deadline - monotonic())
-    if not poll.poll(None if left is None else 1000 * left):
-        raise TooLate("The process did not answer in time.")
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

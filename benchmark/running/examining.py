@@ -26,7 +26,6 @@ def examined(
     *,
     force: bool,
     shown: bool,
-    side_by_side: bool,
 ) -> tuple[str, ...]:
     """Examine the networks of the cells that are left to do, once for each dataset and framework; keep the answers.
 
@@ -54,7 +53,7 @@ def examined(
             store.write_examination(spec.key, spec.plain(), outcome.value.plain())
 
     jobs = [ExaminationJob(spec, resolved.device, resolved.suite.rule) for spec in wanted]
-    do(_told(executor.execute(jobs)), view_of(wanted, side_by_side, shown, noun="networks"), keep)
+    do(_told(executor.execute(jobs)), view_of(wanted, executor.side_by_side, shown, noun="networks"), keep)
     failing = [(spec, one) for spec, one in found.items() if one.worst == "fails"]
     if failing and not force:
         raise Untrusted("\n".join([*(_words(*one) for one in failing), _ANYWAY]))

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ...notebook import table_html
+from ..executors.engine import Engine
 from ..setting.environment import versions
 from ..setting.input_shapes import HOW_TO_STATE_IT, PHOTOGRAPH
 from ..store.cell import CellSpec
@@ -22,6 +23,7 @@ from .examining import examined
 from .jobs import described, do, executor_of, origins_outside
 from .plan import ResolvedSuite, planned_cells
 from .progress import view_of
+from .shards import shard_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Run:
     """The cells that failed."""
     seconds: float
     """How long this call took."""
+    missing: int = 0
+    """How many of the cells that this call was asked for, all or a shard's, are neither done nor without meaning."""
     notes: tuple[str, ...] = ()
     """What the user should know, such as a framework that is not installed; shown with the progress."""
     left_out: tuple[str, ...] = ()
@@ -78,11 +82,11 @@ class Run:
 def carried_out(
     resolved: ResolvedSuite,
     store: RunStore,
-    engine: str,
+    engine: Engine,
     plugins: tuple[str, ...],
     *,
-    cell_timeout: float | None,
     shard: tuple[int, int] | None,
+    costs: Path | None,
     progress: bool,
     title: str,
     command: str | None,
@@ -93,11 +97,10 @@ def carried_out(
 ) -> Run:
     """Describe the models, plan, do what is left of one shard of the cells (all where None), and return the run.
 
-    ``engine``, ``plugins``, ``cell_timeout`` and ``progress`` are as `run` takes them; ``title``, ``command`` (None:
-    from Python) and ``notes`` become the run's, and its time is counted from ``began`` (`time.monotonic`). Where the
-    folder holds ``another`` run, what it says of that is replaced only at the end, so that a run that is stopped takes
-    nothing away.
-    A network that fails its examination stops the run unless ``force``.
+    ``engine``, ``plugins``, ``costs`` and ``progress`` are as `run` takes them; ``title``, ``command`` (None: from
+    Python) and ``notes`` become the run's, and its time is counted from ``began`` (`time.monotonic`). Where the folder
+    holds ``another`` run, what it says of that is replaced only at the end, so that a run that is stopped takes nothing
+    away. A network that fails its examination stops the run unless ``force``.
     """
     suite, left_out = resolved.suite, dict[str, str]()
 
@@ -107,7 +110,8 @@ def carried_out(
             left_out.update({file["path"]: file["reason"] for file in outcome.value.provenance["skipped"]})
 
     origins = origins_outside([*resolved.methods, *resolved.metrics], suite.models, suite.datasets)
-    with executor_of(engine, suite.frameworks, resolved.device, plugins, origins, cell_timeout) as executor:
+    most = len(suite.tasks) * len(suite.seeds) * len(resolved.methods)
+    with executor_of(engine, suite.frameworks, resolved.device, plugins, origins, store.path, most) as executor:
         answers = described(resolved.named_models, executor, notes)
         notes = (*notes, *_notes(resolved, answers))
         cells = planned_cells(resolved, answers, store)
@@ -115,28 +119,31 @@ def carried_out(
         if not another:
             notes += _strangers(store, {spec.key for spec in specs})
             store.begin(_record(resolved, title, command), specs)
-        # Counted over all cells, so that shards never overlap whatever is done already.
-        mine = cells if shard is None else cells[shard[0] - 1 :: shard[1]]
+        mine = cells
+        if shard is not None:  # of all cells, so that shards never overlap whatever is done already
+            keys = shard_of(specs, *shard, costs)
+            mine = [cell for cell in cells if cell[0].key in keys]
         for spec, known in mine:
             if isinstance(known, Failed):
                 store.keep(spec, known)
         left = [spec for spec, known in mine if known is None]
-        side_by_side = engine == "processes"
-        notes += examined(left, resolved, store, executor, force=force, shown=progress, side_by_side=side_by_side)
+        notes += examined(left, resolved, store, executor, force=force, shown=progress)
         jobs = [CellJob(spec, resolved.device, suite.batch_size, suite.gallery, suite.rule) for spec in left]
-        view = view_of(left, side_by_side=side_by_side, shown=progress, notes=notes)
+        view = view_of(left, side_by_side=executor.side_by_side, shown=progress, notes=notes)
         do(executor.execute(jobs), view, keep)
     if another:
         store.begin(_record(resolved, title, command), specs)
+    reasons = store.reasons()
     return Run(
         path=store.path,
         store=store,
         expected=len(cells),
         finished=sum(store.has(spec.key) for spec in specs),
         cached=sum(isinstance(known, Finished) for _, known in cells),
-        not_applicable=len(store.reasons()),
+        not_applicable=len(reasons),
         failures=tuple(store.failures()),
         seconds=monotonic() - began,
+        missing=sum(not store.has(spec.key) and spec.key not in reasons for spec, _ in mine),
         notes=notes,
         left_out=tuple(f"{path}: {reason}" for path, reason in left_out.items()),
     )

@@ -5,42 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
-from math import inf
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ...datasets.registry import find_dataset
-from ...errors import BadInput, HeatmarkError, NotApplicable, UnknownName, suggestion
+from ...errors import HeatmarkError, NotApplicable
 from ...methods.registry import Method
 from ...metrics.registry import Metric
 from ...models.zoo.loading import find_model
-from ..executors.base import ENGINES, Executor, SerialExecutor
-from ..executors.limits import generous_seconds
+from ..executors.base import Executor, SerialExecutor
+from ..executors.engine import Engine
+from ..executors.limits import TimeLimit
 from ..executors.processes import ProcessExecutor
-from ..setting.environment import gpu_possible
 from ..setting.plugins import main_plugin, plugin_module
 from ..store.cell import UNKNOWN_WEIGHTS, KeyedSpec
 from ..store.keyed import KeyedStore
 from ..store.outcomes import Failed, Finished, NotMeant, Outcome
 from ..work.messages import Described, DescribedModel, Ended, Event, NamedModel
 from ..work.named_models import identity_without_loading, is_own, possible_frameworks
-from ..work.worker import DescribeJob, Job
+from ..work.worker import DescribeJob
 from .progress import View
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
 
-
-def check_engine(engine: str, cell_timeout: float | None = None) -> None:
-    """Raise UnknownName unless jobs can be done so; BadInput unless what takes longer than that can be ended so."""
-    if engine not in ENGINES:
-        raise UnknownName(
-            f"Unknown engine {engine!r}.{suggestion(engine, ENGINES)} Choose one of: {', '.join(ENGINES)}."
-        )
-    if cell_timeout is not None and not cell_timeout > 0:
-        raise BadInput(f"--cell-timeout must be a number of seconds above 0 (inf: no limit); got {cell_timeout:g}.")
-    if cell_timeout is not None and engine == "serial":
-        raise BadInput(
-            "--cell-timeout ends a cell's process, and with --engine serial that is this one. Leave out one of the two."
-        )
+ARRAY = ".array"
+"""Where in a run's folder an array of jobs has its scripts, logs, and what is done but not kept yet."""
 
 
 def origins_outside(
@@ -54,36 +43,56 @@ def origins_outside(
 
 
 def executor_of(
-    engine: str,
+    engine: Engine,
     frameworks: Sequence[str],
     device: str,
     plugins: Sequence[str],
     origins: Iterable[str],
-    cell_timeout: float | None = None,
+    folder: Path,
+    most: int | None = None,
 ) -> AbstractContextManager[Executor]:
     """Return the executor, closed at the end; worker processes also import the modules that registered something.
 
-    A job may take ``cell_timeout`` seconds, or where None `limits.generous_seconds`.
+    Parameters
+    ----------
+    engine
+        Which one.
+    frameworks, device
+        What jobs will need.
+    plugins, origins
+        Modules or files that workers import first, and modules that have registered what jobs need.
+    folder
+        Where results are kept; every worker of an array of jobs reaches it.
+    most
+        There will not be more jobs than so many at a time for a framework; None where that is not known.
     """
-    if engine == "serial":
+    if engine.name == "serial":
         return closing(SerialExecutor(plugins))
     known = {plugin_module(plugin) for plugin in plugins}
     further = [main_plugin() if origin == "__main__" else origin for origin in origins if origin not in known]
+    every, on_cpu = (*plugins, *further), device.lower().startswith("cpu")
+    workers, limit = engine.workers, TimeLimit(engine.cell_timeout)
+    if engine.name == "dask":
+        from ..executors.on_dask import DaskExecutor
 
-    def limit(job: Job) -> float | None:
-        seconds = generous_seconds(job) if cell_timeout is None else cell_timeout
-        return None if seconds == inf else seconds
+        return closing(
+            DaskExecutor(every, workers=workers, scheduler=engine.scheduler, on_cpu=on_cpu, limit=limit, most=most)
+        )
+    if engine.name == "slurm":
+        from ..executors.on_slurm import SlurmExecutor
 
-    on_cpu = device.lower().startswith("cpu")
-    return closing(ProcessExecutor(frameworks, (*plugins, *further), on_cpu=on_cpu, limit=limit))
+        return closing(
+            SlurmExecutor(every, folder / ARRAY, workers=workers, options=engine.slurm, on_cpu=on_cpu, limit=limit)
+        )
+    return closing(ProcessExecutor(frameworks, every, on_cpu=on_cpu, limit=limit, workers=workers, most=most))
 
 
-def known_without_loading(named: NamedModel) -> DescribedModel | NotMeant | None:
+def known_without_loading(named: NamedModel, gpu_possible: bool) -> DescribedModel | NotMeant | None:
     """Return what a model is if that needs no framework: known weights, and no GPU that it could be on."""
     if named.framework not in possible_frameworks(named.model):
         return NotMeant(f"{named.model} does not exist in {named.framework}")
     weights = identity_without_loading(named.model)
-    if weights is None or not (named.device == "cpu" or (named.device == "auto" and not gpu_possible())):
+    if weights is None or not (named.device == "cpu" or (named.device == "auto" and not gpu_possible)):
         return None
     return DescribedModel(weights, "cpu")
 
@@ -98,7 +107,7 @@ def described(
     HeatmarkError
         If not one of them can be used; the message ends with the notes.
     """
-    known = {named: known_without_loading(named) for named in models}
+    known = {named: known_without_loading(named, executor.gpu_possible) for named in models}
     answers: dict[NamedModel, Described] = {named: answer for named, answer in known.items() if answer is not None}
     for event in executor.execute([DescribeJob(named) for named, answer in known.items() if answer is None]):
         if isinstance(event, Ended) and isinstance(event.piece, NamedModel):

@@ -1,8 +1,11 @@
-"""How long a finished folder of 10,000 cells takes to be looked at: its status, its cells, and what is left of its run.
+"""How long large runs take to be looked at.
+
+A finished folder of 10,000 cells: its status, its cells, what is left of its run, its board with the report. And packed
+runs of many tasks with five million scores: every table and plot of them.
 
 ::
 
-    pytest benchmark/runtime/test_large_runs.py -s      # makes the folder first, which takes most of the time
+    pytest benchmark/runtime/test_large_runs.py -s      # makes the runs first, which takes most of the time
 
 Times are the process's own (user and system), so that what else runs on the machine does not count.
 """
@@ -11,25 +14,34 @@ from __future__ import annotations
 
 import io
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from large_runs import finished_run
+from packed_runs import packed_run
 from rich.console import Console
 
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
 from heatmark.benchmark.store.folder import RunStore
-from heatmark.leaderboards.board import leaderboard
+from heatmark.leaderboards.board import Board, leaderboard
 from heatmark.leaderboards.report.costs import cost_markdown
+from heatmark.leaderboards.report.formats import FORMATS
+from heatmark.leaderboards.report.html import html_report
 from heatmark.leaderboards.report.tables import board_markdown, wide_frame
 from heatmark.leaderboards.standings.gathering import gather
 
 METHODS, RANGES, SEEDS = 50, 67, 3
 SECONDS = 5.0
 GIBIBYTES = 2.0
+PACKED = (40, 12, 8, 1_303)
+"""Methods, metrics, tasks and samples of a task: five million scores, a row of a long table each."""
+PACKED_SECONDS = 60.0
+REPORT_SECONDS = 15.0
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -89,3 +101,51 @@ def test_the_tables_of_a_leaderboard(folder: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"the tables of a leaderboard: {took:.1f} s, {peak:.2f} GiB")
     assert took < SECONDS and peak < GIBIBYTES
+
+
+def test_the_report_of_a_leaderboard(folder: Path) -> None:
+    """With the mean curves of all methods, which are read from every sample's."""
+    board = leaderboard(folder)
+    standing = board.overall()
+    took = seconds(lambda: html_report(board, standing))
+    print(f"report.html: {took:.1f} s")
+    assert took < REPORT_SECONDS
+
+
+def test_all_tables_and_plots_of_five_million_scores(tmp_path: Path) -> None:
+    """All texts, all formats, and the report with its plots, in 60 s and 2 GiB; every figure as a file besides.
+
+    In a process of its own, whose memory nothing else has touched.
+    """
+    methods, metrics, tasks, samples = PACKED
+    assert methods * metrics * tasks * samples >= 5_000_000
+    run = packed_run(tmp_path / "run", *PACKED)
+    done = subprocess.run([sys.executable, __file__, run, tmp_path], check=True, capture_output=True, text=True)
+    laps = {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}
+    print(f"\n{methods} methods x {metrics} metrics x {tasks} tasks x {samples} samples: {laps}")
+    assert len(list((tmp_path / "figures").glob("*.png"))) > 5 * tasks
+    assert laps["board"] + laps["tables"] + laps["report"] < PACKED_SECONDS
+    assert laps["gibibytes"] < GIBIBYTES
+
+
+def main(run: Path, into: Path) -> None:
+    """Make all tables and plots of a run in a folder, and print what each took."""
+    made: list[Board] = []
+    laps = {"board": seconds(lambda: made.append(leaderboard(run)))}
+    (board,) = made
+
+    def tables() -> None:
+        board.show(Console(file=io.StringIO(), width=120))
+        for form in FORMATS:
+            board.text(form)
+
+    laps["tables"] = seconds(tables)
+    laps["report"] = seconds(lambda: board.write(into))
+    laps["gibibytes_before_figures"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    laps["figures"] = seconds(lambda: board.write_figures(into / "figures"))
+    laps["gibibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print("\n".join(f"{name} {value:.2f}" for name, value in laps.items()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -19,6 +19,7 @@ from ...models.devices import package_version, require_framework
 from ...models.queries import FRAMEWORKS
 from ...models.zoo.torchvision_operators import compiled_operators_missing, import_torchvision
 from ...storage import cache_folder
+from ..isolation.levels import LEVELS, why_not
 from .environment import PACKAGES, machine_facts, versions
 
 EXTRAS = {
@@ -71,6 +72,8 @@ class Report:
     """Why a package that is installed cannot be imported, or works in part only."""
     misfits: tuple[str, ...]
     """Installed versions that another package does not take, each in a sentence."""
+    isolation: dict[str, str]
+    """Why code that is not trusted is not kept apart in a way, by its level; empty for one that keeps its promises."""
     cache: str
     """The folder for downloads and trained models, or why it cannot be used."""
 
@@ -92,6 +95,7 @@ def diagnose() -> Report:
         missing={extra: names for extra, names in missing.items() if names},
         broken={name: said["problem"] for name, said in found.items() if said.get("problem")},
         misfits=tuple(misfits([*PACKAGES, *(name for names in EXTRAS.values() for name in names)])),
+        isolation={level: why_not(level) for level in LEVELS if level != "none"},
         cache=cache_text,
     )
 

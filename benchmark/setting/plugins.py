@@ -16,7 +16,7 @@ from ...identity import declaration_of, digest
 from ...models.importing import module_from_file
 from ...models.zoo.torchvision_operators import torchvision_importable
 from ...registry import Entry
-from ..isolation.levels import LEVELS, Level
+from ..isolation.levels import LEVELS, Level, require
 from ..isolation.stand_ins import isolated_methods
 
 
@@ -36,7 +36,7 @@ def load_plugins(plugins: Iterable[str]) -> None:
         before = {id(entry) for entry in _registered()}
         with torchvision_importable():
             if (untrusted := untrusted_file(plugin)) is not None:
-                isolated_methods(untrusted[0], plugin_module(plugin), untrusted[1])
+                isolated_methods(untrusted[0], plugin_module(plugin), require(untrusted[1]))
             elif plugin.endswith(".py"):
                 _import_file(Path(plugin))
             else:
@@ -51,8 +51,10 @@ def load_plugins(plugins: Iterable[str]) -> None:
             )
 
 
-def untrusted_file(plugin: str) -> tuple[Path, Level] | None:
-    """Return the file and the level of a plugin that is not trusted (``untrusted:PATH``, ``untrusted[LEVEL]:PATH``).
+def untrusted_file(plugin: str) -> tuple[Path, Level | None] | None:
+    """Return the file of a plugin that is not trusted (``untrusted:PATH``), and its level (``untrusted[LEVEL]:PATH``).
+
+    Without one it is the strongest that keeps its promises here.
 
     Raises
     ------
@@ -64,7 +66,14 @@ def untrusted_file(plugin: str) -> tuple[Path, Level] | None:
         return None
     if found[1] is not None and found[1] not in LEVELS:
         raise BadInput(f"There is no isolation level {found[1]!r}: choose {', '.join(LEVELS)}.")
-    return Path(found[2]).expanduser(), found[1] or "bubblewrap"
+    level = next((level for level in LEVELS if level == found[1]), None)
+    return Path(found[2]).expanduser(), level
+
+
+def trusting(plugins: Iterable[str]) -> tuple[str, ...]:
+    """Return plugins with the files that are not trusted as ones that are, which run as one's own code does."""
+    found = [(plugin, untrusted_file(plugin)) for plugin in plugins]
+    return tuple(plugin if file is None else str(file[0]) for plugin, file in found)
 
 
 def _registered() -> list[Entry]:

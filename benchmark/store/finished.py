@@ -54,8 +54,10 @@ class Cell:
 
     def curves(self) -> list[dict[str, Any]]:
         """Return the curves of every row, by column; None where none are kept."""
-        columns = [name for name in rows_schema(()).names if name.startswith(BAND)]
-        return records(self.place.nested(self.key, columns).to_pandas())
+        names = [name for name in rows_schema(()).names if name.startswith(BAND)]
+        table = self.place.nested(self.key, names)
+        columns = [table[name].to_numpy().tolist() for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def maps(self) -> pd.DataFrame:
         """Return the rows that have a heatmap, with the heatmap and its shape."""
@@ -69,8 +71,3 @@ class Cell:
 def flat_columns(names: Sequence[str]) -> list[str]:
     """Return the columns that are neither curves nor heatmaps."""
     return [name for name in names if not name.startswith(BAND) and name not in MAPS]
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as dictionaries by column."""
-    return [{str(name): value for name, value in record.items()} for record in frame.to_dict("records")]

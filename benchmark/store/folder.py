@@ -134,7 +134,7 @@ class RunStore(KeyedStore[CellSpec]):
             )
         with written_whole(folder / ".probe") as temporary:
             temporary.write_bytes(bytes(PROBE_BYTES))
-        (folder / ".probe").unlink()
+        (folder / ".probe").unlink(missing_ok=True)  # another shard's may have been the same
         if not isinstance(run, dict):
             if "run.json" in present:
                 set_aside(folder / "run.json")

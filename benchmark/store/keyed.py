@@ -13,14 +13,19 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...errors import Damaged, HeatmarkError, StorageError
+from ...declared_sizes import MOST_NUMBERS, TooLarge, check_unpacked
+from ...errors import Damaged, HeatmarkError, StorageError, shortened
+from ...identity import parsed_json
 from ...storage import set_aside, written_whole
 from .cell import KeyedSpec
 from .checksum import content_checksum
-from .outcomes import Failed, Finished, Outcome
+from .outcomes import MOST_OF_A_TRACEBACK, Failed, Finished, Outcome
 
 Spec = TypeVar("Spec", bound=KeyedSpec)
 T = TypeVar("T")
+
+WORTH_COMPRESSING = 2**15
+"""Tables of so many bytes are written compressed."""
 
 CHECKSUM = "checksum"
 """The field of a footer that holds it."""
@@ -62,7 +67,11 @@ class KeyedStore(ABC, Generic[Spec]):
     def failure(self, key: str) -> Failed | None:
         """Return how the last attempt failed, or None where it did not."""
         record = read_json(self._failure_path(key))
-        return Failed(str(record.get("error")), str(record.get("traceback"))) if isinstance(record, dict) else None
+        if not isinstance(record, dict):
+            return None
+        # Earlier versions kept texts of any length.
+        error, lines = str(record.get("error")), str(record.get("traceback"))
+        return Failed(shortened(error), shortened(lines, MOST_OF_A_TRACEBACK))
 
     def reason(self, key: str) -> str | None:
         """Return why work is not applicable, or None where that was never found."""
@@ -89,7 +98,8 @@ def write_table(path: Path, table: pa.Table, name: bytes, footer: Mapping[str, A
     summed = dict(footer) if CHECKSUM in footer else {**footer, CHECKSUM: content_checksum(table, footer)}
     with written_whole(path) as temporary:
         described = table.replace_schema_metadata({name: json.dumps(summed)})
-        pq.write_table(described, temporary, compression="zstd")
+        # Of few rows nothing is saved, and setting up a compressor for each column takes longer than all the rest.
+        pq.write_table(described, temporary, compression="zstd" if table.nbytes > WORTH_COMPRESSING else "none")
 
 
 def check_content(table: pa.Table, footer: Mapping[str, Any]) -> None:
@@ -127,17 +137,30 @@ def opened_table(path: Path, name: bytes, made: Callable[[pa.Table, Any], T]) ->
     try:
         # Of small files, what `read_table` does besides takes more than half of its time.
         with pq.ParquetFile(path) as file:
+            _check_declared(path, file.metadata)
             table = file.read(use_threads=False)
-        return made(table, json.loads((table.schema.metadata or {})[name]))
+        return made(table, parsed_json((table.schema.metadata or {})[name]))
     except _DAMAGE as error:
         words = " ".join(str(error).split()).rstrip(".")
         raise StorageError(f"{path} is damaged, or no result of heatmark: {words}.") from error
 
 
+def _check_declared(path: Path, metadata: Any) -> None:
+    """Raise TooLarge where a file says that it has more than a table of results can have.
+
+    What a damaged file says of single columns is not asked: there pyarrow ends the process.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    check_unpacked(str(path), sum(group.total_byte_size for group in groups), path.stat().st_size)
+    rows = max([metadata.num_rows, *(group.num_rows for group in groups)])
+    if rows * len(metadata.schema) > MOST_NUMBERS:
+        raise TooLarge(f"{path} says that it has {rows} rows of {len(metadata.schema)} values")
+
+
 def read_json(path: Path) -> Any:
     """Return the file's content, or None where it is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import HeatmarkError, StorageError
+from ...identity import parsed_json
 from ...storage import written_whole
 from .cell import CellSpec, with_keys
 
@@ -72,7 +73,7 @@ def read_plan(folder: Path) -> list[CellSpec]:
     """
     path = folder / NAME
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

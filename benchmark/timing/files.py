@@ -6,7 +6,6 @@ every row, so that nothing that was measured is lost. A row that was measured ag
 
 from __future__ import annotations
 
-import json
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, StorageError
+from ...identity import parsed_json
 from ...storage import made_folder
 from ..setting.environment import versions
 from ..store.keyed import write_json
@@ -241,7 +241,7 @@ def read_runtime(path: str | Path) -> RuntimeRecord:
 
 def _read_file(path: Path) -> RuntimeRecord:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parsed_json(path.read_text(encoding="utf-8"))
         rows = [item for item in document["benchmarks"] if "case" in item.get("extra_info", {})]
         extra = document.get(EXTRA, {})
         return RuntimeRecord(

@@ -15,7 +15,7 @@ from ...models.devices import installed_frameworks, require_framework, resolved_
 from ...models.queries import FRAMEWORKS, PassCount
 from ...models.zoo.loading import trained_digest
 from ...selection import parse_selections
-from ..executors.processes import WorkerProcess
+from ..executors.worker_process import WorkerProcess
 from ..running.jobs import do
 from ..running.progress import view_of
 from ..running.stopping import stopped_by_signals
@@ -138,7 +138,13 @@ def checked_methods(names: Names) -> tuple[str, ...]:
 def _checked_work(text: str) -> str:
     """Return a method's canonical text or the name of an engine's work; an error names what there is."""
     if not text.startswith(ENGINE):
-        return method_from(text).id
+        method = method_from(text)
+        if method.apart is not None:
+            raise BadInput(
+                f"What {method.id} costs cannot be measured: it is not trusted, and counts its own passes. If you "
+                "trust its file as you trust your own, give it as --plugin FILE.py."
+            )
+        return method.id
     if text not in WORKS:
         raise BadInput(f"Unknown work {text!r}: choose one of {', '.join(WORKS)}.")
     return text

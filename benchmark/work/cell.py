@@ -61,9 +61,11 @@ class CellJob:
         check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
         for metric, identity in zip(metrics, spec.metric_identities, strict=True):
             check_planned(metric.id, digest(metric.identity()), digest(identity))
-        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         refuse_meaningless(method, task.model)
+        if method.apart is not None:
+            method.apart.ready(task.model)
         cell = _Cell(self, task, method, metrics)
         samples = range(spec.first, spec.last)
         with task.telling(report), MemoryGrowth(task.model) as memory:
@@ -169,7 +171,7 @@ class _Cell:
         """Return what came out, with everything that is worth knowing of how."""
         model, dataset = self.task.model, self.task.dataset
         rows = pa.Table.from_pylist(self.rows, schema=rows_schema(self.job.spec.metrics))
-        facts = machine_facts()
+        facts, apart = machine_facts(), self.method.apart
         provenance = {
             "versions": versions(),
             **{name: facts[name] for name in ("platform", "python", "cpu", "cores")},
@@ -189,7 +191,7 @@ class _Cell:
             "license": dataset.license,
             "class_names": self._names_that_occur(rows),
             "classes": model.num_classes,
-            **isolation_facts(self.method),
+            **({} if apart is None else {"isolation": {"level": apart.level}, "costs_verified": False}),
         }
         return CellResult(rows, provenance, self.pictures)
 
@@ -199,12 +201,6 @@ class _Cell:
         names = model.class_names or (dataset.class_names if labels_fit(dataset, model) else ())
         classes = {int(value) for name in ("label", "target", "predicted") for value in rows.column(name).to_pylist()}
         return {str(number): names[number] for number in sorted(classes) if 0 <= number < len(names)}
-
-
-def isolation_facts(method: Method) -> dict[str, Any]:
-    """Return how a method that is not trusted was kept apart, and that its costs are what it says itself."""
-    level = method.entry.isolation
-    return {"isolation": {"level": level}, "costs_verified": False} if level else {}
 
 
 def _bare_forward_seconds(model: Model, x: Any) -> float:

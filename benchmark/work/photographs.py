@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...datasets.choosing import Choice
-from ...datasets.decoding import decoded
+from ...datasets.decoding import decoded, picture_bytes
 from ...datasets.framing import framed, target_of
 from ...datasets.photographs.image_files import ImageFiles
 from ...datasets.progress import Progress
@@ -134,7 +134,7 @@ def explain_photographs(
 def _array(file: Path) -> np.ndarray:
     """Return a picture file's pixels."""
     try:
-        return decoded(file.read_bytes(), str(file))
+        return decoded(picture_bytes(file), str(file))
     except OSError as error:
         raise StorageError(f"Cannot read {file}: {error.strerror or error}. Check the path.") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from ...models.base import Model
 from ...models.devices import device_name
 from ...models.unharmed import REMEDY, changes, fingerprint, same_chances
 from ..setting.input_shapes import settle_input_shape
-from ..store.outcomes import Failed, Finished, NotMeant, Outcome, outcome_of
+from ..store.outcomes import Failed, Finished, NotMeant, Outcome, failed, outcome_of
 from .messages import DescribedModel, NamedModel, Piece, Report
 from .named_models import identity, loaded_model
 from .samples import SampleRule
@@ -69,6 +70,13 @@ class LoadedTask:
         return np.stack([self._logits[index] for index in indices])
 
 
+_GPU_LOST = re.compile(
+    "device-side assert|illegal memory access|unspecified launch failure|misaligned address|"
+    "CUDA_ERROR_(?!OUT_OF_MEMORY)"
+)
+"""After such an error a process has lost its GPU: whatever it asks of it next ends in the same error."""
+
+
 class Job(Protocol):
     """A piece of work with all that doing it in a worker takes."""
 
@@ -111,12 +119,19 @@ class Worker:
         loaded = self._loaded(job.named_model)
         if not isinstance(loaded, Model):
             return loaded
-        with without_tensor_float_32(loaded.framework):  # float32 means float32, whoever's process this is
-            before = fingerprint(loaded)
-            with same_chances(loaded):
-                outcome = outcome_of(job.result, self, report)
-            if not (changed := changes(loaded, before)):
-                return outcome
+        outcome: Outcome | None = None
+        try:
+            with without_tensor_float_32(loaded.framework):  # float32 means float32, whoever's process this is
+                before = fingerprint(loaded)
+                with same_chances(loaded):
+                    outcome = outcome_of(job.result, self, report)
+                changed = changes(loaded, before)
+        except Exception as error:  # the framework cannot even be asked any more
+            self.spoiled = True
+            return outcome if isinstance(outcome, Failed) else failed(error)
+        if not changed:
+            self.spoiled |= isinstance(outcome, Failed) and _GPU_LOST.search(outcome.error) is not None
+            return outcome
         self.spoiled = True
         told = f"It changed what is not its own: {changed}. {REMEDY}"
         failure = outcome if isinstance(outcome, Failed) else Failed(told, known=True)
@@ -131,13 +146,13 @@ class Worker:
         device_class = device_name(model.framework, model.device)
         return DescribedModel(identity(model, named.model), device_class, not self._shape_open)
 
-    def task(self, named: NamedModel, weights: str, dataset: str, rule: SampleRule) -> LoadedTask:
+    def task(self, named: NamedModel, weights: str, device_class: str, dataset: str, rule: SampleRule) -> LoadedTask:
         """Return a model with the samples of a dataset that it is asked about.
 
         Raises
         ------
         BadInput
-            If the model's weights are other than those that work was planned with.
+            If the model's weights, or the device that it is on here, are other than those that work was planned with.
         """
         if self._task is not None and self._task[:3] == (named, dataset, rule):
             return self._task[3]
@@ -145,6 +160,11 @@ class Worker:
         assert isinstance(model, Model)  # `run` has seen to that
         if identity(model, named.model) != weights:
             raise BadInput(f"The weights of {named.model} changed while the run was going on. Start the run again.")
+        if (here := device_name(model.framework, model.device)) != device_class:
+            raise BadInput(
+                f"{named.model} is on {here} here, but the work was planned for {device_class}, and numbers of two "
+                f"devices do not mix. Name the device with --device, or use workers with the same one."
+            )
         loaded = LoadedTask(model, rule.of(load_dataset(dataset), named.model))
         if self._shape_open:
             with _doubts_told(named):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,9 @@ def find_pictures(folder: Path) -> Found:
             path = Path(place, name)
             if _ignored(name):
                 continue
-            if path.suffix.lower() in SUFFIXES:
+            if _is_no_file(path):
+                skipped.append(Skipped(str(path), "a pipe or device, not a file"))
+            elif path.suffix.lower() in SUFFIXES:
                 pictures.append(path.relative_to(folder))
             else:
                 skipped.append(Skipped(str(path), "not a picture by its suffix"))
@@ -91,6 +94,14 @@ def no_pictures(folder: Path, found: Found) -> BadInput:
     """Return the error for a folder without pictures."""
     others = f" It holds {len(found.skipped)} other file(s), such as {found.skipped[0].path}." if found.skipped else ""
     return BadInput(f"No pictures in {folder}.{others} Known suffixes: {' '.join(sorted(SUFFIXES))}.")
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something is there that is no file; a link to nothing is a picture that cannot be read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _ignored(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ...declared_sizes import check_zip
 from ...errors import MissingExtra
 from ...identity import array_digest, digest
 from ...parameters import Doc
@@ -98,11 +99,12 @@ def _cached(path: Path) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
+        check_zip(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in NAMES}
             if str(stored["checksum"]) == array_digest(*arrays.values()):
                 return arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, MemoryError, KeyError, EOFError, zipfile.BadZipFile):
         pass
     set_aside_aloud(path, f"The file {path} is damaged.")
     return None

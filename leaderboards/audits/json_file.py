@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ...errors import StorageError
+from ...identity import parsed_json
 from ...storage import written_whole
 from .audit import MetricsAudit
 
@@ -41,7 +42,7 @@ def read_audit(path: Path) -> MetricsAudit:
     if not file.is_file():
         raise StorageError(f"{path} holds no audit ({FILE}). Make one: heatmark audit metrics --out {path}")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parsed_json(file.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
             raise StorageError(
                 f"{file} is an audit of schema version {document['schema']}, and this heatmark reads {SCHEMA}. "

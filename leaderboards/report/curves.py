@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..standings.curves import mean_curves
 from ..standings.kept_curves import POINTS, MeanCurve
 from ..standings.registered import MethodFacts, MetricFacts
 from ..standings.standings import Table
@@ -72,7 +71,7 @@ def curves_figure(
     styles
         How methods are drawn; where None, as `family_styles` has it for those of the tables.
     """
-    curves = {table.setting.framework_name: mean_curves(table.results) for table in tables}
+    curves = {table.setting.framework_name: table.curves for table in tables}
     curves = {name: found for name, found in curves.items() if found}
     metrics = {metric.id: metric for table in tables for metric in table.metrics}
     shown = [metric for metric in metrics.values() if any(metric.id in found for found in curves.values())]

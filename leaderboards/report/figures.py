@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -82,21 +82,24 @@ def board_figures(standings: Standings, standing: Overall) -> dict[str, Figure]:
     the critical differences of every table; what a runtime benchmark in the run's folder measured; and how far the
     metrics agree, where an audit has them.
     """
+    return {stem: figure for found in figures_by_kind(standings, standing) for stem, figure in found.items()}
+
+
+def figures_by_kind(standings: Standings, standing: Overall) -> Iterator[dict[str, Figure]]:
+    """Yield the figures of `board_figures` one kind after another, so that no one need hold all at once."""
+    yield stems("overall", overall_figures(standings, standing))
+    yield stems("ranks", ranks_figures(standings))
+    yield stems("wins", wins_figures(standings))
+    yield stems("differences", differences_figures(standings))
+    yield stems("curves", curves_figures(standings))
+    yield stems("pareto", pareto_figures(standings))
+    yield stems("board", [(table.setting.title, draw_board(table, looks(standings))) for table in standings.tables])
+    yield stems("heatmaps", heatmaps_figures(standings))
+    yield stems("costs", list(figures_by_device(measured_tables(standings)).items()))
     known = {metric.audit.key for metric in standings.metrics if metric.audit is not None}
     audit = standings.audits.covering(known)
     agreement = None if audit is None else draw_agreement(audit, known)
-    return {
-        **stems("overall", overall_figures(standings, standing)),
-        **stems("ranks", ranks_figures(standings)),
-        **stems("wins", wins_figures(standings)),
-        **stems("differences", differences_figures(standings)),
-        **stems("curves", curves_figures(standings)),
-        **stems("pareto", pareto_figures(standings)),
-        **stems("board", [(table.setting.title, draw_board(table, looks(standings))) for table in standings.tables]),
-        **stems("heatmaps", heatmaps_figures(standings)),
-        **stems("costs", list(figures_by_device(measured_tables(standings)).items())),
-        **({} if agreement is None else {"agreement": agreement}),
-    }
+    yield {} if agreement is None else {"agreement": agreement}
 
 
 def stems(kind: str, figures: Titled) -> dict[str, Figure]:

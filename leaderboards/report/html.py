@@ -28,7 +28,7 @@ from .heatmaps import galleries
 from .networks import examined_networks
 from .overall import columns, note, summary, worth_showing
 from .pairs import Pairs, differences_figure, why_no_diagram, wins_figure
-from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text
+from .tables import PASSES, RELATIVE, SCORING, TIME, agreement_text, place_text, suite_name, tie_text, uncounted_text
 from .verdict import verdicts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +52,7 @@ def html_report(standings: Standings, standing: Overall) -> str:
         isfinite=math.isfinite,
         place_text=place_text,
         tie_text=tie_text,
+        uncounted_text=uncounted_text,
         runtime_columns=COLUMNS,
         runtime_note=NOTE,
     )

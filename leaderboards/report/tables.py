@@ -86,7 +86,12 @@ def board_markdown(standings: Standings, standing: Overall) -> str:
     blocks += overall_markdown(standing) if worth_showing(standing) else []
     for table in standings.tables:
         blocks += [f"## {escaped(table.setting.title)}", markdown_table(_columns(table), table.rows, left=2)]
-        texts = (uncounted_text(table), *(one.text for one in fill_comparisons(table)), model_text(table))
+        texts = (
+            uncounted_text(table),
+            unplaced_text(table),
+            *(one.text for one in fill_comparisons(table)),
+            model_text(table),
+        )
         blocks += [escaped(text) for text in texts if text]
     blocks += map(escaped, audit_notes([metric.audit for metric in standings.metrics]))
     for agreement in standings.agreements:
@@ -122,9 +127,19 @@ def tie_text(row: Row) -> str:
 
 
 def uncounted_text(table: Table) -> str:
-    """Return which metrics the mean rank leaves out, or nothing."""
-    left = [metric.name for metric, counted in zip(table.metrics, table.counted, strict=True) if not counted]
-    return f"Not counted in the mean rank: {', '.join(left)}." if left else ""
+    """Return which metrics the mean rank leaves out, with the reason where it lies in this table; or nothing."""
+    left: dict[str, list[str]] = {}
+    for metric, counted in zip(table.metrics, table.counted, strict=True):
+        if not counted:
+            left.setdefault(table.why_uncounted.get(metric.id, ""), []).append(metric.name)
+    parts = [f"{', '.join(left[why])}{f' ({why})' if why else ''}" for why in sorted(left)]
+    return f"Not counted in the mean rank: {'; '.join(parts)}." if parts else ""
+
+
+def unplaced_text(table: Table) -> str:
+    """Return which methods have no place, each with the reason, or nothing."""
+    each = [f"{row.method.name} ({row.why_unplaced})" for row in table.rows if row.place is None]
+    return f"Not ranked: {'; '.join(each)}." if each else ""
 
 
 TIME: Column[Row] = Column("time", lambda row: seconds(row.cost.seconds), lambda row: row.cost.seconds)
@@ -249,7 +264,8 @@ def _method(row: Row) -> dict[str, Any]:
 def trust_notes(standings: Standings) -> list[str]:
     """Return what is known of every method that somebody submitted, in a sentence each."""
     rows = [row for table in standings.tables for row in table.rows if row.trust is not None]
-    said = {(row.method.name, row.trust.word, row.trust.said) for row in rows if row.trust is not None}
+    own = [row for row in rows if not row.method.control]  # of controls, a table says itself that they are some
+    said = {(row.method.name, row.trust.word, row.trust.said) for row in own if row.trust is not None}
     return [f"{name}: {word} ({sentence})" for name, word, sentence in sorted(said)]
 
 

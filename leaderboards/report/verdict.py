@@ -75,7 +75,7 @@ def _best(best: Row | None, placed: Sequence[Row]) -> str:
 
 
 def beside_controls(best: Row | None, placed: Sequence[Row]) -> str:
-    """Return whether a method, the best one or another, beats what ignores the network, and how it stands to the truth."""
+    """Return whether a method beats what ignores the network, and how it stands to the truth."""
     if best is None:
         return ""
     truth = next((_beside_the_truth(best, row) for row in placed if row.method.ceiling), "")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..standings.curves import mean_curves
 from ..standings.standings import Table
 from ..standings.stored_maps import class_names
 from ..statistics.means import CONFIDENCE
@@ -75,7 +74,7 @@ def curves(catalogue: Catalogue, table: Table) -> dict[str, dict[str, Any]]:
     """Return the mean perturbation curves of a table by the metric's name: x, mean, low and high per method."""
     numbers = dict(zip((run.method for run in table.results.methods), _numbers(catalogue, table), strict=True))
     found = {}
-    for text, of_methods in mean_curves(table.results).items():
+    for text, of_methods in table.curves.items():
         slug = catalogue.metrics[catalogue.metric_numbers[text]].slug
         lines = [np.stack([one.mean, one.low, one.high])[:, ::CURVE_STEP] for one in of_methods.values()]
         points = np.stack(lines)

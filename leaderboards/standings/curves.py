@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -56,25 +56,37 @@ class _StoredRows:
 
     def __init__(self, method: MethodRun) -> None:
         self.method = method
-        self._rows: dict[int, tuple[dict[str, Any], Readings]] = {}
+        self._ends = np.cumsum([cell.samples for cell in method.cells])
+        self._cells: dict[int, list[tuple[dict[str, Any], Readings]]] = {}
+        self._numbers: dict[bytes, list[int]] = {}
 
-    def of(self, numbers: Sequence[int]) -> list[tuple[dict[str, Any], Readings]]:
-        """Return some rows, told by their numbers, each with its readings so far."""
-        lacking = [number for number in numbers if number not in self._rows]
-        for number, row in zip(lacking, self.method.curves(lacking), strict=True):
-            self._rows[number] = (row, {})
-        return [self._rows[number] for number in numbers]
+    def scored(self, column: str) -> list[int]:
+        """Return the numbers of the rows whose curves are drawn: the first of each sample that has a score."""
+        rows = self.method.rows
+        there = rows[column].notna().to_numpy()
+        if there.tobytes() not in self._numbers:
+            # Of several cells with a sample, those hold the curve that were scored with the metric.
+            first = ~rows["sample"][there].duplicated().to_numpy()
+            self._numbers[there.tobytes()] = np.flatnonzero(there)[first][:SAMPLES].tolist()
+        return self._numbers[there.tobytes()]
+
+    def row(self, number: int) -> tuple[dict[str, Any], Readings]:
+        """Return a row, told by its number, with its readings so far; its cell is read when it is first asked for."""
+        place = int(np.searchsorted(self._ends, number, side="right"))
+        end, cell = int(self._ends[place]), self.method.cells[place]
+        if place not in self._cells:
+            self._cells[place] = [(row, {}) for row in cell.curves()]
+        return self._cells[place][number - end + cell.samples]
 
 
 def _mean_curve(stored: _StoredRows, metric: str, reading: Metric) -> MeanCurve | None:
-    grid, score, every = np.linspace(0.0, 1.0, POINTS), score_column(metric), stored.method.rows
-    if score not in every:
+    grid, score = np.linspace(0.0, 1.0, POINTS), score_column(metric)
+    if score not in stored.method.rows:
         return None
-    # Of several cells with a sample, those hold the curve that were scored with the metric.
-    rows = every.loc[every[score].notna(), ["sample"]].drop_duplicates("sample").head(SAMPLES)
-    values = np.full((POINTS, len(rows)), np.nan)
-    for number, (row, readings) in enumerate(stored.of(rows.index.tolist())):
-        curve = stored_curve(reading, row, readings)
+    numbers = stored.scored(score)
+    values = np.full((POINTS, len(numbers)), np.nan)
+    for number, place in enumerate(numbers):
+        curve = stored_curve(reading, *stored.row(place))
         if curve is None:
             return None
         x, y = curve
@@ -106,11 +118,11 @@ def stored_curve(metric: Metric, row: Mapping[str, Any], readings: Readings | No
     """
     from ...metrics.perturbing.perturbation import Bands
 
-    if any(row.get(BAND + item.name) is None for item in fields(Bands)):
-        return None
     unit, known = metric.measure.unit, {} if readings is None else readings
     try:
         if unit not in known:
+            if any(row.get(BAND + item.name) is None for item in fields(Bands)):
+                return None
             known[unit] = Bands.of_row(row, BAND).reading(unit)
         found = metric.measure.curve(known[unit])
     except (HeatmarkError, KeyError):  # other perturbed images were stored than it asks for

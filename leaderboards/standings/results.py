@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,18 +125,6 @@ class MethodRun:
     """Where its curves and heatmaps are: the rows are those of these cells, after one another."""
     runs: frozenset[Path] = frozenset()
     """The runs that its cells come from."""
-
-    def curves(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
-        """Return the stored curves of some of its rows, told by their numbers, by column; None where none are kept."""
-        ends = np.cumsum([cell.samples for cell in self.cells])
-        read: dict[int, list[dict[str, Any]]] = {}
-        found = []
-        for number in numbers:
-            place = int(np.searchsorted(ends, number, side="right"))
-            if place not in read:
-                read[place] = self.cells[place].curves()
-            found.append(read[place][number - int(ends[place])])
-        return found
 
     def maps(self) -> pd.DataFrame:
         """Return the rows that have a heatmap, with the heatmap and its shape; empty where none have."""

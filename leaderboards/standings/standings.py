@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,10 @@ from ..statistics.significance import Places
 from ..statistics.wins import Wins
 from ..trust.words import WORDS, Submitted, Trust
 from .agreement import Agreement, agreements_of
+from .curves import mean_curves
 from .gathering import gather, opened, thumbnail_in
+from .kept_curves import MeanCurve
+from .measured_alike import measured_alike, why_left_out
 from .registered import MethodFacts, MetricFacts, method_facts, metric_facts
 from .results import Coverage, MethodCost, MethodRun, Results, Setting
 
@@ -100,11 +104,18 @@ class Table:
     results: Results
     wins: Wins
     """Who wins against whom by mean ranks, (rows, rows): what the ties are told by; NaN where a row is not placed."""
+    why_uncounted: Mapping[str, str] = field(default_factory=dict)
+    """Why the mean rank leaves out metrics, by their ids, where that is not in what they are."""
 
     @property
     def provenances(self) -> list[Mapping[str, Any]]:
         """What every cell behind the table recorded of how it was made."""
         return [provenance for method in self.results.methods for provenance in method.provenances]
+
+    @cached_property
+    def curves(self) -> Mapping[str, Mapping[str, MeanCurve]]:
+        """The mean curves by metric and method, for the metrics that read a curve; read once."""
+        return mean_curves(self.results)
 
     def __repr__(self) -> str:
         return f"<Table of {self.setting.title}: {len(self.rows)} methods, {len(self.metrics)} metrics>"
@@ -207,6 +218,19 @@ class Standings:
             tasks.setdefault(table.setting.in_all_frameworks, []).append(table)
         return list(tasks.values())
 
+    @property
+    def tasks(self) -> list[tuple[str, list[Table]]]:
+        """The tables of one task on the same samples together, its frameworks, under the task's title."""
+        found: list[tuple[str, list[Table]]] = []
+        for tables in self.by_task:
+            same: dict[frozenset[str], list[Table]] = {}
+            for table in tables:
+                same.setdefault(frozenset(table.results.samples), []).append(table)
+            for together in same.values():
+                setting = together[0].setting
+                found.append((setting.task_title if len(same) == 1 else setting.title, together))
+        return found
+
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
     """Return the metrics that have no meaning in a setting, or for some methods there, as methods that have none."""
@@ -256,16 +280,20 @@ def _table(
     options: tuple[int, int],
     submissions: Mapping[Path, Submitted],
 ) -> Table:
-    # Where a metric has no meaning for some method's maps, mean ranks are over what all methods can be ranked by.
-    partly = {metric for method in results.methods for metric in method.refused}
-    complete = [method.coverage.complete and not _all_degenerate(method) for method in results.methods]
+    counting = {metric.id for metric in metrics if metric.in_mean_rank}
+    together = measured_alike([method.asked & counting for method in results.methods])
+    left_out = why_left_out(results, counting, together, {method.id: method.name for method in methods})
+    complete = [
+        method.coverage.complete and not _all_degenerate(method) and together <= method.asked
+        for method in results.methods
+    ]
     ranked = ranking(
         results.scores,
         [metric.higher_is_better for metric in metrics],
         np.array(complete, dtype=bool),
         *options,
         bounds=[metric.range for metric in metrics],
-        counting=[metric.in_mean_rank and metric.id not in partly for metric in metrics],
+        counting=[metric.id in counting and metric.id not in left_out for metric in metrics],
     )
     rows = [
         _row(number, methods[number], run, metrics, ranked, _trust(run, submissions))
@@ -283,6 +311,7 @@ def _table(
         _model_facts(results),
         results,
         Wins(*(one[np.ix_(shown, shown)] for one in ranked.wins)),
+        left_out,
     )
 
 

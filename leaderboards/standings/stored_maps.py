@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ...benchmark.store.cell import Task
 from ...benchmark.work.thumbnails import LARGEST_MAP, block_edges
-from ...errors import HeatmarkError
+from ...datasets.decoding import opened_picture
+from ...errors import BadInput, HeatmarkError
 from .standings import Standings, Table
 
 StoredRow = Mapping[str, Any]
@@ -56,9 +56,9 @@ def class_names(table: Table) -> dict[int, str]:
 def stored_picture(path: Path) -> np.ndarray | None:
     """Return a stored photograph, or None where it is missing or damaged."""
     try:
-        with Image.open(path) as image:
+        with opened_picture(path, str(path)) as image:
             return np.asarray(image.convert("RGB"))
-    except OSError:
+    except (OSError, SyntaxError, BadInput):
         return None
 
 

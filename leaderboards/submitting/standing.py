@@ -1,4 +1,4 @@
-"""Where a submission stands, in words: its rows with their intervals, their neighbours, and whether they beat controls."""
+"""Where a submission stands, in words: places with intervals, neighbours, and whether every control is beaten."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ RESAMPLES = 500
 
 
 def standing_words(folder: Path, submission: Submission) -> list[str]:
-    """Return a sentence for each table that a submission's methods stand in, beside the official results where it can."""
+    """Return a sentence for each row of a submission, beside the official results where it can stand there."""
     run = folder / RESULTS
     beside = _of_the_same_tasks(run)
-    told = list(_words(Standings.of_runs([*beside, run], RESAMPLES), submission, "beside the official results"))
-    unplaced = not told or any(" is not ranked" in sentence for sentence in told)
-    if not beside or unplaced:
-        told += _words(Standings.of_runs([run], RESAMPLES), submission, "among what was submitted")
+    told = list(_words(Standings.of_runs([*beside, run], RESAMPLES), submission))
+    if beside and any(" is not ranked" in sentence for sentence in told):
+        told += _words(Standings.of_runs([run], RESAMPLES), submission)
     return told
 
 
@@ -38,8 +37,10 @@ def _of_the_same_tasks(run: Path) -> list[Path]:
         return []
 
 
-def _words(standings: Standings, submission: Submission, where: str) -> Iterator[str]:
+def _words(standings: Standings, submission: Submission) -> Iterator[str]:
     for table in standings.tables:
+        official = any(row.trust is None for row in table.rows)
+        where = "beside the official results" if official else "with its controls alone"
         for row in table.rows:
             if row.trust is not None and row.trust.submission == submission.name and not row.method.control:
                 yield _sentence(table, row, where)

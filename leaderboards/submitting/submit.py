@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...benchmark.contracts.testing import registered_by, tested
-from ...benchmark.contracts.tested import Tested
+from ...benchmark.contracts.report import ContractReport
+from ...benchmark.contracts.reporting import contract_reports, registered_by
 from ...benchmark.run import run
 from ...benchmark.setting.environment import machine_facts, versions
 from ...benchmark.suite import load_suite
@@ -27,8 +27,8 @@ from ..trust.submission import (
     RESULTS,
     SCHEMA,
     KeptContract,
-    SubmittedMethod,
     Submission,
+    SubmittedMethod,
     read_submission,
 )
 from ..trust.validation import Validation, validate
@@ -46,7 +46,7 @@ class Made:
 
     folder: Path
     submission: Submission
-    contracts: tuple[Tested, ...]
+    contracts: tuple[ContractReport, ...]
     validation: Validation
     standing: tuple[str, ...]
     """Where its methods stand, in sentences."""
@@ -192,8 +192,8 @@ def _methods(plugin: str, selections: str | None) -> list[Method]:
         raise BadInput("The file registers no method. `heatmark new method NAME` shows how one is registered.")
     if other := [f"{kind} {name}" for kind, name in found if kind != "method"]:
         raise BadInput(
-            f"The file registers the {other[0]} too. Methods are scored with heatmark's own metrics, networks and data: "
-            "leave it out of the file."
+            f"The file registers the {other[0]} too. Methods are scored with heatmark's own metrics, networks and "
+            "data: leave it out of the file."
         )
     chosen = [method_from(one) for one in (own if selections is None else parse_selections(selections))]
     for method in chosen:
@@ -206,10 +206,12 @@ def _methods(plugin: str, selections: str | None) -> list[Method]:
 
 def _contracts(
     chosen: list[Method], frameworks: str | None, on_question: Callable[[str], None] | None
-) -> tuple[Tested, ...]:
+) -> tuple[ContractReport, ...]:
     named = None if frameworks is None else [one.strip() for one in frameworks.split(",")]
     contracts = tuple(
-        one for method in chosen for one in tested(method.id, kind="method", frameworks=named, on_question=on_question)
+        one
+        for method in chosen
+        for one in contract_reports(method.id, kind="method", frameworks=named, on_question=on_question)
     )
     if broken := [finding for one in contracts for finding in one.failed]:
         said = "\n".join(f"✗ {finding.sentence}" for finding in broken[:5])
@@ -225,7 +227,7 @@ def _told(method: Method) -> SubmittedMethod:
     return SubmittedMethod(method.id, shown(method.id, "method"), entry.family, method.signed, entry.summary, reference)
 
 
-def _kept(contract: Tested) -> KeptContract:
+def _kept(contract: ContractReport) -> KeptContract:
     doubtful = tuple(f"{one.question}: {one.evidence}" for one in contract.findings if one.verdict == "doubtful")
     return KeptContract(contract.name, contract.passed, len(contract.findings), doubtful)
 

@@ -31,8 +31,8 @@ from ..trust.validation import validate
 SCORES = 300
 """So many scores find alterations of 1 % with a probability of 0.951: 1 - 0.99^300."""
 TOLERANCE = 0.01
-"""What scores may differ by, as a share of the spread of the metric's scores on the task: other processors do not differ
-by more on all but a few (docs/submitting.md); what is less moves no rank.
+"""What scores may differ by, as a share of the spread of the metric's scores on the task: other processors differ by
+less on all but a few (docs/submitting.md), and what is less moves no rank.
 """
 ROUNDING = 1e-5
 """What they may differ by in any case, as a share of the metric's largest value."""
@@ -104,10 +104,11 @@ class Verification:
     def summary(self) -> str:
         """One line."""
         word = "reproduced" if self.reproduced else "not reproduced"
+        same = len(self.compared) - len(self.differing)
         return (
-            f"{self.submission.name} is {word}: {len(self.compared) - len(self.differing)} of {len(self.compared)} scores "
-            f"drawn from {self.of} came out the same within {self.tolerance:.0%} of the metric's spread. So many find "
-            f"alterations of 1 % with a probability of {self.finds:.3f}. Drawn by the seed {self.seed}."
+            f"{self.submission.name} is {word}: {same} of {len(self.compared)} scores drawn from {self.of} came out "
+            f"the same within {self.tolerance:.0%} of the metric's spread. So many find alterations of 1 % with a "
+            f"probability of {self.finds:.3f}. Drawn by the seed {self.seed}."
         )
 
 
@@ -177,13 +178,13 @@ def verify(
     drawn_by = seed if seed is not None else _commit_of(folder) or secrets.token_hex(16)
     known = _submitted(folder)
     drawn = _drawn(known, scores, f"{drawn_by} {file_digest(folder / DESCRIPTION)}")
-    wanted: dict[CellSpec, list[ScoreAgain]] = {}
+    wanted: dict[str, list[_Score]] = {}
     for one in drawn:
-        wanted.setdefault(one.spec, []).append(one.score)
-    jobs = [AgainJob(spec, device, suite.rule, tuple(asked)) for spec, asked in wanted.items()]
+        wanted.setdefault(one.spec.key, []).append(one)
+    jobs = [AgainJob(asked[0].spec, device, suite.rule, tuple(one.score for one in asked)) for asked in wanted.values()]
     outcomes: dict[str, Outcome] = {}
-    with executor_of(engine, sorted({spec.framework for spec in wanted}), device, [plugin], ()) as executor:
-        view = view_of(list(wanted), len(suite.frameworks) > 1, progress, noun="cells")
+    with executor_of(engine, sorted({job.spec.framework for job in jobs}), device, [plugin], ()) as executor:
+        view = view_of([job.spec for job in jobs], len(suite.frameworks) > 1, progress, noun="cells")
         do(executor.execute(jobs), view, lambda spec, outcome: outcomes.__setitem__(spec.key, outcome))
     compared = tuple(_compared(drawn, known, outcomes, tolerance))
     record = Reproduction(

@@ -25,7 +25,7 @@ ENDINGS = (".py", ".toml", ".json", ".parquet")
 def files_in(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path of everything in a folder that is no folder, with its facts; links are not followed."""
     for place, folders, files in os.walk(folder, followlinks=False):
-        for name in sorted([*files, *(one for one in folders if os.path.islink(Path(place) / one))]):
+        for name in sorted([*files, *(one for one in folders if Path(place, one).is_symlink())]):
             path = Path(place) / name
             yield path.relative_to(folder).as_posix(), path.lstat()
 
@@ -33,7 +33,10 @@ def files_in(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 def folder_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
     """Yield whether sizes are safe and files are those of the description; after a failure nothing may be read."""
     there = dict(files_in(folder))
-    yield _sizes(folder, there)
+    sizes = _sizes(folder, there)
+    yield sizes
+    if sizes.verdict == "fails":
+        return  # what is no plain file may never end
     own = {name for name in there if name not in (DESCRIPTION, REPRODUCED)}
     missing, further = sorted(set(submission.files) - own), sorted(own - set(submission.files))
     if missing or further:
@@ -42,8 +45,8 @@ def folder_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
         return
     changed = [name for name, digest in submission.files.items() if file_digest(folder / name) != digest]
     if changed:
-        told = f"{', '.join(changed[:3])} {'has' if len(changed) == 1 else 'have'} another SHA-256 than was submitted."
-        yield Finding(FILES, "fails", told, "Submit anew, and change nothing in the folder.")
+        other = f"{', '.join(changed[:3])} {'has' if len(changed) == 1 else 'have'} another SHA-256 than was submitted."
+        yield Finding(FILES, "fails", other, "Submit anew, and change nothing in the folder.")
         return
     yield Finding(FILES, "holds", f"{len(own)} files, each with its SHA-256.")
 

@@ -4,7 +4,7 @@
 
     submission.toml           who, what, how, and the SHA-256 of every other file
     FILE.py                   the methods, as they were run
-    results/                  a packed run of them and of controls (`benchmark.store.packed`), with the check of networks
+    results/                  a packed run of them and of controls, with the check of the networks
     reproduced.toml           who ran a part of it again, and what came out; not the submitter's, and may be missing
 """
 

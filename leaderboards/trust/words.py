@@ -58,7 +58,8 @@ def submitted(run: Path) -> Submitted | None:
 
 def trust_of(folder: Path, submission: Submission) -> Trust:
     """Return how far a submission can be trusted, by what its folder holds now."""
-    by = f"by {', '.join(submission.authors)}, {submission.created[:10]}, on {submission.environment.get('cpu', 'a machine')}"
+    machine = submission.environment.get("cpu", "a machine")
+    by = f"by {', '.join(submission.authors)}, {submission.created[:10]}, on {machine}"
 
     def told(word: Word, said: str) -> Trust:
         return Trust(word, submission.name, submission.authors, said)
@@ -71,8 +72,8 @@ def trust_of(folder: Path, submission: Submission) -> Trust:
         last = records[-1]
         others = f", and {len(records) - 1} more" if len(records) > 1 else ""
         own = " (its author)" if last.who in submission.authors else ""
-        said = f"reproduced by {last.who}{own}, {last.when[:10]}, on {last.where}: {last.scores} of {last.of} scores{others}"
-        return told("reproduced", f"{said}; reported {by}")
+        said = f"reproduced by {last.who}{own}, {last.when[:10]}, on {last.where}: {last.scores} of {last.of} scores"
+        return told("reproduced", f"{said}{others}; reported {by}")
     return told("validated", f"reported {by}; validated by this heatmark: files, keys, completeness, ranges")
 
 

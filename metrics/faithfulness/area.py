@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,17 +10,8 @@ import numpy as np
 
 from ..measure import CurveMeasure
 from ..perturbing.fills import ABSENCE
-from ..perturbing.levels import Levels
-from ..perturbing.perturbation import (
-    ORIGINAL,
-    POSITION,
-    MapFacts,
-    MetricScore,
-    Perturbation,
-    Reading,
-    keeping,
-    removing,
-)
+from ..perturbing.levels import Levels, at_levels
+from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, MetricScore, Perturbation, Reading
 
 Action = Literal["delete", "insert"]
 Order = Literal["descending", "ascending"]
@@ -74,12 +66,9 @@ class PerturbationArea(CurveMeasure):
         share, scores = self.curve(reading)
         return float(scores.mean() if self.aggregate == "mean" else np.trapezoid(scores, share))
 
-    def _levels(self, facts: MapFacts) -> list[Perturbation]:
-        total, act = facts.positions, removing if self.action == "delete" else keeping
-        counts = self.levels.counts(facts).tolist()
-        if self.order == "descending":
-            return [act(0, count, self.fill, facts) for count in counts]
-        return [act(total - count, total, self.fill, facts) for count in counts]
+    def _levels(self, facts: MapFacts) -> Sequence[Perturbation]:
+        counts, ascending = self.levels.counts(facts), self.order == "ascending"
+        return at_levels(counts, self.fill, facts, insert=self.action == "insert", ascending=ascending)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,8 +12,8 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
 from ..perturbing.fills import ABSENCE, FILLS
-from ..perturbing.levels import Levels
-from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading, removing
+from ..perturbing.levels import Levels, at_levels
+from ..perturbing.perturbation import ORIGINAL, MapFacts, Perturbation, Reading
 from ..perturbing.units import UNITS
 from ..registry import register_metric
 
@@ -77,9 +78,9 @@ class RemovalOfFeatures(CurveMeasure):
     ] = False
     levels: Levels = _ONE_BY_ONE
 
-    def needs(self, facts: MapFacts) -> list[Perturbation]:
+    def needs(self, facts: MapFacts) -> Sequence[Perturbation]:
         """See `Measure.needs`."""
-        return [removing(0, count, self.fill, facts) for count in self.levels.counts(facts).tolist()]
+        return at_levels(self.levels.counts(facts), self.fill, facts, insert=False)
 
     def curve(self, reading: Reading) -> tuple[np.ndarray, np.ndarray] | None:
         """See `Measure.curve`."""

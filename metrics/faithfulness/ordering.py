@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
@@ -12,8 +13,8 @@ from ...parameters import Doc
 from ...registry import Reference
 from ..measure import CurveMeasure
 from ..perturbing.fills import ABSENCE, FILLS
-from ..perturbing.levels import Extent, Levels
-from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation, Reading, keeping, removing
+from ..perturbing.levels import Extent, Levels, at_levels
+from ..perturbing.perturbation import ORIGINAL, POSITION, MapFacts, Perturbation, Reading, keeping
 from ..registry import register_metric
 from .area import Action, Order
 
@@ -103,9 +104,8 @@ class OrderingArea(CurveMeasure):
     def _ends(self, facts: MapFacts) -> list[Perturbation]:
         return [ORIGINAL, keeping(0, 0, self.fill, facts)]
 
-    def _levels(self, facts: MapFacts) -> list[Perturbation]:
-        act = removing if self.action == "delete" else keeping
-        return [act(0, count, self.fill, facts) for count in self.levels.counts(facts).tolist()]
+    def _levels(self, facts: MapFacts) -> Sequence[Perturbation]:
+        return at_levels(self.levels.counts(facts), self.fill, facts, insert=self.action == "insert")
 
 
 @_ordering("n_ord", title="N-Ord", higher_is_better=False, presets={"wang2020": _REFERENCE_CODE})

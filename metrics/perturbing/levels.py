@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
 
 from ...parameters import Doc
-from .perturbation import MapFacts
+from .perturbation import MapFacts, Perturbation, keeping, removing
 
 Extent = Literal["all", "positive"]
 EqualSteps = Annotated[
@@ -50,7 +51,47 @@ class Levels:
         if self.shares:
             return np.round(np.array(self.shares) * whole).astype(np.int64)
         if self.step is None:
-            return np.unique(np.round(np.linspace(0, whole, min(self.steps, max(whole, 1)) + 1)).astype(np.int64))
+            return _equal_steps(whole, min(self.steps, max(whole, 1)))
         end = whole if self.most is None else min(whole, self.most)
         counts = np.arange(0, max(end, 1), self.step)
         return np.append(counts, end) if self.extent == "all" and end > counts[-1] else counts
+
+
+def at_levels(
+    counts: np.ndarray, fill: str, facts: MapFacts, *, insert: bool, ascending: bool = False
+) -> tuple[Perturbation, ...]:
+    """Return a curve's perturbations: so many units inserted on the filled canvas each time, or deleted.
+
+    Parameters
+    ----------
+    counts
+        How many.
+    fill
+        What stands where nothing is kept.
+    facts
+        Of the map.
+    insert
+        Whether they are inserted.
+    ascending
+        Whether those with the lowest attribution come first.
+    """
+    return _at_levels(tuple(counts.tolist()), fill, facts.positions, facts.unit, insert, ascending)
+
+
+@lru_cache(maxsize=1024)
+def _at_levels(
+    counts: tuple[int, ...], fill: str, total: int, unit: str, insert: bool, ascending: bool
+) -> tuple[Perturbation, ...]:
+    """Return what `at_levels` does, which very many maps share."""
+    act, facts = keeping if insert else removing, MapFacts(total, 0, unit=unit)
+    if ascending:
+        return tuple(act(total - count, total, fill, facts) for count in counts)
+    return tuple(act(0, count, fill, facts) for count in counts)
+
+
+@lru_cache(maxsize=1024)
+def _equal_steps(whole: int, steps: int) -> np.ndarray:
+    """Return the counts of equal steps, which very many curves share; they cannot be changed."""
+    counts = np.unique(np.round(np.linspace(0, whole, steps + 1)).astype(np.int64))
+    counts.flags.writeable = False
+    return counts

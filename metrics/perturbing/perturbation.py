@@ -25,9 +25,8 @@ SOFT, SCALED = "soft:", "scaled:"
 MetricScore = Literal["logit", "probability", "log_probability", "accuracy"]
 
 
-@dataclass(frozen=True, order=True)
-class Perturbation:
-    """One way to perturb a sample, given its ranking."""
+class Perturbation(NamedTuple):
+    """One way to perturb a sample, given its ranking; a tuple, since curves look up very many of them."""
 
     fill: str
     """What stands where nothing is kept (see `metrics/perturbing/fills.py`); empty when everything is kept. With the
@@ -123,6 +122,10 @@ class Reading:
 
     def curve(self, perturbations: Iterable[Perturbation], kind: MetricScore) -> np.ndarray:
         """Return the scores of several perturbed inputs, float64."""
+        if kind == "probability":
+            return np.array([self.seen[item].probability for item in perturbations], np.float64)
+        if kind == "logit":
+            return np.array([self.seen[item].logit for item in perturbations], np.float64)
         return np.array([self.score(item, kind) for item in perturbations], np.float64)
 
     def relevance(self, perturbations: Iterable[Perturbation]) -> np.ndarray:
@@ -187,14 +190,10 @@ class Bands:
         KeyError
             If that unit was not ranked.
         """
-        keys = [
-            Perturbation(fill, int(low), int(high), ranked)
-            for fill, low, high, ranked in zip(self.fill, self.low, self.high, self.unit, strict=True)
-        ]
-        columns = zip(self.logit, self.probability, self.top, self.relevance, strict=True)
-        seen = [Seen(float(logit), float(chance), bool(top), float(kept)) for logit, chance, top, kept in columns]
+        keys = zip(self.fill, np.asarray(self.low).tolist(), np.asarray(self.high).tolist(), self.unit, strict=True)
+        columns = (np.asarray(one).tolist() for one in (self.logit, self.probability, self.top, self.relevance))
+        seen = dict(zip(map(Perturbation._make, keys), map(Seen._make, zip(*columns, strict=True)), strict=True))
         places = {name: place for place, name in enumerate(self.units)}
         place = places[unit]
-        quantiles = tuple(int(count) for count in self.quantiles[place])
-        facts = MapFacts(int(self.positions[place]), int(self.positives[place]), quantiles, unit)
-        return Reading(facts, dict(zip(keys, seen, strict=True)))
+        quantiles = tuple(np.asarray(self.quantiles[place], np.int64).tolist())
+        return Reading(MapFacts(int(self.positions[place]), int(self.positives[place]), quantiles, unit), seen)

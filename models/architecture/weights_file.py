@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ...errors import StorageError
-from ...identity import array_digest, digest
+from ...identity import array_digest, digest, parsed_json
 from ...storage import set_aside_aloud, written_whole
 
 _HEADER = "heatmark"
@@ -38,10 +38,11 @@ def weights_digest(arrays: Mapping[str, np.ndarray]) -> str:
 def save_weights(path: Path, stored: StoredWeights) -> None:
     """Write the weights and their metadata whole; StorageError where the folder cannot be written."""
     header = json.dumps({**stored.metadata, "digest": weights_digest(stored.arrays)}, sort_keys=True)
+    arrays = {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}
     with written_whole(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in stored.arrays.items()}, temporary, {_HEADER: header}
-        )
+        temporary.write_bytes(
+            save(arrays, {_HEADER: header})
+        )  # `save_file` tells of a full disk in an error of its own
 
 
 def load_weights(path: Path) -> StoredWeights:
@@ -66,7 +67,7 @@ def load_metadata(path: Path) -> dict[str, Any]:
     """Read only the description of a weights file; its ``digest`` identifies the weights. Raises as `load_weights`."""
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {})[_HEADER])
+            metadata = parsed_json((file.metadata() or {})[_HEADER])
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise StorageError(f"Cannot read the weights {path}: {error}.{_REMEDY}") from error
     if not isinstance(metadata, dict):

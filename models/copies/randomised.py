@@ -161,10 +161,11 @@ def randomised(model: Interface, layers: Iterable[ParameterLayer], names: Sequen
         if name not in known:
             raise UnknownName(f"{model.name} has no layer {name!r} with parameters.{suggestion(name, known)}")
     bank = RandomBank(seed)
-    weights_id = model.known_weights_id
+    weights_id, before = model.known_weights_id, model.randomised_now
     kept: list[tuple[ParameterArray, Any]] = []
     try:
         model.known_weights_id = None  # what identifies the weights is now worked out from them
+        model.randomised_now = (*before, (tuple(names), seed))
         for owner in (owner for name in names for owner in known[name].owners):
             for array in owner.arrays:
                 kept.append((array, array.kept()))
@@ -173,4 +174,4 @@ def randomised(model: Interface, layers: Iterable[ParameterLayer], names: Sequen
     finally:
         for array, values in reversed(kept):
             array.restore(values)
-        model.known_weights_id = weights_id
+        model.known_weights_id, model.randomised_now = weights_id, before

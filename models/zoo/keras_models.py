@@ -14,7 +14,7 @@ import numpy as np
 
 from ...datasets.base import Sizing
 from ...datasets.photographs.imagenet_classes import imagenet_names
-from ...errors import UnknownName, suggestion
+from ...errors import HeatmarkError, UnknownName, error_in_words, suggestion
 from ..catalogue import LoadedNetwork
 from ..normalization import Normalization
 from .library_weights import RANDOM, RANDOM_SEED, library_weights_id, name_and_weights, not_fetched
@@ -83,6 +83,11 @@ def _constructed(constructor: Any, name: str, weights: str | None) -> Any:
         raise not_fetched(f"Keras' {name}", f"the address of {name}'s weights", _folder(), error) from error
     except Exception as error:  # Keras raises a plain Exception when it cannot download
         failed = re.match(r"URL fetch failure on (\S+): (.*)", str(error), re.DOTALL)
+        if failed is None and weights is not None and isinstance(error, (OSError, ValueError, KeyError)):
+            raise HeatmarkError(
+                f"Keras' {name} cannot be built: {error_in_words(error)}. Its weights lie in {_folder()}: if the file "
+                "there is damaged, remove it, and it is fetched again."
+            ) from error
         if failed is None:
             raise
         raise not_fetched(f"Keras' {name}", failed[1], _folder(), failed[2].removeprefix("None -- ")) from error

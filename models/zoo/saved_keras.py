@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...declared_sizes import TooLarge, check_hdf5, check_zip
 from ...errors import BadInput
+from ...identity import parsed_json
 from ..devices import require_framework
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -58,12 +59,14 @@ def check_saved_keras(path: Path) -> None:
     if not path.is_file():
         raise BadInput(f"There is no file {path}.")
     try:
-        configuration = _configuration(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reasons = list(_code_in(_configuration(path)))
+    except TooLarge:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise BadInput(
             f"Cannot read {path} as a saved Keras model ({error}). Save the whole model again with model.save()."
         ) from error
-    for reason in _code_in(configuration):
+    for reason in reasons:
         raise BadInput(
             f"{path} {reason}, and heatmark runs no code from files. Build the model in Python instead and pass "
             "--model pkg.module:build (or file.py:build), where build() returns it with its weights loaded."
@@ -78,7 +81,7 @@ def may_be_read_otherwise(path: Path) -> bool:
     """
     try:
         names = set(_names_in(_configuration(path)))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):
         return False
     return not names.isdisjoint(_TELLING)
 
@@ -94,17 +97,19 @@ def _names_in(value: Any) -> Iterator[str]:
 
 
 def _configuration(path: Path) -> Any:
-    """Return the JSON description of the network."""
+    """Return the JSON description of the network; TooLarge where the file says that it holds far more than it can."""
     if path.suffix.lower() == ".keras":
+        check_zip(path)
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
+            return parsed_json(archive.read("config.json"))
     import h5py  # comes with Keras
 
+    check_hdf5(path, str(path), path.stat().st_size)
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise ValueError("it holds weights only")
         text = file.attrs["model_config"]
-        return json.loads(text.decode() if isinstance(text, bytes) else text)
+        return parsed_json(text.decode() if isinstance(text, bytes) else text)
 
 
 def _code_in(value: Any) -> Iterator[str]:

@@ -7,6 +7,7 @@ maps them to inert code of its own, and refuses every other one.
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -129,7 +130,7 @@ def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
     last = tensor.offset + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.strides, strict=True))
     if 0 in tensor.shape:
         return np.zeros(tensor.shape, storage.dtype)
-    if last >= storage.size:
+    if last >= storage.size or math.prod(tensor.shape) > storage.size:  # steps of zero would make much of little
         raise BadInput("a tensor reaches beyond its storage")
     steps = tuple(step * storage.itemsize for step in tensor.strides)
     return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, steps).copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 
 from ...datasets.base import Sizing
 from ...errors import UnknownName, suggestion
+from ...identity import file_digest
 from ...storage import set_aside
 from ..catalogue import LoadedNetwork
 from ..normalization import Normalization
@@ -86,6 +88,13 @@ def _pretrained(library: ModuleType, name: str, weights: Any) -> torch.nn.Module
     """Build the model with official weights; a damaged cached file is set aside and fetched again."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / Path(weights.url).name
+    if file.is_file() and not _is_official(file):
+        aside = set_aside(file)
+        warnings.warn(
+            f"{file} is damaged (its SHA-256 is not the one in its name); moved to {aside} and fetched again.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     cached = file.exists()
     try:
         return _built(library, name, weights)
@@ -100,6 +109,12 @@ def _pretrained(library: ModuleType, name: str, weights: Any) -> torch.nn.Module
         return _built(library, name, weights)
     except Exception as error:
         raise not_fetched(f"torchvision's {name}", weights.url, folder, error) from error
+
+
+def _is_official(file: Path) -> bool:
+    """Whether a file's SHA-256 begins as its name says; PyTorch compares the two only when it fetches the file."""
+    named = re.search(r"-([0-9a-f]{8,})\.", file.name)
+    return named is None or file_digest(file).startswith(named[1])
 
 
 def _built(library: ModuleType, name: str, weights: Any) -> torch.nn.Module:

@@ -18,8 +18,10 @@ from tiny_runs import METRICS, PLUGIN, Start
 
 from heatmark.benchmark.run import run
 from heatmark.benchmark.status import status
-from heatmark.benchmark.store.cell import SCHEMA
+from heatmark.benchmark.store.cell import SCHEMA, CellSpec
 from heatmark.benchmark.store.folder import RunStore
+from heatmark.benchmark.store.outcomes import Failed
+from heatmark.benchmark.store.ownership import Work, owned, owners_of
 from heatmark.errors import BadInput, HeatmarkError, Interrupted, MissingExtra, StorageError, UnknownName
 
 pytest.importorskip("torch")
@@ -228,6 +230,36 @@ def test_shards_do_all_cells_once(start: Start, tiny_folder: Path) -> None:
     assert start(methods).cached == 3
 
 
+def test_a_shard_answers_for_its_own_cells(start: Start, tiny_folder: Path) -> None:
+    (tiny_folder / "broken").touch()
+    parts = [start("breaking,counted", shard=f"{number}/2") for number in (1, 2)]
+    assert sorted(part.missing for part in parts) == [0, 1]
+    whole = start("breaking,counted")
+    assert (whole.missing, len(whole.failures)) == (1, 1)
+    (tiny_folder / "broken").unlink()
+    assert start("counted,rectified", out="other").missing == 0  # what has no meaning is not missing
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(start: Start, tmp_path: Path) -> None:
+    with owned(tmp_path / "run", Work("another", "heatmark run of another")):
+        with pytest.raises(StorageError, match="heatmark run of another"):
+            start()
+        assert len(owners_of(tmp_path / "run")) == 1
+    assert start().complete and owners_of(tmp_path / "run") == []
+
+
+def test_a_folder_in_which_an_audit_is_at_work_is_refused(tmp_path: Path) -> None:
+    from heatmark.benchmark.audit.measure import measure_audit
+    from heatmark.benchmark.audit.plan import audit_plan
+
+    plan = audit_plan("deletion", "series", limit=8)
+    with (
+        owned(tmp_path / "audit", Work("another", "another audit")),
+        pytest.raises(StorageError, match="another audit"),
+    ):
+        measure_audit(plan, tmp_path / "audit", engine="serial", progress=False)
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0"])
 def test_a_bad_shard_is_refused(start: Start, shard: str) -> None:
     with pytest.raises(BadInput, match="i/n"):
@@ -331,3 +363,15 @@ def test_a_script_may_register_methods_and_run_them_under_a_guard(tiny_folder: P
     answer = subprocess.run([sys.executable, script], check=False, timeout=120, capture_output=True, text=True)
     assert answer.returncode != 0
     assert 'Put the call under `if __name__ == "__main__":`' in answer.stderr
+
+
+def test_a_cell_is_not_done_on_another_device_than_it_was_planned_for(start: Start) -> None:
+    """As when a cluster's planner sees no GPU and a worker takes one: no number may stand under the wrong device."""
+    from heatmark.benchmark.work.cell import CellJob
+    from heatmark.benchmark.work.samples import EVERYTHING
+    from heatmark.benchmark.work.worker import Worker
+
+    (spec,) = start("counted").store.expected
+    elsewhere = CellSpec.from_plain({**spec.plain(), "device_class": "Great GPU"})
+    outcome = Worker().run(CellJob(elsewhere, "cpu", 8, 0, EVERYTHING), lambda images: None)
+    assert isinstance(outcome, Failed) and "is on cpu here, but the work was planned for Great GPU" in outcome.error

@@ -6,14 +6,17 @@ import sys
 import time
 from pathlib import Path
 
+import asked_threads
 import psutil
 import pytest
 from made_runs import specification
 from tiny_runs import PLUGIN as TINY
 from tiny_runs import Start
 
+from heatmark.benchmark.executors.keeper import THREADS
 from heatmark.benchmark.executors.limits import STARTING_SECONDS, generous_seconds
-from heatmark.benchmark.executors.processes import ATTEMPTS, ProcessExecutor, WorkerProcess
+from heatmark.benchmark.executors.processes import ProcessExecutor
+from heatmark.benchmark.executors.worker_process import ATTEMPTS, WorkerProcess
 from heatmark.benchmark.store.outcomes import Failed
 from heatmark.benchmark.work.cell import CellJob
 from heatmark.benchmark.work.samples import SampleRule
@@ -63,6 +66,26 @@ def test_children_do_not_outlive_a_worker(start: Start, tiny_folder: Path) -> No
     assert list(plain) == list(twice)
 
 
+@on_linux
+def test_nothing_outlives_a_killed_run_not_even_what_hangs(tiny_folder: Path) -> None:
+    code = (
+        "from heatmark.benchmark.run import run\n"
+        "run('quick', models='tiny', data='tiny-pictures', methods='hanging', metrics='average_drop',\n"
+        f"    frameworks='torch', device='cpu', out='run', plugins={PLUGINS!r}, progress=False)\n"
+    )
+    driver = psutil.Popen([sys.executable, "-c", code])
+    until = time.monotonic() + 120
+    while not (tiny_folder / "hanging").exists() or len(pids(tiny_folder, "hanging")) < 3:
+        assert driver.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    family = [process.pid for process in driver.children(recursive=True)]
+    started = pids(tiny_folder, "hanging")
+    assert len(family) >= 4  # the keeper, the worker and its children
+    driver.kill()
+    driver.wait()
+    assert_all_ended([*family, *started])
+
+
 def test_a_cell_whose_worker_died_is_tried_again_and_given_up_at_last(start: Start, tiny_folder: Path) -> None:
     (tiny_folder / "deaths").write_text(str(ATTEMPTS - 1))
     assert start("dying", engine="processes", plugins=PLUGINS).complete
@@ -73,6 +96,15 @@ def test_a_cell_whose_worker_died_is_tried_again_and_given_up_at_last(start: Sta
     (failure,) = result.failures
     assert len(pids(tiny_folder, "dying")) == ATTEMPTS
     assert "SIGSEGV" in failure.error and f"{ATTEMPTS} processes" in failure.error and result.finished == 1
+
+
+def test_after_an_error_that_loses_the_gpu_another_process_goes_on(start: Start, tiny_folder: Path) -> None:
+    result = start("wordy,losing_the_gpu,where", engine="processes", plugins=PLUGINS)
+    wordy, lost = result.failures
+    assert lost.error == "RuntimeError: CUDA error: device-side assert triggered" and result.finished == 1
+    assert set(pids(tiny_folder, "losing_the_gpu")).isdisjoint(pids(tiny_folder, "where"))
+    assert len(wordy.error) < 5000 and wordy.error.endswith("and ends here")
+    assert (result.missing, result.expected) == (2, 3)
 
 
 def test_a_worker_that_is_killed_before_it_is_ready_is_started_again() -> None:
@@ -94,11 +126,26 @@ def test_a_limit_is_no_limit_of_the_serial_engine(start: Start) -> None:
             start(engine="processes", cell_timeout=nonsense)
 
 
-def test_the_usual_limit_grows_with_the_samples() -> None:
-    few, many = (
-        generous_seconds(CellJob(specification("m", last=last), "cpu", 8, 0, SampleRule())) for last in (1, 500)
+def test_the_usual_limit_grows_with_the_samples_and_what_is_planned() -> None:
+    few, many, cheap, dear = (
+        generous_seconds(CellJob(specification(method, last=last), "cpu", 8, 0, SampleRule()))
+        for method, last in (("unknown here", 1), ("unknown here", 500), ("saliency", 100), ("rise[masks=8000]", 100))
     )
     assert STARTING_SECONDS < few < many
+    assert cheap < 15 * STARTING_SECONDS < 24 * STARTING_SECONDS < dear
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_a_worker_takes_no_more_threads_than_it_is_given(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(framework)
+    pytest.importorskip("threadpoolctl")
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.syspath_prepend(str(Path(TINY).parent))
+    with WorkerProcess(framework, 1, ()) as worker:
+        found = worker.call(asked_threads.of, framework)
+    assert isinstance(found, dict), found
+    assert len(found) >= 2 and set(found.values()) == {1}, found
 
 
 def test_an_executor_without_jobs_starts_nothing() -> None:

@@ -21,11 +21,10 @@ def half(request, *, share: float = 0.5):
 '''
 
 
-@pytest.mark.usefixtures("bubblewrap_works")
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-def test_maps_are_those_of_the_method_itself(plugin, framework):
-    name = f"half_{framework}"
-    load_plugins([f"untrusted[bubblewrap]:{plugin(name, HALF.format(name=name))}"])
+def test_maps_are_those_of_the_method_itself(plugin, framework, level):
+    name = f"half_{framework}_{level}"
+    load_plugins([f"untrusted[{level}]:{plugin(name, HALF.format(name=name))}"])
     model = load_model("small-cnn", framework)
     x = np.random.default_rng(0).random((3, *model.input_shape), np.float32)
     before = model.passes
@@ -34,5 +33,5 @@ def test_maps_are_those_of_the_method_itself(plugin, framework):
     assert (passes.forward, passes.backward) == (3, 3)
     np.testing.assert_allclose(maps, 0.25 * explain(model, x, "gradient", target=1), rtol=1e-5, atol=1e-7)
     entry = METHODS.get(name)
-    assert entry.isolation == "bubblewrap" and entry.summary == "The gradient, weakened."
+    assert entry.apart is not None and entry.apart.level == level and entry.summary == "The gradient, weakened."
     assert method_from(name).parameters == {"share": 0.5}

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from heatmark.benchmark.store import ownership
+from heatmark.benchmark.store.keyed import write_json
 from heatmark.benchmark.store.ownership import FOLDER, SILENT_SECONDS, Work, owned, owners_of
 from heatmark.errors import StorageError
 from heatmark.owners import Owner
-from heatmark.storage import FORGOTTEN_SECONDS, swept, written_whole
+from heatmark.storage import FORGOTTEN_SECONDS, cache_folder, swept, written_whole
 
 ONE = Work("1", "heatmark run one")
 OTHER = Work("2", "heatmark run other")
@@ -34,7 +35,7 @@ def somebody(folder: Path, work: Work, owner: Owner | None = None) -> Iterator[P
         process = None
     path = folder / FOLDER / f"{owner.text}-00000000.json"
     record = {"digest": work.digest, "part": work.part, "work": work.words, "pid": owner.pid, "host": "far"}
-    ownership.write_json(path, record)
+    write_json(path, record)
     try:
         yield path
     finally:
@@ -59,7 +60,9 @@ def test_another_work_is_refused_with_words_and_goes_on_when_the_first_is_killed
     with somebody(tmp_path, OTHER) as path:
         with pytest.raises(StorageError) as caught, owned(tmp_path, ONE):
             pass
-        for part in (f"process {Owner.parsed(path.stem[:-9]).pid}", "heatmark run other", "another folder", "--out"):
+        there = Owner.parsed(path.stem[:-9])
+        assert there is not None
+        for part in (f"process {there.pid}", "heatmark run other", "another folder", "--out"):
             assert part in str(caught.value)
         assert "cannot be asked" not in str(caught.value)
         assert left(tmp_path) == [path]  # nothing of the one that was refused, nothing taken from the other
@@ -188,6 +191,17 @@ def test_what_killed_processes_left_half_written_is_swept_and_what_is_being_writ
         part.write_text("new")
     assert not killed.exists() and not old.exists() and recent.exists() and hidden.exists()
     assert (tmp_path / "new").read_text() == "new"
+
+
+def test_the_cache_is_swept_where_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEATMARK_CACHE", str(tmp_path))
+    folder = cache_folder("weights")
+    dead = replace(Owner.here(), start=1)
+    killed, living = (folder / f".net.safetensors.abc.{one.text}.part" for one in (dead, Owner.here()))
+    for path in (killed, living, folder / "net.safetensors"):
+        path.touch()
+    assert cache_folder("weights") == folder
+    assert {path.name for path in folder.iterdir()} == {living.name, "net.safetensors"}
 
 
 def test_names_may_be_as_long_as_files_may_have_them(tmp_path: Path) -> None:

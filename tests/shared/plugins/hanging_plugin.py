@@ -70,6 +70,20 @@ def dying(request: Any) -> Any:
     return request.x * 1.0
 
 
+@register_method("losing_the_gpu", family="test", signed=True)
+def losing_the_gpu(request: Any) -> Any:
+    """Fail as a kernel of CUDA does that reads where nothing is."""
+    _note("losing_the_gpu", os.getpid())
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+@register_method("where", family="test", signed=True)
+def where(request: Any) -> Any:
+    """Tell in which process it is."""
+    _note("where", os.getpid())
+    return request.x * 1.0
+
+
 @register_method("wordy", family="test", signed=True)
 def wordy(request: Any) -> Any:
     """Fail with fifty million characters."""

@@ -21,19 +21,19 @@ from .of_datasets import dataset_findings
 from .of_methods import method_findings
 from .of_metrics import metric_findings
 from .of_models import model_findings
-from .tested import KINDS, Kind, Notice, Tested, asked
+from .report import KINDS, ContractReport, Kind, Notice, asked
 
 _FILE = re.compile(r"(untrusted(\[\w*\])?:)?.*\.py")
 
 
-def tested(
+def contract_reports(
     what: str,
     *,
     kind: Kind | None = None,
     frameworks: Iterable[str] | None = None,
     plugins: Iterable[str] = (),
     on_question: Notice | None = None,
-) -> tuple[Tested, ...]:
+) -> tuple[ContractReport, ...]:
     """Return what is found of everything that a file registers, or of one entry by its name.
 
     Parameters
@@ -64,7 +64,7 @@ def tested(
     wanted = [(own, name) for own, name in named if kind in (None, own)]
     if not wanted:
         raise BadInput(f"{what} registers nothing that could be tested{f' as a {kind}' if kind else ''}.")
-    return tuple(_tested(own, name, chosen, notice) for own, name in wanted)
+    return tuple(_report(own, name, chosen, notice) for own, name in wanted)
 
 
 def registered_by(plugin: str) -> list[tuple[Kind, str]]:
@@ -96,12 +96,12 @@ def _named(text: str, kind: Kind | None) -> tuple[Kind, str]:
     raise UnknownName(f"{near} Or give a .py file that registers something." if kind is None else near)
 
 
-def _tested(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) -> Tested:
+def _report(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) -> ContractReport:
     began = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the networks are heatmark's own
         findings = asked("it can be asked", lambda: list(_findings(kind, name, frameworks, notice)))
-    return Tested(kind, name, tuple(findings), perf_counter() - began)
+    return ContractReport(kind, name, tuple(findings), perf_counter() - began)
 
 
 def _findings(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) -> Iterator[object]:

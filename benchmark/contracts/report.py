@@ -17,7 +17,7 @@ Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Tested:
+class ContractReport:
     """The answers about one entry."""
 
     kind: Kind
@@ -39,7 +39,7 @@ class Tested:
     @property
     def summary(self) -> str:
         """One line: whether the contract is kept, and how many questions hold, are doubtful, fail, do not apply."""
-        counts = {verdict: 0 for verdict in ("holds", "doubtful", "fails", "inapplicable")}
+        counts = dict.fromkeys(("holds", "doubtful", "fails", "inapplicable"), 0)
         for finding in self.findings:
             counts[finding.verdict] += 1
         words = {"holds": "hold", "doubtful": "doubtful", "fails": "fail", "inapplicable": "do not apply"}
