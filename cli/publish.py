@@ -16,6 +16,9 @@ def publish_command(
     version: Annotated[
         str | None, typer.Option("--version-of-results", help="Such as v1; the newest by default.")
     ] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Release that version of the results: it never changes then.")
+    ] = False,
 ) -> None:
     """Make README's tables and pictures, docs/results.md, docs/published.md and the site from the official results.
 
@@ -24,10 +27,11 @@ def publish_command(
     \b
     heatmark publish
     heatmark publish . --site site
+    heatmark publish --version-of-results v1 --release
     """
     from ..leaderboards.publishing.publish import publish
 
-    made = publish(repository, site, version)
+    made = publish(repository, site, version, releasing=release)
     say_written(made.files)
     if made.site is not None:
         typer.echo(f"Open {made.site}")

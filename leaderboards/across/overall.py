@@ -20,7 +20,7 @@ from ..statistics.wins import Wins, shares_won
 from ..writing.numbers import counted
 from .blocks import Block, blocks_of
 from .folding import Folded, folded
-from .task_scores import TaskScores, scores_of, tasks_of
+from .task_scores import TaskScores, scores_of
 
 NAMED = 3
 """So many tasks are named in which a method is missing, or metrics are left out."""
@@ -193,7 +193,7 @@ def overall(standings: Standings, *, fold: bool = True) -> Overall:
         Whether variants of a method count as one; see `folding`.
     """
     methods = folded(standings.methods, fold)
-    tasks = [found for found in (scores_of(*task, methods) for task in tasks_of(standings)) if found.placed.any()]
+    tasks = [found for found in (scores_of(*task, methods) for task in standings.tasks) if found.placed.any()]
     placed = np.array([task.placed for task in tasks], bool).reshape(len(tasks), len(methods))
     complete: np.ndarray = placed.all(axis=0) & np.full(len(methods), bool(tasks))
     order, beaten = np.full((2, len(methods), len(tasks)), np.nan)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..standings.registered import MetricFacts
-from ..standings.standings import Standings, Table
+from ..standings.standings import Table
 from ..statistics.across import ranks_by_metric, shares_beaten
 from .folding import Folded
 
@@ -48,19 +48,6 @@ class TaskScores:
 
     def _ranks(self, among: np.ndarray) -> np.ndarray:
         return ranks_by_metric(self.scores[:, among], [bool(metric.higher_is_better) for metric in self.metrics])
-
-
-def tasks_of(standings: Standings) -> list[tuple[str, list[Table]]]:
-    """Return the tables of one task on the same samples together, its frameworks, under the task's title."""
-    found: list[tuple[str, list[Table]]] = []
-    for tables in standings.by_task:
-        same: dict[frozenset[str], list[Table]] = {}
-        for table in tables:
-            same.setdefault(frozenset(table.results.samples), []).append(table)
-        for together in same.values():
-            setting = together[0].setting
-            found.append((setting.task_title if len(same) == 1 else setting.title, together))
-    return found
 
 
 def scores_of(title: str, tables: Sequence[Table], methods: Sequence[Folded]) -> TaskScores:

@@ -20,9 +20,11 @@ BEST = 10
 
 
 @dataclass(frozen=True, eq=False)
-class TaskTables:
+class ShownTask:
     """One task of the board, with its table in every framework."""
 
+    title: str
+    """The network and the data; with the framework where another one has other samples."""
     board: Standings
     """The board with these tables alone."""
 
@@ -32,35 +34,30 @@ class TaskTables:
         return self.board.tables
 
     @property
-    def title(self) -> str:
-        """The network and the data."""
-        return self.tables[0].setting.task_title
-
-    @property
     def verdicts(self) -> list[Verdict]:
         """What it says, by framework."""
         return verdicts(self.board)
 
 
-def tasks_of(standings: Standings) -> list[TaskTables]:
+def shown_tasks(standings: Standings) -> list[ShownTask]:
     """Return the tasks of a board, in its order; BadInput where it has none."""
-    found = [TaskTables(replace(standings, tables=tuple(tables))) for tables in standings.by_task]
+    found = [ShownTask(title, replace(standings, tables=tuple(tables))) for title, tables in standings.tasks]
     if not found:
         raise BadInput("The board has no tasks, so there is nothing to publish.")
     return found
 
 
-def front_of(tasks: Sequence[TaskTables]) -> TaskTables:
+def front_of(tasks: Sequence[ShownTask]) -> ShownTask:
     """Return the task that README shows."""
 
-    def is_front(task: TaskTables) -> bool:
+    def is_front(task: ShownTask) -> bool:
         setting = task.tables[0].setting
         return (setting.task.model, setting.task.dataset, setting.variant) == (*FRONT, "")
 
     return next(filter(is_front, tasks), tasks[0])
 
 
-def short_tables(task: TaskTables, frameworks: Iterable[str] | None = None) -> list[str]:
+def short_tables(task: ShownTask, frameworks: Iterable[str] | None = None) -> list[str]:
     """Return the best methods and the controls of a task in a few columns, as Markdown, a table for each framework."""
     wanted = None if frameworks is None else set(frameworks)
     written = []

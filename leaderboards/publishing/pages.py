@@ -15,7 +15,7 @@ from ..standings.standings import Standings
 from ..writing.names import shown_dataset, shown_model
 from ..writing.numbers import MISSING, counted, percent
 from ..writing.text_tables import Column, escaped, markdown_table, markdown_text
-from .official_board import FRONT, TaskTables, front_of, short_tables, tasks_of
+from .official_board import FRONT, ShownTask, front_of, short_tables, shown_tasks
 
 BEGIN = "<!-- made by `heatmark publish` from the official results: change them, not this -->"
 END = "<!-- end of what `heatmark publish` makes -->"
@@ -41,7 +41,7 @@ def readme_with(readme: str, standings: Standings, where: Path) -> str:
 
 
 def _front_part(standings: Standings) -> str:
-    tasks = tasks_of(standings)
+    tasks = shown_tasks(standings)
     front = front_of(tasks)
     first = front.tables[0]
     samples = ", ".join(dict.fromkeys(str(table.model.samples) for table in front.tables))
@@ -69,7 +69,7 @@ def _verdict_words(verdict: Verdict) -> str:
     return " ".join([*map(escaped, verdict.sentences), *warnings])
 
 
-def _made_by(standings: Standings, task: TaskTables) -> str:
+def _made_by(standings: Standings, task: ShownTask) -> str:
     """Return the commands that measured a task, as code."""
     about = {(table.setting.task.model, table.setting.task.dataset) for table in task.tables}
     stores = [store for store in standings.stores if about & {(one.model, one.dataset) for one in store.expected}]
@@ -79,7 +79,7 @@ def _made_by(standings: Standings, task: TaskTables) -> str:
 
 def results_page(standings: Standings, notes: str) -> str:
     """Return ``docs/results.md``: every official task, how it came about, and the standing across tasks."""
-    tasks = tasks_of(standings)
+    tasks = shown_tasks(standings)
     standing = overall(standings)
     return markdown_text(
         [
@@ -102,7 +102,7 @@ def results_page(standings: Standings, notes: str) -> str:
     )
 
 
-def _counts(standings: Standings, tasks: Iterable[TaskTables]) -> str:
+def _counts(standings: Standings, tasks: Iterable[ShownTask]) -> str:
     cells = sum(method.coverage.cells for table in standings.tables for method in table.results.methods)
     parts = (
         counted(len(list(tasks)), "task"),
@@ -113,8 +113,8 @@ def _counts(standings: Standings, tasks: Iterable[TaskTables]) -> str:
     return ", ".join(parts)
 
 
-def _contents(tasks: Iterable[TaskTables]) -> str:
-    columns: list[Column[TaskTables]] = [
+def _contents(tasks: Iterable[ShownTask]) -> str:
+    columns: list[Column[ShownTask]] = [
         Column("task", lambda task: task.title),
         Column("frameworks", lambda task: ", ".join(table.setting.framework_name for table in task.tables)),
         Column("samples", lambda task: str(task.tables[0].model.samples)),
@@ -126,7 +126,7 @@ def _contents(tasks: Iterable[TaskTables]) -> str:
     return markdown_table(columns, tasks, left=2)
 
 
-def _best(task: TaskTables) -> str:
+def _best(task: ShownTask) -> str:
     found = {
         next((row.method.name for row in table.rows if row.place is not None and not row.method.control), MISSING)
         for table in task.tables
@@ -134,7 +134,7 @@ def _best(task: TaskTables) -> str:
     return ", ".join(sorted(found))
 
 
-def _task(task: TaskTables) -> list[str]:
+def _task(task: ShownTask) -> list[str]:
     words = [
         f"**{escaped(verdict.where)}.** {' '.join(map(escaped, (*verdict.sentences, *verdict.warnings)))}"
         for verdict in task.verdicts

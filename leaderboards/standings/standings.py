@@ -218,6 +218,19 @@ class Standings:
             tasks.setdefault(table.setting.in_all_frameworks, []).append(table)
         return list(tasks.values())
 
+    @property
+    def tasks(self) -> list[tuple[str, list[Table]]]:
+        """The tables of one task on the same samples together, its frameworks, under the task's title."""
+        found: list[tuple[str, list[Table]]] = []
+        for tables in self.by_task:
+            same: dict[frozenset[str], list[Table]] = {}
+            for table in tables:
+                same.setdefault(frozenset(table.results.samples), []).append(table)
+            for together in same.values():
+                setting = together[0].setting
+                found.append((setting.task_title if len(same) == 1 else setting.title, together))
+        return found
+
 
 def _refused_metrics(settings: Sequence[Results]) -> list[Inapplicable]:
     """Return the metrics that have no meaning in a setting, or for some methods there, as methods that have none."""

@@ -15,11 +15,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from heatmark.cli.main import app
-from heatmark.leaderboards.across import overall
-from heatmark.leaderboards.across.task_scores import tasks_of
 from heatmark.leaderboards.board import leaderboard
 from heatmark.leaderboards.report.figures import looks, overall_figures
 from heatmark.leaderboards.report.pairs import Pairs, bar_levels, differences_figure, why_no_diagram, wins_figure
+from heatmark.leaderboards.standings.standings import Standings
 
 DATA = ("digits", "mnist", "shapes", "patches", "series", "mnist1d", "photos")
 
@@ -68,7 +67,8 @@ def test_every_output_shows_the_standing_across_tasks(run, tmp_path):
 
 def test_it_is_computed_once_for_all_outputs(run, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(overall, "tasks_of", lambda board: made.append(board) or tasks_of(board))
+    read = Standings.tasks.fget
+    monkeypatch.setattr(Standings, "tasks", property(lambda board: made.append(board) or read(board)))
     board = leaderboard(run)
     board.write(tmp_path)
     board.show(Console(file=StringIO(), width=100))

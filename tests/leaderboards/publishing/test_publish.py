@@ -12,7 +12,7 @@ from PIL import Image
 
 from heatmark.errors import BadInput
 from heatmark.leaderboards.board import leaderboard
-from heatmark.leaderboards.publishing.official_board import FRONT, front_of, short_tables, tasks_of
+from heatmark.leaderboards.publishing.official_board import FRONT, front_of, short_tables, shown_tasks
 from heatmark.leaderboards.publishing.pages import BEGIN, END, readme_with
 from heatmark.leaderboards.publishing.publish import publication, publish
 from heatmark.leaderboards.records.official import official_runs
@@ -74,7 +74,7 @@ def test_another_digit_is_seen(contents):
 
 
 def test_the_front_is_photographs_with_controls_in_its_table(board):
-    front = front_of(tasks_of(board))
+    front = front_of(shown_tasks(board))
     assert (front.tables[0].setting.task.model, front.tables[0].setting.task.dataset) == FRONT
     (table, *_) = short_tables(front)
     assert "Random †" in table and "Protocols." not in table
@@ -83,7 +83,7 @@ def test_the_front_is_photographs_with_controls_in_its_table(board):
 
 
 def test_what_speaks_against_a_table_stands_above_it(board, contents):
-    front = front_of(tasks_of(board))
+    front = front_of(shown_tasks(board))
     (verdict, *_) = front.verdicts
     shown = contents["README.md"].partition(BEGIN)[2].partition(END)[0]
     assert verdict.warnings and all(
