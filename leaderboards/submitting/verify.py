@@ -23,7 +23,7 @@ from ...benchmark.store.cell import CellSpec, score_column
 from ...benchmark.store.outcomes import Failed, Finished, NotMeant, Outcome
 from ...benchmark.suite import suite_from
 from ...benchmark.work.again import AgainJob, ScoreAgain
-from ...errors import BadInput
+from ...errors import BadInput, HeatmarkError
 from ...identity import file_digest
 from ...methods.registry import method_from
 from ..trust.results_read import run_of
@@ -193,6 +193,8 @@ def verify(
         view = view_of([job.spec for job in jobs], len(frameworks) > 1, progress, noun="cells")
         do(executor.execute(jobs), view, lambda spec, outcome: outcomes.__setitem__(spec.key, outcome))
     compared = tuple(_compared(drawn, known, outcomes, tolerance))
+    if all(one.why for one in compared):
+        raise HeatmarkError(f"Nothing could be computed again, so nothing is recorded: {compared[0].why}")
     record = Reproduction(
         who=who or _git("config", "user.name") or "unnamed",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
