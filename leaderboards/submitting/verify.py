@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...benchmark.executors.engine import Engine
 from ...benchmark.running.jobs import do, executor_of
 from ...benchmark.running.progress import view_of
 from ...benchmark.setting.environment import machine_facts, versions
@@ -183,8 +184,9 @@ def verify(
         wanted.setdefault(one.spec.key, []).append(one)
     jobs = [AgainJob(asked[0].spec, device, suite.rule, tuple(one.score for one in asked)) for asked in wanted.values()]
     outcomes: dict[str, Outcome] = {}
-    with executor_of(engine, sorted({job.spec.framework for job in jobs}), device, [plugin], ()) as executor:
-        view = view_of([job.spec for job in jobs], len(suite.frameworks) > 1, progress, noun="cells")
+    frameworks = sorted({job.spec.framework for job in jobs})
+    with executor_of(Engine.of(engine), frameworks, device, [plugin], (), folder, len(jobs)) as executor:
+        view = view_of([job.spec for job in jobs], executor.side_by_side, progress, noun="cells")
         do(executor.execute(jobs), view, lambda spec, outcome: outcomes.__setitem__(spec.key, outcome))
     compared = tuple(_compared(drawn, known, outcomes, tolerance))
     record = Reproduction(
