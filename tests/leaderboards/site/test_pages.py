@@ -98,6 +98,18 @@ def test_the_policy_is_strict_and_on_every_page(site, browsed):
     browsed.complaints.clear()
 
 
+def test_a_page_from_disk_works_where_no_file_is_its_own(site, browsed):
+    """Firefox takes 'self' for nothing there; without the word everything is still allowed that a page needs."""
+    text = (site / "index.html").read_text(encoding="utf-8")
+    alone = site / "alone.html"
+    assert text.count("&#39;self&#39; ") == 3
+    alone.write_text(text.replace("&#39;self&#39; ", ""), encoding="utf-8")
+    page = browsed.open(alone)
+    assert page.locator("#leaderboard tbody tr").count() > 2
+    assert page.evaluate("document.styleSheets.length") == 3
+    alone.unlink()
+
+
 def test_names_are_text_on_every_page_and_no_path_leaves_the_site(site, browsed):
     found = [path for path in pages(site) if "onerror" in path.read_text(encoding="utf-8")]
     assert found and all("<img src=x" not in path.read_text(encoding="utf-8") for path in pages(site))
