@@ -102,10 +102,10 @@ def parameters_of(declared: Callable[..., Any]) -> tuple[Parameter, ...]:
     """Return the parameters that a function or a dataclass declares, with their documentation."""
     if isinstance(declared, type) and is_dataclass(declared):
         return tuple(_of_fields(declared))
-    stated = declaration_of(declared)
+    stated: Any = declaration_of(declared)
     # A callable object declares its parameters where it is called, any other where it is defined.
-    called: Any = vars(stated)["__call__"] if isinstance(stated, type) and not isinstance(declared, type) else stated
-    hints = get_type_hints(called, include_extras=True)
+    instance = isinstance(stated, type) and not isinstance(declared, type)
+    hints = get_type_hints(stated.__call__ if instance else stated, include_extras=True)
     return tuple(
         _parameter(stated, name, hints.get(name, object), item.default)
         for name, item in inspect.signature(declared).parameters.items()

@@ -158,7 +158,7 @@ def _waited(driver: psutil.Popen, folder: Path, seconds: float, chance: random.R
         while finished(folder) == before and time.monotonic() < until:
             if _exited(driver, 0.1):
                 return True
-        return _exited(driver, chance.uniform(0.0, seconds / 10))
+        return _exited(driver, chance.uniform(0.0, seconds / 50))
     return _exited(driver, chance.uniform(0.0, seconds / 2))
 
 
