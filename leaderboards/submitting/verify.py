@@ -190,7 +190,7 @@ def verify(
         tempfile.TemporaryDirectory() as scratch,
         executor_of(Engine.of(engine), frameworks, device, [plugin], (), Path(scratch), len(jobs)) as executor,
     ):
-        view = view_of([job.spec for job in jobs], len(frameworks) > 1, progress, noun="cells")
+        view = view_of([job.spec for job in jobs], executor.side_by_side, progress, noun="cells")
         do(executor.execute(jobs), view, lambda spec, outcome: outcomes.__setitem__(spec.key, outcome))
     compared = tuple(_compared(drawn, known, outcomes, tolerance))
     if all(one.why for one in compared):
