@@ -78,7 +78,8 @@ def test_a_gpu_that_no_worker_declares_is_not_waited_for(tiny_folder: Path) -> N
         assert "--resources GPU=1" in event.outcome.error
 
 
-def test_an_address_without_a_scheduler_is_said() -> None:
+def test_an_address_without_a_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heatmark.benchmark.executors.on_dask.CONNECT_SECONDS", 1)
     with pytest.raises(HeatmarkError, match="No dask scheduler answers at"):
         DaskExecutor([], scheduler="tcp://127.0.0.1:9")
 
@@ -138,6 +139,7 @@ def test_a_gpu_is_asked_for_where_one_is_declared(scheduler: str, tiny_folder: P
                 process.kill()
 
 
+@pytest.mark.slow
 def test_a_crash_costs_one_cell(tiny_folder: Path, tmp_path: Path) -> None:
     (tiny_folder / "crash").touch()
     result = begun(tmp_path / "run", "counted[shade=1],crashing,counted[shade=2]", engine=Engine("dask", workers=1))
