@@ -40,13 +40,14 @@ def made_of(kind: type[T], values: object, where: str) -> T:
     """
     if not isinstance(values, dict):
         raise BadInput(f"{where}: expected a table of keys and values, got {values!r}.")
-    types = _types_of(kind)
+    declared: Any = kind  # mypy cannot be told that T is a dataclass, nor that it is hashable
+    types = _types_of(declared)
     for key in values:
         if key not in types:
             known = ", ".join(sorted(types))
             raise BadInput(f"{where}: unknown key {key!r}.{suggestion(key, types)} Known: {known}.")
     found: dict[str, Any] = {}
-    for item in fields(kind):  # type: ignore[arg-type] # mypy cannot be told that T is a dataclass
+    for item in fields(declared):
         needed = item.default is MISSING and item.default_factory is MISSING
         if item.name in values:
             found[item.name] = _value(types[item.name], values[item.name], where, item.name)

@@ -115,7 +115,7 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins = tuple(map(plugin_text, plugins))
+    modules = tuple(map(plugin_text, plugins))
     engine = Engine.of(engine, cell_timeout)
     options = {
         "models": models,
@@ -137,10 +137,10 @@ def run(
         "costs": costs,
         "add": add,
         "force": force,
-        "plugin": plugins,
+        "plugin": modules,
     }
     _shard(shard)  # a mistake is told before anything is looked up
-    load_plugins(plugins)
+    load_plugins(modules)
     original = suite if isinstance(suite, Suite) else load_suite(suite)
     chosen, notes = _available(
         original.changed(
@@ -167,7 +167,7 @@ def run(
             ResolvedSuite.of(chosen, device),
             store,
             engine,
-            plugins,
+            modules,
             shard=_shard(shard),
             costs=None if costs is None else Path(costs),
             progress=progress,

@@ -113,7 +113,9 @@ def _masks(dataset: Dataset, places: list[int]) -> Finding:
         if mask.dtype != bool or mask.shape != sample.array.shape[:-1]:
             told = f"that of sample {place} is {mask.dtype} {mask.shape}, and the sample {sample.array.shape}."
             return Finding(MASKS, "fails", told, "A mask is boolean, with the sample's shape without channels.")
-    return Finding(MASKS, "holds", f"{len(masked)} masks, true at {np.mean([s.mask.mean() for _, s in masked]):.0%}.")
+    return Finding(
+        MASKS, "holds", f"{len(masked)} masks, true at {np.mean([np.mean(np.asarray(s.mask)) for _, s in masked]):.0%}."
+    )
 
 
 def _revision(name: str, dataset: Dataset) -> Finding:

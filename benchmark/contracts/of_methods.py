@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -45,11 +46,11 @@ def method_findings(method: Method, frameworks: tuple[str, ...], notice: Notice)
             yield Finding(f"runs ({framework})", "inapplicable", "it is declared for the other framework only.")
             continue
         notice(f"{method.id} in {framework}")
-        yield from asked("runs", lambda here=framework: _on_networks(method, here, maps), framework)
+        yield from asked("runs", partial(_on_networks, method, framework, maps), framework)
         notice(f"{method.id} in {framework}, where the truth is known")
-        yield from asked(RIGHT, lambda here=framework: _right(method, here), framework)
-        yield from asked(SUMS, lambda here=framework: _sums(method, here), framework)
-        yield from asked(OTHER_DATA, lambda here=framework: _series(method, here), framework)
+        yield from asked(RIGHT, partial(_right, method, framework), framework)
+        yield from asked(SUMS, partial(_sums, method, framework), framework)
+        yield from asked(OTHER_DATA, partial(_series, method, framework), framework)
     yield _agreement(maps, frameworks)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -32,8 +33,8 @@ def metric_findings(metric: Metric, frameworks: tuple[str, ...], notice: Notice)
     values: dict[str, np.ndarray] = {}
     for framework in frameworks:
         notice(f"{metric.id} in {framework}")
-        yield from asked("runs", lambda here=framework: _on_network(metric, here, values), framework)
-        yield from asked(RIGHT, lambda here=framework: _right(metric, here), framework)
+        yield from asked("runs", partial(_on_network, metric, framework, values), framework)
+        yield from asked(RIGHT, partial(_right, metric, framework), framework)
     yield _agreement(values, frameworks)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -23,11 +24,15 @@ def model_findings(name: str, frameworks: tuple[str, ...], notice: Notice) -> It
     there = [framework for framework in frameworks if framework in known]
     for framework in there:
         notice(f"{name} in {framework}")
-        yield from asked("loads", lambda here=framework: check_named(name, framework=here).findings, framework)
+        yield from asked("loads", partial(_examined, name, framework), framework)
     if len(there) < 2:
         yield Finding(AGREE, "inapplicable", f"it is there in {' and '.join(known)}.")
         return
     yield from asked(AGREE, lambda: _agreement(name, there))
+
+
+def _examined(name: str, framework: str) -> tuple[Finding, ...]:
+    return check_named(name, framework=framework).findings
 
 
 def _agreement(name: str, frameworks: list[str]) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 
@@ -13,6 +13,7 @@ from ...errors import BadInput, HeatmarkError, UnknownName
 from ...methods.registry import METHODS, method_from
 from ...metrics.registry import METRICS, metric_from
 from ...models.catalogue import MODELS
+from ...models.checking.finding import Finding
 from ...models.devices import installed_frameworks, require_framework
 from ...models.zoo.loading import find_model
 from ...registry import Entry
@@ -84,7 +85,12 @@ def registered_by(plugin: str) -> list[tuple[Kind, str]]:
 
 def _named(text: str, kind: Kind | None) -> tuple[Kind, str]:
     """Return the kind of what has a name."""
-    finders = {"method": method_from, "metric": metric_from, "dataset": find_dataset, "model": find_model}
+    finders: dict[Kind, Callable[[str], object]] = {
+        "method": method_from,
+        "metric": metric_from,
+        "dataset": find_dataset,
+        "model": find_model,
+    }
     problems = []
     for own in KINDS if kind is None else (kind,):
         try:
@@ -104,7 +110,7 @@ def _report(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) 
     return ContractReport(kind, name, tuple(findings), perf_counter() - began)
 
 
-def _findings(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) -> Iterator[object]:
+def _findings(kind: Kind, name: str, frameworks: tuple[str, ...], notice: Notice) -> Iterator[Finding]:
     if kind == "method":
         yield from method_findings(method_from(name), frameworks, notice)
     elif kind == "metric":

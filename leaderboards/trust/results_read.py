@@ -200,8 +200,8 @@ def _networks(store: RunStore, specs: Sequence[CellSpec]) -> Finding:
             NETWORKS, "fails", f"{'; '.join(told[:3])}.", "Submit anew; heatmark check MODEL says what fails."
         )
     if own:
-        told = f"{', '.join(sorted(set(own)))}: weights that this heatmark does not carry."
-        return Finding(NETWORKS, "doubtful", told, "Use a suite of heatmark's own networks, so that others can check.")
+        named = f"{', '.join(sorted(set(own)))}: weights that this heatmark does not carry."
+        return Finding(NETWORKS, "doubtful", named, "Use a suite of heatmark's own networks, so that others can check.")
     return Finding(NETWORKS, "holds", f"{len(examined)} examinations, none of which fails.")
 
 
