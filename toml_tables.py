@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import BadInput, suggestion
 
 T = TypeVar("T")
+_types_of = cache(get_type_hints)
 _SINGULAR = {"tables": "table", "columns": "column", "rows": "row", "methods": "method", "contracts": "contract"}
 _LABELS = ("name", "method")
 """The keys by which messages call a table, column or row."""
@@ -38,7 +40,7 @@ def made_of(kind: type[T], values: object, where: str) -> T:
     """
     if not isinstance(values, dict):
         raise BadInput(f"{where}: expected a table of keys and values, got {values!r}.")
-    types = get_type_hints(kind)
+    types = _types_of(kind)
     for key in values:
         if key not in types:
             known = ", ".join(sorted(types))

@@ -153,7 +153,7 @@ def kill_until_done(
 
 def _waited(driver: psutil.Popen, folder: Path, seconds: float, chance: random.Random) -> bool:
     """Wait for a random moment, often one at which cells have been done; return whether the run has ended meanwhile."""
-    if chance.random() < 0.6:
+    if chance.random() < 0.75:
         before, until = finished(folder), time.monotonic() + seconds
         while finished(folder) == before and time.monotonic() < until:
             if _exited(driver, 0.1):

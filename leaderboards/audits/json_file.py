@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -56,13 +57,17 @@ def read_audit(path: Path) -> MetricsAudit:
         raise StorageError(f"The audit {file} is damaged ({error!r}). Delete it, or make it again.") from error
 
 
+_types_of = cache(get_type_hints)
+"""The types of a class's fields, worked out once: an audit has a thousand values of few classes."""
+
+
 def _made(kind: Any, plain: Any) -> Any:
     """Return the value of this type that `asdict` and JSON made plain; null is NaN where a number stands.
 
     A field that has a default may be missing: it is newer than the file.
     """
     if isinstance(kind, type) and is_dataclass(kind):
-        types = get_type_hints(kind)
+        types = _types_of(kind)
         given = [item.name for item in fields(kind) if item.name in plain or item.default is MISSING]
         return kind(**{name: _made(types[name], plain[name]) for name in given})
     if get_origin(kind) is tuple:

@@ -80,4 +80,4 @@ def trust_of(folder: Path, submission: Submission) -> Trust:
 def _that_hold(folder: Path) -> Iterable[Reproduction]:
     """Yield the records that are of the submission as it is and found nothing that differs."""
     digest = file_digest(folder / DESCRIPTION)
-    return (one for one in read_reproductions(folder) if one.submission == digest and not one.differing and one.scores)
+    return (one for one in read_reproductions(folder) if one.submission == digest and one.counts)

@@ -172,6 +172,23 @@ def test_damage_is_named(folder):
     assert "rows.parquet is no table" in failing(folder)
 
 
+@pytest.mark.parametrize(
+    ("scores", "of", "differing", "counts"),
+    [
+        (300, 400, 0, True),
+        (299, 9000, 0, True),
+        (298, 9000, 0, False),
+        (50, 50, 0, True),
+        (49, 50, 0, False),
+        (300, 400, 1, False),
+        (0, 0, 0, False),
+    ],
+)
+def test_a_record_counts_where_alterations_would_have_been_found(scores, of, differing, counts):
+    record = Reproduction("C", "2026-01-01", "here", "0" * 64, "1", scores, of, differing, 0.01, "0.1", "none")
+    assert record.counts is counts
+
+
 def test_trust_words(folder):
     """Validated as long as nothing fails, reproduced where somebody got the same of this very submission."""
     run = folder / "results"
