@@ -268,7 +268,7 @@ def _done_elsewhere(cell: Planned, done: Iterable[Planned]) -> bool:
 def _cost(cells: Sequence[Planned], rows: pd.DataFrame) -> MethodCost:
     images = len(rows)
     if not images:
-        return MethodCost(*[float("nan")] * 5)
+        return MethodCost(math.nan, math.nan, math.nan, math.nan, math.nan)
     # Every cell is compared with the bare network as its own worker measured it.
     bare = [_number(cell.provenance.get("bare_forward_seconds")) or math.nan for cell in cells]
     relative = rows["explain_seconds"].to_numpy() / _per_row(bare, cells)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sandboxes import need
 
-from heatmark.benchmark.isolation.levels import Level
+from heatmark.benchmark.isolation.levels import Level, strongest_level
 
 
 @pytest.fixture(params=["bubblewrap", "landlock"])
@@ -16,6 +16,14 @@ def level(request: pytest.FixtureRequest) -> Level:
     """Each level that keeps code apart, if it does so here."""
     need(request.param)
     return request.param
+
+
+@pytest.fixture
+def strongest() -> Level:
+    """The level that is taken here, for what does not depend on it."""
+    if (found := strongest_level()) == "none":
+        pytest.skip("no level of isolation holds here")
+    return found
 
 
 @pytest.fixture

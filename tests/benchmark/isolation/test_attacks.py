@@ -236,7 +236,7 @@ for pipe in range(3, 64):
     assert not trap.exists() and left_of(path) == []
 
 
-def test_a_name_that_is_markup_is_refused(level, plugin):
+def test_a_name_that_is_markup_is_refused(strongest, plugin):
     text = """
 import heatmark as hm
 @hm.register_method("<script>alert(1)</script>", family="gradient", signed=True)
@@ -244,23 +244,23 @@ def method(request):
     pass
 """
     with pytest.raises(HeatmarkError, match="cannot be used"):
-        isolated_methods(plugin("misleading", text), "heatmark_untrusted_misleading", level)
+        isolated_methods(plugin("misleading", text), "heatmark_untrusted_misleading", strongest)
     assert not any("script" in name for name in METHODS.names())
 
 
-def test_words_cannot_command_a_terminal(level, plugin):
+def test_words_cannot_command_a_terminal(strongest, plugin):
     text = """
 import heatmark as hm
 @hm.register_method("worded", title="A\\x1b[2J\\u202eB", family="gradient", signed=True, cost="\\x07 1")
 def worded(request):
     "Sees\\x1b]0;all\\x07."
 """
-    (fields,) = described(plugin("worded", text), level)
+    (fields,) = described(plugin("worded", text), strongest)
     shown = json.dumps([fields["title"], fields["summary"], fields["cost"]], ensure_ascii=False)
     assert shown.isprintable() and "\x1b" not in fields["function"].__doc__
 
 
-def test_descriptions_that_are_forged_are_refused(level, plugin):
+def test_descriptions_that_are_forged_are_refused(strongest, plugin):
     """A file that takes over the process may say what it likes of itself; that is checked like the rest."""
     text = """
 from heatmark.benchmark.isolation import inside
@@ -271,7 +271,7 @@ def forged(request):
     pass
 """
     with pytest.raises(BadInput):
-        described(plugin("forging", text), level)
+        described(plugin("forging", text), strongest)
 
 
 LASTING = """
