@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from .errors import BadInput, suggestion
 
@@ -40,7 +40,7 @@ def made_of(kind: type[T], values: object, where: str) -> T:
     """
     if not isinstance(values, dict):
         raise BadInput(f"{where}: expected a table of keys and values, got {values!r}.")
-    types = _types_of(kind)
+    types = _types_of(cast(Hashable, kind))
     for key in values:
         if key not in types:
             known = ", ".join(sorted(types))
