@@ -102,7 +102,8 @@ def parameters_of(declared: Callable[..., Any]) -> tuple[Parameter, ...]:
     """Return the parameters that a function or a dataclass declares, with their documentation."""
     if isinstance(declared, type) and is_dataclass(declared):
         return tuple(_of_fields(declared))
-    stated = declaration_of(declared)
+    stated: Any = declaration_of(declared)
+    # A callable object declares its parameters where it is called, any other where it is defined.
     instance = isinstance(stated, type) and not isinstance(declared, type)
     hints = get_type_hints(stated.__call__ if instance else stated, include_extras=True)
     return tuple(

@@ -9,8 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from .errors import BadInput, UnknownName, error_in_words, suggestion
@@ -178,7 +177,7 @@ class Registry(Generic[EntryType]):
             importlib.import_module(f"{self._package}.{self._pending[0]}")
             self._pending.pop(0)
         if self._points is None:
-            self._points = list(_entry_points().select(group=self.group))
+            self._points = list(entry_points(group=self.group))
         while self._points:
             self._add_point(self._points.pop(0))  # taken first: what it imports may look something up here
 
@@ -193,11 +192,6 @@ class Registry(Generic[EntryType]):
                 f"{error_in_words(error)} What it registers is left out. Update the package or uninstall it.",
                 stacklevel=2,
             )
-
-
-@cache
-def _entry_points() -> EntryPoints:
-    return entry_points()  # reading what is installed takes a while, and four registries ask
 
 
 def _are_two(known: Entry, entry: Entry) -> bool:

@@ -115,7 +115,8 @@ def run(
     """
     began = monotonic()
     refuse_in_worker()
-    plugins, engine = tuple(map(plugin_text, plugins)), Engine.of(engine, cell_timeout)
+    plugins = tuple(map(plugin_text, plugins))
+    engine = Engine.of(engine, cell_timeout)
     options = {
         "models": models,
         "data": data,

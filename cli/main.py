@@ -36,7 +36,10 @@ NAMED_FILES = 8
 """So many files that could not be used are named; the report lists all."""
 
 
-FIRST = ("run", "status", "leaderboard", "compare", "site", "explain", "check", "predict", "runtime", "sweep", "audit")
+FIRST = (
+    *("run", "status", "leaderboard", "compare", "site", "explain", "check", "predict", "runtime", "sweep", "audit"),
+    *("new", "test", "submit", "validate", "verify"),
+)
 """The commands that ``--help`` names first, in the order in which people come to them."""
 
 

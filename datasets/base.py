@@ -9,6 +9,7 @@ from contextlib import closing
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 from ..errors import BadInput
 from ..identity import digest
@@ -147,8 +148,8 @@ class Dataset(ABC):
     def batches(self, size: int, model: InputFormat, indices: Iterable[int] | None = None) -> Iterator[Batch]:
         """Stream batches of ``size`` readable samples; the last may be smaller.
 
-        A background thread reads and resizes one batch ahead. It ends with the iterator, also when that is dropped
-        before its end. Damaged samples are left out and recorded in `skipped`.
+        Where there are several, a background thread reads and resizes one batch ahead. It ends with the iterator, also
+        when that is dropped before its end. Damaged samples are left out and recorded in `skipped`.
 
         Parameters
         ----------
@@ -205,7 +206,10 @@ class Dataset(ABC):
 
     def _stream(self, size: int, model: InputFormat, positions: Sequence[int]) -> Iterator[Batch]:
         target = target_of(model)
-        source = prefetched(lambda stop: grouped(rows(self, positions, target), size, stop))
+        if len(positions) <= size:  # there is nothing to read ahead
+            source = grouped(rows(self, positions, target), size, Event())
+        else:
+            source = prefetched(lambda stop: grouped(rows(self, positions, target), size, stop))
         with closing(source) as groups:
             for group in groups:
                 batch = batch_of(group, model)

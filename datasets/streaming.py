@@ -66,7 +66,7 @@ def rows(dataset: Readable, indices: Iterable[int], target: Target) -> Iterator[
         raise BadInput(f"None of the {asked} samples asked for can be read. The last: {last}")
 
 
-def grouped(source: Iterator[Row], size: int, stop: threading.Event) -> Iterator[list[Row]]:
+def grouped(source: Iterator[Row], size: int, stop: threading.Event) -> Generator[list[Row], None, None]:
     """Yield lists of ``size`` rows, the last one shorter; end early once ``stop`` is set."""
     group: list[Row] = []
     for row in source:

@@ -119,10 +119,15 @@ def _single_arrays(method: Method, shape: tuple[int, ...]) -> frozenset[str]:
 def watched(model: Model, *chosen: Chosen[Any]) -> AbstractContextManager[None]:
     """Return a context in which methods and metrics that are not heatmark's own may change nothing.
 
-    Those that are heatmark's own are held to it by its tests; workers watch them all, job by job. See `unharmed`.
+    Those that are heatmark's own are held to it by its tests; workers watch them all, job by job. Those that run apart
+    are watched where they run. See `unharmed`.
     """
     inner = [one.inner for one in chosen if isinstance(one, Method) and one.inner is not None]
-    foreign = [one.id for one in (*chosen, *inner) if one.entry.origin != "heatmark"]
+    foreign = [
+        one.id
+        for one in (*chosen, *inner)
+        if one.entry.origin != "heatmark" and not (isinstance(one, Method) and one.entry.apart)
+    ]
     return unharmed(model, ", ".join(foreign)) if foreign else nullcontext()
 
 

@@ -101,6 +101,8 @@ def contract(
         told = f"shape {first.shape} and type {first.dtype} instead of {(count,)} and float64."
         return (Finding(VALUES, "fails", told, "Return a NumPy array with a value for each sample."),)
     found = [_of_values(first), _in_range(chosen, first)]
+    if found[0].verdict == "fails":
+        return tuple(found)
     found.append(_same(REPEATS, first, {"a second call": values}))
     ways: Mapping[str, Callable[[], np.ndarray]] = {
         "chunks of one": lambda: _in_chunks(model, 1, values),

@@ -118,6 +118,11 @@ class ChunkTuner:
         return self._best[0]
 
     @property
+    def timed(self) -> int:
+        """How often a chunk was timed to find the size."""
+        return sum(map(len, self._times.values()))
+
+    @property
     def layout(self) -> str:
         """The fastest memory format so far."""
         return self._best[1]

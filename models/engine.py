@@ -281,6 +281,11 @@ class Engine:
         }
 
     @property
+    def trials(self) -> tuple[tuple[str, int, int], ...]:
+        """What changes whenever a chunk size is tried out: by kind of query the best, and how often one was timed."""
+        return tuple((kind, tuner.best_size, tuner.timed) for kind, tuner in self._tuners.items())
+
+    @property
     def fixed(self) -> int | None:
         """The chunk size that is given, or None where it is found out; one where rows must be asked for alone."""
         return 1 if self.model.rows_alone else self.chunk

@@ -38,7 +38,8 @@ SIGNALS = ("SIGKILL", "SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 VICTIMS = ("driver", "worker", "keeper")
 PATIENCE_SECONDS = 300.0
 """A run that takes so much longer than an undisturbed one hangs."""
-METHODS = "saliency,input_x_gradient,smoothgrad[samples=2|3|4],integrated_gradients[steps=3|4|5]"
+METHODS = "saliency,smoothgrad[samples=10|15|20|25|30|35|40],integrated_gradients[steps=10|20|30|40]"
+"""So much that measuring takes longer than starting."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Setting:
     engine: str
     frameworks: tuple[str, ...]
     arguments: tuple[str, ...] = (
-        *("--models", "small-cnn", "--data", "digits", "--limit", "24", "--methods", METHODS),
+        *("--models", "small-cnn", "--data", "digits", "--limit", "40", "--methods", METHODS),
         *("--metrics", "deletion[steps=4],average_drop"),
     )
 
@@ -128,11 +129,15 @@ def kill_until_done(
             setting.command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
         ended = False
-        while sum(tally.kills.values()) < kills and not ended:
-            ended = _exited(driver, chance.uniform(0.0, seconds / 3))
-            if not ended:
-                ended = _one_kill(driver, folder, setting, chance, tally)
-        _, told = driver.communicate(timeout=seconds + PATIENCE_SECONDS)
+        try:
+            while sum(tally.kills.values()) < kills and not ended:
+                ended = _waited(driver, folder, seconds, chance)
+                if not ended:
+                    ended = _one_kill(driver, folder, setting, chance, tally)
+            _, told = driver.communicate(timeout=seconds + PATIENCE_SECONDS)
+        finally:
+            if driver.is_running():  # this was stopped itself
+                driver.kill()
         if driver.returncode == 0:
             break
         if driver.returncode == 1:  # a worker was killed with one cell again and again: its user starts anew
@@ -144,6 +149,17 @@ def kill_until_done(
     tally.half_written += len(list(folder.rglob("*.part"))) + len(owners_of(folder))
     tally.seconds = time.monotonic() - began
     return tally
+
+
+def _waited(driver: psutil.Popen, folder: Path, seconds: float, chance: random.Random) -> bool:
+    """Wait for a random moment, often one at which cells have been done; return whether the run has ended meanwhile."""
+    if chance.random() < 0.75:
+        before, until = finished(folder), time.monotonic() + seconds
+        while finished(folder) == before and time.monotonic() < until:
+            if _exited(driver, 0.1):
+                return True
+        return _exited(driver, chance.uniform(0.0, seconds / 50))
+    return _exited(driver, chance.uniform(0.0, seconds / 2))
 
 
 def _exited(driver: psutil.Popen, seconds: float) -> bool:
@@ -164,7 +180,7 @@ def _one_kill(driver: psutil.Popen, folder: Path, setting: Setting, chance: rand
     except psutil.Error:
         return _exited(driver, 0.0)
     name = chance.choice(VICTIMS if setting.engine == "processes" else VICTIMS[:1])
-    victims = {"driver": [driver], "worker": workers, "keeper": keepers}[name]
+    victims: list[psutil.Process] = {"driver": [driver], "worker": workers, "keeper": keepers}[name]
     number = chance.choice(SIGNALS if name == "driver" else SIGNALS[:1])
     before = finished(folder)
     try:
@@ -217,16 +233,18 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the statistics as JSON")
     options = parser.parse_args()
     here = installed_frameworks()
-    settings = [Setting(engine, (framework,)) for engine in ("processes", "serial") for framework in here]
-    settings += [Setting("processes", here)] if len(here) > 1 else []
+    every_way = [("processes", here), *((engine, (name,)) for engine in ("serial", "processes") for name in here)]
+    settings = list(dict.fromkeys(Setting(engine, frameworks) for engine, frameworks in every_way))
     chance = random.Random(options.seed)
     by_setting: dict[Setting, list[Tally]] = {setting: [] for setting in settings}
     with tempfile.TemporaryDirectory() as place:
-        known = {setting: undisturbed_run(setting, Path(place, f"calm-{n}")) for n, setting in enumerate(settings)}
+        known: dict[Setting, tuple[pd.DataFrame, float]] = {}
         done = number = 0
         while done < options.kills:
             setting = settings[number % len(settings)]
             folder = Path(place, f"run-{number}")
+            if setting not in known:
+                known[setting] = undisturbed_run(setting, Path(place, f"calm-{number}"))
             tally = kill_until_done(setting, folder, *known[setting], min(8, options.kills - done), chance)
             by_setting[setting].append(tally)
             done += sum(tally.kills.values())

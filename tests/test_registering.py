@@ -14,7 +14,6 @@ from registering import forgotten_again
 from heatmark.benchmark.setting.plugins import load_plugins, plugin_text
 from heatmark.errors import BadInput, UnknownName
 from heatmark.methods.registry import METHODS, method_from, register_method
-from heatmark.registry import _entry_points
 
 ONE = '''
 import heatmark as hm
@@ -92,12 +91,8 @@ def test_entry_points_of_installed_packages_register(world, tmp_path, monkeypatc
         (folder / "entry_points.txt").write_text(f"[heatmark.methods]\nx = pointed_{package}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(METHODS, "_points", None)
-    _entry_points.cache_clear()
-    try:
-        with pytest.warns(UserWarning) as told:
-            assert METHODS.get("own_pointed").summary == "Found."
-    finally:
-        _entry_points.cache_clear()
+    with pytest.warns(UserWarning) as told:
+        assert METHODS.get("own_pointed").summary == "Found."
     texts = [str(one.message) for one in told]
     assert len(texts) == 2
     bad, double = sorted(texts)

@@ -15,7 +15,7 @@ from ..store.cell import KeyedSpec
 from ..work.batches import TargetedBatch, refuse_meaningless, targeted_batches
 from ..work.messages import NamedModel, Report
 from ..work.samples import SampleRule
-from ..work.worker import Worker, check_planned
+from ..work.worker import Worker, check_device, check_planned
 from .noise import DISRUPTIVE, SMALL, blended, noise_for, with_noise
 
 SCHEMA = 1
@@ -128,7 +128,8 @@ class UnitJob:
         spec = self.spec
         method, metrics = method_from(spec.method), [metric_from(name) for name in self.metrics]
         check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
-        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        check_device(task.model, spec.device_class)
         samples = range(len(task.dataset))
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision_of(samples), spec.dataset_revision)
         refuse_meaningless(method, task.model)

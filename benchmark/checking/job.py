@@ -10,7 +10,7 @@ from ...models.queries import Precision
 from ..store.cell import CellSpec, Task
 from ..work.messages import NamedModel, Report
 from ..work.samples import SampleRule
-from ..work.worker import Worker, check_planned
+from ..work.worker import Worker, check_device, check_planned
 from .examination import Examination
 from .examine import examine
 from .inputs import samples
@@ -92,7 +92,8 @@ class ExaminationJob:
             If the model or the dataset is not what the run was planned with.
         """
         spec = self.spec
-        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        check_device(task.model, spec.device_class)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         with task.telling(report):
             x, inputs = samples(task.model, task.dataset)

@@ -41,7 +41,8 @@ def keep(connection: Connection, framework: str, threads: int, plugins: Sequence
         return
     _control(_SET_CHILD_SUBREAPER, 1)
     woken, waker = os.pipe()
-    os.set_blocking(waker, False)
+    for end in (woken, waker):
+        os.set_blocking(end, False)
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -49,11 +50,13 @@ def keep(connection: Connection, framework: str, threads: int, plugins: Sequence
             asked.append(number)
 
     kept = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGCHLD)}
-    worker = os.fork()
+    keeper, worker = os.getpid(), os.fork()
     if worker == 0:
         for number, handler in kept.items():
             signal.signal(number, handler)
         _control(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != keeper:  # it was killed before that could be asked for
+            os._exit(1)
         os.close(woken)
         os.close(waker)
         _become(connection, framework, threads, plugins, on_cpu)
@@ -66,7 +69,6 @@ def keep(connection: Connection, framework: str, threads: int, plugins: Sequence
         status = _reaped(worker)
         if status is None and parent.sentinel in wait([parent.sentinel, woken]):
             break
-        os.set_blocking(woken, False)
         with suppress(BlockingIOError):
             os.read(woken, 4096)
     _end_all()

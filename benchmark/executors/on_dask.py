@@ -263,19 +263,21 @@ class DaskExecutor:
         done = [item for item in self._futures.values() if item[0].done()]
         good = [future for future, _, _ in done if future.status == "finished"]
         answers = dict(zip((future.key for future in good), self._client.gather(good), strict=True))
+        following: list[Event] = []
         for future, job, line in done:
             del self._futures[future.key]
             was_first = line.jobs[0] is job
             line.jobs.remove(job)
             if was_first and line.jobs:
-                yield Started(line.jobs[0].spec)
+                following.append(Started(line.jobs[0].spec))
         for line in dict.fromkeys(line for _, _, line in done):
             if line.address in self._lines:
-                yield from self._given(line, queues)
+                following += self._given(line, queues)
         for future, job, _ in done:
             answer = answers.get(future.key) or Answer(self._why(future), 0, 0.0)
             yield Advanced(job.spec, answer.images)
             yield Ended(job.spec, answer.outcome, answer.seconds)
+        yield from following
 
     def _why(self, future: Future) -> Failed:
         """Return why a job has no answer."""

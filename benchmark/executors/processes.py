@@ -6,8 +6,9 @@ place. A job with which it died is tried again; one that has cost `ATTEMPTS` wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from multiprocessing.connection import wait
 from time import perf_counter
 
@@ -23,7 +24,7 @@ from .worker_process import ATTEMPTS, Died, WorkerProcess
 START_SECONDS = 1800.0
 """A worker that has not imported its framework and plugins after so long never will."""
 FURTHER_SECONDS = 8.0
-"""A further worker of a framework is started when work has gone on for so long: its own start takes some seconds."""
+"""A further worker of a framework is started when the first was at work for so long: its start takes some seconds."""
 
 Limit = Callable[[Job], float | None]
 """How many seconds a job may take, None for any number."""
@@ -94,7 +95,7 @@ class ProcessExecutor:
         }
         current: dict[WorkerProcess, _InWork] = {}
         last: dict[WorkerProcess, Group] = {}
-        began = perf_counter()
+        at_work: dict[str, float] = {}
 
         def given(worker: WorkerProcess) -> Iterator[Event]:
             """Give a worker that is free its next job; where there can be no worker, its framework's jobs end."""
@@ -109,17 +110,19 @@ class ProcessExecutor:
 
         while True:
             for worker in self._workers:
-                if self._is_wanted(worker, current, began):
+                if worker.ready:
+                    at_work.setdefault(worker.framework, perf_counter())
+                if self._is_wanted(worker, current, at_work):
                     yield from given(worker)
             if not current:
                 return
             idle = any(len(queues[worker.framework]) for worker in self._workers if worker not in current)
             for worker in _speaking(current, FURTHER_SECONDS if idle else None):
                 event = self._event(worker, current)
-                if isinstance(event, Ended):
-                    yield from given(worker)
+                following = list(given(worker)) if isinstance(event, Ended) else []  # before what ended is kept
                 if event is not None:
                     yield event
+                yield from following
             for worker in [worker for worker, work in current.items() if _overdue(worker, work)]:
                 work = current.pop(worker)
                 yield Ended(work.job.spec, self._stopped(worker, work.job), perf_counter() - work.began)
@@ -129,12 +132,18 @@ class ProcessExecutor:
         for worker in self._workers:
             worker.end()
 
-    def _is_wanted(self, worker: WorkerProcess, current: Container[WorkerProcess], began: float) -> bool:
-        """Return whether a worker is to have a job: it runs, or is its framework's first, or its start is worth it."""
+    def _is_wanted(
+        self, worker: WorkerProcess, current: Container[WorkerProcess], at_work: Mapping[str, float]
+    ) -> bool:
+        """Return whether a worker is to have a job: it runs, or is its framework's first, or its start is worth it.
+
+        ``at_work`` has the time at which each framework's first worker was ready.
+        """
         if self._at_once or worker.connection is not None:
             return True
         others = [one for one in self._workers if one.framework == worker.framework and one is not worker]
-        return not any(one in current for one in others) or perf_counter() - began > FURTHER_SECONDS
+        since = at_work.get(worker.framework, inf)
+        return not any(one in current for one in others) or perf_counter() - since > FURTHER_SECONDS
 
     def _given(self, worker: WorkerProcess, job: Job, attempts: int = 1) -> _InWork | None:
         """Give a worker a job; return what is known of it, None where there can be no worker."""

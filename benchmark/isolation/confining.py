@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from . import landlock, system_calls
 
@@ -48,8 +49,8 @@ class Confinement:
     @classmethod
     def read(cls, text: str) -> Confinement:
         """Return what `text` says."""
-        fields = json.loads(text)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**{**fields, "readable": tuple(fields["readable"]), "devices": tuple(fields["devices"])})
 
     def apply(self) -> None:
         """Give it up, for good; what is promised and cannot be given up is an error."""

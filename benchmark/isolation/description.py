@@ -157,7 +157,7 @@ def _declaration(text: str, parameters: list[Any]) -> Any:
         low, high = (None if item[end] is None else float(item[end]) for end in ("low", "high"))
         choices = tuple(cleaned(choice) for choice in _list(item["choices"], 64))
         doc = Doc(cleaned(item["text"]), cleaned(item["source"]), low, high, choices)
-        annotations[name] = Annotated[kinds, doc]  # type: ignore[valid-type]  # made while this runs
+        annotations[name] = Annotated[kinds, doc]
         signature.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=item["default"], annotation=object)
         )

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+from time import time
 from typing import Literal
 
 import psutil
@@ -25,6 +26,9 @@ LEVELS: tuple[Level, ...] = ("bubblewrap", "landlock", "none")
 """How far code that is not trusted is kept apart, the strongest first; ``none``: in a process of its own, no more."""
 
 _GRACE_SECONDS = 5.0
+_SCRATCH = "heatmark-scratch-"
+_OLD_SECONDS = 86_400.0
+"""A folder that is younger may be another container's, whose processes are not seen from here."""
 _INSIDE = f"{__package__}.confining"
 _OF_PROCESSES = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm/overcommit_memory")
 """What frameworks ask of the kernel, where a process sees that of all others too."""
@@ -78,7 +82,7 @@ def launched(
     gpu
         Whether it may use an accelerator.
     """
-    scratch = None if level == "bubblewrap" else Path(tempfile.mkdtemp(prefix="heatmark-scratch-"))
+    scratch = None if level == "bubblewrap" else _scratch_folder()
     place = bubblewrap.SCRATCH if scratch is None else str(scratch)
     gpu_devices = [Path(name) for pattern in _GPU_DEVICES for name in glob(pattern)] if gpu else []  # noqa: PTH207 - no folder to start from
     paths = reading.outermost([*reading.code(), *readable, *(map(Path, _GPU_FACTS) if gpu else ())])
@@ -113,3 +117,14 @@ def launched(
         start_new_session=True,
     )
     return Launched(process, scratch)
+
+
+def _scratch_folder() -> Path:
+    """Make a scratch folder, and remove those that were left behind when processes like this one were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        owner = left.name.removeprefix(_SCRATCH).partition("-")[0]
+        with suppress(OSError):
+            old = time() - left.stat().st_mtime > _OLD_SECONDS
+            if owner.isdigit() and old and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))

@@ -102,6 +102,11 @@ class IsolatedProcess:
         self._end()
 
     @property
+    def alive(self) -> bool:
+        """Whether it can be asked something."""
+        return self._end.alive and self._launched.process.poll() is None
+
+    @property
     def said(self) -> str:
         """The end of what it wrote to standard error."""
         return self._tail.decode("utf-8", "replace").strip()

@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...errors import StorageError
 from ...storage import CACHE_VARIABLE, cache_folder
 
 SYSTEM = (
@@ -53,7 +54,7 @@ def code() -> tuple[Path, ...]:
 
 def weights(name: str) -> tuple[Path, ...]:
     """Return what is read so that a network can be loaded by its name: the weights kept here, and one's own file."""
-    kept = [cache_folder("weights"), cache_folder("trained"), _torch_home() / "hub", _keras_home()]
+    kept = [*_kept_here(), _torch_home() / "hub", _keras_home()]
     own = own_file(name)
     return outermost([*kept, *([] if own is None else [own])])
 
@@ -90,9 +91,9 @@ def environment(scratch: str, *, on_cpu: bool) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONPATH": str(_package().parent),
+        "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys([_package().parent, *_package_folders()]))),
         "MPLBACKEND": "Agg",
-        CACHE_VARIABLE: str(cache_folder().absolute()),
+        CACHE_VARIABLE: str(_kept_here()[0].parent) if _kept_here() else scratch,
     }
 
 
@@ -108,6 +109,14 @@ def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
 def _package() -> Path:
     """Return heatmark's own folder."""
     return Path(__file__).resolve().parents[2]
+
+
+def _kept_here() -> tuple[Path, ...]:
+    """Return the folders of the cache that hold weights; none where there can be no cache."""
+    try:
+        return tuple(cache_folder(name).absolute() for name in ("weights", "trained"))
+    except StorageError:
+        return ()
 
 
 def _torch_home() -> Path:
@@ -133,6 +142,9 @@ def _installed() -> Iterable[Path]:
     """Yield the folders of installed packages."""
     yield Path(sysconfig.get_path("purelib"))
     yield Path(sysconfig.get_path("platlib"))
-    for entry in sys.path:
-        if Path(entry).name in ("site-packages", "dist-packages"):
-            yield Path(entry)
+    yield from _package_folders()
+
+
+def _package_folders() -> list[Path]:
+    """Return the folders of installed packages that are searched here, a user's own among them."""
+    return [Path(entry).absolute() for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]

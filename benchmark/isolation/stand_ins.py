@@ -84,7 +84,7 @@ class IsolatedFile:
             If it cannot be loaded there, or is read in another way there.
         """
         network = (model.loaded_as, model.framework, model.device, model.precision, model.input_shape)
-        if self._process is not None and network == self._network:
+        if self._process is not None and self._process.alive and network == self._network:
             return
         if reason := _why_not_loaded(model):
             raise NotApplicable(f"{self.name} is not trusted, so it loads the network by itself, and {reason}")

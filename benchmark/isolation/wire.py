@@ -114,7 +114,7 @@ class Channel:
         self._write(memoryview(_LEAD.pack(_MAGIC, len(head)) + head), deadline)
         for array in plain:
             if array.size:
-                self._write(memoryview(array).cast("B"), deadline)
+                self._write(array.data.cast("B"), deadline)
 
     def receive(self, accept: Accept, seconds: float | None = None) -> Message:
         """Return the next message, if ``accept`` takes what it declares.
@@ -139,7 +139,7 @@ class Channel:
         for item in declared:
             array = np.empty(item.shape, TYPES[item.kind])
             if array.size:
-                self._fill(memoryview(array).cast("B"), deadline)
+                self._fill(array.data.cast("B"), deadline)
             arrays.append(array)
         return Message(body, arrays)
 

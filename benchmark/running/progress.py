@@ -22,18 +22,22 @@ QUIET_SECONDS = 10.0
 """Without a terminal, a line on how far things are comes at most this often."""
 
 
+NAMED = 4
+"""So many of the pieces that are being worked on are named."""
+
+
 class Pace:
     """Counts pieces of work and images, and estimates the time left.
 
-    Frameworks run side by side or one after another; each one's time left is its mean time per piece times its pieces
-    left.
+    Pieces run side by side or one after another; each framework's time left is its mean time per piece times its pieces
+    left, shared by as many as have been at work at the same time.
 
     Parameters
     ----------
     pieces
         What is to be done.
     side_by_side
-        Whether the frameworks run at the same time.
+        Whether pieces run at the same time.
     """
 
     def __init__(self, pieces: Sequence[Piece], side_by_side: bool) -> None:
@@ -42,7 +46,10 @@ class Pace:
         self._running: list[tuple[Piece, float]] = []
         self._side_by_side = side_by_side
         self._left = Counter(piece.framework for piece in pieces)
-        self._times: dict[str, list[float]] = {framework: [] for framework in self._left}
+        self._ended = Counter(dict.fromkeys(self._left, 0))
+        self._seconds = dict.fromkeys(self._left, 0.0)
+        self._at_once = Counter[str]()
+        self._all_at_once = 1
         self._images: deque[tuple[float, int]] = deque()
         self._all_images = 0
         self._began = monotonic()
@@ -51,6 +58,8 @@ class Pace:
         """Take an event into account."""
         if isinstance(event, Started):
             self._running.append((event.piece, monotonic()))
+            self._at_once |= Counter(piece.framework for piece, _ in self._running)
+            self._all_at_once = max(self._all_at_once, len(self._running))
         elif isinstance(event, Advanced):
             self._images.append((monotonic(), event.images))
             self._all_images += event.images
@@ -59,7 +68,8 @@ class Pace:
             self.ended += 1
             framework = event.piece.framework
             self._left[framework] -= 1
-            self._times[framework].append(event.seconds)
+            self._ended[framework] += 1
+            self._seconds[framework] += event.seconds
 
     def images_per_second(self) -> float:
         """Return the images that went through the networks per second, lately."""
@@ -71,35 +81,37 @@ class Pace:
 
     def seconds_left(self) -> float | None:
         """Return the estimated time left, or None before the first piece has ended."""
-        known = [seconds for times in self._times.values() for seconds in times]
-        if not known:
+        if not self.ended:
             return None
-        lefts = [self._framework_left(framework, sum(known) / len(known)) for framework in self._left]
-        return max(lefts) if self._side_by_side else sum(lefts)
+        lefts = {framework: self._framework_left(framework) for framework in self._left}
+        if not self._side_by_side:
+            return sum(lefts.values())
+        alone = max(left / max(1, self._at_once[framework]) for framework, left in lefts.items())
+        return max(alone, sum(lefts.values()) / self._all_at_once)
 
-    def _framework_left(self, framework: str, otherwise: float) -> float:
-        """Return the time left for one framework; ``otherwise`` is the time per piece where none has ended."""
-        times = self._times[framework]
-        mean = sum(times) / len(times) if times else otherwise
-        now = monotonic()
+    def _framework_left(self, framework: str) -> float:
+        """Return the time left for one framework, were its pieces done one after another."""
+        mean, now = self._mean(framework), monotonic()
         elapsed = [now - began for piece, began in self._running if piece.framework == framework]
         return mean * self._left[framework] - sum(min(mean, spent) for spent in elapsed)
+
+    def _mean(self, framework: str) -> float:
+        """Return the mean time of a framework's pieces that have ended; of all where it has none."""
+        if self._ended[framework]:
+            return self._seconds[framework] / self._ended[framework]
+        return sum(self._seconds.values()) / max(1, self.ended)
 
     @property
     def _overdue(self) -> bool:
         """Whether what is being worked on takes longer than what has ended did, so that the time left is a least."""
-        every = [seconds for times in self._times.values() for seconds in times]
         now = monotonic()
-        known = {name: times or every for name, times in self._times.items()}
-        return any(
-            (times := known[piece.framework]) and now - began > sum(times) / len(times)
-            for piece, began in self._running
-        )
+        return self.ended > 0 and any(now - began > self._mean(piece.framework) for piece, began in self._running)
 
     @property
     def running(self) -> str:
         """What is being worked on, in words."""
-        return ", ".join(f"{piece.method} {piece.framework}" for piece, _ in self._running)
+        named = [f"{piece.method} {piece.framework}" for piece, _ in self._running]
+        return ", ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")
 
     @property
     def text(self) -> str:

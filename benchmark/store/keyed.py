@@ -24,6 +24,9 @@ from .outcomes import MOST_OF_A_TRACEBACK, Failed, Finished, Outcome
 Spec = TypeVar("Spec", bound=KeyedSpec)
 T = TypeVar("T")
 
+WORTH_COMPRESSING = 2**15
+"""Tables of so many bytes are written compressed."""
+
 CHECKSUM = "checksum"
 """The field of a footer that holds it."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, MemoryError, pa.ArrowException, HeatmarkError)
@@ -95,7 +98,8 @@ def write_table(path: Path, table: pa.Table, name: bytes, footer: Mapping[str, A
     summed = dict(footer) if CHECKSUM in footer else {**footer, CHECKSUM: content_checksum(table, footer)}
     with written_whole(path) as temporary:
         described = table.replace_schema_metadata({name: json.dumps(summed)})
-        pq.write_table(described, temporary, compression="zstd")
+        # Of few rows nothing is saved, and setting up a compressor for each column takes longer than all the rest.
+        pq.write_table(described, temporary, compression="zstd" if table.nbytes > WORTH_COMPRESSING else "none")
 
 
 def check_content(table: pa.Table, footer: Mapping[str, Any]) -> None:

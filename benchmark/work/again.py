@@ -54,9 +54,11 @@ class AgainJob:
         metrics = {text: metric_from(text) for text in {one.metric for one in self.wanted}}
         for text, metric in metrics.items():
             check_planned(text, digest(metric.identity()), digest(identities[text]))
-        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         refuse_meaningless(method, task.model)
+        if method.apart is not None:
+            method.apart.ready(task.model)
         found: dict[ScoreAgain, float] = {}
         indices = sorted({one.index for one in self.wanted})
         with task.telling(report):

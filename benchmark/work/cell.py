@@ -27,7 +27,7 @@ from .messages import NamedModel, Report
 from .samples import SampleRule
 from .settled_time import SettledTime, least_seconds
 from .thumbnails import block_means, thumbnails
-from .worker import LoadedTask, Worker, check_planned
+from .worker import LoadedTask, Worker, check_device, check_planned
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class CellJob:
         check_planned(method.id, digest(method.identity()), digest(spec.method_identity))
         for metric, identity in zip(metrics, spec.metric_identities, strict=True):
             check_planned(metric.id, digest(metric.identity()), digest(identity))
-        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        check_device(task.model, spec.device_class)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         refuse_meaningless(method, task.model)
         if method.apart is not None:

@@ -48,11 +48,11 @@ class SettledTime:
     def measured(self, explain: Callable[[], Result], batch: int, images: int) -> Result:
         """Return what a call returns for a batch, known by its number, and note what it took."""
         self._model.synchronise()
-        before, clock = self._model.engine.chunk_choices(), perf_counter()
+        before, clock = self._model.engine.trials, perf_counter()
         result = explain()
         self._model.synchronise()
         seconds = perf_counter() - clock
-        if images in self._sizes and self._model.engine.chunk_choices() == before:
+        if images in self._sizes and self._model.engine.trials == before:
             self._settled.setdefault(batch, []).append(seconds / images)
         self._sizes.add(images)
         self._every.append(seconds / images)

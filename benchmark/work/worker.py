@@ -146,13 +146,13 @@ class Worker:
         device_class = device_name(model.framework, model.device)
         return DescribedModel(identity(model, named.model), device_class, not self._shape_open)
 
-    def task(self, named: NamedModel, weights: str, device_class: str, dataset: str, rule: SampleRule) -> LoadedTask:
+    def task(self, named: NamedModel, weights: str, dataset: str, rule: SampleRule) -> LoadedTask:
         """Return a model with the samples of a dataset that it is asked about.
 
         Raises
         ------
         BadInput
-            If the model's weights, or the device that it is on here, are other than those that work was planned with.
+            If the model's weights are other than those that work was planned with.
         """
         if self._task is not None and self._task[:3] == (named, dataset, rule):
             return self._task[3]
@@ -160,11 +160,6 @@ class Worker:
         assert isinstance(model, Model)  # `run` has seen to that
         if identity(model, named.model) != weights:
             raise BadInput(f"The weights of {named.model} changed while the run was going on. Start the run again.")
-        if (here := device_name(model.framework, model.device)) != device_class:
-            raise BadInput(
-                f"{named.model} is on {here} here, but the work was planned for {device_class}, and numbers of two "
-                f"devices do not mix. Name the device with --device, or use workers with the same one."
-            )
         loaded = LoadedTask(model, rule.of(load_dataset(dataset), named.model))
         if self._shape_open:
             with _doubts_told(named):
@@ -211,6 +206,21 @@ class DescribeJob:
     def result(self, worker: Worker, report: Report) -> DescribedModel:
         """Return what identifies it."""
         return worker.described(self.spec)
+
+
+def check_device(model: Model, planned: str) -> None:
+    """Refuse to keep numbers of one device under the key of another.
+
+    Raises
+    ------
+    BadInput
+        If a model is on another device here than work was planned for.
+    """
+    if (here := device_name(model.framework, model.device)) != planned:
+        raise BadInput(
+            f"The network is on {here} here, but the work was planned for {planned}, and numbers of two devices do not "
+            "mix. Name the device with --device, or use workers that have the same one."
+        )
 
 
 def check_planned(what: str, found: str, planned: str) -> None:

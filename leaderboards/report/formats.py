@@ -231,6 +231,7 @@ def _row_json(row: Row, identity: Any, places: list[int]) -> dict[str, Any]:
         "mean_rank_low": finite(row.mean_rank_low),
         "mean_rank_high": finite(row.mean_rank_high),
         "why_unplaced": row.why_unplaced,
+        "trust": None if row.trust is None else {"word": row.trust.word, "said": row.trust.said},
         "samples": row.coverage.samples,
         "expected_samples": row.coverage.expected_samples,
         "degenerate": row.degenerate,

@@ -82,7 +82,8 @@ class Pairs(NamedTuple):
         """Which methods cannot be told apart by the ties that tables show: (methods, methods), symmetric."""
         found = np.array([[tied.first <= place <= tied.last for place in self.places] for tied in self.tied])
         # Of two that share a place, one may be told apart by the other's tie alone.
-        return found & found.T
+        both: np.ndarray = found & found.T
+        return both
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:

@@ -113,7 +113,8 @@ def board_markdown(standings: Standings, standing: Overall) -> str:
 
 
 def _passes(row: Row) -> str:
-    return passes_text(row.cost.forward, row.cost.backward)
+    words = passes_text(row.cost.forward, row.cost.backward)
+    return words if row.cost.verified else f"{words} (its own word)"
 
 
 def place_text(row: Row) -> str:

@@ -43,7 +43,8 @@ def _document(path: Path, names: set[str]) -> Document:
     # With "html" off, tags in the text are shown, not obeyed; links to scripts are refused by the library.
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     environment: dict[str, Any] = {}
-    tokens = parser.parse(path.read_text(encoding="utf-8"), environment)
+    text = re.sub(r"^<!--.*?-->\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    tokens = parser.parse(text, environment)
     title = next((after.content for token, after in _pairs(tokens) if token.tag == "h1"), path.stem)
     taken: set[str] = set()
     pictures: dict[str, None] = {}

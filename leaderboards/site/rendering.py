@@ -120,6 +120,6 @@ def coded(text: str) -> Markup:
 
 
 def static_files() -> dict[str, str]:
-    """Return the code and styles that every site has, by their place in it."""
-    paths = sorted(path for path in STATIC.iterdir() if path.suffix in (".js", ".css") and path.name != FIRST)
+    """Return the code, the styles and the icon that every site has, by their place in it."""
+    paths = sorted(path for path in STATIC.iterdir() if path.suffix in (".js", ".css", ".svg") and path.name != FIRST)
     return {f"static/{path.name}": path.read_text(encoding="utf-8") for path in paths}

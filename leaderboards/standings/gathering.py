@@ -280,6 +280,7 @@ def _cost(cells: Sequence[Planned], rows: pd.DataFrame) -> MethodCost:
         sum(_number(one.get("forward")) for one in passes) / images,
         sum(_number(one.get("backward")) for one in passes) / images,
         float(rows["score_seconds"].median()),
+        all(cell.provenance.get("costs_verified", True) for cell in cells),
     )
 
 

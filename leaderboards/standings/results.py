@@ -100,6 +100,8 @@ class MethodCost:
     """Exact passes per image."""
     score_seconds: float
     """Wall time of scoring, per image, all metrics together; the median as well."""
+    verified: bool = True
+    """Whether heatmark counted the passes itself; a method that runs in a sandbox counts its own."""
 
 
 @dataclass(frozen=True, eq=False)

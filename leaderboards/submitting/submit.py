@@ -136,6 +136,10 @@ def submit(
             f"{len(done.failures)} of {done.expected} cells failed, the first with: {first.error} Nothing was written. "
             f"Mend it and submit again: finished cells are kept in {done.path}."
         )
+    if done.missing:
+        raise HeatmarkError(
+            f"{done.missing} of {done.expected} cells are missing, so nothing was written: {done.summary}"
+        )
     made_folder(folder)
     pack_runs([done], folder / RESULTS, curves=False, maps=MAPS, force=True)
     shutil.rmtree(folder / RESULTS / "thumbnails", ignore_errors=True)  # others' pictures, which heatmark has

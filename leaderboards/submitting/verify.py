@@ -6,6 +6,7 @@ import hashlib
 import math
 import secrets
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...benchmark.executors.engine import Engine
 from ...benchmark.running.jobs import do, executor_of
 from ...benchmark.running.progress import view_of
 from ...benchmark.setting.environment import machine_facts, versions
@@ -21,7 +23,7 @@ from ...benchmark.store.cell import CellSpec, score_column
 from ...benchmark.store.outcomes import Failed, Finished, NotMeant, Outcome
 from ...benchmark.suite import suite_from
 from ...benchmark.work.again import AgainJob, ScoreAgain
-from ...errors import BadInput
+from ...errors import BadInput, HeatmarkError
 from ...identity import file_digest
 from ...methods.registry import method_from
 from ..trust.results_read import run_of
@@ -183,10 +185,16 @@ def verify(
         wanted.setdefault(one.spec.key, []).append(one)
     jobs = [AgainJob(asked[0].spec, device, suite.rule, tuple(one.score for one in asked)) for asked in wanted.values()]
     outcomes: dict[str, Outcome] = {}
-    with executor_of(engine, sorted({job.spec.framework for job in jobs}), device, [plugin], ()) as executor:
-        view = view_of([job.spec for job in jobs], len(suite.frameworks) > 1, progress, noun="cells")
+    frameworks = sorted({job.spec.framework for job in jobs})
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        executor_of(Engine.of(engine), frameworks, device, [plugin], (), Path(scratch), len(jobs)) as executor,
+    ):
+        view = view_of([job.spec for job in jobs], executor.side_by_side, progress, noun="cells")
         do(executor.execute(jobs), view, lambda spec, outcome: outcomes.__setitem__(spec.key, outcome))
     compared = tuple(_compared(drawn, known, outcomes, tolerance))
+    if all(one.why for one in compared):
+        raise HeatmarkError(f"Nothing could be computed again, so nothing is recorded: {compared[0].why}")
     record = Reproduction(
         who=who or _git("config", "user.name") or "unnamed",
         when=datetime.now(UTC).isoformat(timespec="seconds"),

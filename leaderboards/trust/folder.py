@@ -45,8 +45,8 @@ def folder_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
         return
     changed = [name for name, digest in submission.files.items() if file_digest(folder / name) != digest]
     if changed:
-        told = f"{', '.join(changed[:3])} {'has' if len(changed) == 1 else 'have'} another SHA-256 than was submitted."
-        yield Finding(FILES, "fails", told, "Submit anew, and change nothing in the folder.")
+        other = f"{', '.join(changed[:3])} {'has' if len(changed) == 1 else 'have'} another SHA-256 than was submitted."
+        yield Finding(FILES, "fails", other, "Submit anew, and change nothing in the folder.")
         return
     yield Finding(FILES, "holds", f"{len(own)} files, each with its SHA-256.")
 

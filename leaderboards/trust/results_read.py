@@ -14,6 +14,7 @@ import pandas as pd
 from ...benchmark.store.cell import CellSpec, score_column
 from ...benchmark.store.finished import Cell
 from ...benchmark.store.folder import RunStore
+from ...benchmark.store.same import difference
 from ...benchmark.suite import Suite, suite_from
 from ...errors import HeatmarkError, StorageError
 from ...identity import canonical_json, file_digest
@@ -32,6 +33,8 @@ METRICS = "metrics are this heatmark's"
 NETWORKS = "networks are heatmark's, and were examined"
 RANGES = "values are in their ranges"
 ANSWERS = "every method was asked about the same network and samples"
+AS_OFFICIAL = "controls score as in the official results"
+OFFICIAL = Path(__file__).parents[1] / "official"
 _SLACK = 1e-6
 
 
@@ -43,8 +46,11 @@ def run_of(folder: Path) -> RunStore:
     return store
 
 
-def results_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
-    """Yield what is found of a submission's results; the file is read as text and never run."""
+def results_findings(folder: Path, submission: Submission, *, official: bool = True) -> Iterator[Finding]:
+    """Yield what is found of a submission's results; the file is read as text and never run.
+
+    What the ``official`` results have too is compared with them where told, which fails nothing.
+    """
     store = run_of(folder)
     damage = store.verify()
     yield Finding(WHOLE, "fails" if damage else "holds", "; ".join(damage[:2]) or f"{len(store.cells())} cells.")
@@ -58,6 +64,8 @@ def results_findings(folder: Path, submission: Submission) -> Iterator[Finding]:
     cells = store.cells()
     yield _ranges(cells, suite)
     yield _answers(cells)
+    if official:
+        yield _as_official(cells)
 
 
 def _own(folder: Path, submission: Submission, specs: Sequence[CellSpec]) -> Finding:
@@ -271,3 +279,22 @@ def _answers(cells: Sequence[Cell]) -> Finding:
         if counts.nunique() > 1:
             return Finding(ANSWERS, "fails", f"{task} in {framework}: methods have {sorted(set(counts))} samples.")
     return Finding(ANSWERS, "holds", f"{len(places)} networks gave one answer for each sample, whichever the method.")
+
+
+def _as_official(cells: Sequence[Cell]) -> Finding:
+    """Ask whether cells that the official results have too came out the same, as they do on a sound machine."""
+    own = {cell.key: cell for cell in cells}
+    compared, told = 0, []
+    for path in sorted(OFFICIAL.glob("*/*/run.json")):
+        packed = RunStore(path.parent).packed
+        for cell in packed.cells([key for key in own if key in packed.entries]) if packed is not None else ():
+            compared += 1
+            if apart := difference(cell.spec.metrics, cell.table, own[cell.key].table):
+                told.append(f"{cell.spec.label}: {apart}")
+    if not compared:
+        return Finding(AS_OFFICIAL, "inapplicable", "the official results have none of these cells.")
+    if told:
+        remedy = "Other processors may differ in single scores; many that differ are another computation."
+        evidence = f"{len(told)} of {compared} cells differ by more than rounding, such as {told[0]} (official first)."
+        return Finding(AS_OFFICIAL, "doubtful", evidence, remedy)
+    return Finding(AS_OFFICIAL, "holds", f"{compared} cells are the same but for rounding.")

@@ -165,3 +165,12 @@ def test_an_ended_bar_names_nothing_that_runs(clock: Any, stopped: bool) -> None
     last = out.getvalue().split("\r")[-1]
     assert shown in last and "saliency" not in last
     assert ("1/2" in last and "left" in shown) if stopped else ("2/2" in last and shown == "5 images/s, took 0:00:20")
+
+
+def test_two_workers_of_a_framework_halve_the_time_left(clock: Any) -> None:
+    first, second, *others = (job("torch") for _ in range(4))
+    pace = Pace([first, second, *others], side_by_side=True)
+    pace.hear(Started(first))
+    pace.hear(Started(second))
+    pace.hear(Ended(first, DONE, 8.0))
+    assert pace.seconds_left() == pytest.approx(3 * 8.0 / 2)

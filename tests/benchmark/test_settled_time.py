@@ -33,8 +33,11 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, searching: int = 0) -> None:
         self.now, self.calls, self.searching = 0.0, 0, searching
         monkeypatch.setattr(settled_time, "perf_counter", lambda: self.now)
-        engine = SimpleNamespace(chunk_choices=lambda: min(self.calls, self.searching))
-        self.model: Any = SimpleNamespace(synchronise=lambda: None, engine=engine)
+        self.model: Any = SimpleNamespace(synchronise=lambda: None, engine=self)
+
+    @property
+    def trials(self) -> int:
+        return min(self.calls, self.searching)
 
     def taking(self, *seconds: float) -> Any:
         """Return a call that takes so long each time; the last time ever after."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -281,7 +282,10 @@ def test_doctor_tells_versions_devices_and_what_is_missing(monkeypatch: pytest.M
     )
     monkeypatch.setattr(diagnosis, "misfits", lambda packages: ["a 1 needs b<2, and 2 is installed"])
     monkeypatch.setitem(diagnosis.EXTRAS, "samples", ("no-such-package",))
+    monkeypatch.setattr(diagnosis, "why_not", lambda level: "it is not there" if level == "bubblewrap" else "")
     text = called("doctor").stdout
+    assert re.search("untrusted code is kept apart by +landlock", text)
+    assert re.search("bubblewrap does not hold +it is not there", text)
     assert "torch runs on" in text and "cores" in text
     assert "Missing: no-such-package. Install with: pip install 'heatmark[samples]'" in text
     assert "\nkeras: ?!\n" in text and "Does not fit: a 1 needs b<2, and 2 is installed\n" in text

@@ -327,3 +327,40 @@ def test_other_folders_are_not_taken_for_imagenet(tmp_path):
         load_dataset(f"imagenet-1k:{tmp_path}")
     with pytest.raises(BadInput, match="imagenet-1k:PATH"):
         load_dataset("imagenet-1k")
+
+
+def test_a_worker_reads_the_files_of_its_own_samples_alone(tmp_path, monkeypatch):
+    """The revision of a large folder is worked out once; then nothing of a file that has not changed is read for it."""
+    from heatmark.datasets.photographs import image_files, known_files
+
+    monkeypatch.setenv("HEATMARK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(known_files, "WORTH", 3)
+    for number in range(6):
+        save(tmp_path / "pictures" / "a" / f"{number}.png", (number, 0, 0))
+    read = []
+    usual = image_files._beginning
+    monkeypatch.setattr(image_files, "_beginning", lambda path: (read.append(path.name), usual(path))[1])
+    monkeypatch.setattr(known_files.time, "time_ns", lambda: 2 * 10**18)
+    first = folder_of(tmp_path / "pictures").revision
+    assert len(read) == 6
+    assert folder_of(tmp_path / "pictures").revision == first and len(read) == 6
+    save(tmp_path / "pictures" / "a" / "3.png", (9, 0, 0))
+    changed = folder_of(tmp_path / "pictures").revision
+    assert changed != first and read[6:] == ["3.png"]
+    for path in (tmp_path / "cache" / "files").iterdir():
+        path.write_text("{not json")
+    assert folder_of(tmp_path / "pictures").revision == changed and len(read) == 13
+    monkeypatch.setattr(known_files, "WORTH", 100)
+    assert folder_of(tmp_path / "pictures").revision == changed  # as if nothing were remembered
+
+
+def test_a_file_that_has_just_changed_is_not_remembered(tmp_path, monkeypatch):
+    """It may change again within the same tick of the clock, with the same size."""
+    from heatmark.datasets.photographs.known_files import beginnings
+
+    monkeypatch.setenv("HEATMARK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("heatmark.datasets.photographs.known_files.WORTH", 1)
+    (tmp_path / "one").write_bytes(b"abc")
+    ((size, first),) = beginnings([tmp_path / "one"], lambda path: b"abc")
+    assert size == 3 and beginnings([tmp_path / "one"], lambda path: b"xyz") != [(3, first)]
+    assert beginnings([tmp_path / "gone"], lambda path: b"") == [None]

@@ -5,7 +5,7 @@ heatmark.scatter = (place, rows, { metric, first, second }) => {
   const { svg, format } = heatmark;
   place.hidden = rows.length === 0;
   if (place.hidden) return;
-  const size = 520, left = 62, bottom = 48, top = 14, right = 14;
+  const size = heatmark.narrow() ? 360 : 440, left = 58, bottom = 48, top = 14, right = 14;
   const values = rows.flatMap(row => [row.first, row.second]);
   let low = Math.min(...values), high = Math.max(...values);
   const room = (high - low || Math.abs(high) || 1) * 0.05;
@@ -22,8 +22,8 @@ heatmark.scatter = (place, rows, { metric, first, second }) => {
     drawing.append(svg("text", { x: x(tick), y: size - bottom + 18, class: "tick", "text-anchor": "middle" }, String(tick)), svg("text", { x: left - 8, y: y(tick) + 4, class: "tick", "text-anchor": "end" }, String(tick)));
   }
   drawing.append(svg("line", { x1: x(low), y1: y(low), x2: x(high), y2: y(high), class: "diagonal" }));
-  drawing.append(svg("text", { x: (left + size - right) / 2, y: size - 8, class: "axis", "text-anchor": "middle" }, `first: ${heatmark.shorter(first.shown, 50)}`));
-  drawing.append(svg("text", { x: 14, y: (top + size - bottom) / 2, class: "axis", "text-anchor": "middle", transform: `rotate(-90 14 ${(top + size - bottom) / 2})` }, `second: ${heatmark.shorter(second.shown, 50)}`));
+  drawing.append(svg("text", { x: (left + size - right) / 2, y: size - 8, class: "axis", "text-anchor": "middle" }, `first: ${heatmark.shorter(first.shown, 40)}`));
+  drawing.append(svg("text", { x: 14, y: (top + size - bottom) / 2, class: "axis", "text-anchor": "middle", transform: `rotate(-90 14 ${(top + size - bottom) / 2})` }, `second: ${heatmark.shorter(second.shown, 40)}`));
   for (const row of rows) {
     const dot = svg("circle", { cx: x(row.first), cy: y(row.second), r: rows.length > 300 ? 3 : 5, class: "point" });
     heatmark.tip(dot, `${row.target || row.sample}\n${row.sample}\nfirst ${format.number(row.first)}, second ${format.number(row.second)}: ${format.signed(row.difference)}`);

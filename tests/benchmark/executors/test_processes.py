@@ -66,6 +66,26 @@ def test_children_do_not_outlive_a_worker(start: Start, tiny_folder: Path) -> No
     assert list(plain) == list(twice)
 
 
+@on_linux
+def test_nothing_outlives_a_killed_run_not_even_what_hangs(tiny_folder: Path) -> None:
+    code = (
+        "from heatmark.benchmark.run import run\n"
+        "run('quick', models='tiny', data='tiny-pictures', methods='hanging', metrics='average_drop',\n"
+        f"    frameworks='torch', device='cpu', out='run', plugins={PLUGINS!r}, progress=False)\n"
+    )
+    driver = psutil.Popen([sys.executable, "-c", code])
+    until = time.monotonic() + 120
+    while not (tiny_folder / "hanging").exists() or len(pids(tiny_folder, "hanging")) < 3:
+        assert driver.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    family = [process.pid for process in driver.children(recursive=True)]
+    started = pids(tiny_folder, "hanging")
+    assert len(family) >= 4  # the keeper, the worker and its children
+    driver.kill()
+    driver.wait()
+    assert_all_ended([*family, *started])
+
+
 def test_a_cell_whose_worker_died_is_tried_again_and_given_up_at_last(start: Start, tiny_folder: Path) -> None:
     (tiny_folder / "deaths").write_text(str(ATTEMPTS - 1))
     assert start("dying", engine="processes", plugins=PLUGINS).complete

@@ -16,9 +16,11 @@ from heatmark.benchmark.executors.engine import Engine, slurm_options
 from heatmark.benchmark.executors.processes import ProcessExecutor
 from heatmark.benchmark.merge import merge_runs
 from heatmark.benchmark.run import run
+from heatmark.benchmark.setting.plugins import load_plugins
 from heatmark.benchmark.store.folder import RunStore
 from heatmark.benchmark.work.messages import Advanced, Ended, NamedModel, Started
 from heatmark.benchmark.work.worker import DescribeJob
+from heatmark.datasets.registry import load_dataset
 from heatmark.errors import BadInput, MissingExtra, UnknownName
 
 METHODS = "counted,random,rise[masks=5],smoothgrad[samples=3],breaking"
@@ -115,6 +117,7 @@ def test_a_further_worker_is_not_started_for_a_moment(tiny_folder: Path, monkeyp
     from heatmark.benchmark.executors import processes
 
     monkeypatch.setattr(processes, "suitable_workers", lambda frameworks, most: 2)
+    monkeypatch.setattr(processes, "FURTHER_SECONDS", 1e6)
     job = DescribeJob(NamedModel("tiny", "torch", "cpu"))
     with closing(ProcessExecutor(("torch",), [PLUGIN], on_cpu=True)) as executor:
         assert executor.side_by_side and len(executor._workers) == 2
@@ -170,3 +173,18 @@ def test_what_is_asked_of_slurm_is_read():
     assert slurm_options(None) == {}
     with pytest.raises(BadInput, match="name=value"):
         slurm_options("partition")
+
+
+def test_a_shard_reads_only_the_samples_of_its_cells(
+    suite: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Besides those that the network is examined with, the first and the one in the middle."""
+    load_plugins([PLUGIN])
+    kind = type(load_dataset("tiny-pictures"))
+    read: set[int] = set()
+    usual = kind.sample
+    monkeypatch.setattr(kind, "sample", lambda self, index: (read.add(index), usual(self, index))[1])
+    folder = begun(suite, tmp_path / "run", engine="serial", shard="1/10")
+    store = RunStore(folder)
+    (mine,) = [spec for spec in store.expected if store.has(spec.key)]
+    assert read == {*range(mine.first, mine.last), 0, 3}

@@ -243,7 +243,7 @@ import heatmark as hm
 def method(request):
     pass
 """
-    with pytest.raises(HeatmarkError, match="cannot be called"):
+    with pytest.raises(HeatmarkError, match="cannot be used"):
         isolated_methods(plugin("misleading", text), "heatmark_untrusted_misleading", level)
     assert not any("script" in name for name in METHODS.names())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sandboxes import need
 
 from heatmark.benchmark.setting.plugins import load_plugins
 from heatmark.methods.explain import explain
@@ -21,8 +22,18 @@ def half(request, *, share: float = 0.5):
 '''
 
 
-@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+@pytest.mark.parametrize(
+    ("framework", "level"),
+    [
+        ("torch", "bubblewrap"),
+        ("tensorflow", "landlock"),
+        pytest.param("torch", "landlock", marks=pytest.mark.slow),
+        pytest.param("tensorflow", "bubblewrap", marks=pytest.mark.slow),
+    ],
+)
 def test_maps_are_those_of_the_method_itself(plugin, framework, level):
+    pytest.importorskip(framework)
+    need(level)
     name = f"half_{framework}_{level}"
     load_plugins([f"untrusted[{level}]:{plugin(name, HALF.format(name=name))}"])
     model = load_model("small-cnn", framework)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from heatmark.benchmark.store import ownership
+from heatmark.benchmark.store.keyed import write_json
 from heatmark.benchmark.store.ownership import FOLDER, SILENT_SECONDS, Work, owned, owners_of
 from heatmark.errors import StorageError
 from heatmark.owners import Owner
@@ -34,7 +35,7 @@ def somebody(folder: Path, work: Work, owner: Owner | None = None) -> Iterator[P
         process = None
     path = folder / FOLDER / f"{owner.text}-00000000.json"
     record = {"digest": work.digest, "part": work.part, "work": work.words, "pid": owner.pid, "host": "far"}
-    ownership.write_json(path, record)
+    write_json(path, record)
     try:
         yield path
     finally:
@@ -59,7 +60,9 @@ def test_another_work_is_refused_with_words_and_goes_on_when_the_first_is_killed
     with somebody(tmp_path, OTHER) as path:
         with pytest.raises(StorageError) as caught, owned(tmp_path, ONE):
             pass
-        for part in (f"process {Owner.parsed(path.stem[:-9]).pid}", "heatmark run other", "another folder", "--out"):
+        there = Owner.parsed(path.stem[:-9])
+        assert there is not None
+        for part in (f"process {there.pid}", "heatmark run other", "another folder", "--out"):
             assert part in str(caught.value)
         assert "cannot be asked" not in str(caught.value)
         assert left(tmp_path) == [path]  # nothing of the one that was refused, nothing taken from the other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 
@@ -37,7 +36,7 @@ def test_every_pair_equals_the_command(site, standings, browsed):
         (table.setting.task.shown_model, table.setting.task.dataset, table.setting.framework): data
         for _, table, data in catalogue.settings
     }
-    for first, second in itertools.combinations(("saliency", "grad_cam", "rise", "random"), 2):
+    for first, second in (("saliency", "rise"), ("grad_cam", "random")):
         told = CliRunner().invoke(
             app, ["compare", str(standings.stores[0].path), "--methods", f"{first},{second}", "--json"]
         )

@@ -147,9 +147,9 @@ def test_the_figure_of_ranks_across_tasks_is_that_of_the_table(site, standings, 
 
 def test_figures_fit_a_narrow_page_and_a_dark_one(site, chromium):
     found = watched(chromium, viewport={"width": 390, "height": 800}, color_scheme="dark")
-    for name, place in (("costs", "#costs"), ("wins", "#differences"), ("index", "#across")):
+    for name, place in (("costs", "#costs"), ("wins", "#differences"), ("index", "#across"), ("compare", "#scatter")):
         page = found.open(site / f"{name}.html")
-        page.wait_for_selector(f"{place} .mark")
+        page.wait_for_selector(f"{place} svg text", state="attached")
         assert page.evaluate("place => document.querySelector(`${place} .drawing`).scrollWidth <= innerWidth", place)
         sizes = page.evaluate(
             """place => [...document.querySelectorAll(`${place} svg text`)].map(text => [

@@ -18,7 +18,10 @@ from heatmark.leaderboards.statistics.wins import Wins
 
 @pytest.fixture(scope="module")
 def official():
-    return Standings.of_runs(official_runs())
+    # Photographs in both frameworks and series: what there is to be hosted, in half the time of all of it.
+    runs = [run for run in official_runs() if run.name in ("imagenet-samples-lite0", "mnist1d-cnn-1d")]
+    assert len(runs) == 2
+    return Standings.of_runs(runs)
 
 
 @pytest.fixture(scope="module")

@@ -165,10 +165,28 @@ def test_a_name_that_another_submission_has(folder, tmp_path):
 
 def test_damage_is_named(folder):
     path = folder / "results" / "packed" / "rows.parquet"
-    path.write_bytes(path.read_bytes()[:-100])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
     assert "rows.parquet has another SHA-256" in failing(folder)
-    rehashed(folder)
+    path.write_bytes(whole[:-100])
     assert "rows.parquet is no table" in failing(folder)
+
+
+@pytest.mark.parametrize(
+    ("scores", "of", "differing", "counts"),
+    [
+        (300, 400, 0, True),
+        (299, 9000, 0, True),
+        (298, 9000, 0, False),
+        (50, 50, 0, True),
+        (49, 50, 0, False),
+        (300, 400, 1, False),
+        (0, 0, 0, False),
+    ],
+)
+def test_a_record_counts_where_alterations_would_have_been_found(scores, of, differing, counts):
+    record = Reproduction("C", "2026-01-01", "here", "0" * 64, "1", scores, of, differing, 0.01, "0.1", "none")
+    assert record.counts is counts
 
 
 def test_trust_words(folder):
