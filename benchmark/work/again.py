@@ -13,7 +13,7 @@ from ..store.cell import CellSpec
 from .batches import refuse_meaningless, targeted_batches
 from .messages import NamedModel, Report
 from .samples import SampleRule
-from .worker import Worker, check_planned
+from .worker import Worker, check_device, check_planned
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class AgainJob:
         metrics = {text: metric_from(text) for text in {one.metric for one in self.wanted}}
         for text, metric in metrics.items():
             check_planned(text, digest(metric.identity()), digest(identities[text]))
-        task = worker.task(self.named_model, spec.model_weights, spec.device_class, spec.dataset, self.rule)
+        task = worker.task(self.named_model, spec.model_weights, spec.dataset, self.rule)
+        check_device(task.model, spec.device_class)
         check_planned(f"The dataset {spec.dataset}", task.dataset.revision, spec.dataset_revision)
         refuse_meaningless(method, task.model)
         if method.apart is not None:
