@@ -34,7 +34,8 @@ def difference(metrics: Sequence[str], one: pd.DataFrame, other: pd.DataFrame) -
 def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return which of two results' scores by one metric differ by more than rounding."""
     largest = max(float(abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b))
-    return np.logical_not(np.isclose(a, b, rtol=0.0, atol=AGREE * largest, equal_nan=True))
+    same: np.ndarray = np.isclose(a, b, rtol=0.0, atol=AGREE * largest, equal_nan=True)
+    return ~same
 
 
 def _at(one: pd.DataFrame, other: pd.DataFrame, name: str, row: int) -> str:
