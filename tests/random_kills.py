@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -253,8 +253,8 @@ def main() -> int:
     every = total([tally for tallies in by_setting.values() for tally in tallies])
     print(f"in all: {every}")
     if options.out:
-        told = {f"{s.engine} {'+'.join(s.frameworks)}": asdict(total(found)) for s, found in by_setting.items()}
-        options.out.write_text(json.dumps({**told, "in all": asdict(every)}, indent=1) + "\n", encoding="utf-8")
+        told = {f"{s.engine} {'+'.join(s.frameworks)}": vars(total(found)) for s, found in by_setting.items()}
+        options.out.write_text(json.dumps({**told, "in all": vars(every)}, indent=1) + "\n", encoding="utf-8")
     return int(every.harm > 0)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,6 @@ def test_random_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_harm_is_counted() -> None:
     assert total([Tally(lost=1), Tally(left_over=2), Tally(differing=3), Tally(failed=4, half_written=5)]).harm == 15
     assert total([]).harm == 0
+    kills = [Tally(Counter({"driver SIGKILL": count})) for count in (2, 1)]
+    told = json.loads(json.dumps(vars(total(kills))))
+    assert told["kills"] == {"driver SIGKILL": 3}
