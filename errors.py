@@ -81,11 +81,20 @@ MOST_CHARACTERS = 4000
 
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
-    """Return a text, of a longer one its beginning and end; what cannot be written as UTF-8 is escaped."""
-    if len(text) > most:
-        end = most // 3
-        text = f"{text[: most - end]} [... {len(text) - most} characters left out ...] {text[-end:]}"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text, of a longer one its beginning and end; what cannot be written as UTF-8 is escaped.
+
+    What comes out has no more than ``most`` characters, so that shortening it again changes nothing.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) <= most:
+        return text
+    kept = most - _ROOM_FOR_WORDS
+    end = kept // 3
+    return f"{text[: kept - end]} [... {len(text) - kept} characters left out ...] {text[-end:]}"
+
+
+_ROOM_FOR_WORDS = 60
+"""Of a shortened text so many characters are for saying that it is."""
 
 
 def error_in_words(error: BaseException) -> str:

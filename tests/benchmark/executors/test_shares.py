@@ -121,12 +121,14 @@ def test_recorded_passes_are_those_of_the_official_results():
                 )
     assert len(passes) > 40
     for method, recorded in passes.items():
-        np.testing.assert_allclose(explaining_passes(method_from(method)), np.mean(recorded, axis=0), rtol=0.5, atol=1)
+        planned = np.array(explaining_passes(method_from(method)))
+        assert (planned >= 0.5 * np.min(recorded, axis=0) - 1).all(), method
+        assert (planned <= 1.5 * np.max(recorded, axis=0) + 1).all(), method
 
 
 def test_costs_that_were_recorded_are_used(tmp_path: Path) -> None:
     run = OFFICIAL / "digits-small-cnn"
-    (cell,) = [one for one in RunStore(run).cells() if one.spec.method == "rise"]
+    (cell,) = [one for one in RunStore(run).cells() if one.spec.method == "rise" and one.spec.framework == "torch"]
     took = float(cell.table[["explain_seconds", "score_seconds"]].to_numpy().sum()) / len(cell.table)
     known, unknown = costs([spec("rise", cell.spec.model), spec("rise[masks=8000]", cell.spec.model)], run)
     assert known == pytest.approx(200 * took)
