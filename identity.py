@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .registry import declaration_of
+
 _JSON_SCALARS = frozenset((str, int, float, bool))
 
 
@@ -85,10 +87,3 @@ def source_digest(function: Callable[..., Any]) -> str:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()
     except (OSError, TypeError):
         return "unknown"
-
-
-def declaration_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what is declared in a source file: the function that a partial holds, the class of a callable object."""
-    while isinstance(function, partial):
-        function = function.func
-    return function if hasattr(function, "__qualname__") else type(function)

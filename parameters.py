@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from .errors import BadInput, UnknownName, suggestion
-from .identity import declaration_of
+from .registry import declaration_of
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from .errors import BadInput, UnknownName, error_in_words, suggestion
-from .identity import declaration_of
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 """A name that is not heatmark's own: it stands in file names, selections, tables and pages."""
@@ -212,3 +212,10 @@ def _place(entry: Entry) -> str:
     if code is not None:
         return f"{entry.origin} ({code.co_filename}, line {code.co_firstlineno})"
     return f"{entry.origin} ({file})" if file else entry.origin
+
+
+def declaration_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what is declared in a source file: the function that a partial holds, the class of a callable object."""
+    while isinstance(function, partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function)

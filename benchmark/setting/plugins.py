@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ...errors import BadInput, UnknownName, error_in_words
-from ...identity import declaration_of, digest
+from ...identity import digest
 from ...models.importing import module_from_file
 from ...models.zoo.torchvision_operators import torchvision_importable
-from ...registry import Entry
+from ...registry import Entry, declaration_of
 from ..isolation.levels import LEVELS, Level, require
 from ..isolation.stand_ins import isolated_methods
 
