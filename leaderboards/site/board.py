@@ -17,7 +17,7 @@ from .catalogue import Catalogue
 from .encoding import short
 from .figures import drawn_method
 
-MEAN_DIGITS, INTERVAL_DIGITS = 10, 6
+MEAN_DIGITS, INTERVAL_DIGITS = 8, 5
 """Significant digits of what tables show; what is compared sample by sample is stored in full (`scores`)."""
 
 

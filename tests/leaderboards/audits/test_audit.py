@@ -57,7 +57,7 @@ def test_a_control_that_finds_the_truth_by_itself_is_no_control(found):
     second = dict(task.second_oracles)
     assert second["input_intensity"] == pytest.approx(1.0) and set(second) == CONTROLS - COMPARED
     assert set(found.settings["controls"]) == CONTROLS  # measured, and in the comparison of orders
-    assert "input_intensity on squares (1.00)" in where_text(found)
+    assert "Input Intensity on squares (1.00)" in where_text(found)
 
 
 def test_a_constant_metric_reacts_to_nothing(found):
