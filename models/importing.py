@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 LOUD = "tensorflow"
 """The framework whose import writes to standard error."""
@@ -35,6 +35,14 @@ def imported(framework: str) -> ModuleType:
         return importlib.import_module(framework)
 
 
+class _SourceAlone(SourceFileLoader):
+    """Compiles the file itself: a compiled copy beside it might be of other code, and none is left there."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the file."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def module_from_file(path: Path, name: str) -> ModuleType:
     """Import a Python file under a module name of its own; once, as long as it is the same file.
 
@@ -43,13 +51,14 @@ def module_from_file(path: Path, name: str) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and Path(str(known.__file__)).resolve() == path.resolve():
         return known
-    found = importlib.util.spec_from_file_location(name, path.resolve())
-    if found is None or found.loader is None:
+    loader = _SourceAlone(name, str(path.resolve()))
+    found = importlib.util.spec_from_file_location(name, path.resolve(), loader=loader)
+    if found is None:
         raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module  # dataclasses and the like look their module up
     try:
-        found.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import cache_from_source
 from pathlib import Path
+from py_compile import PycInvalidationMode
+from py_compile import compile as compile_file
 from types import SimpleNamespace
 
 import pytest
@@ -143,3 +146,13 @@ def test_a_plugin_is_a_file_a_module_or_what_was_registered(world, tmp_path):
         plugin_text(3)
     with pytest.raises(UnknownName):
         load_plugins(["no_such_module"])
+
+
+def test_a_compiled_copy_beside_a_file_is_neither_used_nor_left(world, tmp_path):
+    path = written(tmp_path / "mine" / "mine.py", "another")
+    copy = Path(cache_from_source(str(path)))
+    compile_file(str(path), cfile=str(copy), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    load_plugins([str(written(path, "own"))])
+    assert "own" in METHODS.names() and "another" not in METHODS.names()
+    load_plugins([str(written(tmp_path / "fresh" / "fresh.py", "fresh"))])
+    assert [file.name for file in (tmp_path / "fresh").iterdir()] == ["fresh.py"]

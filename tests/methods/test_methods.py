@@ -315,8 +315,8 @@ def test_a_method_of_ones_own(model):
         """Some multiple of the gradient."""
         return factor * request.gradient()
 
-    @hm.register_method("misshapen", family="gradient", signed=True)
-    def misshapen(request):
+    @hm.register_method("half_shaped", family="gradient", signed=True)
+    def half_shaped(request):
         """Too few values."""
         return request.gradient()[:, :1, :1]
 
@@ -327,15 +327,15 @@ def test_a_method_of_ones_own(model):
             result = hm.explain(subject, x, "twice_the_gradient[factor=3]")
             np.testing.assert_allclose(result, 3 * hm.explain(subject, x, "gradient"), rtol=1e-5, atol=1e-5)
             assert violations(subject, x, "twice_the_gradient") == []
-            with pytest.raises(BadInput, match="misshapen returned the shape"):
-                hm.explain(subject, x, "misshapen")
+            with pytest.raises(BadInput, match="half_shaped returned the shape"):
+                hm.explain(subject, x, "half_shaped")
         entry = METHODS.get("twice_the_gradient")
         assert entry.summary == "Some multiple of the gradient." and entry.origin == __name__
         assert "source" in method_from("twice_the_gradient").identity()
         with pytest.raises(BadInput, match="already registered by heatmark"):
             hm.register_method("saliency", family="gradient", signed=True)(twice)
     finally:
-        for name in ("twice_the_gradient", "misshapen"):
+        for name in ("twice_the_gradient", "half_shaped"):
             del METHODS._entries[name]
 
 

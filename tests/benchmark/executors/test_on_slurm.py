@@ -102,6 +102,7 @@ def begun(out: Path, methods: str = "counted[shade=1|2|3|4]", **options: Any) ->
                device="cpu", out=out, plugins=[PLUGIN], progress=False, **options)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_array_does_the_cells_and_a_lost_node_s_are_done_by_the_next(
     slurm: Path, tmp_path: Path, start: Start
 ) -> None:

@@ -86,6 +86,7 @@ def test_nothing_outlives_a_killed_run_not_even_what_hangs(tiny_folder: Path) ->
     assert_all_ended([*family, *started])
 
 
+@pytest.mark.slow
 def test_a_cell_whose_worker_died_is_tried_again_and_given_up_at_last(start: Start, tiny_folder: Path) -> None:
     (tiny_folder / "deaths").write_text(str(ATTEMPTS - 1))
     assert start("dying", engine="processes", plugins=PLUGINS).complete
