@@ -163,7 +163,10 @@ def test_stopping_cancels_what_waits(slurm: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(time, "sleep", sleep)
     with pytest.raises(Interrupted):
         begun(tmp_path / "run", "counted[shade=1|2,pause=30]", engine=Engine("slurm", workers=2))
-    assert len((slurm / "cancelled").read_text().split()) == 2
+    # The job that described the network may still be on its way out, and is told to end too.
+    cancelled = (slurm / "cancelled").read_text().split()
+    assert len([number for number in cancelled if "_" in number]) == 2
+    assert not list((tmp_path / "run" / ".array" / "arrays").iterdir())
 
 
 @pytest.mark.slow
